@@ -1,0 +1,1 @@
+//! The configuration file: from text to [`crate::model::Model`], with every mistake reported at once.

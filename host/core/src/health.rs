@@ -1,0 +1,1 @@
+//! Health of one real server: a pure machine.

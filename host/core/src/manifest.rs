@@ -1,0 +1,122 @@
+//! What a plugin says about itself, and the values of its settings.
+//!
+//! Mirrors `types` of the WIT contract; every runtime translates to these.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What a plugin is for. Told by what the module exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PluginKind {
+    /// Spreads new connections over the real servers of a virtual service.
+    Scheduler,
+    /// Judges whether a real server is fit to be used.
+    Checker,
+}
+
+impl fmt::Display for PluginKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheduler => "scheduler",
+            Self::Checker => "checker",
+        })
+    }
+}
+
+/// A plugin's description of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The name that the configuration refers to: `[a-z][a-z0-9-]*`.
+    pub name: String,
+    /// The plugin's own version.
+    pub version: String,
+    /// One line for `evenkeel plugin list`.
+    pub summary: String,
+    /// The settings that it takes, in the order in which it names them.
+    pub settings: Vec<SettingSpec>,
+}
+
+/// One setting that a plugin takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingSpec {
+    /// The key in the configuration's `settings` table.
+    pub key: String,
+    /// What it is for.
+    pub doc: String,
+    /// The values it takes.
+    pub kind: SettingKind,
+    /// The value it has when the configuration names none.
+    pub default: Option<SettingValue>,
+    /// Whether the configuration must name a value.
+    pub required: bool,
+}
+
+/// The values that a setting takes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingKind {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number between the two, both included.
+    Integer {
+        /// The least value allowed.
+        min: i64,
+        /// The greatest value allowed.
+        max: i64,
+    },
+    /// Any finite number.
+    Number,
+    /// A string.
+    Text,
+    /// A list of strings.
+    TextList,
+    /// A time such as `"3s"` or `"250ms"`, kept in whole milliseconds.
+    Duration,
+    /// One of these words.
+    Choice(Vec<String>),
+}
+
+impl fmt::Display for SettingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean => f.write_str("true or false"),
+            Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::Number => f.write_str("a number"),
+            Self::Text => f.write_str("a string"),
+            Self::TextList => f.write_str("a list of strings"),
+            Self::Duration => f.write_str("a duration such as \"3s\""),
+            Self::Choice(words) => {
+                f.write_str("one of ")?;
+                for (i, word) in words.iter().enumerate() {
+                    write!(f, "{}\"{word}\"", if i == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A setting's value, checked against its [`SettingSpec`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingValue {
+    /// See [`SettingKind::Boolean`].
+    Boolean(bool),
+    /// See [`SettingKind::Integer`].
+    Integer(i64),
+    /// See [`SettingKind::Number`].
+    Number(f64),
+    /// See [`SettingKind::Text`].
+    Text(String),
+    /// See [`SettingKind::TextList`].
+    TextList(Vec<String>),
+    /// See [`SettingKind::Duration`].
+    Duration(Duration),
+}
+
+/// One setting as a plugin gets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// The key in the manifest.
+    pub key: String,
+    /// The configured value, or the default.
+    pub value: SettingValue,
+}

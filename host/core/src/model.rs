@@ -1,0 +1,230 @@
+//! The configuration, understood: always valid, with every default filled in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::manifest::Setting;
+
+/// Layer-4 protocol of a virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Protocol number 6.
+    Tcp,
+    /// Protocol number 17.
+    Udp,
+}
+
+impl Protocol {
+    /// The number in the IP header (IANA protocol numbers).
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// What identifies a virtual service to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey {
+    /// The virtual address that clients reach.
+    pub addr: IpAddr,
+    /// The port that clients reach.
+    pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+impl ServiceKey {
+    /// Address and port.
+    #[must_use]
+    pub fn socket_addr(&self) -> SocketAddr {
+        SocketAddr::new(self.addr, self.port)
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.socket_addr())
+    }
+}
+
+/// All that a configuration asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Settings of the daemon itself.
+    pub daemon: Daemon,
+    /// The virtual services, in the order of the configuration. Names and keys are unique.
+    pub services: Vec<Service>,
+}
+
+/// Settings of the daemon itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Daemon {
+    /// Where plugins are looked for, in this order.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Where compiled plugins are kept. Owned by the daemon, mode 0700.
+    pub cache_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Name of the nftables table that is ours (`inet` family).
+    pub table: String,
+    /// How often the kernel's rules are read and compared, whatever was noticed meanwhile.
+    pub resync: Duration,
+    /// What a plugin may use.
+    pub sandbox: Sandbox,
+}
+
+/// What a plugin's instance may use. Shared by every plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Processor time of one call, before it is ended. 10 ms to 10 s.
+    pub call_time: Duration,
+    /// Linear memory of one instance, in bytes.
+    pub memory: usize,
+    /// Elements of one instance's tables.
+    pub table_elements: usize,
+    /// Core instances inside one component (a component of another language has many).
+    pub instances: usize,
+    /// Connections that one check may open.
+    pub check_connections: u32,
+    /// Bytes that one check may read and write, in all.
+    pub check_bytes: u64,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            call_time: Duration::from_millis(50),
+            memory: 64 << 20,
+            table_elements: 40_000,
+            instances: 100,
+            check_connections: 16,
+            check_bytes: 4 << 20,
+        }
+    }
+}
+
+/// A virtual service: what clients reach, and who answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// The name in logs and `status`.
+    pub name: String,
+    /// Address, port and protocol.
+    pub key: ServiceKey,
+    /// Who spreads the connections.
+    pub scheduler: PluginUse,
+    /// Full NAT: the source address becomes the director's, so that real servers need no route through it.
+    pub snat: bool,
+    /// What becomes of established flows of a server that has failed.
+    pub on_down: OnDown,
+    /// Where Evenkeel puts the virtual address, if it is to do so.
+    pub assign: Option<Assign>,
+    /// The real servers, in the order of the configuration. Never empty; addresses are unique.
+    pub servers: Vec<Server>,
+}
+
+/// What becomes of the established flows of a server that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDown {
+    /// They go on (they may survive a short failure). The default for TCP.
+    Keep,
+    /// They are forgotten, so that a client's next packet is spread anew. The default for UDP, where a client that
+    /// keeps its port would be sent to the failed server for ever.
+    Kill,
+}
+
+/// An address that Evenkeel puts on an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Assign {
+    /// The interface's name.
+    pub interface: String,
+    /// The address.
+    pub addr: IpAddr,
+    /// Its prefix length.
+    pub prefix: u8,
+}
+
+/// A real server of one virtual service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// The name in logs, `status` and for plugins; by default the address.
+    pub name: String,
+    /// Where connections are sent. Of the same family as the service.
+    pub address: SocketAddr,
+    /// 0 to 65535. 0: takes no new connections (draining).
+    pub weight: u32,
+    /// Free key/value pairs for schedulers.
+    pub labels: BTreeMap<String, String>,
+    /// The checks, which must all pass. Empty: always taken as up.
+    pub checks: Vec<Check>,
+}
+
+/// One health check of one real server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Who judges.
+    pub plugin: PluginUse,
+    /// What is checked: the server's address, or what `check.address` / `check.port` put in its place.
+    pub target: SocketAddr,
+    /// When and how often.
+    pub timing: CheckTiming,
+}
+
+/// When a check runs and what a failure needs to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckTiming {
+    /// From the start of one check to the start of the next (keepalived `delay_loop`).
+    pub interval: Duration,
+    /// How long one check may take (keepalived `connect_timeout`).
+    pub timeout: Duration,
+    /// How many times a failed check is repeated before the server is down (keepalived `retry`).
+    pub retries: u32,
+    /// From the start of a failed check to the start of its repetition (keepalived `delay_before_retry`).
+    pub retry_delay: Duration,
+    /// How many checks in a row a failed server must pass to be used again. At least 1.
+    pub rise: u32,
+    /// keepalived `alpha`: servers start down until a check passes. Otherwise they start in the pool, and the first
+    /// check, if it fails, removes one without retries.
+    pub alpha: bool,
+}
+
+/// A plugin with its settings, as one service or check uses it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginUse {
+    /// Which plugin; names exactly one entry of the catalogue.
+    pub plugin: PluginRef,
+    /// Every setting of the manifest that has a value, checked, defaults included.
+    pub settings: Vec<Setting>,
+}
+
+/// How a configuration refers to a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PluginRef {
+    /// By the name in its manifest, found in a plugin directory.
+    Name(String),
+    /// By file.
+    File(PathBuf),
+}
+
+impl fmt::Display for PluginRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the kernel is wanted to hold, and what it holds: one shape for both, so that they can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+
+use crate::model::ServiceKey;
+
+/// Number of one real server of one virtual service; the connection mark of every connection sent to it.
+///
+/// 1 to [`BackendId::MAX`]. The same server in two services has two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendId(u32);
+
+impl BackendId {
+    /// The greatest number. The bits above it belong to the data plane.
+    pub const MAX: u32 = 0x00ff_ffff;
+
+    /// `None` for 0 and above [`Self::MAX`].
+    #[must_use]
+    pub const fn new(id: u32) -> Option<Self> {
+        if id == 0 || id > Self::MAX { None } else { Some(Self(id)) }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for BackendId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Which slot of a plan a new connection takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Selector {
+    /// The next one, counted over all connections of the service.
+    Sequence,
+    /// Any.
+    Random,
+    /// By a stable hash of the client's address; the same on both directors of a pair.
+    HashSource,
+    /// By a stable hash of the client's address and port and the service's address and port.
+    HashFlow,
+}
+
+/// How the new connections of a service are spread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spread {
+    /// TCP is answered with a reset, UDP with ICMP port unreachable.
+    Refuse,
+    /// By these slots. Never empty; every backend named is in the service's `backends`.
+    Slots {
+        /// Which slot a connection takes.
+        selector: Selector,
+        /// The slots, in order.
+        slots: Vec<BackendId>,
+    },
+}
+
+/// One virtual service in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState {
+    /// Full NAT: the source becomes the director's address.
+    pub snat: bool,
+    /// The real servers that may be sent connections. A failed server is not among them; a draining one is, but in no slot.
+    pub backends: BTreeMap<BackendId, SocketAddr>,
+    /// How new connections are spread.
+    pub spread: Spread,
+}
+
+/// All that is ours in the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The virtual services.
+    pub services: BTreeMap<ServiceKey, ServiceState>,
+    /// Networks on which clients and real servers meet. A connection from such a network to a server on the same one gets
+    /// the director's source address, since the server would otherwise answer the client directly (hairpin).
+    pub hairpin: BTreeSet<IpNet>,
+}
+
+/// One step from what the kernel holds to what it should. Steps name disjoint things; their order does not matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The service is to be like this, whether or not it exists.
+    Put(ServiceKey, ServiceState),
+    /// The service is to be gone.
+    Remove(ServiceKey),
+    /// The set of hairpin networks is to be this one.
+    Hairpin(BTreeSet<IpNet>),
+}
+
+/// What was counted for one real server since it was put into the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// New connections sent to it.
+    pub connections: u64,
+}

@@ -1,0 +1,112 @@
+//! The data plane: what carries connections in the kernel.
+//!
+//! One trait, [`DataPlane`]; every implementation passes [`conformance`]. The daemon's reconciler is its only user: it reads,
+//! computes the difference to what is wanted (`evenkeel_core::diff`) and applies it.
+
+use std::collections::BTreeMap;
+
+use evenkeel_core::state::{BackendId, Change, Counters, State};
+
+pub mod fake;
+
+/// What a data plane offers on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What was found, for the log, `check` and `status`: for example the kernel's and nft's version.
+    pub summary: String,
+    /// What is missing or limits it, each with what to do about it. Empty: all is well.
+    pub problems: Vec<Problem>,
+}
+
+/// Something a data plane lacks on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Whether the data plane cannot work at all.
+    pub fatal: bool,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Why a data plane failed. Nothing was changed unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel or a tool of it could not be reached.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The kernel refused a change. The batch is atomic: nothing of it took effect.
+    #[error("the kernel refused {what}: {source}")]
+    Refused {
+        /// The change or step that was refused.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `nft` failed. Its input is atomic: nothing of it took effect.
+    #[error("nft failed: {stderr}")]
+    Nft {
+        /// What it printed.
+        stderr: String,
+    },
+    /// The change asks for what no data plane can do, such as a slot of a backend that the service does not have.
+    #[error("invalid change: {0}")]
+    Invalid(String),
+    /// What was read is not what a version of Evenkeel would have written.
+    #[error("the kernel's state is not understood: {0}")]
+    Garbled(String),
+}
+
+/// A place where the balancing of connections is carried out.
+///
+/// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is not
+/// theirs. A new value finds what an earlier process left and goes on from there: `read` adopts it.
+pub trait DataPlane: Send {
+    /// `nftables`, `ipvs`, `memory`.
+    fn name(&self) -> &'static str;
+
+    /// Finds out what this machine offers. Changes nothing.
+    ///
+    /// # Errors
+    /// Only when nothing can be said; what is missing is in [`Probe::problems`].
+    fn probe(&mut self) -> Result<Probe, Error>;
+
+    /// Reads all that is ours in the kernel. Damage that cannot be expressed as a [`State`] (a missing chain, an edited rule of
+    /// the frame) shows as services that are absent or differ, so that applying the difference repairs it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn read(&mut self) -> Result<State, Error>;
+
+    /// Makes the changes, all or none, without an instant at which a service that exists before and after is absent. Takes work
+    /// in proportion to the changes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] before anything is tried, [`Error::Refused`] and [`Error::Nft`] with nothing changed.
+    fn apply(&mut self, changes: &[Change]) -> Result<(), Error>;
+
+    /// Counters of every backend in the kernel.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error>;
+
+    /// Forgets the established flows of a backend, so that their next packets are spread anew (UDP) or end (TCP).
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error>;
+
+    /// Removes all that is ours.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Nft`].
+    fn clear(&mut self) -> Result<(), Error>;
+}

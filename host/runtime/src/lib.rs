@@ -1,0 +1,187 @@
+//! Runs plugins.
+//!
+//! One trait, [`PluginRuntime`]; the daemon knows no other way to a plugin. Implementation: [`wasm`].
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use evenkeel_core::model::Protocol;
+use evenkeel_core::plan::Plan;
+use evenkeel_core::state::BackendId;
+
+/// Loads plugin files of one kind of code (WebAssembly, native).
+pub trait PluginRuntime: Send + Sync {
+    /// Reads and checks a plugin file, compiles it (or takes it from the cache) and asks it for its manifest. May take a
+    /// second: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what is wrong with the file.
+    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError>;
+}
+
+/// A loaded plugin.
+pub trait Plugin: Send + Sync {
+    /// What it says about itself.
+    fn manifest(&self) -> &Manifest;
+
+    /// What it is for.
+    fn kind(&self) -> PluginKind;
+
+    /// Version of the contract that it was built against, such as `0.1.0`.
+    fn contract(&self) -> &str;
+
+    /// The file it was loaded from.
+    fn file(&self) -> &Path;
+
+    /// A scheduler for one virtual service, configured. Every service has its own.
+    ///
+    /// # Errors
+    /// [`PluginError`]: among others the plugin may refuse the settings.
+    fn scheduler(&self, service: &str, settings: &[Setting]) -> Result<Box<dyn Scheduler>, PluginError>;
+
+    /// A checker for any number of checks with these settings.
+    ///
+    /// # Errors
+    /// [`PluginError`]: among others the plugin may refuse the settings.
+    fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError>;
+}
+
+/// A real server as a scheduler sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Its number.
+    pub id: BackendId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where connections are sent.
+    pub address: SocketAddr,
+    /// Its weight now. 0: takes no new connections.
+    pub weight: u32,
+    /// Connections now.
+    pub active: u32,
+    /// Free key/value pairs of the configuration.
+    pub labels: Vec<(String, String)>,
+}
+
+/// A backend's count of connections, changed since the last call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Whose count.
+    pub id: BackendId,
+    /// Connections now.
+    pub active: u32,
+}
+
+/// A new connection that a scheduler is to place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The client.
+    pub source: SocketAddr,
+    /// The virtual service.
+    pub destination: SocketAddr,
+}
+
+/// One service's scheduler. Calls block for up to the sandbox's call time. After an error the instance is of no more use.
+pub trait Scheduler: Send {
+    /// The usable servers, whole, in the order of the configuration.
+    ///
+    /// # Errors
+    /// [`PluginError`].
+    fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError>;
+
+    /// Counts that changed since the last call.
+    ///
+    /// # Errors
+    /// [`PluginError`].
+    fn set_loads(&mut self, loads: &[Load]) -> Result<(), PluginError>;
+
+    /// How new connections are to be spread. What it answers is not checked yet: see [`Plan::spread`].
+    ///
+    /// # Errors
+    /// [`PluginError`].
+    fn make_plan(&mut self) -> Result<Plan, PluginError>;
+
+    /// Places one connection, after a plan of [`Plan::PerConnection`]. `None`: refuse it.
+    ///
+    /// # Errors
+    /// [`PluginError`].
+    fn pick(&mut self, flow: &Flow) -> Result<Option<BackendId>, PluginError>;
+}
+
+/// What a check is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The server's name in the configuration.
+    pub name: String,
+    /// The only address that the check can reach.
+    pub address: SocketAddr,
+}
+
+/// A checker's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Fit to be used.
+    Healthy,
+    /// Alive, but should get only this share of its weight, in percent (0 to 100).
+    Degraded(u8),
+    /// Not fit to be used, with the reason.
+    Unhealthy(String),
+}
+
+/// Judges real servers. Shared by every check with the same plugin and settings.
+#[async_trait]
+pub trait Checker: Send + Sync {
+    /// Runs one check. Ends at `timeout` at the latest: a check that has reached no verdict by then is `Unhealthy`.
+    ///
+    /// # Errors
+    /// [`PluginError`] means that the plugin failed, so nothing is known of the server.
+    async fn check(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError>;
+}
+
+/// Why a plugin file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin {file}: {reason}", file = file.display())]
+pub struct LoadError {
+    /// The file.
+    pub file: std::path::PathBuf,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+/// How a plugin failed while running.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("plugin {plugin} {version}: {failure}")]
+pub struct PluginError {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// What happened inside a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It refused its settings.
+    #[error("refused its settings: {0}")]
+    Settings(String),
+    /// It used more processor time than a call may.
+    #[error("used more than {0:?} of processor time in one call")]
+    Time(Duration),
+    /// It wanted more memory, table elements or instances than allowed.
+    #[error("went over a limit of its sandbox: {0}")]
+    Limit(String),
+    /// It ended itself (panic, stack overflow, unreachable code), with what it said.
+    #[error("trapped: {0}")]
+    Trap(String),
+    /// It was called for what it is not, such as a scheduler as a checker.
+    #[error("is a {0}")]
+    WrongKind(PluginKind),
+}

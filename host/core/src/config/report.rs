@@ -1,0 +1,264 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{LabeledSpan, NamedSource, SourceCode};
+
+pub use miette::Severity;
+
+/// The most characters of a line that are shown around what is wrong in it.
+const WIDTH: usize = 120;
+
+/// A file's text, with the means to tell a place in it.
+#[derive(Debug)]
+pub(super) struct Source {
+    named: NamedSource<String>,
+    /// Offset of the first byte of every line.
+    lines: Vec<usize>,
+}
+
+impl Source {
+    pub(super) fn new(file: &str, text: &str) -> Self {
+        let starts = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, b)| *b == b'\n')
+            .map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        Self {
+            named: NamedSource::new(file, text.to_owned()),
+            lines,
+        }
+    }
+
+    pub(super) fn file(&self) -> &str {
+        self.named.name()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.named.inner()
+    }
+
+    /// The text of a span; empty where the span does not lie in the text.
+    pub(super) fn slice(&self, span: &Range<usize>) -> &str {
+        self.text().get(span.clone()).unwrap_or_default()
+    }
+
+    /// Line and column, both from 1; the column in characters.
+    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        (line, self.slice(&(start..offset)).chars().count() + 1)
+    }
+
+    /// `FILE:LINE:COLUMN`
+    pub(super) fn place(&self, offset: usize) -> String {
+        let (line, column) = self.position(offset);
+        format!("{}:{line}:{column}", self.file())
+    }
+
+    /// A span that lies in the text, on the borders of characters.
+    fn within(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text().floor_char_boundary(span.start);
+        let end = self.text().ceil_char_boundary(span.end);
+        start..end.max(start)
+    }
+
+    fn line(&self, line: usize) -> &str {
+        self.text().lines().nth(line - 1).unwrap_or_default()
+    }
+}
+
+/// One mistake in a configuration, or something in it that deserves a warning.
+///
+/// Displays as `FILE:LINE:COLUMN: message`; [`Self::render`] adds the line and the help. As a [`miette::Diagnostic`] it
+/// carries the source for graphical reporters.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// [`Severity::Error`]: the configuration cannot be used; [`Severity::Warning`]: it can.
+    pub severity: Severity,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// What is wrong in the file's text, in bytes. May be empty (the place before that byte).
+    pub span: Range<usize>,
+    /// What is wrong: the key and the value as written, and why. One line.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+    source: Arc<Source>,
+}
+
+impl Diagnostic {
+    pub(super) fn new(
+        source: &Arc<Source>,
+        severity: Severity,
+        span: &Range<usize>,
+        message: String,
+        help: Option<String>,
+    ) -> Self {
+        let span = source.within(span);
+        let (line, column) = source.position(span.start);
+        Self {
+            severity,
+            line,
+            column,
+            span,
+            message,
+            help,
+            source: Arc::clone(source),
+        }
+    }
+
+    /// The configuration file, as it was named to [`super::parse`].
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.source.file()
+    }
+
+    /// Whether the configuration cannot be used because of it.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// Plain text of several lines for terminals and logs: place and message, the line with the mistake underlined, the
+    /// help. Ends with a newline.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut out = format!("{self}\n");
+        let line = self.source.line(self.line);
+        let last = line.chars().count();
+        let from = (self.column - 1).min(last);
+        let marked = self
+            .source
+            .slice(&self.span)
+            .lines()
+            .next()
+            .unwrap_or_default();
+        let first = if last <= WIDTH {
+            0
+        } else {
+            from.saturating_sub(WIDTH / 3)
+        };
+        let shown: String = line
+            .chars()
+            .skip(first)
+            .take(WIDTH)
+            .map(printable)
+            .collect();
+        let room = shown.chars().count().saturating_sub(from - first);
+        let carets = "^".repeat(marked.chars().count().min(room).max(1));
+        let number = self.line.to_string();
+        let indent = " ".repeat(number.len());
+        let offset = " ".repeat(from - first);
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "  {number} | {}", shown.trim_end());
+        let _ = writeln!(out, "  {indent} | {offset}{carets}");
+        for (i, text) in self.help.iter().flat_map(|help| help.lines()).enumerate() {
+            let _ = writeln!(out, "  {} {text}", if i == 0 { "help:" } else { "     " });
+        }
+        out
+    }
+}
+
+/// What a terminal may be sent: a configuration is not to move its cursor.
+pub(super) fn printable(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_error() { "" } else { "warning: " };
+        write!(
+            f,
+            "{}:{}:{}: {kind}{}",
+            self.file(),
+            self.line,
+            self.column,
+            self.message
+        )
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+impl miette::Diagnostic for Diagnostic {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source.named)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(
+            LabeledSpan::new_primary_with_span(Some("here".to_owned()), self.span.clone()),
+        )))
+    }
+}
+
+/// Why a configuration cannot be used: everything that is wrong with it, in the order of the text.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// At least one error, and the warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// Plain text for terminals and logs: [`Diagnostic::render`] of each, with an empty line between.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.diagnostics
+            .iter()
+            .map(Diagnostic::render)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// The errors, without the warnings.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|d| d.is_error())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self
+            .diagnostics
+            .first()
+            .map(Diagnostic::file)
+            .unwrap_or_default();
+        match self.errors().count() {
+            1 => write!(f, "{file}: 1 error"),
+            n => write!(f, "{file}: {n} errors"),
+        }
+    }
+}
+
+impl std::error::Error for Report {}
+
+impl miette::Diagnostic for Report {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
+        Some(Box::new(
+            self.diagnostics
+                .iter()
+                .map(|d| d as &dyn miette::Diagnostic),
+        ))
+    }
+}

@@ -1,0 +1,112 @@
+//! Makes a plugin file out of what a compiler writes.
+//!
+//! A compiler for `wasm32-unknown-unknown` writes a core module; the SDK has put the description of
+//! the contract into it. Evenkeel loads components: [`pack`] turns the one into the other.
+
+use wit_component::{ComponentEncoder, DecodedWasm};
+
+/// The contract's package, as in the names of a plugin's exports.
+const CONTRACT: &str = "evenkeel:plugin/";
+
+/// First bytes of every WebAssembly file.
+const MAGIC: [u8; 4] = *b"\0asm";
+/// Bytes 4 to 7 of a core module: version 1, layer 0.
+const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
+/// Bytes 6 to 7 of a component: layer 1 (component-model `Binary.md`).
+const COMPONENT_LAYER: [u8; 2] = [1, 0];
+
+/// Start of the names of the sections in which the SDK leaves the contract's description.
+const DESCRIPTION: &[u8] = b"component-type";
+
+/// Why a file cannot be made a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// It begins with other bytes than WebAssembly does.
+    #[error(
+        "this is not a WebAssembly file (wanted: what `cargo build --target \
+         wasm32-unknown-unknown` writes as NAME.wasm)"
+    )]
+    NotWasm,
+    /// There is nothing left to do.
+    #[error("this is already a component: use it as it is")]
+    AlreadyComponent,
+    /// A core module without the description of a contract.
+    #[error(
+        "this module was not built against evenkeel-sdk: it lacks the contract's description \
+         (does the crate call register_scheduler! or register_checker!, and is its crate-type \
+         cdylib?)"
+    )]
+    NotFromSdk,
+    /// A component came out that Evenkeel has no use for.
+    #[error(
+        "this module exports nothing of {CONTRACT}*: it was built against another contract than \
+         Evenkeel's"
+    )]
+    NotAPlugin,
+    /// The module does not keep to the contract that it names; for example it imports functions that
+    /// no plugin has (such as those of WASI).
+    #[error("this module cannot become a plugin: {0}")]
+    Invalid(String),
+}
+
+/// Turns a core module that was built against `evenkeel-sdk` into a component, and checks it.
+///
+/// The bytes that come out depend on those that go in and on nothing else.
+///
+/// # Errors
+/// See [`PackError`].
+pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
+    match (module.get(..4), module.get(4..8)) {
+        (Some(magic), Some(version)) if magic == MAGIC => {
+            if version.ends_with(&COMPONENT_LAYER) {
+                return Err(PackError::AlreadyComponent);
+            }
+            if version != CORE_MODULE {
+                return Err(PackError::NotWasm);
+            }
+        }
+        _ => return Err(PackError::NotWasm),
+    }
+    if !module.windows(DESCRIPTION.len()).any(|bytes| bytes == DESCRIPTION) {
+        return Err(PackError::NotFromSdk);
+    }
+    let component = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| PackError::Invalid(chain(&error)))?;
+    if exports(&component)?.iter().any(|name| name.starts_with(CONTRACT)) {
+        Ok(component)
+    } else {
+        Err(PackError::NotAPlugin)
+    }
+}
+
+/// The interfaces that a component exports, such as `evenkeel:plugin/scheduler@0.1.0`.
+fn exports(component: &[u8]) -> Result<Vec<String>, PackError> {
+    let decoded =
+        wit_component::decode(component).map_err(|error| PackError::Invalid(chain(&error)))?;
+    let DecodedWasm::Component(resolve, world) = decoded else {
+        return Ok(Vec::new());
+    };
+    Ok(resolve.worlds[world]
+        .exports
+        .keys()
+        .map(|key| resolve.name_world_key(key))
+        .collect())
+}
+
+/// An error with all its causes, on one line.
+fn chain(error: &impl AsRef<dyn std::error::Error + 'static>) -> String {
+    let mut text = error.as_ref().to_string();
+    let mut cause = error.as_ref().source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

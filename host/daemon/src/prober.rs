@@ -1,0 +1,288 @@
+//! Drives the health machines: one task per check, which sleeps, asks the checker plugin and records its verdict.
+//!
+//! ```text
+//!  Prober (one per server; dropping it ends its tasks)
+//!    |- task: check 0 --\
+//!    |- task: check 1 ---+--> ServerMachine (behind a lock held for an instant) --transition--> mpsc --> daemon
+//!    '- ...            --/            '--> snapshot() --> status
+//! ```
+//!
+//! A task awaits its own checker only, so a check that hangs or traps delays no other one. Cancel safety: a task may be dropped
+//! at any await; an unfinished check then leaves no trace but its start.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use evenkeel_core::health::{Outcome, ServerHealth, ServerMachine, Standing, Transition};
+use evenkeel_core::model::{CheckTiming, ServiceKey};
+use evenkeel_runtime::{Checker, Target, Verdict};
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout themselves; this
+/// is for the one that does not.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is to be checked, and how.
+pub struct ProbeSpec {
+    /// The service's name, for the log.
+    pub service_name: String,
+    /// The service, for events.
+    pub service: ServiceKey,
+    /// The server's name, for the log and for plugins.
+    pub server_name: String,
+    /// The server, for events.
+    pub server: SocketAddr,
+    /// The checks, which must all pass. A server without any needs no prober.
+    pub checks: Vec<ProbeCheck>,
+    /// What was known of the server before: see [`Prober::standing`].
+    pub initial: Option<Standing>,
+}
+
+/// One check of a [`ProbeSpec`].
+pub struct ProbeCheck {
+    /// Who judges.
+    pub checker: Arc<dyn Checker>,
+    /// The checker plugin's name, for reasons and `status`.
+    pub plugin: String,
+    /// What is checked.
+    pub target: SocketAddr,
+    /// When and how often.
+    pub timing: CheckTiming,
+}
+
+/// A server went into the pool, out of it, or is to get another share of its weight.
+#[derive(Debug, Clone)]
+pub struct HealthEvent {
+    /// The service.
+    pub service: ServiceKey,
+    /// The real server.
+    pub server: SocketAddr,
+    /// How it is now, not how it was when the change was noticed: the last event of a server is always the truth.
+    pub health: ServerHealth,
+}
+
+/// The checks of one real server, under way until this is dropped.
+pub struct Prober {
+    shared: Arc<Shared>,
+    /// Aborts its tasks when dropped.
+    _tasks: JoinSet<()>,
+}
+
+impl Prober {
+    /// Starts the checks; call it inside a tokio runtime. The first ones come at random within two seconds. Events wait for room
+    /// in the channel; while they do, this server is not checked, and others are.
+    #[must_use]
+    pub fn start(spec: ProbeSpec, events: mpsc::Sender<HealthEvent>) -> Self {
+        let machine = ServerMachine::new(
+            spec.checks
+                .iter()
+                .map(|check| (check.plugin.clone(), check.timing)),
+            spec.initial.as_ref(),
+            Instant::now().into_std(),
+            || fastrand::u64(..),
+        );
+        let shared = Arc::new(Shared {
+            service_name: spec.service_name,
+            service: spec.service,
+            server_name: spec.server_name,
+            server: spec.server,
+            machine: Mutex::new(machine),
+        });
+        let mut tasks = JoinSet::new();
+        for (index, check) in spec.checks.into_iter().enumerate() {
+            let run = CheckTask {
+                shared: Arc::clone(&shared),
+                index,
+                check,
+                events: events.clone(),
+            };
+            tasks.spawn(run.run());
+        }
+        Self {
+            shared,
+            _tasks: tasks,
+        }
+    }
+
+    /// How the server is now.
+    #[must_use]
+    pub fn snapshot(&self) -> ServerHealth {
+        self.shared.machine().health()
+    }
+
+    /// What a prober that replaces this one should start from. `None` while the server is still new.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.shared.machine().standing()
+    }
+}
+
+struct Shared {
+    service_name: String,
+    service: ServiceKey,
+    server_name: String,
+    server: SocketAddr,
+    machine: Mutex<ServerMachine>,
+}
+
+impl Shared {
+    /// Never held across an await, and the machine does not panic halfway: a poisoned lock is as good as any.
+    fn machine(&self) -> MutexGuard<'_, ServerMachine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct CheckTask {
+    shared: Arc<Shared>,
+    index: usize,
+    check: ProbeCheck,
+    events: mpsc::Sender<HealthEvent>,
+}
+
+impl CheckTask {
+    async fn run(self) {
+        loop {
+            let next = self
+                .shared
+                .machine()
+                .check(self.index)
+                .map(|check| check.poll_at());
+            let Some(next) = next else { return };
+            tokio::time::sleep_until(next.into()).await;
+
+            self.shared
+                .machine()
+                .start(self.index, Instant::now().into_std());
+            let outcome = self.ask().await;
+            if self.record(outcome) && self.report().await.is_err() {
+                return; // The daemon is ending.
+            }
+        }
+    }
+
+    async fn ask(&self) -> Outcome {
+        let target = Target {
+            name: self.shared.server_name.clone(),
+            address: self.check.target,
+        };
+        let timeout = self.check.timing.timeout;
+        let verdict = AssertUnwindSafe(self.check.checker.check(target, timeout)).catch_unwind();
+        match tokio::time::timeout(timeout.saturating_add(GRACE), verdict).await {
+            Ok(Ok(Ok(Verdict::Healthy))) => Outcome::Healthy,
+            Ok(Ok(Ok(Verdict::Degraded(share)))) => Outcome::Degraded(share),
+            Ok(Ok(Ok(Verdict::Unhealthy(reason)))) => Outcome::Unhealthy(reason),
+            Ok(Ok(Err(error))) => Outcome::Unknown(error.to_string()),
+            Ok(Err(_panic)) => Outcome::Unknown(format!(
+                "plugin {}: its runtime panicked",
+                self.check.plugin
+            )),
+            Err(_elapsed) => Outcome::Unknown(format!(
+                "plugin {}: its runtime did not end the check at its timeout of {timeout:?}",
+                self.check.plugin
+            )),
+        }
+    }
+
+    /// Tells the machine and the log. Whether the daemon is to be told too.
+    fn record(&self, outcome: Outcome) -> bool {
+        let failure = match &outcome {
+            Outcome::Unhealthy(reason) => Some(reason.clone()),
+            Outcome::Healthy | Outcome::Degraded(_) | Outcome::Unknown(_) => None,
+        };
+        let now = Instant::now().into_std();
+        let mut machine = self.shared.machine();
+        let error_before = self.plugin_error(&machine);
+        let transition = machine.finish(self.index, now, outcome, fastrand::u64(..));
+        let error_after = self.plugin_error(&machine);
+        let health = transition.map(|_| machine.health());
+        drop(machine);
+
+        self.log_plugin(error_before.as_deref(), error_after.as_deref());
+        match (transition, health) {
+            (Some(transition), Some(health)) => {
+                self.log_transition(transition, &health);
+                true
+            }
+            _ => {
+                if let Some(reason) = failure {
+                    self.log_failure(&reason);
+                }
+                false
+            }
+        }
+    }
+
+    /// Sends how the server is once there is room. Another check of it may have changed that meanwhile, so look only then, and
+    /// let no other event overtake this one.
+    async fn report(&self) -> Result<(), mpsc::error::SendError<()>> {
+        let permit = self.events.reserve().await?;
+        let machine = self.shared.machine();
+        permit.send(HealthEvent {
+            service: self.shared.service,
+            server: self.shared.server,
+            health: machine.health(),
+        });
+        Ok(())
+    }
+
+    fn plugin_error(&self, machine: &ServerMachine) -> Option<String> {
+        machine.check(self.index)?.health().plugin_error.clone()
+    }
+
+    fn log_transition(&self, transition: Transition, health: &ServerHealth) {
+        let Shared {
+            service_name: service,
+            server_name: server,
+            server: address,
+            ..
+        } = &*self.shared;
+        let reason = health.reason.as_deref().unwrap_or_default();
+        match transition {
+            Transition::Up => {
+                tracing::info!(service, server, %address, share = health.share, "server is up");
+            }
+            Transition::Down => {
+                tracing::warn!(service, server, %address, reason, "server is down");
+            }
+            Transition::Share => {
+                tracing::info!(service, server, %address, share = health.share, reason, "server gets another share of its weight");
+            }
+        }
+    }
+
+    fn log_failure(&self, reason: &str) {
+        let Shared {
+            service_name: service,
+            server_name: server,
+            server: address,
+            ..
+        } = &*self.shared;
+        let plugin = &self.check.plugin;
+        tracing::debug!(service, server, %address, plugin, reason, "check failed");
+    }
+
+    /// A plugin that goes on failing is named once.
+    fn log_plugin(&self, before: Option<&str>, after: Option<&str>) {
+        let Shared {
+            service_name: service,
+            server_name: server,
+            server: address,
+            ..
+        } = &*self.shared;
+        let plugin = &self.check.plugin;
+        match (before, after) {
+            (None, Some(error)) => {
+                tracing::warn!(service, server, %address, plugin, error, "checker plugin failed: the server stays as it is");
+            }
+            (Some(_), None) => {
+                tracing::info!(service, server, %address, plugin, "checker plugin works again");
+            }
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+}

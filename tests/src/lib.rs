@@ -1,1 +1,44 @@
-//! x
+//! The Lab: a private network in which real programs meet real traffic, for end-to-end tests, the demo and the benches.
+//!
+//! A test calls [`isolated`] first: it goes on in a copy of its process that has namespaces of its own (network, mounts,
+//! processes, and users where it is not root). Whatever it starts or sets up there is gone when it ends, however it ends, and
+//! nothing of the machine's network is touched.
+//!
+//! ```no_run
+//! use evenkeel_tests::{Article, Backend, Client, Evenkeel, isolated};
+//!
+//! #[test]
+//! fn one_server_answers() -> anyhow::Result<()> {
+//!     isolated(|| {
+//!         let net = Article::new(2)?;
+//!         let _server = Backend::tcp(&net.servers[0], net.server(0, 80), "one")?;
+//!         let mut evenkeel = Evenkeel::new(&net.director, "...")?;
+//!         evenkeel.start()?;
+//!         assert_eq!(Client::new(&net.client).ask(net.vip(80))?, "one");
+//!         Ok(())
+//!     })
+//! }
+//! # fn main() {}
+//! ```
+
+mod article;
+mod backend;
+mod client;
+mod daemon;
+mod download;
+mod lab;
+mod nginx;
+mod process;
+mod wait;
+mod world;
+
+pub use article::Article;
+pub use backend::Backend;
+pub use client::{Answer, Client, Record, Stream};
+pub use daemon::{Evenkeel, Paths};
+pub use download::{Download, DownloadServer, Progress};
+pub use lab::{Lab, Node};
+pub use nginx::{Nginx, http_get};
+pub use process::Process;
+pub use wait::{eventually, wait_until};
+pub use world::{Impossible, inside, isolated, possible, reexec, with_private_world};

@@ -1,0 +1,378 @@
+//! Evenkeel itself, run as a user runs it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::lab::Node;
+use crate::process::Process;
+use crate::wait::{eventually, wait_until};
+
+/// How long the daemon may take to answer for the first time: it may have to compile plugins.
+const READY: Duration = Duration::from_secs(60);
+/// How long it may take to end after SIGTERM.
+const END: Duration = Duration::from_secs(15);
+
+/// Where what was built is found.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The `evenkeel` binary: `EVENKEEL_BIN`, or `target/debug/evenkeel`.
+    pub binary: PathBuf,
+    /// The plugins that are shipped: `EVENKEEL_PLUGINS`, or `target/plugins`.
+    pub plugins: PathBuf,
+    /// Plugins that misbehave: `target/test-plugins`.
+    pub test_plugins: PathBuf,
+    /// Plugins of the examples: `target/examples`.
+    pub examples: PathBuf,
+    /// Compiled plugins, kept from test to test: `target/lab-cache`.
+    pub cache: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let target = Self::workspace().join("target");
+        let or = |variable: &str, path: &str| {
+            env::var_os(variable).map_or_else(|| target.join(path), PathBuf::from)
+        };
+        Self {
+            binary: or("EVENKEEL_BIN", "debug/evenkeel"),
+            plugins: or("EVENKEEL_PLUGINS", "plugins"),
+            test_plugins: or("EVENKEEL_TEST_PLUGINS", "test-plugins"),
+            examples: or("EVENKEEL_EXAMPLES", "examples"),
+            cache: target.join("lab-cache"),
+        }
+    }
+}
+
+impl Paths {
+    /// The top of the repository.
+    #[must_use]
+    pub fn workspace() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    }
+}
+
+/// The daemon on one machine, with a configuration file, a control socket and plugin directories of its own. Dropping it kills
+/// the process; rules stay in the kernel, as after any end of it.
+#[derive(Debug)]
+pub struct Evenkeel {
+    node: Node,
+    paths: Paths,
+    plugin_dirs: Vec<PathBuf>,
+    config: PathBuf,
+    socket: PathBuf,
+    process: Option<Process>,
+    earlier_logs: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Evenkeel {
+    /// Writes the configuration; starts nothing yet.
+    ///
+    /// # Errors
+    /// When there is no binary or the file cannot be written.
+    pub fn new(node: &Node, config: &str) -> Result<Self> {
+        Self::with_paths(node, config, Paths::default())
+    }
+
+    /// As [`Self::new`], with what was built found elsewhere.
+    ///
+    /// # Errors
+    /// When there is no binary or the file cannot be written.
+    pub fn with_paths(node: &Node, config: &str, paths: Paths) -> Result<Self> {
+        ensure!(
+            paths.binary.exists(),
+            "{} is not built: cargo xtask build --debug",
+            paths.binary.display()
+        );
+        let evenkeel = Self {
+            plugin_dirs: vec![paths.plugins.clone()],
+            config: node.dir().join("evenkeel.toml"),
+            socket: node.dir().join("evenkeel.sock"),
+            node: node.clone(),
+            paths,
+            process: None,
+            earlier_logs: String::new(),
+            environment: Vec::new(),
+        };
+        evenkeel.configure(config)?;
+        Ok(evenkeel)
+    }
+
+    /// Looks for plugins here, too.
+    #[must_use]
+    pub fn plugin_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.plugin_dirs.push(dir.into());
+        self
+    }
+
+    /// Looks for plugins in no directory but those added after this.
+    #[must_use]
+    pub fn no_plugin_dirs(mut self) -> Self {
+        self.plugin_dirs.clear();
+        self
+    }
+
+    /// Sets an environment variable, such as the one for log levels.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.environment.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Replaces the configuration file; the running daemon is not told. Compiled plugins are kept in a directory that all tests
+    /// share, unless the text sets `cache_dir`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, config: &str) -> Result<()> {
+        let cache = if config.contains("cache_dir") {
+            String::new()
+        } else {
+            // On the first line, so that line numbers in messages stay those of the caller's text.
+            format!("cache_dir = {:?}", self.paths.cache)
+        };
+        let config = config.strip_prefix('\n').unwrap_or(config);
+        Ok(fs::write(&self.config, format!("{cache}\n{config}"))?)
+    }
+
+    /// Where the configuration is.
+    #[must_use]
+    pub fn config_file(&self) -> &Path {
+        &self.config
+    }
+
+    /// Where the control socket is.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Starts the daemon and waits until it answers `status`. Also after [`Self::kill9`] and [`Self::sigterm`].
+    ///
+    /// # Errors
+    /// When it ends at once or does not answer within 60 s, with its log.
+    pub fn start(&mut self) -> Result<()> {
+        self.start_without_waiting()?;
+        eventually("the daemon answers", READY, || {
+            let process = self.running()?;
+            if !process.is_running()? {
+                return Err(anyhow!("the daemon has ended:\n{}", process.log()));
+            }
+            Ok(self.status().ok())
+        })
+        .map(drop)
+        .with_context(|| format!("log of the daemon:\n{}", self.log()))
+    }
+
+    /// Starts the daemon.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn start_without_waiting(&mut self) -> Result<()> {
+        self.keep_log();
+        let mut command = self.command("run");
+        command.arg("--config").arg(&self.config);
+        for dir in &self.plugin_dirs {
+            command.arg("--plugin-dir").arg(dir);
+        }
+        command.arg("--socket").arg(&self.socket);
+        self.process = Some(self.node.spawn("evenkeel", command)?);
+        Ok(())
+    }
+
+    /// Replaces the configuration and sends SIGHUP.
+    ///
+    /// # Errors
+    /// When the daemon does not run.
+    pub fn reload(&mut self, config: &str) -> Result<()> {
+        self.configure(config)?;
+        self.running()?.signal(Signal::SIGHUP)
+    }
+
+    /// Ends the daemon with SIGTERM and waits for it.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end within 15 s.
+    pub fn sigterm(&mut self) -> Result<ExitStatus> {
+        let process = self.running()?;
+        process.signal(Signal::SIGTERM)?;
+        let status = process.wait(END)?;
+        self.keep_log();
+        Ok(status)
+    }
+
+    /// Ends the daemon with SIGKILL.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.running()?.kill9()?;
+        self.keep_log();
+        Ok(())
+    }
+
+    /// Waits for the daemon to end by itself.
+    ///
+    /// # Errors
+    /// When it does not within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.running()?.wait(limit)
+    }
+
+    /// The running program.
+    ///
+    /// # Errors
+    /// When it was not started, or has been ended.
+    pub fn running(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().context("the daemon was not started")
+    }
+
+    /// All that the daemon has logged, over restarts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let now = self.process.as_ref().map(Process::log).unwrap_or_default();
+        self.earlier_logs.clone() + &now
+    }
+
+    /// `evenkeel status --json`.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub fn status(&self) -> Result<Value> {
+        let output = self.status_command(&["--json"])?;
+        ensure!(
+            output.status.success(),
+            "status: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// `evenkeel status`, the table.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub fn status_table(&self) -> Result<String> {
+        let output = self.status_command(&[])?;
+        ensure!(
+            output.status.success(),
+            "status: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn status_command(&self, args: &[&str]) -> Result<Output> {
+        let mut command = self.command("status");
+        command.args(args).arg("--socket").arg(&self.socket);
+        self.node.output(command)
+    }
+
+    /// What the status says of one server of one service (by name or address), or `None` if it does not name it.
+    ///
+    /// # Errors
+    /// When the daemon does not answer.
+    pub fn server(&self, service: &str, server: &str) -> Result<Option<Value>> {
+        Ok(find_server(&self.status()?, service, server))
+    }
+
+    /// Waits until the status says that a server's health is this (`up`, `down`, `drain`, `unknown`), and says how long that took.
+    ///
+    /// # Errors
+    /// After `limit`, with the daemon's log.
+    pub fn wait_health(
+        &self,
+        service: &str,
+        server: &str,
+        health: &str,
+        limit: Duration,
+    ) -> Result<Duration> {
+        wait_until(&format!("{service}: {server} is {health}"), limit, || {
+            Ok(self
+                .server(service, server)?
+                .is_some_and(|found| found["health"] == health))
+        })
+        .with_context(|| format!("log of the daemon:\n{}", self.log()))
+    }
+
+    /// Waits until the status is as wanted, and says how long that took.
+    ///
+    /// # Errors
+    /// After `limit`, with the daemon's log.
+    pub fn wait_status(
+        &self,
+        what: &str,
+        limit: Duration,
+        condition: impl Fn(&Value) -> bool,
+    ) -> Result<Duration> {
+        wait_until(what, limit, || Ok(condition(&self.status()?)))
+            .with_context(|| format!("log of the daemon:\n{}", self.log()))
+    }
+
+    /// Waits until the log has this text, and says how long that took.
+    ///
+    /// # Errors
+    /// After `limit`, with the daemon's log.
+    pub fn wait_log(&self, text: &str, limit: Duration) -> Result<Duration> {
+        wait_until(&format!("the log says {text:?}"), limit, || {
+            Ok(self.log().contains(text))
+        })
+        .with_context(|| format!("log of the daemon:\n{}", self.log()))
+    }
+
+    /// `evenkeel check` of the configuration as it is now.
+    ///
+    /// # Errors
+    /// When the program cannot be run; whatever it says is in the output.
+    pub fn check(&self) -> Result<Output> {
+        let mut command = self.command("check");
+        command.arg("--config").arg(&self.config);
+        for dir in &self.plugin_dirs {
+            command.arg("--plugin-dir").arg(dir);
+        }
+        self.node.output_within(command, READY)
+    }
+
+    /// `evenkeel flush`.
+    ///
+    /// # Errors
+    /// When the program cannot be run; whatever it says is in the output.
+    pub fn flush(&self) -> Result<Output> {
+        self.node.output(self.command("flush"))
+    }
+
+    /// `evenkeel SUBCOMMAND`, to be completed and run on the director's machine.
+    #[must_use]
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.paths.binary);
+        command
+            .arg(subcommand)
+            .envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    fn keep_log(&mut self) {
+        if let Some(process) = self.process.take() {
+            self.earlier_logs += &process.log();
+        }
+    }
+}
+
+fn find_server(status: &Value, service: &str, server: &str) -> Option<Value> {
+    let service = status["services"]
+        .as_array()?
+        .iter()
+        .find(|it| it["name"] == service)?;
+    let servers = service["servers"].as_array()?;
+    servers
+        .iter()
+        .find(|it| it["name"] == server || it["address"] == server)
+        .cloned()
+}

@@ -1,0 +1,245 @@
+//! Namespaces of one's own: going on in a copy of the process that shares no network, mounts or processes with the machine.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use nix::mount::{MsFlags, mount};
+use nix::unistd::{Pid, geteuid, getpid};
+
+use crate::process::wait_child;
+
+/// Set in the copy of a process that lives in its own namespaces.
+const INSIDE: &str = "EVENKEEL_LAB";
+/// Names a file to which a line is added for each test that was skipped.
+const SKIPS: &str = "EVENKEEL_SKIPS";
+/// Exit code of a copy whose test has run and passed. Not 0: a filter that matches no test ends with that.
+const PASSED: i32 = 86;
+/// How long one test may take in all.
+const TEST_LIMIT: Duration = Duration::from_secs(240);
+/// Where everything of a lab is kept: inside a `tmpfs` that goes with the namespaces.
+pub(crate) const DIR: &str = "/run/evenkeel-lab";
+
+/// Why this machine gives no private namespaces.
+#[derive(Debug, Clone)]
+pub struct Impossible(pub String);
+
+impl std::fmt::Display for Impossible {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Impossible {}
+
+/// Whether this process lives in namespaces of its own. Everything that changes networks asks this first.
+#[must_use]
+pub fn inside() -> bool {
+    env::var_os(INSIDE).is_some() && getpid() == Pid::from_raw(1)
+}
+
+/// Runs a test's body in a private world. The name of the test is taken from the closure's type, so the closure has to be
+/// written in the test's function itself.
+///
+/// Where namespaces are impossible it says `SKIPPED: <why>` on standard error and is content.
+///
+/// # Errors
+/// What `body` returns; also when the copy of the process failed, did not end in time, or had no such test.
+pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
+    if inside() {
+        prepare()?;
+        body()?;
+        // The runner of the copy need not go on to its report: the first process makes it.
+        std::process::exit(PASSED);
+    }
+    let name = test_name(std::any::type_name::<F>());
+    if let Err(impossible) = possible() {
+        return skip(name, &impossible);
+    }
+    let mut copy = private_command([name, "--exact", "--nocapture"])?;
+    // nextest captures by process. libtest captures what this thread prints, so there the copy's output is passed on.
+    let capture = env::var_os("NEXTEST").is_none();
+    let mut output = tempfile()?;
+    if capture {
+        copy.stdout(output.try_clone()?).stderr(output.try_clone()?);
+    }
+    let mut child = copy
+        .stdin(Stdio::null())
+        .spawn()
+        .context("cannot start unshare")?;
+    let status = wait_child(&mut child, TEST_LIMIT)?;
+    if capture {
+        show(&mut output)?;
+    }
+    let Some(status) = status else {
+        child.kill()?;
+        child.wait()?;
+        bail!("{name} has not ended within {TEST_LIMIT:?}");
+    };
+    match status.code() {
+        Some(PASSED) => Ok(()),
+        Some(0) => bail!(
+            "no test is called {name:?}: isolated() must be called in the test's own function"
+        ),
+        _ => bail!("{name} failed in its private world: {status}"),
+    }
+}
+
+/// Runs this program again with the same arguments in a private world and waits for its end; inside, runs `body`.
+///
+/// # Errors
+/// [`Impossible`] where there are no namespaces; what `body` returns.
+pub fn with_private_world(body: impl FnOnce() -> Result<()>) -> Result<ExitStatus> {
+    if inside() {
+        prepare()?;
+        body()?;
+        return Ok(ExitStatus::default());
+    }
+    reexec(env::args_os().skip(1))
+}
+
+/// Runs this program again with these arguments in a private world and waits for its end. All that lives there ends with
+/// this process.
+///
+/// # Errors
+/// [`Impossible`] where there are no namespaces.
+pub fn reexec<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<ExitStatus> {
+    possible()?;
+    private_command(args)?
+        .status()
+        .context("cannot start unshare")
+}
+
+/// Whether this machine lets us have private namespaces.
+///
+/// # Errors
+/// [`Impossible`] with what `unshare` said.
+pub fn possible() -> Result<(), Impossible> {
+    let tried = Command::new("unshare")
+        .args(flags())
+        .args(["mount", "-t", "tmpfs", "tmpfs", "/run"])
+        .stdin(Stdio::null())
+        .output();
+    match tried {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Impossible(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        )),
+        Err(error) => Err(Impossible(format!("unshare (of util-linux): {error}"))),
+    }
+}
+
+fn flags() -> Vec<&'static str> {
+    let mut flags = vec![
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ];
+    if !geteuid().is_root() {
+        flags.extend(["--user", "--map-root-user"]);
+    }
+    flags
+}
+
+/// `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of `unshare`, whose end is that of the namespaces.
+fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "unshare"])
+        .args(flags())
+        .arg(env::current_exe()?)
+        .args(args)
+        .env(INSIDE, "1")
+        .env("TMPDIR", DIR)
+        // A failed step is told by its message; the trace of where it was noticed would bury it.
+        .env("RUST_LIB_BACKTRACE", "0");
+    Ok(command)
+}
+
+/// Gives the private world its own `/run`, where `ip netns` and programs keep theirs. Does so once.
+fn prepare() -> Result<()> {
+    if Path::new(DIR).exists() {
+        return Ok(());
+    }
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("mode=755"),
+    )
+    .context("cannot mount a tmpfs on /run")?;
+    fs::create_dir_all(DIR)?;
+    Ok(())
+}
+
+/// `lab::a_test::{{closure}}` -> `a_test`.
+fn test_name(closure: &str) -> &str {
+    let name = closure
+        .split_once("::")
+        .map_or(closure, |(_crate, rest)| rest);
+    name.split_once("::{{closure}}")
+        .map_or(name, |(name, _)| name)
+}
+
+fn skip(name: &str, why: &Impossible) -> Result<()> {
+    let line = format!("SKIPPED: {name}: {}", why.0.replace('\n', "; "));
+    // Not eprintln!, which a test runner captures and forgets.
+    writeln!(std::io::stderr().lock(), "{line}")?;
+    if let Some(file) = env::var_os(SKIPS) {
+        writeln!(
+            OpenOptions::new().append(true).create(true).open(file)?,
+            "{line}"
+        )?;
+    }
+    Ok(())
+}
+
+/// A file without a name.
+fn tempfile() -> Result<File> {
+    let path = env::temp_dir().join(format!(
+        "evenkeel-lab-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create_new(true)
+        .open(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+fn show(output: &mut File) -> Result<()> {
+    let mut bytes = Vec::new();
+    output.rewind()?;
+    output.read_to_end(&mut bytes)?;
+    #[expect(clippy::print_stderr, reason = "so that the test runner captures it")]
+    {
+        eprint!("{}", String::from_utf8_lossy(&bytes));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::test_name;
+
+    #[test]
+    fn a_tests_name_is_found_in_the_type_of_its_closure() {
+        assert_eq!(test_name("lab::a_test::{{closure}}"), "a_test");
+        assert_eq!(
+            test_name("lab::group::a_test::{{closure}}::{{closure}}"),
+            "group::a_test"
+        );
+    }
+}

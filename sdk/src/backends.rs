@@ -1,0 +1,158 @@
+//! The real servers that a scheduler chooses from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The number of a real server. Stays with the server as long as the service is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendId(u32);
+
+impl BackendId {
+    /// A plugin gets its numbers from [`Backend::id`]; this is for tests. The host refuses a plan that
+    /// names a server which the scheduler was not given.
+    #[must_use]
+    pub const fn new(id: u32) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for BackendId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A real server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Its number.
+    pub id: BackendId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where connections are sent.
+    pub endpoint: SocketAddr,
+    /// Its weight, 0 to 65535. 0: it is draining and must get no new connections.
+    pub weight: u32,
+    /// Connections now.
+    pub active: u32,
+    /// Free key/value pairs of the configuration (`zone`, `cpu`, ...).
+    pub labels: Vec<(String, String)>,
+}
+
+impl Backend {
+    /// The value of one label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The usable real servers of the service, in the order of the configuration. Kept up to date by the
+/// SDK: failed servers are not among them, draining ones are, with weight 0.
+#[derive(Debug, Clone, Default)]
+pub struct Backends {
+    all: Vec<Backend>,
+    index: BTreeMap<BackendId, usize>,
+}
+
+impl Backends {
+    /// All of them, in the order of the configuration.
+    pub fn iter(&self) -> std::slice::Iter<'_, Backend> {
+        self.all.iter()
+    }
+
+    /// Those that may get new connections: of a weight above 0.
+    pub fn taking(&self) -> impl Iterator<Item = &Backend> {
+        self.iter().filter(|backend| backend.weight > 0)
+    }
+
+    /// The one with that number.
+    #[must_use]
+    pub fn get(&self, id: BackendId) -> Option<&Backend> {
+        self.all.get(*self.index.get(&id)?)
+    }
+
+    /// How many there are, draining ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The sum of the weights.
+    #[must_use]
+    pub fn total_weight(&self) -> u64 {
+        self.iter().map(|backend| u64::from(backend.weight)).sum()
+    }
+
+    /// The sum of the connections now.
+    #[must_use]
+    pub fn total_active(&self) -> u64 {
+        self.iter().map(|backend| u64::from(backend.active)).sum()
+    }
+
+    /// Takes the whole list anew.
+    pub(crate) fn set(&mut self, all: Vec<Backend>) {
+        self.index = all.iter().enumerate().map(|(i, backend)| (backend.id, i)).collect();
+        self.all = all;
+    }
+
+    /// Takes over one count. Unknown numbers are of servers that have just gone.
+    pub(crate) fn set_active(&mut self, id: BackendId, active: u32) {
+        if let Some(backend) = self.get_mut(id) {
+            backend.active = active;
+        }
+    }
+
+    /// Counts a connection that `pick` has just placed, until the host tells the count.
+    pub(crate) fn placed(&mut self, id: BackendId) {
+        if let Some(backend) = self.get_mut(id) {
+            backend.active = backend.active.saturating_add(1);
+        }
+    }
+
+    fn get_mut(&mut self, id: BackendId) -> Option<&mut Backend> {
+        self.all.get_mut(*self.index.get(&id)?)
+    }
+}
+
+impl<'a> IntoIterator for &'a Backends {
+    type Item = &'a Backend;
+    type IntoIter = std::slice::Iter<'a, Backend>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Layer-4 protocol of a connection. A UDP "connection" is what the kernel tracks as one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Protocol number 6.
+    Tcp,
+    /// Protocol number 17.
+    Udp,
+}
+
+/// A new connection that is to be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The client.
+    pub source: SocketAddr,
+    /// The virtual service.
+    pub destination: SocketAddr,
+}

@@ -1,0 +1,70 @@
+//! What stands between the contract's calls and a plugin's traits: the same in a plugin and in its
+//! native tests.
+
+use crate::backends::{Backend, BackendId, Backends, Flow};
+use crate::checker::{HealthChecker, Verdict};
+use crate::plan::Plan;
+use crate::scheduler::Scheduler;
+use crate::settings::{Settings, Values};
+use crate::target::{RawTarget, Target};
+
+/// A scheduler that has been configured, of whatever type.
+pub(crate) trait SchedulerInstance {
+    fn set_backends(&mut self, backends: Vec<Backend>);
+    fn set_load(&mut self, id: BackendId, active: u32);
+    fn make_plan(&mut self) -> Plan;
+    fn pick(&mut self, flow: &Flow) -> Option<BackendId>;
+}
+
+/// A scheduler and the servers that it chooses from.
+pub(crate) struct SchedulerGlue<S> {
+    scheduler: S,
+    backends: Backends,
+}
+
+impl<S: Scheduler> SchedulerGlue<S> {
+    pub(crate) fn configure(values: Values) -> Result<Self, String> {
+        let scheduler = S::new(S::Settings::from_values(values)?)?;
+        Ok(Self { scheduler, backends: Backends::default() })
+    }
+}
+
+impl<S: Scheduler> SchedulerInstance for SchedulerGlue<S> {
+    fn set_backends(&mut self, backends: Vec<Backend>) {
+        self.backends.set(backends);
+    }
+
+    fn set_load(&mut self, id: BackendId, active: u32) {
+        self.backends.set_active(id, active);
+    }
+
+    fn make_plan(&mut self) -> Plan {
+        self.scheduler.plan(&self.backends)
+    }
+
+    fn pick(&mut self, flow: &Flow) -> Option<BackendId> {
+        let picked = self.scheduler.pick(flow, &self.backends)?;
+        self.backends.placed(picked);
+        Some(picked)
+    }
+}
+
+/// A checker that has been configured, of whatever type.
+pub(crate) trait CheckerInstance {
+    fn check(&mut self, target: &dyn RawTarget) -> Verdict;
+}
+
+/// A checker.
+pub(crate) struct CheckerGlue<C>(C);
+
+impl<C: HealthChecker> CheckerGlue<C> {
+    pub(crate) fn configure(values: Values) -> Result<Self, String> {
+        Ok(Self(C::new(C::Settings::from_values(values)?)?))
+    }
+}
+
+impl<C: HealthChecker> CheckerInstance for CheckerGlue<C> {
+    fn check(&mut self, target: &dyn RawTarget) -> Verdict {
+        self.0.check(&mut Target::new(target)).unwrap_or_else(Verdict::from)
+    }
+}

@@ -1,0 +1,96 @@
+//! What a plugin says about itself.
+
+use std::time::Duration;
+
+/// What a plugin says about itself; made by the register macros.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The name that the configuration refers to: `[a-z][a-z0-9-]*`.
+    pub name: String,
+    /// The crate's version.
+    pub version: String,
+    /// One line for `evenkeel plugin list`.
+    pub summary: String,
+    /// The settings, in the order of their definition.
+    pub settings: Vec<SettingSpec>,
+}
+
+/// One setting; made by [`settings!`](crate::settings!).
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingSpec {
+    /// The key in the configuration's `settings` table.
+    pub key: String,
+    /// What it is for.
+    pub doc: String,
+    /// The values it takes.
+    pub kind: SettingKind,
+    /// The value it has when the configuration names none.
+    pub default: Option<SettingValue>,
+    /// Whether the configuration must name a value.
+    pub required: bool,
+}
+
+/// The values that a setting takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingKind {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number between the two, both included.
+    Integer(i64, i64),
+    /// Any finite number.
+    Number,
+    /// A string.
+    Text,
+    /// A list of strings.
+    TextList,
+    /// A time such as `"3s"`, in whole milliseconds.
+    Duration,
+    /// One of these words.
+    Choice(Vec<String>),
+}
+
+/// A setting's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingValue {
+    /// See [`SettingKind::Boolean`].
+    Boolean(bool),
+    /// See [`SettingKind::Integer`].
+    Integer(i64),
+    /// See [`SettingKind::Number`].
+    Number(f64),
+    /// See [`SettingKind::Text`]; also the word of a [`SettingKind::Choice`].
+    Text(String),
+    /// See [`SettingKind::TextList`].
+    TextList(Vec<String>),
+    /// See [`SettingKind::Duration`].
+    Duration(Duration),
+}
+
+/// Values are written in tests as in a configuration: `true`, `3`, `"GET"`.
+macro_rules! value_from {
+    ($($from:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$from> for SettingValue {
+            fn from(value: $from) -> Self {
+                Self::$variant(value.into())
+            }
+        }
+    )*};
+}
+
+value_from! {
+    bool => Boolean,
+    i64 => Integer,
+    i32 => Integer,
+    u32 => Integer,
+    f64 => Number,
+    String => Text,
+    &str => Text,
+    Vec<String> => TextList,
+    Duration => Duration,
+}
+
+impl<const N: usize> From<[&str; N]> for SettingValue {
+    fn from(texts: [&str; N]) -> Self {
+        Self::TextList(texts.map(str::to_owned).into())
+    }
+}

@@ -1,0 +1,169 @@
+//! How new connections are to be spread.
+
+use std::time::Duration;
+
+use crate::backends::{Backend, BackendId};
+
+/// What a scheduler answers: how new connections are to be spread until it is asked again.
+///
+/// The constructors take slots as [`BackendId`]s, as [`Backend`]s or as pairs of number and width (as
+/// many neighbouring slots of the same server). The host takes 65,536 slots at most, and none of a
+/// server with weight 0. With no slot at all new connections are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// The kernel spreads new connections by this table.
+    Table(Table),
+    /// [`Scheduler::pick`](crate::Scheduler::pick) is to be called for every new connection. Evenkeel
+    /// 0.1 does not offer that yet and says so.
+    PerConnection,
+    /// New connections are refused.
+    None,
+}
+
+/// A table of slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The slots, neighbours of the same server taken together.
+    pub runs: Vec<Run>,
+    /// Which slot a new connection takes.
+    pub selector: Selector,
+    /// Ask again after that time, even if nothing else changed. Whole milliseconds.
+    pub refresh: Option<Duration>,
+}
+
+/// Neighbouring slots of the same server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Whose slots they are.
+    pub id: BackendId,
+    /// How many.
+    pub width: u32,
+}
+
+/// Which slot a new connection takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Selector {
+    /// The next one, counted over all connections of the service.
+    Sequence,
+    /// Any.
+    Random,
+    /// By a stable hash of the client's address (session affinity).
+    HashSource,
+    /// By a stable hash of the client's address and port, and the service's address and port.
+    HashFlow,
+}
+
+impl Plan {
+    /// Connections take the slots in turn.
+    pub fn sequence(slots: impl IntoIterator<Item: Into<Run>>) -> Self {
+        Self::table(Selector::Sequence, slots)
+    }
+
+    /// Connections take any slot.
+    pub fn random(slots: impl IntoIterator<Item: Into<Run>>) -> Self {
+        Self::table(Selector::Random, slots)
+    }
+
+    /// Connections from the same address take the same slot.
+    pub fn hash_source(slots: impl IntoIterator<Item: Into<Run>>) -> Self {
+        Self::table(Selector::HashSource, slots)
+    }
+
+    /// Connections from the same address and port to the same service take the same slot (for UDP: a
+    /// client keeps its server while it keeps its port).
+    pub fn hash_flow(slots: impl IntoIterator<Item: Into<Run>>) -> Self {
+        Self::table(Selector::HashFlow, slots)
+    }
+
+    /// A table with the given selector. Runs of width 0 are left out.
+    pub fn table(selector: Selector, slots: impl IntoIterator<Item: Into<Run>>) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for run in slots.into_iter().map(Into::into).filter(|run| run.width > 0) {
+            match runs.last_mut() {
+                Some(last) if last.id == run.id => match last.width.checked_add(run.width) {
+                    Some(width) => last.width = width,
+                    None => runs.push(run),
+                },
+                _ => runs.push(run),
+            }
+        }
+        if runs.is_empty() {
+            return Self::None;
+        }
+        Self::Table(Table { runs, selector, refresh: None })
+    }
+
+    /// Asks for another call of [`Scheduler::plan`](crate::Scheduler::plan) after that time, even if
+    /// nothing changed. In whole milliseconds, at least one. Means nothing without a table.
+    #[must_use]
+    pub fn refresh(mut self, after: Duration) -> Self {
+        if let Self::Table(table) = &mut self {
+            table.refresh = Some(after);
+        }
+        self
+    }
+
+    /// The table, if it is one.
+    #[must_use]
+    pub fn as_table(&self) -> Option<&Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::PerConnection | Self::None => None,
+        }
+    }
+}
+
+impl Table {
+    /// The slots one by one.
+    pub fn slots(&self) -> impl Iterator<Item = BackendId> + '_ {
+        self.runs.iter().flat_map(|run| (0..run.width).map(|_| run.id))
+    }
+}
+
+impl From<BackendId> for Run {
+    fn from(id: BackendId) -> Self {
+        Self { id, width: 1 }
+    }
+}
+
+impl From<&Backend> for Run {
+    fn from(backend: &Backend) -> Self {
+        backend.id.into()
+    }
+}
+
+impl From<(BackendId, u32)> for Run {
+    fn from((id, width): (BackendId, u32)) -> Self {
+        Self { id, width }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: BackendId = BackendId::new(1);
+    const B: BackendId = BackendId::new(2);
+
+    #[test]
+    fn neighbouring_slots_of_a_server_become_one_run() {
+        let plan = Plan::sequence([A, A, B, A]);
+        let table = plan.as_table().unwrap();
+        let widths: Vec<_> = table.runs.iter().map(|run| (run.id, run.width)).collect();
+        assert_eq!(widths, [(A, 2), (B, 1), (A, 1)]);
+        assert_eq!(table.slots().collect::<Vec<_>>(), [A, A, B, A]);
+    }
+
+    #[test]
+    fn a_run_too_wide_for_its_count_is_split() {
+        let plan = Plan::random([(A, u32::MAX), (A, 2)]);
+        assert_eq!(plan.as_table().unwrap().runs.len(), 2);
+    }
+
+    #[test]
+    fn no_slots_means_that_connections_are_refused() {
+        assert_eq!(Plan::sequence([] as [BackendId; 0]), Plan::None);
+        assert_eq!(Plan::random([(A, 0)]), Plan::None);
+        assert_eq!(Plan::None.refresh(Duration::from_secs(1)), Plan::None);
+    }
+}

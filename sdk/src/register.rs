@@ -1,0 +1,151 @@
+//! The register macros.
+//!
+//! `register_*!` says what the plugin is ([`Registered`]) and leaves the rest to one macro for each
+//! kind of code, chosen by the target: `__emit_*!` exports the contract's functions from a WebAssembly
+//! module, and nothing elsewhere.
+
+use crate::manifest::Manifest;
+use crate::settings::Settings;
+
+/// What a register macro was told.
+pub trait Registered {
+    /// The plugin's name.
+    const NAME: &'static str;
+    /// The version of its crate.
+    const VERSION: &'static str;
+    /// One line for the user.
+    const SUMMARY: &'static str;
+}
+
+/// What a plugin says about itself.
+pub(crate) fn manifest<P: Registered, S: Settings>() -> Manifest {
+    Manifest {
+        name: P::NAME.to_owned(),
+        version: P::VERSION.to_owned(),
+        summary: P::SUMMARY.to_owned(),
+        settings: S::specs(),
+    }
+}
+
+/// Whether it is a name for a plugin: `[a-z][a-z0-9-]*`.
+#[must_use]
+pub const fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || !bytes[0].is_ascii_lowercase() {
+        return false;
+    }
+    let mut i = 1;
+    while i < bytes.len() {
+        if !(bytes[i].is_ascii_lowercase() || bytes[i].is_ascii_digit() || bytes[i] == b'-') {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Makes a type that is a [`Scheduler`](crate::Scheduler) the plugin that this crate is, with its name
+/// in configurations (`[a-z][a-z0-9-]*`) and one line about it. The version is the crate's.
+///
+/// ```text
+/// evenkeel_sdk::register_scheduler!(Lottery, "lottery", "at random, by weight");
+/// ```
+#[macro_export]
+macro_rules! register_scheduler {
+    ($type:ty, $name:literal, $summary:literal $(,)?) => {
+        $crate::__registered!($type, $name, $summary);
+        $crate::__emit_scheduler!($type);
+    };
+}
+
+/// Makes a type that is a [`HealthChecker`](crate::HealthChecker) the plugin that this crate is, with
+/// its name in configurations (`[a-z][a-z0-9-]*`) and one line about it. The version is the crate's.
+///
+/// ```text
+/// evenkeel_sdk::register_checker!(Greeting, "greeting", "a greeting that begins with 220");
+/// ```
+#[macro_export]
+macro_rules! register_checker {
+    ($type:ty, $name:literal, $summary:literal $(,)?) => {
+        $crate::__registered!($type, $name, $summary);
+        $crate::__emit_checker!($type);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __registered {
+    ($type:ty, $name:literal, $summary:literal) => {
+        impl $crate::__private::Registered for $type {
+            const NAME: &'static str = $name;
+            const VERSION: &'static str = ::core::env!("CARGO_PKG_VERSION");
+            const SUMMARY: &'static str = $summary;
+        }
+
+        const _: () = ::core::assert!(
+            $crate::__private::is_name($name),
+            "a plugin's name is made of a-z, 0-9 and -, and begins with a letter"
+        );
+    };
+}
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __emit_scheduler {
+    ($type:ty) => {
+        const _: () = {
+            type Plugin = $crate::__private::SchedulerPlugin<$type>;
+            $crate::__private::export_scheduler!(
+                Plugin with_types_in $crate::__private::scheduler_world
+            );
+        };
+    };
+}
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __emit_checker {
+    ($type:ty) => {
+        const _: () = {
+            type Plugin = $crate::__private::CheckerPlugin<$type>;
+            $crate::__private::export_checker!(
+                Plugin with_types_in $crate::__private::checker_world
+            );
+        };
+    };
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __emit_scheduler {
+    ($type:ty) => {
+        const _: fn() -> $crate::Manifest = $crate::testing::scheduler_manifest::<$type>;
+    };
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __emit_checker {
+    ($type:ty) => {
+        const _: fn() -> $crate::Manifest = $crate::testing::checker_manifest::<$type>;
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn a_name_is_lower_case_and_begins_with_a_letter() {
+        for good in ["rr", "least-conn", "p2c", "a"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "2c", "-a", "RR", "a_b", "a b", "ä"] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}

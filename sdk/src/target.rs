@@ -1,0 +1,249 @@
+//! A checker's only way out: the server that is to be judged.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The server that is to be judged. A checker can connect to it and to nothing else. Every call ends
+/// at the check's deadline at the latest.
+pub struct Target<'a> {
+    raw: &'a dyn RawTarget,
+    connect_timeout: Option<Duration>,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(raw: &'a dyn RawTarget) -> Self {
+        Self { raw, connect_timeout: None }
+    }
+
+    /// The server's name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.raw.name()
+    }
+
+    /// Where connections go.
+    #[must_use]
+    pub fn endpoint(&self) -> SocketAddr {
+        self.raw.endpoint()
+    }
+
+    /// How long until the check's deadline. To the millisecond.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.raw.time_left()
+    }
+
+    /// How long connections to come may take to be established (TLS: the handshake included). `None`,
+    /// which is so at the start: up to the deadline.
+    pub fn set_connect_timeout(&mut self, timeout: Option<Duration>) {
+        self.connect_timeout = timeout;
+    }
+
+    /// Opens a TCP connection.
+    ///
+    /// # Errors
+    /// [`TargetError`] says why there is none.
+    pub fn connect_tcp(&self) -> Result<Connection, TargetError> {
+        self.connect(&Transport::Tcp)
+    }
+
+    /// Gets a UDP socket that talks to the server alone: each `write` sends one datagram, each `read`
+    /// takes one (what does not fit into the buffer is lost).
+    ///
+    /// # Errors
+    /// [`TargetError`] says why there is none.
+    pub fn connect_udp(&self) -> Result<Connection, TargetError> {
+        self.connect(&Transport::Udp)
+    }
+
+    /// Opens a TLS connection over TCP. The host does the cryptography and knows the trusted
+    /// certificates.
+    ///
+    /// # Errors
+    /// [`TargetError`] says why there is none; [`TargetError::Tls`] if the handshake failed.
+    pub fn connect_tls(&self, options: &TlsOptions) -> Result<Connection, TargetError> {
+        self.connect(&Transport::Tls(options))
+    }
+
+    fn connect(&self, transport: &Transport<'_>) -> Result<Connection, TargetError> {
+        let raw = self.raw.connect(transport, self.connect_timeout)?;
+        Ok(Connection { raw, read_timeout: None, write_timeout: None })
+    }
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("endpoint", &self.endpoint()).finish_non_exhaustive()
+    }
+}
+
+/// How [`Target::connect_tls`] does the handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// The name for SNI and that the certificate must be for; `None`: the server's address.
+    pub server_name: Option<String>,
+    /// Whether the certificate must be valid, trusted and for that name.
+    pub verify: bool,
+    /// Protocols to offer (ALPN), the preferred one first.
+    pub alpn: Vec<String>,
+}
+
+impl Default for TlsOptions {
+    /// The server's address, verified, no ALPN.
+    fn default() -> Self {
+        Self { server_name: None, verify: true, alpn: Vec::new() }
+    }
+}
+
+/// A connection to the server. Closed when dropped, and by the host when the check ends.
+pub struct Connection {
+    raw: Box<dyn RawConnection>,
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+}
+
+impl Connection {
+    /// How long one `read` may take. `None`, which is so at the start: up to the deadline.
+    pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.read_timeout = timeout;
+    }
+
+    /// How long one `write` may take. `None`, which is so at the start: up to the deadline.
+    pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        self.write_timeout = timeout;
+    }
+
+    /// Says that nothing more will be sent; reading goes on.
+    ///
+    /// # Errors
+    /// [`TargetError::Reset`], if the server has gone.
+    pub fn finish(&mut self) -> Result<(), TargetError> {
+        self.raw.finish()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Read for Connection {
+    /// Waits for bytes; 0 means that the server closed its side (or an empty datagram).
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let max = u32::try_from(buf.len()).unwrap_or(u32::MAX);
+        let bytes = self.raw.read(max, self.read_timeout)?;
+        let Some(room) = buf.get_mut(..bytes.len()) else {
+            return Err(TargetError::Other("the host read more than it was asked for".into()).into());
+        };
+        room.copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Connection {
+    /// Sends all of it.
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.raw.write(buf, self.write_timeout)?;
+        Ok(buf.len())
+    }
+
+    /// Does nothing: `write` has sent all.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Why talking to the server failed. As text it is what an operator reads: `connection refused`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetError {
+    /// Nothing listens there.
+    Refused,
+    /// There is no way to the host.
+    Unreachable,
+    /// The server broke the connection off.
+    Reset,
+    /// The call's timeout or the check's deadline passed, while doing that.
+    TimedOut(Doing),
+    /// The check opened more connections or moved more bytes than the host allows.
+    Limit,
+    /// The TLS handshake failed.
+    Tls(String),
+    /// Anything else.
+    Other(String),
+}
+
+/// What took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Establishing a connection.
+    Connecting,
+    /// Waiting for bytes.
+    Reading,
+    /// Sending bytes.
+    Writing,
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "connection refused",
+            Self::Unreachable => "unreachable",
+            Self::Reset => "connection reset",
+            Self::TimedOut(Doing::Connecting) => "timed out while connecting",
+            Self::TimedOut(Doing::Reading) => "timed out while waiting for data",
+            Self::TimedOut(Doing::Writing) => "timed out while sending",
+            Self::Limit => "more connections or bytes than a check may use",
+            Self::Tls(reason) => return write!(f, "TLS: {reason}"),
+            Self::Other(reason) => reason,
+        })
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+impl From<TargetError> for io::Error {
+    fn from(error: TargetError) -> Self {
+        let kind = match error {
+            TargetError::Refused => io::ErrorKind::ConnectionRefused,
+            TargetError::Unreachable => io::ErrorKind::HostUnreachable,
+            TargetError::Reset => io::ErrorKind::ConnectionReset,
+            TargetError::TimedOut(_) => io::ErrorKind::TimedOut,
+            TargetError::Limit => io::ErrorKind::QuotaExceeded,
+            TargetError::Tls(_) => io::ErrorKind::InvalidData,
+            TargetError::Other(_) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// What a connection is made with.
+pub(crate) enum Transport<'a> {
+    Tcp,
+    Udp,
+    Tls(&'a TlsOptions),
+}
+
+/// A target, in a plugin or in a test.
+pub(crate) trait RawTarget {
+    fn name(&self) -> String;
+    fn endpoint(&self) -> SocketAddr;
+    fn time_left(&self) -> Duration;
+    fn connect(
+        &self,
+        transport: &Transport<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<Box<dyn RawConnection>, TargetError>;
+}
+
+/// A connection, in a plugin or in a test.
+pub(crate) trait RawConnection {
+    fn read(&mut self, max: u32, timeout: Option<Duration>) -> Result<Vec<u8>, TargetError>;
+    fn write(&mut self, bytes: &[u8], timeout: Option<Duration>) -> Result<(), TargetError>;
+    fn finish(&mut self) -> Result<(), TargetError>;
+}

@@ -1,0 +1,123 @@
+//! Drives a scheduler.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::values;
+use crate::backends::{Backend, BackendId, Flow};
+use crate::glue::{SchedulerGlue, SchedulerInstance};
+use crate::manifest::{Manifest, SettingValue};
+use crate::plan::{Plan, Table};
+use crate::register::{Registered, manifest};
+use crate::scheduler::Scheduler;
+
+/// A scheduler under test, in the place of the host.
+pub struct SchedulerTest<S> {
+    glue: SchedulerGlue<S>,
+    backends: Vec<Backend>,
+}
+
+impl<S: Scheduler> SchedulerTest<S> {
+    /// With these settings, and defaults for the rest.
+    ///
+    /// # Errors
+    /// Settings that the plugin's description or the plugin itself refuses.
+    pub fn new(settings: &[(&str, SettingValue)]) -> Result<Self, String> {
+        let glue = SchedulerGlue::configure(values::<S::Settings>(settings)?)?;
+        Ok(Self { glue, backends: Vec::new() })
+    }
+
+    /// The usable servers from now on, as names with weights. A name keeps its number and its count of
+    /// connections; the first name ever is number 1 at 192.0.2.1:80, and so on (192.0.2.0/24 and what
+    /// follows it; RFC 5737).
+    pub fn backends(&mut self, servers: &[(&str, u32)]) {
+        let mut usable = Vec::new();
+        for &(name, weight) in servers {
+            let mut backend = self.known(name);
+            backend.weight = weight;
+            usable.push(backend);
+        }
+        self.glue.set_backends(usable);
+    }
+
+    /// The usable servers from now on, in full.
+    pub fn set_backends(&mut self, servers: Vec<Backend>) {
+        self.backends.retain(|known| servers.iter().all(|server| server.id != known.id));
+        self.backends.extend(servers.iter().cloned());
+        self.glue.set_backends(servers);
+    }
+
+    /// The counts of connections that have changed. Names that are not known are left out.
+    pub fn loads(&mut self, loads: &[(&str, u32)]) {
+        for &(name, active) in loads {
+            if let Some(backend) = self.backends.iter_mut().find(|backend| backend.name == name) {
+                backend.active = active;
+                self.glue.set_load(backend.id, active);
+            }
+        }
+    }
+
+    /// The plan, as it is.
+    pub fn plan(&mut self) -> Plan {
+        self.glue.make_plan()
+    }
+
+    /// The names in the plan's slots, in order. Empty if connections are refused.
+    pub fn slots(&mut self) -> Vec<String> {
+        let plan = self.plan();
+        plan.as_table().into_iter().flat_map(Table::slots).map(|id| self.name(id)).collect()
+    }
+
+    /// The number of slots that each name has in the plan; names without a slot are left out.
+    pub fn counts(&mut self) -> BTreeMap<String, u32> {
+        let mut counts = BTreeMap::new();
+        if let Plan::Table(table) = self.plan() {
+            for run in table.runs {
+                *counts.entry(self.name(run.id)).or_default() += run.width;
+            }
+        }
+        counts
+    }
+
+    /// The name of the server picked for a connection.
+    pub fn pick(&mut self, flow: &Flow) -> Option<String> {
+        self.glue.pick(flow).map(|id| self.name(id))
+    }
+
+    /// The name of a number; the number itself if it was never given out.
+    fn name(&self, id: BackendId) -> String {
+        let known = self.backends.iter().find(|backend| backend.id == id);
+        known.map_or_else(|| format!("#{id}"), |backend| backend.name.clone())
+    }
+
+    /// What is known of that name; a new server if nothing is.
+    fn known(&mut self, name: &str) -> Backend {
+        if let Some(backend) = self.backends.iter().find(|backend| backend.name == name) {
+            return backend.clone();
+        }
+        let number = self.backends.iter().map(|backend| backend.id.get()).max().unwrap_or(0) + 1;
+        let ip = Ipv4Addr::from_bits(Ipv4Addr::new(192, 0, 2, 0).to_bits().wrapping_add(number));
+        let backend = Backend {
+            id: BackendId::new(number),
+            name: name.to_owned(),
+            endpoint: SocketAddr::new(ip.into(), 80),
+            weight: 1,
+            active: 0,
+            labels: Vec::new(),
+        };
+        self.backends.push(backend.clone());
+        backend
+    }
+}
+
+/// What a registered scheduler says about itself.
+#[must_use]
+pub fn scheduler_manifest<S: Scheduler + Registered>() -> Manifest {
+    manifest::<S, S::Settings>()
+}
+
+impl<S> std::fmt::Debug for SchedulerTest<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SchedulerTest").field("backends", &self.backends).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,50 @@
+//! The contract's side of a plugin: from the host's calls to the glue, and from the plugin's calls to
+//! the host.
+
+mod bindings;
+mod checker;
+mod convert;
+mod scheduler;
+
+use std::time::Duration;
+
+pub use self::bindings::checker as checker_world;
+pub use self::bindings::checker::export_checker;
+pub use self::bindings::scheduler as scheduler_world;
+pub use self::bindings::scheduler::export_scheduler;
+pub use self::checker::CheckerPlugin;
+pub use self::scheduler::SchedulerPlugin;
+
+use self::bindings::scheduler::evenkeel::plugin::host;
+use crate::log::Level;
+
+/// Monotonic, from an arbitrary zero.
+pub(crate) fn now() -> Duration {
+    Duration::from_nanos(host::now())
+}
+
+/// Unpredictable bits.
+pub(crate) fn random() -> u64 {
+    host::random()
+}
+
+/// Hands a message to the host.
+pub(crate) fn log(level: Level, message: &str) {
+    host::log(level.into(), message);
+}
+
+/// Whether the host would keep it.
+pub(crate) fn log_enabled(level: Level) -> bool {
+    host::log_enabled(level.into())
+}
+
+/// From now on a panic's text is logged before the instance ends; it would be lost otherwise.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("(no text)");
+        match panic.location() {
+            Some(at) => log(Level::Error, &format!("panicked at {at}: {message}")),
+            None => log(Level::Error, &format!("panicked: {message}")),
+        }
+    }));
+}

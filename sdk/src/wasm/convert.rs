@@ -1,0 +1,188 @@
+//! Between the contract's types and the SDK's.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::bindings::checker::evenkeel::plugin::target_io;
+use super::bindings::checker::exports::evenkeel::plugin::health_checker;
+use super::bindings::scheduler::evenkeel::plugin::{host, types};
+use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
+use crate::backends::{Backend, BackendId, Flow, Protocol};
+use crate::checker::Verdict;
+use crate::log::Level;
+use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+use crate::plan::{Plan, Run, Selector};
+use crate::settings::Values;
+use crate::target::{Doing, TargetError, TlsOptions};
+
+/// Whole milliseconds, rounded up, as many as the contract can say.
+pub(super) fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// An address and port; IPv4 comes as an IPv4-mapped address.
+impl From<types::Endpoint> for SocketAddr {
+    fn from(endpoint: types::Endpoint) -> Self {
+        let bits = u128::from(endpoint.addr.hi) << 64 | u128::from(endpoint.addr.lo);
+        let ip = Ipv6Addr::from_bits(bits);
+        let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+        Self::new(ip, endpoint.port)
+    }
+}
+
+impl From<Level> for host::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Error => Self::Error,
+            Level::Warn => Self::Warn,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
+            Level::Trace => Self::Trace,
+        }
+    }
+}
+
+impl From<Manifest> for types::Manifest {
+    fn from(manifest: Manifest) -> Self {
+        Self {
+            name: manifest.name,
+            version: manifest.version,
+            summary: manifest.summary,
+            settings: manifest.settings.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<SettingSpec> for types::SettingSpec {
+    fn from(spec: SettingSpec) -> Self {
+        Self {
+            key: spec.key,
+            doc: spec.doc,
+            kind: spec.kind.into(),
+            default: spec.default.map(Into::into),
+            required: spec.required,
+        }
+    }
+}
+
+impl From<SettingKind> for types::SettingKind {
+    fn from(kind: SettingKind) -> Self {
+        match kind {
+            SettingKind::Boolean => Self::Boolean,
+            SettingKind::Integer(min, max) => Self::Integer((min, max)),
+            SettingKind::Number => Self::Number,
+            SettingKind::Text => Self::Text,
+            SettingKind::TextList => Self::TextList,
+            SettingKind::Duration => Self::Duration,
+            SettingKind::Choice(words) => Self::Choice(words),
+        }
+    }
+}
+
+impl From<SettingValue> for types::SettingValue {
+    fn from(value: SettingValue) -> Self {
+        match value {
+            SettingValue::Boolean(value) => Self::Boolean(value),
+            SettingValue::Integer(value) => Self::Integer(value),
+            SettingValue::Number(value) => Self::Number(value),
+            SettingValue::Text(value) => Self::Text(value),
+            SettingValue::TextList(value) => Self::TextList(value),
+            SettingValue::Duration(time) => Self::Duration(millis(time).into()),
+        }
+    }
+}
+
+/// The values of a configuration.
+pub(super) fn values(settings: Vec<types::Setting>) -> Values {
+    let value = |value| match value {
+        types::SettingValue::Boolean(value) => SettingValue::Boolean(value),
+        types::SettingValue::Integer(value) => SettingValue::Integer(value),
+        types::SettingValue::Number(value) => SettingValue::Number(value),
+        types::SettingValue::Text(value) => SettingValue::Text(value),
+        types::SettingValue::TextList(value) => SettingValue::TextList(value),
+        types::SettingValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
+    };
+    settings.into_iter().map(|setting| (setting.key, value(setting.value))).collect()
+}
+
+impl From<scheduler::Backend> for Backend {
+    fn from(backend: scheduler::Backend) -> Self {
+        Self {
+            id: BackendId::new(backend.id),
+            name: backend.name,
+            endpoint: backend.endpoint.into(),
+            weight: backend.weight,
+            active: backend.active,
+            labels: backend.labels,
+        }
+    }
+}
+
+impl From<scheduler::Flow> for Flow {
+    fn from(flow: scheduler::Flow) -> Self {
+        Self {
+            protocol: match flow.protocol {
+                types::Protocol::Tcp => Protocol::Tcp,
+                types::Protocol::Udp => Protocol::Udp,
+            },
+            source: flow.source.into(),
+            destination: flow.destination.into(),
+        }
+    }
+}
+
+impl From<Plan> for scheduler::Plan {
+    fn from(plan: Plan) -> Self {
+        match plan {
+            Plan::PerConnection => Self::PerConnection,
+            Plan::None => Self::None,
+            Plan::Table(table) => Self::Table(scheduler::Table {
+                slots: table
+                    .runs
+                    .into_iter()
+                    .map(|Run { id, width }| scheduler::Run { id: id.get(), width })
+                    .collect(),
+                selector: match table.selector {
+                    Selector::Sequence => scheduler::Selector::Sequence,
+                    Selector::Random => scheduler::Selector::Random,
+                    Selector::HashSource => scheduler::Selector::HashSource,
+                    Selector::HashFlow => scheduler::Selector::HashFlow,
+                },
+                refresh_ms: table.refresh.map(|after| millis(after).max(1)),
+            }),
+        }
+    }
+}
+
+impl From<Verdict> for health_checker::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Healthy => Self::Healthy,
+            Verdict::Degraded(percent) => Self::Degraded(percent),
+            Verdict::Unhealthy(reason) => Self::Unhealthy(reason),
+        }
+    }
+}
+
+impl From<&TlsOptions> for target_io::TlsOptions {
+    fn from(options: &TlsOptions) -> Self {
+        Self {
+            server_name: options.server_name.clone(),
+            verify: options.verify,
+            alpn: options.alpn.clone(),
+        }
+    }
+}
+
+/// The contract does not say what took too long; who called knows.
+pub(super) fn error(error: target_io::Error, doing: Doing) -> TargetError {
+    match error {
+        target_io::Error::Refused => TargetError::Refused,
+        target_io::Error::Unreachable => TargetError::Unreachable,
+        target_io::Error::Reset => TargetError::Reset,
+        target_io::Error::TimedOut => TargetError::TimedOut(doing),
+        target_io::Error::Limit => TargetError::Limit,
+        target_io::Error::Tls(reason) => TargetError::Tls(reason),
+        target_io::Error::Other(reason) => TargetError::Other(reason),
+    }
+}

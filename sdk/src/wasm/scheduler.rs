@@ -1,0 +1,64 @@
+//! A scheduler's exports.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use super::bindings::scheduler::evenkeel::plugin::types;
+use super::bindings::scheduler::exports::evenkeel::plugin::scheduler as contract;
+use super::{convert, report_panics};
+use crate::backends::BackendId;
+use crate::glue::{SchedulerGlue, SchedulerInstance};
+use crate::register::{Registered, manifest};
+use crate::scheduler::Scheduler;
+
+thread_local! {
+    /// The scheduler that this instance of the module is, once it is configured. (A module has one
+    /// thread.)
+    static INSTANCE: RefCell<Option<Box<dyn SchedulerInstance>>> = const { RefCell::new(None) };
+}
+
+/// The contract's functions for one type of scheduler.
+#[derive(Debug)]
+pub struct SchedulerPlugin<S>(PhantomData<S>);
+
+impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
+    fn describe() -> types::Manifest {
+        report_panics();
+        manifest::<S, S::Settings>().into()
+    }
+
+    fn configure(settings: Vec<types::Setting>) -> Result<(), String> {
+        report_panics();
+        let glue = SchedulerGlue::<S>::configure(convert::values(settings))?;
+        INSTANCE.set(Some(Box::new(glue)));
+        Ok(())
+    }
+
+    fn set_backends(backends: Vec<contract::Backend>) {
+        with(|scheduler| scheduler.set_backends(backends.into_iter().map(Into::into).collect()));
+    }
+
+    fn set_loads(loads: Vec<contract::Load>) {
+        with(|scheduler| {
+            for load in loads {
+                scheduler.set_load(BackendId::new(load.id), load.active);
+            }
+        });
+    }
+
+    fn make_plan() -> contract::Plan {
+        with(|scheduler| scheduler.make_plan()).map_or(contract::Plan::None, Into::into)
+    }
+
+    fn pick(flow: contract::Flow) -> Option<types::BackendId> {
+        with(|scheduler| scheduler.pick(&flow.into())).flatten().map(BackendId::get)
+    }
+}
+
+/// Calls the scheduler; before `configure` there is none, and the call says nothing.
+fn with<R>(call: impl FnOnce(&mut dyn SchedulerInstance) -> R) -> Option<R> {
+    INSTANCE.with_borrow_mut(|instance| match instance {
+        Some(scheduler) => Some(call(scheduler.as_mut())),
+        None => None,
+    })
+}

@@ -5,25 +5,28 @@
 
 mod hairpin;
 mod plan;
+mod route;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use evenkeel_core::model::Assign;
 use futures::TryStreamExt;
 use ipnet::IpNet;
 use nix::errno::Errno;
+use rtnetlink::AddressMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol,
 };
-use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo};
 use tokio::task::JoinSet;
 
 pub use hairpin::hairpin_networks;
 use plan::Plan;
+pub use route::Route;
 pub use watch::AddressWatch;
 
 /// The value of `IFA_PROTO` (`include/uapi/linux/if_addr.h`, Linux 5.18) of addresses that Evenkeel added; `ip address` shows it as
@@ -86,8 +89,15 @@ pub struct OwnAddress {
     pub network: IpNet,
     /// Whether it carries our mark.
     pub ours: bool,
-    /// As the kernel told it.
-    message: AddressMessage,
+}
+
+/// An interface of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a bridge.
+    pub bridge: bool,
 }
 
 impl fmt::Display for OwnAddress {
@@ -126,8 +136,8 @@ pub struct Reconciled {
 /// The addresses of this machine, over one netlink socket. Works on the network namespace of the thread that opened it.
 pub struct Addresses {
     handle: rtnetlink::Handle,
-    /// What this process added, for kernels that do not keep the mark.
-    added: BTreeSet<Assign>,
+    /// What this process added on a kernel that does not keep the mark.
+    unmarked: BTreeSet<Assign>,
     /// Wanted addresses that someone else had put there already, named once in the log.
     foreign: BTreeSet<Assign>,
     /// The socket's task; ends with this.
@@ -143,10 +153,10 @@ impl Addresses {
         let (connection, handle, _) = rtnetlink::new_connection().map_err(AddressError::Socket)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(connection);
-        let (added, foreign) = (BTreeSet::new(), BTreeSet::new());
+        let (unmarked, foreign) = (BTreeSet::new(), BTreeSet::new());
         Ok(Self {
             handle,
-            added,
+            unmarked,
             foreign,
             _connection: tasks,
         })
@@ -158,6 +168,19 @@ impl Addresses {
     /// [`AddressError::Read`].
     pub async fn list(&self) -> Result<Vec<OwnAddress>, AddressError> {
         let interfaces = self.interfaces().await?;
+        Ok(self
+            .entries(&interfaces)
+            .await?
+            .into_iter()
+            .map(|(own, _)| own)
+            .collect())
+    }
+
+    /// The addresses, each with the kernel's whole word about it.
+    async fn entries(
+        &self,
+        interfaces: &BTreeMap<u32, Interface>,
+    ) -> Result<Vec<(OwnAddress, AddressMessage)>, AddressError> {
         let read = |source| AddressError::Read {
             what: "addresses",
             source,
@@ -170,20 +193,24 @@ impl Addresses {
             .try_collect()
             .await
             .map_err(read)?;
-        let mut own: Vec<OwnAddress> = messages
+        let mut entries: Vec<(OwnAddress, AddressMessage)> = messages
             .into_iter()
-            .filter_map(|message| own_address(message, &interfaces, &self.added))
+            .filter_map(|message| {
+                let mut own = own_address(&message, interfaces)?;
+                own.ours |= self.unmarked.iter().any(|ours| plan::is(ours, &own));
+                Some((own, message))
+            })
             .collect();
         // Stable, so that addresses keep the kernel's order: primary before secondary.
-        own.sort_by_key(|address| address.index);
-        Ok(own)
+        entries.sort_by_key(|(own, _)| own.index);
+        Ok(entries)
     }
 
-    /// The interfaces of this machine: names by number.
+    /// The interfaces of this machine, by number.
     ///
     /// # Errors
     /// [`AddressError::Read`].
-    pub async fn interfaces(&self) -> Result<BTreeMap<u32, String>, AddressError> {
+    pub async fn interfaces(&self) -> Result<BTreeMap<u32, Interface>, AddressError> {
         let read = |source| AddressError::Read {
             what: "interfaces",
             source,
@@ -191,16 +218,27 @@ impl Addresses {
         let mut links = std::pin::pin!(self.handle.link().get().execute());
         let mut interfaces = BTreeMap::new();
         while let Some(link) = links.try_next().await.map_err(read)? {
-            let name = link
-                .attributes
-                .into_iter()
-                .find_map(|attribute| match attribute {
-                    LinkAttribute::IfName(name) => Some(name),
-                    _ => None,
-                });
-            interfaces.extend(name.map(|name| (link.header.index, name)));
+            let (mut name, mut bridge) = (None, false);
+            for attribute in link.attributes {
+                match attribute {
+                    LinkAttribute::IfName(word) => name = Some(word),
+                    LinkAttribute::LinkInfo(infos) => {
+                        bridge = infos.contains(&LinkInfo::Kind(InfoKind::Bridge));
+                    }
+                    _ => {}
+                }
+            }
+            interfaces.extend(name.map(|name| (link.header.index, Interface { name, bridge })));
         }
         Ok(interfaces)
+    }
+
+    /// How packets to that address leave this machine now.
+    ///
+    /// # Errors
+    /// [`AddressError::Read`], if the kernel could not be asked; that there is no way is an answer.
+    pub async fn route(&self, to: IpAddr) -> Result<Route, AddressError> {
+        route::look_up(&self.handle, to).await
     }
 
     /// Puts the wanted addresses on their interfaces and takes away those of ours that are not wanted. An address that is there
@@ -213,7 +251,8 @@ impl Addresses {
         wanted: &BTreeSet<Assign>,
     ) -> Result<Reconciled, AddressError> {
         let interfaces = self.interfaces().await?;
-        let present = self.list().await?;
+        let before = self.entries(&interfaces).await?;
+        let present: Vec<OwnAddress> = before.iter().map(|(own, _)| own.clone()).collect();
         let plan = plan::plan(wanted, &present, &interfaces);
         self.note_foreign(&plan);
 
@@ -225,19 +264,20 @@ impl Addresses {
             self.remove(address, &mut done).await;
         }
         let mut add = plan.add;
-        if done
-            .changes
-            .iter()
-            .any(|change| matches!(change, AddressChange::Removed(_)))
-        {
+        if !done.changes.is_empty() {
             // Others may have gone with them.
             let left = self.list().await?;
-            self.restore(&present, &left, &mut done).await;
+            for (address, message) in before {
+                if plan::is_lost(&address, &left) {
+                    self.restore(address, message, &mut done).await;
+                }
+            }
             add = plan::plan(wanted, &left, &interfaces).add;
         }
         for (index, assign) in add {
             self.add(index, assign, &mut done).await;
         }
+        self.look_for_marks(&done).await?;
         Ok(done)
     }
 
@@ -247,6 +287,33 @@ impl Addresses {
     /// As [`Self::reconcile`].
     pub async fn remove_all(&mut self) -> Result<Reconciled, AddressError> {
         self.reconcile(&BTreeSet::new()).await
+    }
+
+    /// Kernels before 5.18 ignore the mark. Then this process has to remember what is ours.
+    async fn look_for_marks(&mut self, done: &Reconciled) -> Result<(), AddressError> {
+        let added: Vec<&Assign> = done
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                AddressChange::Added(assign) => Some(assign),
+                AddressChange::Removed(_) | AddressChange::Restored(_) => None,
+            })
+            .collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        let present = self.list().await?;
+        for assign in added {
+            if present.iter().any(|own| !own.ours && plan::is(assign, own)) {
+                tracing::warn!(
+                    interface = assign.interface,
+                    address = %assign.addr,
+                    "the kernel keeps no mark on addresses (before Linux 5.18): after a crash this one is not known as ours"
+                );
+                self.unmarked.insert(assign.clone());
+            }
+        }
+        Ok(())
     }
 
     fn note_foreign(&mut self, plan: &Plan) {
@@ -273,7 +340,6 @@ impl Addresses {
         match request.execute().await {
             Ok(()) => {
                 tracing::info!(interface = wanted.interface, address = %wanted.addr, "address added");
-                self.added.insert(wanted.clone());
                 done.changes.push(AddressChange::Added(wanted));
             }
             // Someone else was faster; the next look will tell whose it is.
@@ -286,13 +352,13 @@ impl Addresses {
         match self
             .handle
             .address()
-            .del(address.message.clone())
+            .del(address_message(&address))
             .execute()
             .await
         {
             Ok(()) => {
                 tracing::info!(interface = address.interface, address = %address.addr, "address removed");
-                self.added.retain(|added| !plan::is(added, &address));
+                self.unmarked.retain(|ours| !plan::is(ours, &address));
                 done.changes.push(AddressChange::Removed(address));
             }
             Err(source) if is_errno(&source, Errno::EADDRNOTAVAIL) => {}
@@ -303,42 +369,41 @@ impl Addresses {
         }
     }
 
-    /// Puts back what was there before, is gone now, and was not ours to remove.
-    async fn restore(&self, before: &[OwnAddress], now: &[OwnAddress], done: &mut Reconciled) {
-        for address in plan::lost(before, now) {
-            let mut request = self.handle.address().add(
-                address.index,
-                address.addr,
-                address.network.prefix_len(),
-            );
-            *request.message_mut() = address.message.clone();
-            match request.execute().await {
-                Ok(()) => {
-                    tracing::warn!(
-                        interface = address.interface,
-                        address = %address.addr,
-                        "put back an address that the kernel removed together with ours (see promote_secondaries)"
-                    );
-                    done.changes.push(AddressChange::Restored(address.clone()));
-                }
-                Err(source) if is_errno(&source, Errno::EEXIST) => {}
-                Err(source) => done.failures.push(AddressError::Add {
-                    wanted: Assign {
-                        interface: address.interface.clone(),
-                        addr: address.addr,
-                        prefix: address.network.prefix_len(),
-                    },
-                    source,
-                }),
+    async fn restore(&self, address: OwnAddress, message: AddressMessage, done: &mut Reconciled) {
+        let prefix = address.network.prefix_len();
+        let mut request = self
+            .handle
+            .address()
+            .add(address.index, address.addr, prefix);
+        *request.message_mut() = message;
+        match request.execute().await {
+            Ok(()) => {
+                tracing::warn!(
+                    interface = address.interface,
+                    address = %address.addr,
+                    "put back an address that the kernel removed together with ours (see promote_secondaries)"
+                );
+                done.changes.push(AddressChange::Restored(address));
+            }
+            Err(source) if is_errno(&source, Errno::EEXIST) => {}
+            Err(source) => {
+                let OwnAddress {
+                    interface, addr, ..
+                } = address;
+                let wanted = Assign {
+                    interface,
+                    addr,
+                    prefix,
+                };
+                done.failures.push(AddressError::Add { wanted, source });
             }
         }
     }
 }
 
 fn own_address(
-    message: AddressMessage,
-    interfaces: &BTreeMap<u32, String>,
-    added: &BTreeSet<Assign>,
+    message: &AddressMessage,
+    interfaces: &BTreeMap<u32, Interface>,
 ) -> Option<OwnAddress> {
     if !matches!(
         message.header.family,
@@ -361,17 +426,29 @@ fn own_address(
     let network = IpNet::new(address.unwrap_or(addr), message.header.prefix_len)
         .ok()?
         .trunc();
-    let interface = interfaces.get(&index)?.clone();
-    let mut own = OwnAddress {
+    let interface = interfaces.get(&index)?.name.clone();
+    Some(OwnAddress {
         interface,
         index,
         addr,
         network,
         ours,
-        message,
-    };
-    own.ours |= added.iter().any(|added| plan::is(added, &own));
-    Some(own)
+    })
+}
+
+/// What identifies an address to the kernel.
+fn address_message(address: &OwnAddress) -> AddressMessage {
+    let prefix = address.network.prefix_len();
+    match address.addr {
+        IpAddr::V4(addr) => AddressMessageBuilder::<Ipv4Addr>::new()
+            .index(address.index)
+            .address(addr, prefix)
+            .build(),
+        IpAddr::V6(addr) => AddressMessageBuilder::<Ipv6Addr>::new()
+            .index(address.index)
+            .address(addr, prefix)
+            .build(),
+    }
 }
 
 fn is_errno(error: &rtnetlink::Error, errno: Errno) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::model::Assign;
 
-use super::{AddressError, OwnAddress};
+use super::{AddressError, Interface, OwnAddress};
 
 /// The difference between the addresses wanted and those present.
 #[derive(Debug, Default)]
@@ -22,17 +22,20 @@ pub(super) struct Plan {
 pub(super) fn plan(
     wanted: &BTreeSet<Assign>,
     present: &[OwnAddress],
-    interfaces: &BTreeMap<u32, String>,
+    interfaces: &BTreeMap<u32, Interface>,
 ) -> Plan {
     let mut plan = Plan::default();
     for assign in wanted {
         let Some((index, _)) = interfaces
             .iter()
-            .find(|(_, name)| **name == assign.interface)
+            .find(|(_, interface)| interface.name == assign.interface)
         else {
             plan.failures.push(AddressError::NoInterface {
                 wanted: assign.clone(),
-                existing: interfaces.values().cloned().collect(),
+                existing: interfaces
+                    .values()
+                    .map(|interface| interface.name.clone())
+                    .collect(),
             });
             continue;
         };
@@ -56,15 +59,10 @@ pub(super) fn is(assign: &Assign, own: &OwnAddress) -> bool {
         && assign.prefix == own.network.prefix_len()
 }
 
-/// Addresses that are not ours and have gone.
-pub(super) fn lost<'a>(before: &'a [OwnAddress], now: &[OwnAddress]) -> Vec<&'a OwnAddress> {
-    let there = |address: &OwnAddress| {
-        now.iter().any(|own| {
-            (own.index, own.addr, own.network) == (address.index, address.addr, address.network)
-        })
+/// Whether this address, which is not ours to remove, is no longer there.
+pub(super) fn is_lost(address: &OwnAddress, now: &[OwnAddress]) -> bool {
+    let same = |own: &OwnAddress| {
+        (own.index, own.addr, own.network) == (address.index, address.addr, address.network)
     };
-    before
-        .iter()
-        .filter(|address| !address.ours && !there(address))
-        .collect()
+    !address.ours && !now.iter().any(same)
 }

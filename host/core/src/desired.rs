@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::plan::{Plan, PlanError};
-use crate::state::{BackendId, ServiceState, Spread};
+use crate::state::{BackendId, Selector, ServiceState, Spread};
 
 /// A real server as far as the kernel is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,35 +17,123 @@ pub struct Usable {
     pub weight: u32,
 }
 
-/// What the kernel should hold for one service, given its servers that are up and its scheduler's plan for them.
-///
-/// Without a server that takes connections the service refuses, whatever the plan says.
+/// What a scheduler's plan amounts to for the servers that it was given. `None` when none of them takes connections: then there
+/// is nothing to plan, whatever the scheduler says.
 ///
 /// # Errors
 /// When the plan does not fit the servers: see [`Plan::spread`]. A server of weight 0 may be in no slot.
-pub fn service_state(snat: bool, up: &[Usable], plan: &Plan) -> Result<ServiceState, PlanError> {
-    let backends: BTreeMap<BackendId, SocketAddr> = up.iter().map(|s| (s.id, s.address)).collect();
-    let taking: BTreeSet<BackendId> = up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
-    let spread = if taking.is_empty() { Spread::Refuse } else { plan.spread(&taking)? };
-    Ok(ServiceState { snat, backends, spread })
+pub fn accept(given: &[Usable], plan: &Plan) -> Result<Option<Spread>, PlanError> {
+    let taking: BTreeSet<BackendId> = given.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
+    if taking.is_empty() { Ok(None) } else { plan.spread(&taking).map(Some) }
 }
 
-/// What is left of a service's last good plan when its scheduler has failed and `up` are the servers now: the slots of servers
-/// that still take connections. Where none is left, all servers that do take turns.
+/// What the kernel should hold for a service whose servers that are up are `up`, by the last good plan of its scheduler.
+///
+/// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of servers that
+/// take no connections any more are left out; where none remains, or where there never was a plan, the servers take turns. Without a
+/// server that takes connections the service refuses.
 #[must_use]
-pub fn without_scheduler(snat: bool, up: &[Usable], last: &Spread) -> ServiceState {
+pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {
     let backends: BTreeMap<BackendId, SocketAddr> = up.iter().map(|s| (s.id, s.address)).collect();
-    let taking: Vec<BackendId> = up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
-    let (selector, mut slots) = match last {
-        Spread::Slots { selector, slots } => (
-            *selector,
-            slots.iter().copied().filter(|id| taking.contains(id)).collect::<Vec<_>>(),
-        ),
-        Spread::Refuse => (crate::state::Selector::Sequence, Vec::new()),
+    let taking: BTreeSet<BackendId> = up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
+    let in_turn = || Spread::Slots {
+        selector: Selector::Sequence,
+        slots: up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect(),
     };
-    if slots.is_empty() {
-        slots = taking;
-    }
-    let spread = if slots.is_empty() { Spread::Refuse } else { Spread::Slots { selector, slots } };
+    let spread = match last_good {
+        _ if taking.is_empty() => Spread::Refuse,
+        Some(Spread::Refuse) => Spread::Refuse,
+        None => in_turn(),
+        Some(Spread::Slots { selector, slots }) => {
+            let left: Vec<BackendId> =
+                slots.iter().copied().filter(|id| taking.contains(id)).collect();
+            if left.is_empty() {
+                in_turn()
+            } else {
+                Spread::Slots { selector: *selector, slots: left }
+            }
+        }
+    };
     ServiceState { snat, backends, spread }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Run;
+
+    fn id(n: u32) -> BackendId {
+        BackendId::new(n).unwrap()
+    }
+
+    fn server(n: u32, weight: u32) -> Usable {
+        Usable { id: id(n), address: ([10, 1, 0, 1], u16::try_from(n).unwrap()).into(), weight }
+    }
+
+    fn slots(ids: &[u32]) -> Spread {
+        Spread::Slots {
+            selector: Selector::Sequence,
+            slots: ids.iter().map(|n| id(*n)).collect(),
+        }
+    }
+
+    fn table(runs: &[(u32, u32)]) -> Plan {
+        Plan::Table {
+            slots: runs.iter().map(|(n, width)| Run { id: id(*n), width: *width }).collect(),
+            selector: Selector::Sequence,
+            refresh_ms: None,
+        }
+    }
+
+    #[test]
+    fn runs_are_laid_out_in_order() {
+        let plan = table(&[(1, 2), (2, 1), (1, 1)]);
+        assert_eq!(
+            accept(&[server(1, 3), server(2, 1)], &plan),
+            Ok(Some(slots(&[1, 1, 2, 1])))
+        );
+    }
+
+    #[test]
+    fn a_plan_is_refused_that_names_a_draining_or_unknown_server_or_has_no_slots() {
+        let given = [server(1, 1), server(2, 0)];
+        assert_eq!(accept(&given, &table(&[(1, 1), (2, 1)])), Err(PlanError::UnknownBackend(2)));
+        assert_eq!(accept(&given, &table(&[(9, 1)])), Err(PlanError::UnknownBackend(9)));
+        assert_eq!(accept(&given, &table(&[(1, 0)])), Err(PlanError::EmptyRun(1)));
+        assert_eq!(accept(&given, &table(&[])), Err(PlanError::Empty));
+        assert_eq!(
+            accept(&given, &table(&[(1, u32::MAX), (1, u32::MAX)])),
+            Err(PlanError::TooLarge(2 * u64::from(u32::MAX)))
+        );
+        assert_eq!(accept(&given, &Plan::PerConnection), Err(PlanError::PerConnection));
+    }
+
+    #[test]
+    fn where_no_server_takes_connections_no_plan_is_needed_and_the_service_refuses() {
+        assert_eq!(accept(&[server(1, 0)], &table(&[])), Ok(None));
+        let state = service_state(false, &[server(1, 0)], Some(&slots(&[1])));
+        assert_eq!(state.spread, Spread::Refuse);
+        assert_eq!(state.backends.len(), 1, "a draining server keeps its connections");
+    }
+
+    #[test]
+    fn a_failed_server_leaves_the_slots_of_an_older_plan() {
+        let state = service_state(false, &[server(2, 1)], Some(&slots(&[1, 2, 1])));
+        assert_eq!(state.spread, slots(&[2]));
+    }
+
+    #[test]
+    fn servers_take_turns_where_an_older_plan_has_none_of_them() {
+        let up = [server(2, 1), server(3, 5)];
+        assert_eq!(service_state(false, &up, Some(&slots(&[1]))).spread, slots(&[2, 3]));
+        assert_eq!(service_state(false, &up, None).spread, slots(&[2, 3]));
+    }
+
+    #[test]
+    fn a_scheduler_that_refuses_is_obeyed() {
+        assert_eq!(
+            service_state(false, &[server(1, 1)], Some(&Spread::Refuse)).spread,
+            Spread::Refuse
+        );
+    }
 }

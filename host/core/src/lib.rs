@@ -25,3 +25,4 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod state;
+pub mod sync;

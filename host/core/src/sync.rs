@@ -1,0 +1,273 @@
+//! Keeps the kernel at what is wanted: decides when to read it and what to change, one step at a time.
+//!
+//! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`Step`] with
+//! [`KernelSync::next`], carry it out, report with [`KernelSync::read_done`] or [`KernelSync::applied`], and ask again; wake at
+//! [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in the next one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+use crate::diff::{apply, diff, diff_service};
+use crate::model::ServiceKey;
+use crate::state::{Change, ServiceState, State};
+
+/// Wait after a first failure; doubled up to [`RETRY_MAX`].
+const RETRY_MIN: Duration = Duration::from_millis(200);
+/// Longest wait between attempts.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What the driver is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Read the kernel; then [`KernelSync::read_done`].
+    Read,
+    /// Apply these changes, all or none; then [`KernelSync::applied`].
+    Apply(Vec<Change>),
+}
+
+/// What is to be compared before the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Dirty {
+    Services(BTreeSet<ServiceKey>),
+    All,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone)]
+pub struct KernelSync {
+    wanted: State,
+    /// What the kernel holds as far as known; `None`: it has to be read.
+    actual: Option<State>,
+    dirty: Dirty,
+    hairpin_dirty: bool,
+    under_way: Option<Step>,
+    /// Someone touched our table while a step was under way.
+    stale: bool,
+    held: bool,
+    failures: u32,
+    not_before: Option<Instant>,
+    resync: Duration,
+    next_resync: Instant,
+}
+
+impl KernelSync {
+    /// Starts with what was read from the kernel; wants nothing yet, and does nothing until [`Self::release`].
+    #[must_use]
+    pub fn new(actual: State, resync: Duration, now: Instant) -> Self {
+        Self {
+            wanted: State::default(),
+            actual: Some(actual),
+            dirty: Dirty::All,
+            hairpin_dirty: false,
+            under_way: None,
+            stale: false,
+            held: true,
+            failures: 0,
+            not_before: None,
+            resync,
+            next_resync: now + resync,
+        }
+    }
+
+    /// Everything that is wanted at the start is known: begin.
+    pub fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Whether [`Self::release`] was not called yet.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.held
+    }
+
+    /// What a service is to be; `None`: it is to be gone.
+    pub fn want(&mut self, key: ServiceKey, service: Option<ServiceState>) {
+        match service {
+            Some(service) => {
+                if self.wanted.services.get(&key) == Some(&service) {
+                    return;
+                }
+                self.wanted.services.insert(key, service);
+            }
+            None => {
+                if self.wanted.services.remove(&key).is_none() {
+                    return;
+                }
+            }
+        }
+        if let Dirty::Services(keys) = &mut self.dirty {
+            keys.insert(key);
+        }
+    }
+
+    /// The networks on which clients and servers meet.
+    pub fn want_hairpin(&mut self, networks: BTreeSet<IpNet>) {
+        if self.wanted.hairpin != networks {
+            self.wanted.hairpin = networks;
+            self.hairpin_dirty = true;
+        }
+    }
+
+    /// How often the kernel is read unasked.
+    pub fn set_resync(&mut self, resync: Duration, now: Instant) {
+        self.resync = resync;
+        self.next_resync = now + resync;
+    }
+
+    /// What is wanted now.
+    #[must_use]
+    pub fn wanted(&self) -> &State {
+        &self.wanted
+    }
+
+    /// Someone else touched what is ours: it will be read again.
+    pub fn mark_stale(&mut self) {
+        if self.under_way.is_some() {
+            self.stale = true;
+        } else {
+            self.actual = None;
+        }
+    }
+
+    /// The next step, if there is one to be taken now and none is under way.
+    pub fn next(&mut self, now: Instant) -> Option<Step> {
+        if self.held || self.under_way.is_some() || self.not_before.is_some_and(|at| now < at) {
+            return None;
+        }
+        if now >= self.next_resync {
+            self.actual = None;
+        }
+        let Some(actual) = &self.actual else {
+            self.under_way = Some(Step::Read);
+            return Some(Step::Read);
+        };
+        let changes = match &self.dirty {
+            Dirty::All => diff(actual, &self.wanted),
+            Dirty::Services(keys) => {
+                let mut changes: Vec<Change> =
+                    keys.iter().filter_map(|key| diff_service(actual, &self.wanted, key)).collect();
+                if self.hairpin_dirty && actual.hairpin != self.wanted.hairpin {
+                    changes.push(Change::Hairpin(self.wanted.hairpin.clone()));
+                }
+                changes
+            }
+        };
+        self.dirty = Dirty::Services(BTreeSet::new());
+        self.hairpin_dirty = false;
+        if changes.is_empty() {
+            self.failures = 0;
+            return None;
+        }
+        let step = Step::Apply(changes);
+        self.under_way = Some(step.clone());
+        Some(step)
+    }
+
+    /// The kernel was read. Returns the differences from what it should have held, by service: what someone else changed.
+    pub fn read_done(&mut self, read: Option<State>, now: Instant) -> BTreeMap<ServiceKey, Damage> {
+        self.under_way = None;
+        let stale = std::mem::take(&mut self.stale);
+        let Some(read) = read else {
+            self.fail(now);
+            return BTreeMap::new();
+        };
+        self.not_before = None;
+        self.next_resync = now + self.resync;
+        let damage = self.damage(&read);
+        self.dirty = Dirty::All;
+        self.actual = if stale { None } else { Some(read) };
+        damage
+    }
+
+    /// The changes of the last step took effect, or none of them did.
+    pub fn applied(&mut self, done: bool, now: Instant) {
+        let step = self.under_way.take();
+        if std::mem::take(&mut self.stale) {
+            self.actual = None;
+        }
+        if !done {
+            // What the kernel holds may not be what we think.
+            self.actual = None;
+            self.dirty = Dirty::All;
+            self.fail(now);
+            return;
+        }
+        self.failures = 0;
+        self.not_before = None;
+        if let (Some(actual), Some(Step::Apply(changes))) = (&mut self.actual, step) {
+            apply(actual, &changes);
+        }
+    }
+
+    /// When [`Self::next`] may have something to do that it had not before.
+    #[must_use]
+    pub fn poll_at(&self) -> Option<Instant> {
+        if self.held || self.under_way.is_some() {
+            return None;
+        }
+        Some(self.not_before.map_or(self.next_resync, |at| at.min(self.next_resync)))
+    }
+
+    /// Whether nothing is left to be done, as far as known.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.under_way.is_none()
+            && !self.held
+            && self.actual.is_some()
+            && matches!(&self.dirty, Dirty::Services(keys) if keys.is_empty())
+    }
+
+    fn fail(&mut self, now: Instant) {
+        let wait = RETRY_MIN.saturating_mul(1 << self.failures.min(10)).min(RETRY_MAX);
+        self.failures += 1;
+        self.not_before = Some(now + wait);
+    }
+
+    /// How `read` differs from what is wanted in services that nothing of ours is about to change.
+    fn damage(&self, read: &State) -> BTreeMap<ServiceKey, Damage> {
+        let pending = |key: &ServiceKey| match &self.dirty {
+            Dirty::All => true,
+            Dirty::Services(keys) => keys.contains(key),
+        };
+        let keys: BTreeSet<&ServiceKey> =
+            read.services.keys().chain(self.wanted.services.keys()).collect();
+        keys.into_iter()
+            .filter(|key| !pending(key))
+            .filter_map(|key| {
+                let damage = match (read.services.get(key), self.wanted.services.get(key)) {
+                    (None, Some(_)) => Damage::Missing,
+                    (Some(_), None) => Damage::Foreign,
+                    (Some(is), Some(should)) if is != should => Damage::Changed,
+                    _ => return None,
+                };
+                Some((*key, damage))
+            })
+            .collect()
+    }
+}
+
+/// How a service in the kernel differed from what it should have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// It was gone.
+    Missing,
+    /// It was different.
+    Changed,
+    /// It should not have been there.
+    Foreign,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "was missing",
+            Self::Changed => "was changed",
+            Self::Foreign => "should not have been there",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

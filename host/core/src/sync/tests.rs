@@ -1,0 +1,188 @@
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::Protocol;
+use crate::state::{BackendId, Selector, Spread};
+
+const RESYNC: Duration = Duration::from_secs(30);
+
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+fn epoch() -> Instant {
+    Instant::now()
+}
+
+fn key(port: u16) -> ServiceKey {
+    ServiceKey { addr: [10, 0, 0, 1].into(), port, protocol: Protocol::Tcp }
+}
+
+fn service(id: u32) -> ServiceState {
+    let id = BackendId::new(id).unwrap();
+    ServiceState {
+        snat: false,
+        backends: [(id, ([10, 1, 0, 1], 80).into())].into(),
+        spread: Spread::Slots { selector: Selector::Sequence, slots: vec![id] },
+    }
+}
+
+fn ready(now: Instant) -> KernelSync {
+    let mut sync = KernelSync::new(State::default(), RESYNC, now);
+    sync.release();
+    assert_eq!(sync.next(now), None);
+    sync
+}
+
+#[test]
+fn nothing_is_done_before_the_start_is_complete() {
+    let now = epoch();
+    let mut sync = KernelSync::new(State::default(), RESYNC, now);
+    sync.want(key(80), Some(service(1)));
+    assert_eq!(sync.next(now), None);
+    sync.release();
+    assert_eq!(sync.next(now), Some(Step::Apply(vec![Change::Put(key(80), service(1))])));
+}
+
+#[test]
+fn services_left_by_an_earlier_process_and_not_wanted_are_removed() {
+    let now = epoch();
+    let mut left = State::default();
+    left.services.insert(key(80), service(1));
+    left.services.insert(key(81), service(2));
+    let mut sync = KernelSync::new(left, RESYNC, now);
+    sync.want(key(80), Some(service(1)));
+    sync.release();
+    assert_eq!(sync.next(now), Some(Step::Apply(vec![Change::Remove(key(81))])));
+}
+
+#[test]
+fn changes_that_arrive_during_a_step_go_out_together_in_the_next() {
+    let now = epoch();
+    let mut sync = ready(now);
+    sync.want(key(80), Some(service(1)));
+    assert!(sync.next(now).is_some());
+    sync.want(key(81), Some(service(2)));
+    sync.want(key(82), Some(service(3)));
+    assert_eq!(sync.next(now), None);
+    sync.applied(true, now);
+    assert_eq!(
+        sync.next(now),
+        Some(Step::Apply(vec![
+            Change::Put(key(81), service(2)),
+            Change::Put(key(82), service(3))
+        ]))
+    );
+}
+
+#[test]
+fn a_refused_batch_is_tried_again_after_reading_with_growing_waits() {
+    let mut now = epoch();
+    let mut sync = ready(now);
+    sync.want(key(80), Some(service(1)));
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        assert!(matches!(sync.next(now), Some(Step::Apply(_))));
+        sync.applied(false, now);
+        assert_eq!(sync.next(now), None);
+        let at = sync.poll_at().unwrap();
+        assert!(at - now > last, "{:?} after {last:?}", at - now);
+        last = at - now;
+        now = at;
+        assert_eq!(sync.next(now), Some(Step::Read));
+        sync.read_done(Some(State::default()), now);
+    }
+}
+
+#[test]
+fn what_others_changed_is_found_and_repaired() {
+    let now = epoch();
+    let mut sync = ready(now);
+    sync.want(key(80), Some(service(1)));
+    sync.want(key(81), Some(service(2)));
+    assert!(sync.next(now).is_some());
+    sync.applied(true, now);
+    sync.mark_stale();
+    assert_eq!(sync.next(now), Some(Step::Read));
+    let mut found = State::default();
+    found.services.insert(key(80), service(9));
+    found.services.insert(key(99), service(7));
+    let damage = sync.read_done(Some(found), now);
+    assert_eq!(
+        damage,
+        [(key(80), Damage::Changed), (key(81), Damage::Missing), (key(99), Damage::Foreign)].into()
+    );
+    let Some(Step::Apply(changes)) = sync.next(now) else { panic!("no repair") };
+    assert_eq!(
+        changes,
+        vec![
+            Change::Remove(key(99)),
+            Change::Put(key(80), service(1)),
+            Change::Put(key(81), service(2))
+        ]
+    );
+}
+
+#[test]
+fn the_kernel_is_read_unasked_from_time_to_time() {
+    let now = epoch();
+    let mut sync = ready(now);
+    assert_eq!(sync.poll_at(), Some(now + RESYNC));
+    assert_eq!(sync.next(now + RESYNC), Some(Step::Read));
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Want(u16, u32),
+    Drop(u16),
+    Stale,
+    Vandal(u16),
+    Fail,
+    Step,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        (80u16..86, 1u32..5).prop_map(|(port, id)| Act::Want(port, id)),
+        (80u16..86).prop_map(Act::Drop),
+        Just(Act::Stale),
+        (80u16..86).prop_map(Act::Vandal),
+        Just(Act::Fail),
+        Just(Act::Step),
+        Just(Act::Step),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_kernel_ends_at_what_is_wanted(acts in proptest::collection::vec(act(), 0..60)) {
+        let mut now = epoch();
+        let mut sync = ready(now);
+        let mut kernel = State::default();
+        let carry_out = |sync: &mut KernelSync, kernel: &mut State, now: Instant, ok: bool| {
+            match sync.next(now) {
+                Some(Step::Read) => { sync.read_done(ok.then(|| kernel.clone()), now); true }
+                Some(Step::Apply(changes)) => {
+                    if ok { apply(kernel, &changes); }
+                    sync.applied(ok, now);
+                    true
+                }
+                None => false,
+            }
+        };
+        for act in acts {
+            match act {
+                Act::Want(port, id) => sync.want(key(port), Some(service(id))),
+                Act::Drop(port) => sync.want(key(port), None),
+                Act::Stale => sync.mark_stale(),
+                Act::Vandal(port) => { kernel.services.remove(&key(port)); sync.mark_stale(); }
+                Act::Fail => { carry_out(&mut sync, &mut kernel, now, false); }
+                Act::Step => { carry_out(&mut sync, &mut kernel, now, true); }
+            }
+            now += Duration::from_millis(10);
+        }
+        now += RETRY_MAX;
+        while carry_out(&mut sync, &mut kernel, now, true) {}
+        prop_assert!(sync.settled());
+        prop_assert_eq!(&kernel, sync.wanted());
+    }
+}

@@ -24,18 +24,18 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo};
 use tokio::task::JoinSet;
 
-pub use hairpin::hairpin_networks;
+pub(crate) use hairpin::hairpin_networks;
 use plan::Plan;
-pub use route::Route;
-pub use watch::AddressWatch;
+pub(crate) use route::Route;
+pub(crate) use watch::AddressWatch;
 
 /// The value of `IFA_PROTO` (`include/uapi/linux/if_addr.h`, Linux 5.18) of addresses that Evenkeel added; `ip address` shows it as
 /// `proto 0x65`.
-pub const MARK: u8 = 0x65;
+pub(crate) const MARK: u8 = 0x65;
 
 /// Why addresses could not be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum AddressError {
+pub(crate) enum AddressError {
     /// No netlink socket.
     #[error("cannot open a netlink socket: {0}")]
     Socket(#[source] std::io::Error),
@@ -78,26 +78,26 @@ pub enum AddressError {
 
 /// An address of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnAddress {
+pub(crate) struct OwnAddress {
     /// The interface's name.
-    pub interface: String,
+    pub(crate) interface: String,
     /// The interface's number.
-    pub index: u32,
+    pub(crate) index: u32,
     /// The address.
-    pub addr: IpAddr,
+    pub(crate) addr: IpAddr,
     /// What is reached directly through it: its network, or the peer of a point-to-point link.
-    pub network: IpNet,
+    pub(crate) network: IpNet,
     /// Whether it carries our mark.
-    pub ours: bool,
+    pub(crate) ours: bool,
 }
 
 /// An interface of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interface {
+pub(crate) struct Interface {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it is a bridge.
-    pub bridge: bool,
+    pub(crate) bridge: bool,
 }
 
 impl fmt::Display for OwnAddress {
@@ -114,7 +114,7 @@ impl fmt::Display for OwnAddress {
 
 /// What [`Addresses::reconcile`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AddressChange {
+pub(crate) enum AddressChange {
     /// Put on its interface.
     Added(Assign),
     /// Taken away.
@@ -126,15 +126,15 @@ pub enum AddressChange {
 
 /// What came of [`Addresses::reconcile`].
 #[derive(Debug, Default)]
-pub struct Reconciled {
+pub(crate) struct Reconciled {
     /// What was done, in order.
-    pub changes: Vec<AddressChange>,
+    pub(crate) changes: Vec<AddressChange>,
     /// What could not be done; all else was.
-    pub failures: Vec<AddressError>,
+    pub(crate) failures: Vec<AddressError>,
 }
 
 /// The addresses of this machine, over one netlink socket. Works on the network namespace of the thread that opened it.
-pub struct Addresses {
+pub(crate) struct Addresses {
     handle: rtnetlink::Handle,
     /// What this process added on a kernel that does not keep the mark.
     unmarked: BTreeSet<Assign>,
@@ -149,7 +149,7 @@ impl Addresses {
     ///
     /// # Errors
     /// [`AddressError::Socket`].
-    pub fn open() -> Result<Self, AddressError> {
+    pub(crate) fn open() -> Result<Self, AddressError> {
         let (connection, handle, _) = rtnetlink::new_connection().map_err(AddressError::Socket)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(connection);
@@ -166,7 +166,7 @@ impl Addresses {
     ///
     /// # Errors
     /// [`AddressError::Read`].
-    pub async fn list(&self) -> Result<Vec<OwnAddress>, AddressError> {
+    pub(crate) async fn list(&self) -> Result<Vec<OwnAddress>, AddressError> {
         let interfaces = self.interfaces().await?;
         Ok(self
             .entries(&interfaces)
@@ -210,7 +210,7 @@ impl Addresses {
     ///
     /// # Errors
     /// [`AddressError::Read`].
-    pub async fn interfaces(&self) -> Result<BTreeMap<u32, Interface>, AddressError> {
+    pub(crate) async fn interfaces(&self) -> Result<BTreeMap<u32, Interface>, AddressError> {
         let read = |source| AddressError::Read {
             what: "interfaces",
             source,
@@ -237,7 +237,7 @@ impl Addresses {
     ///
     /// # Errors
     /// [`AddressError::Read`], if the kernel could not be asked; that there is no way is an answer.
-    pub async fn route(&self, to: IpAddr) -> Result<Route, AddressError> {
+    pub(crate) async fn route(&self, to: IpAddr) -> Result<Route, AddressError> {
         route::look_up(&self.handle, to).await
     }
 
@@ -246,7 +246,7 @@ impl Addresses {
     ///
     /// # Errors
     /// [`AddressError::Read`], with nothing changed. What goes wrong with single addresses is in [`Reconciled::failures`].
-    pub async fn reconcile(
+    pub(crate) async fn reconcile(
         &mut self,
         wanted: &BTreeSet<Assign>,
     ) -> Result<Reconciled, AddressError> {
@@ -285,7 +285,7 @@ impl Addresses {
     ///
     /// # Errors
     /// As [`Self::reconcile`].
-    pub async fn remove_all(&mut self) -> Result<Reconciled, AddressError> {
+    pub(crate) async fn remove_all(&mut self) -> Result<Reconciled, AddressError> {
         self.reconcile(&BTreeSet::new()).await
     }
 

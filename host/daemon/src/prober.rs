@@ -28,46 +28,46 @@ use tokio::time::Instant;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What is to be checked, and how.
-pub struct ProbeSpec {
+pub(crate) struct ProbeSpec {
     /// The service's name, for the log.
-    pub service_name: String,
+    pub(crate) service_name: String,
     /// The service, for events.
-    pub service: ServiceKey,
+    pub(crate) service: ServiceKey,
     /// The server's name, for the log and for plugins.
-    pub server_name: String,
+    pub(crate) server_name: String,
     /// The server, for events.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
     /// The checks, which must all pass. A server without any needs no prober.
-    pub checks: Vec<ProbeCheck>,
+    pub(crate) checks: Vec<ProbeCheck>,
     /// What was known of the server before: see [`Prober::standing`].
-    pub initial: Option<Standing>,
+    pub(crate) initial: Option<Standing>,
 }
 
 /// One check of a [`ProbeSpec`].
-pub struct ProbeCheck {
+pub(crate) struct ProbeCheck {
     /// Who judges.
-    pub checker: Arc<dyn Checker>,
+    pub(crate) checker: Arc<dyn Checker>,
     /// The checker plugin's name, for reasons and `status`.
-    pub plugin: String,
+    pub(crate) plugin: String,
     /// What is checked.
-    pub target: SocketAddr,
+    pub(crate) target: SocketAddr,
     /// When and how often.
-    pub timing: CheckTiming,
+    pub(crate) timing: CheckTiming,
 }
 
 /// A server went into the pool, out of it, or is to get another share of its weight.
 #[derive(Debug, Clone)]
-pub struct HealthEvent {
+pub(crate) struct HealthEvent {
     /// The service.
-    pub service: ServiceKey,
+    pub(crate) service: ServiceKey,
     /// The real server.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
     /// How it is now, not how it was when the change was noticed: the last event of a server is always the truth.
-    pub health: ServerHealth,
+    pub(crate) health: ServerHealth,
 }
 
 /// The checks of one real server, under way until this is dropped.
-pub struct Prober {
+pub(crate) struct Prober {
     shared: Arc<Shared>,
     /// Aborts its tasks when dropped.
     _tasks: JoinSet<()>,
@@ -77,7 +77,7 @@ impl Prober {
     /// Starts the checks; call it inside a tokio runtime. The first ones come at random within two seconds. Events wait for room
     /// in the channel; while they do, this server is not checked, and others are.
     #[must_use]
-    pub fn start(spec: ProbeSpec, events: mpsc::Sender<HealthEvent>) -> Self {
+    pub(crate) fn start(spec: ProbeSpec, events: mpsc::Sender<HealthEvent>) -> Self {
         let machine = ServerMachine::new(
             spec.checks
                 .iter()
@@ -111,13 +111,13 @@ impl Prober {
 
     /// How the server is now.
     #[must_use]
-    pub fn snapshot(&self) -> ServerHealth {
+    pub(crate) fn snapshot(&self) -> ServerHealth {
         self.shared.machine().health()
     }
 
     /// What a prober that replaces this one should start from. `None` while the server is still new.
     #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
+    pub(crate) fn standing(&self) -> Option<Standing> {
         self.shared.machine().standing()
     }
 }

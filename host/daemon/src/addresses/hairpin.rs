@@ -11,7 +11,7 @@ use super::OwnAddress;
 /// the server directly and not through the director (`State::hairpin`). Loopback, link-local and single addresses are no such
 /// networks; one inside another is left out.
 #[must_use]
-pub fn hairpin_networks(own: &[OwnAddress], servers: &BTreeSet<IpAddr>) -> BTreeSet<IpNet> {
+pub(crate) fn hairpin_networks(own: &[OwnAddress], servers: &BTreeSet<IpAddr>) -> BTreeSet<IpNet> {
     let networks: BTreeSet<IpNet> = own
         .iter()
         .map(|address| address.network)

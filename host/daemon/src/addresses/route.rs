@@ -10,7 +10,7 @@ use super::AddressError;
 
 /// How packets to an address leave this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// They do not: it is this machine's own.
     Local,
     /// It is on a network of this machine: out of the interface of that number.

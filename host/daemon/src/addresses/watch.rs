@@ -19,7 +19,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 const SETTLE_AT_MOST: Duration = Duration::from_millis(500);
 
 /// Tells when addresses or interfaces of this machine have changed, whoever did it.
-pub struct AddressWatch {
+pub(crate) struct AddressWatch {
     /// One item for each message that matters; ends when the socket fails.
     messages: BoxStream<'static, ()>,
     /// When the first change that was not told yet was noticed.
@@ -33,7 +33,7 @@ impl AddressWatch {
     ///
     /// # Errors
     /// [`AddressError::Socket`].
-    pub fn open() -> Result<Self, AddressError> {
+    pub(crate) fn open() -> Result<Self, AddressError> {
         let groups = [
             MulticastGroup::Link,
             MulticastGroup::Ipv4Ifaddr,
@@ -57,7 +57,7 @@ impl AddressWatch {
     ///
     /// # Errors
     /// [`AddressError::Socket`], when the socket failed and cannot be opened again. A failure that is mended counts as a change.
-    pub async fn changed(&mut self) -> Result<(), AddressError> {
+    pub(crate) async fn changed(&mut self) -> Result<(), AddressError> {
         let first = match self.noticed {
             Some(first) => first,
             None => {

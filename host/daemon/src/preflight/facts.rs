@@ -1,0 +1,179 @@
+//! What is to be seen of the machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use evenkeel_core::model::{Model, Protocol};
+use procfs_core::net::{TcpNetEntries, TcpState, UdpNetEntries};
+use procfs_core::process::Status;
+use procfs_core::{ExplicitSystemInfo, FromBufRead as _, FromBufReadSI as _};
+
+use crate::addresses::{AddressError, Addresses, Interface, OwnAddress, Route};
+
+/// The files of the calling thread, so of its network namespace.
+const PROC: &str = "/proc/thread-self";
+/// Settings of the network namespace that the calling thread is in.
+const SYS_NET: &str = "/proc/sys/net";
+
+/// What was seen of the machine. Where something could not be looked at, it counts as unknown, not as wrong.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    /// Whether this process may change the network (`CAP_NET_ADMIN`).
+    pub(super) net_admin: bool,
+    /// `net.ipv4.ip_forward`.
+    pub(super) forwards_v4: Option<bool>,
+    /// `net.ipv6.conf.all.forwarding`.
+    pub(super) forwards_v6: Option<bool>,
+    /// `None` while the kernel tracks no connections yet.
+    pub(super) conntrack: Option<Conntrack>,
+    /// `net.bridge.bridge-nf-call-iptables`: bridged IPv4 goes through netfilter.
+    pub(super) bridge_filter_v4: bool,
+    /// `net.bridge.bridge-nf-call-ip6tables`: bridged IPv6 goes through netfilter.
+    pub(super) bridge_filter_v6: bool,
+    /// The interfaces, by number.
+    pub(super) interfaces: BTreeMap<u32, Interface>,
+    /// The addresses.
+    pub(super) addresses: Vec<OwnAddress>,
+    /// How each real server is reached now.
+    pub(super) routes: BTreeMap<IpAddr, Route>,
+    /// Sockets that wait for clients.
+    pub(super) listening: BTreeSet<(Protocol, SocketAddr)>,
+    /// Virtual services of IPVS.
+    pub(super) ipvs: BTreeSet<(Protocol, SocketAddr)>,
+}
+
+/// Room for tracked connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Conntrack {
+    /// Connections tracked now (`nf_conntrack_count`).
+    pub(super) count: u64,
+    /// How many there can be (`nf_conntrack_max`).
+    pub(super) max: u64,
+}
+
+impl Facts {
+    /// Looks. Takes one question to the kernel for each real server's address.
+    pub(super) async fn gather(model: &Model) -> Result<Self, AddressError> {
+        let net = Addresses::open()?;
+        let servers: BTreeSet<IpAddr> = model
+            .services
+            .iter()
+            .flat_map(|service| &service.servers)
+            .map(|server| server.address.ip())
+            .collect();
+        let mut routes = BTreeMap::new();
+        for server in servers {
+            routes.insert(server, net.route(server).await?);
+        }
+        Ok(Self {
+            net_admin: net_admin(),
+            forwards_v4: setting("ipv4/ip_forward").map(|value| value != 0),
+            forwards_v6: setting("ipv6/conf/all/forwarding").map(|value| value != 0),
+            conntrack: conntrack(),
+            bridge_filter_v4: setting("bridge/bridge-nf-call-iptables") == Some(1),
+            bridge_filter_v6: setting("bridge/bridge-nf-call-ip6tables") == Some(1),
+            interfaces: net.interfaces().await?,
+            addresses: net.list().await?,
+            routes,
+            listening: listening(),
+            ipvs: open(&proc_file("net/ip_vs"))
+                .and_then(|file| std::io::read_to_string(file).ok())
+                .map(|text| ipvs_services(&text))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn proc_file(name: &str) -> PathBuf {
+    Path::new(PROC).join(name)
+}
+
+fn open(path: &Path) -> Option<BufReader<File>> {
+    File::open(path).ok().map(BufReader::new)
+}
+
+/// A number under `/proc/sys/net`.
+fn setting(name: &str) -> Option<u64> {
+    std::fs::read_to_string(Path::new(SYS_NET).join(name))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn conntrack() -> Option<Conntrack> {
+    Some(Conntrack {
+        count: setting("netfilter/nf_conntrack_count")?,
+        max: setting("netfilter/nf_conntrack_max")?,
+    })
+}
+
+fn net_admin() -> bool {
+    /// `include/uapi/linux/capability.h`.
+    const CAP_NET_ADMIN: u32 = 12;
+    open(&proc_file("status"))
+        .and_then(|file| Status::from_buf_read(file).ok())
+        .is_some_and(|status| status.capeff & (1 << CAP_NET_ADMIN) != 0)
+}
+
+fn listening() -> BTreeSet<(Protocol, SocketAddr)> {
+    // Only the byte order matters for sockets.
+    let system = ExplicitSystemInfo {
+        boot_time_secs: 0,
+        ticks_per_second: 0,
+        page_size: 0,
+        is_little_endian: cfg!(target_endian = "little"),
+    };
+    let mut listening = BTreeSet::new();
+    for name in ["net/tcp", "net/tcp6"] {
+        let table = open(&proc_file(name))
+            .and_then(|file| TcpNetEntries::from_buf_read(file, &system).ok());
+        listening.extend(
+            table
+                .into_iter()
+                .flat_map(|table| table.0)
+                .filter(|socket| socket.state == TcpState::Listen)
+                .map(|socket| (Protocol::Tcp, socket.local_address)),
+        );
+    }
+    for name in ["net/udp", "net/udp6"] {
+        let table = open(&proc_file(name))
+            .and_then(|file| UdpNetEntries::from_buf_read(file, &system).ok());
+        listening.extend(
+            table
+                .into_iter()
+                .flat_map(|table| table.0)
+                // A socket with a peer is a client.
+                .filter(|socket| socket.remote_address.port() == 0)
+                .map(|socket| (Protocol::Udp, socket.local_address)),
+        );
+    }
+    listening
+}
+
+/// The virtual services in `/proc/net/ip_vs`: lines such as `TCP  0A0A3697:0050 rr` or `UDP  [2001:0db8:...]:0035 wrr`
+/// (`net/netfilter/ipvs/ip_vs_ctl.c`, `ip_vs_info_seq_show`), in hexadecimal.
+pub(super) fn ipvs_services(text: &str) -> BTreeSet<(Protocol, SocketAddr)> {
+    text.lines().filter_map(ipvs_service).collect()
+}
+
+fn ipvs_service(line: &str) -> Option<(Protocol, SocketAddr)> {
+    let mut words = line.split_whitespace();
+    let protocol = match words.next()? {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        _ => return None,
+    };
+    let (addr, port) = words.next()?.rsplit_once(':')?;
+    let addr = match addr.strip_prefix('[') {
+        Some(addr) => addr.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.into(),
+        None => IpAddr::from(Ipv4Addr::from(u32::from_str_radix(addr, 16).ok()?)),
+    };
+    Some((
+        protocol,
+        SocketAddr::new(addr, u16::from_str_radix(port, 16).ok()?),
+    ))
+}

@@ -1,0 +1,133 @@
+//! The addresses that clients reach: who has them here, and who else wants their connections.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use evenkeel_core::model::{Assign, Model, Service};
+
+use super::facts::Facts;
+use super::{Finding, listed};
+
+pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
+    let mut by_address: BTreeMap<IpAddr, Vec<&Service>> = BTreeMap::new();
+    for service in &model.services {
+        by_address
+            .entry(service.key.addr)
+            .or_default()
+            .push(service);
+    }
+    let mut findings: Vec<Finding> = by_address
+        .iter()
+        .map(
+            |(addr, services)| match services.iter().find_map(|service| service.assign.as_ref()) {
+                Some(assign) => assigned(assign, &named(services), facts),
+                None => left_to_others(*addr, &named(services), facts),
+            },
+        )
+        .collect();
+    for service in &model.services {
+        findings.extend(local_process(service, facts));
+        findings.extend(ipvs(service, facts));
+    }
+    findings
+}
+
+fn named(services: &[&Service]) -> String {
+    let names: Vec<&str> = services
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    let noun = if names.len() == 1 {
+        "service"
+    } else {
+        "services"
+    };
+    format!("{noun} {}", listed(&names))
+}
+
+/// An address that Evenkeel is to put on an interface.
+fn assigned(assign: &Assign, services: &str, facts: &Facts) -> Finding {
+    let Assign {
+        interface,
+        addr,
+        prefix,
+    } = assign;
+    if !facts
+        .interfaces
+        .values()
+        .any(|there| there.name == *interface)
+    {
+        let names: Vec<&str> = facts
+            .interfaces
+            .values()
+            .map(|there| there.name.as_str())
+            .collect();
+        return Finding::error(
+            format!("{services}: there is no interface {interface:?} to put {addr}/{prefix} on"),
+            format!("set `interface` to one of these: {}", names.join(", ")),
+        );
+    }
+    match facts.addresses.iter().find(|own| own.addr == *addr) {
+        None => Finding::ok(format!(
+            "{services}: {addr}/{prefix} will be put on {interface}"
+        )),
+        Some(own) if own.ours => Finding::ok(format!("{services}: {own}, put there by Evenkeel")),
+        Some(own) => Finding::warning(
+            format!(
+                "{services}: {own} already, and Evenkeel did not put it there: it will be left alone"
+            ),
+            "take it out of what sets it (the system's network configuration, keepalived), or remove `interface` from the service",
+        ),
+    }
+}
+
+/// An address that others are to bring here.
+fn left_to_others(addr: IpAddr, services: &str, facts: &Facts) -> Finding {
+    match facts.addresses.iter().find(|own| own.addr == addr) {
+        Some(own) => Finding::ok(format!("{services}: {own}")),
+        None => Finding::warning(
+            format!(
+                "{services}: this machine does not have {addr}, so clients on its network find nobody there"
+            ),
+            "set `interface` in the service, and Evenkeel puts the address there; or see that a router sends it here",
+        ),
+    }
+}
+
+/// A process of this machine that waits on the same address and port.
+fn local_process(service: &Service, facts: &Facts) -> Option<Finding> {
+    let wanted = service.key.socket_addr();
+    let same = |listening: &SocketAddr| {
+        listening.port() == wanted.port() && takes(listening.ip(), wanted.ip())
+    };
+    let (protocol, listening) = facts
+        .listening
+        .iter()
+        .find(|(protocol, listening)| *protocol == service.key.protocol && same(listening))?;
+    Some(Finding::warning(
+        format!(
+            "service {}: a process of this machine listens on {protocol} {listening}; connections to {wanted} go to the real servers and not to it",
+            service.name
+        ),
+        "stop that process, or let it listen on another address or port, if clients are not to expect it there",
+    ))
+}
+
+/// Whether a socket bound to `bound` gets what is sent to `addr`. IPv6 sockets as a rule take IPv4 too.
+fn takes(bound: IpAddr, addr: IpAddr) -> bool {
+    bound == addr || (bound.is_unspecified() && (bound.is_ipv6() || addr.is_ipv4()))
+}
+
+fn ipvs(service: &Service, facts: &Facts) -> Option<Finding> {
+    let wanted = service.key.socket_addr();
+    facts.ipvs.contains(&(service.key.protocol, wanted)).then(|| {
+        let flag = match service.key.protocol {
+            evenkeel_core::model::Protocol::Tcp => "-t",
+            evenkeel_core::model::Protocol::Udp => "-u",
+        };
+        Finding::warning(
+            format!("service {}: IPVS balances {} too; it gets no more new connections", service.name, service.key),
+            format!("stop keepalived, or take the virtual_server out of it; then ipvsadm -D {flag} {wanted}"),
+        )
+    })
+}

@@ -1,0 +1,123 @@
+//! Healthy is who answers an HTTP/1.1 request with a good status and, if asked for, the right text.
+
+use evenkeel_sdk::{
+    CheckError, Connection, HealthChecker, Target, TlsOptions, Verdict, choice, register_checker,
+    settings,
+};
+
+mod body;
+mod head;
+mod request;
+mod status;
+mod wire;
+
+use self::request::Request;
+use self::status::Statuses;
+use self::wire::Wire;
+
+choice! {
+    /// How to ask.
+    pub enum Method {
+        /// For header and body.
+        Get = "GET",
+        /// For the header alone.
+        Head = "HEAD",
+    }
+}
+
+settings! {
+    /// What can be configured.
+    #[derive(Debug)]
+    pub struct Settings {
+        /// Path of the request, with its query if it has one.
+        path: String = "/",
+        /// The Host header; the server's address if left out.
+        host: Option<String>,
+        /// Method of the request.
+        method: Method = Method::Get,
+        /// Good statuses: numbers and ranges, with commas between them, such as "200,301-302".
+        status: String = "200-399",
+        /// Text that the body must contain. Without it the body is not read.
+        contains: Option<String>,
+        /// Most bytes of the body that are read to find the text in it.
+        #[range(1..=16_777_216)]
+        max_body: usize = 1 << 20,
+        /// Whether to speak TLS.
+        tls: bool = false,
+        /// Whether the server's certificate must be valid and for its name.
+        tls_verify: bool = true,
+        /// The name for TLS (SNI, certificate); the Host header's name if left out.
+        sni: Option<String>,
+        /// The User-Agent header.
+        user_agent: String = concat!("evenkeel/", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+/// The checker.
+#[derive(Debug)]
+pub struct Http {
+    request: Request,
+    statuses: Statuses,
+    contains: Option<String>,
+    max_body: usize,
+    tls: Option<TlsOptions>,
+}
+
+impl HealthChecker for Http {
+    type Settings = Settings;
+
+    fn new(settings: Settings) -> Result<Self, String> {
+        if settings.contains.is_some() && settings.method == Method::Head {
+            return Err("an answer to HEAD has no body: contains needs method = \"GET\"".into());
+        }
+        let tls = settings.tls.then(|| TlsOptions {
+            server_name: settings
+                .sni
+                .or_else(|| settings.host.as_deref().and_then(request::name_of).map(str::to_owned)),
+            verify: settings.tls_verify,
+            alpn: vec!["http/1.1".into()],
+        });
+        Ok(Self {
+            statuses: settings.status.parse()?,
+            contains: settings.contains.filter(|text| !text.is_empty()),
+            max_body: settings.max_body,
+            request: Request::new(
+                settings.method,
+                settings.path,
+                settings.host,
+                settings.user_agent,
+                tls.is_some(),
+            )?,
+            tls,
+        })
+    }
+
+    fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
+        let mut connection = self.connect(target)?;
+        self.request.send(&mut connection, target.endpoint())?;
+        let mut wire = Wire::new(connection);
+        let head = head::read(&mut wire)?;
+        if !self.statuses.contains(head.status) {
+            let reason = format!("status {}, wanted {}", head.status, self.statuses);
+            return Ok(Verdict::Unhealthy(reason));
+        }
+        if let Some(text) = &self.contains {
+            body::find(&mut wire, &head, text, self.max_body)?;
+        }
+        Ok(Verdict::Healthy)
+    }
+}
+
+impl Http {
+    fn connect(&self, target: &Target<'_>) -> Result<Connection, CheckError> {
+        Ok(match &self.tls {
+            Some(options) => target.connect_tls(options)?,
+            None => target.connect_tcp()?,
+        })
+    }
+}
+
+register_checker!(Http, "http", "an HTTP request is answered with a good status and text");
+
+#[cfg(test)]
+mod tests;

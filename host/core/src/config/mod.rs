@@ -3,20 +3,50 @@
 //! In two steps, because the file says where the plugins are and the plugins say what settings they take: [`parse`] reads the
 //! text, [`Parsed::resolve`] checks it as a whole once the plugins that it names are loaded.
 
+mod address;
+mod plugin;
+mod reader;
+mod reference;
 mod report;
+mod resolve;
+mod schema;
+mod servers;
+mod settings;
+mod syntax;
+mod timing;
+mod tree;
+mod units;
+mod uses;
+mod value;
 
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::manifest::{Manifest, PluginKind};
 use crate::model::{Daemon, Model, PluginRef};
 
+use reader::{Reader, Table as _};
+pub use reference::reference;
 use report::Source;
 pub use report::{Diagnostic, Report, Severity};
+use schema::File;
+use uses::Uses;
 
 /// Where the plugins are that a configuration names.
 pub trait Plugins {
     /// What there is under this name or at this file.
     fn find(&self, plugin: &PluginRef) -> Found<'_>;
+
+    /// All there are, with what they are for. By default what [`Self::find`] lists beside a name that no plugin has: the empty one.
+    fn available(&self) -> Vec<(String, PluginKind)> {
+        match self.find(&PluginRef::Name(String::new())) {
+            Found::Missing { available, .. } => available,
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// What was found under a plugin's name or file.
@@ -51,9 +81,11 @@ pub enum Found<'a> {
 /// A configuration as far as it can be understood without its plugins.
 #[derive(Debug)]
 pub struct Parsed {
-    source: Arc<Source>,
-    diagnostics: Vec<Diagnostic>,
+    reader: Reader,
+    file: File,
     daemon: Daemon,
+    /// Where relative paths start.
+    dir: PathBuf,
 }
 
 /// Reads a configuration. Never fails: what could be understood is kept, with what is wrong.
@@ -61,42 +93,35 @@ pub struct Parsed {
 /// `file` is the file's name as errors are to show it; relative paths in the configuration start from its directory.
 #[must_use]
 pub fn parse(file: &str, text: &str) -> Parsed {
-    parse_bytes(file, text.as_bytes())
+    read(file, Reader::new(Arc::new(Source::new(file, text))))
 }
 
 /// [`parse`] for a file as it was read: one that is not UTF-8 gets an error with its place, too.
 #[must_use]
 pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
-    let source = Arc::new(Source::new(file, &String::from_utf8_lossy(bytes)));
-    let (_, errors) = toml::de::DeTable::parse_recoverable(source.text());
-    let diagnostics = errors
-        .iter()
-        .map(|e| {
-            let span = e.span().unwrap_or_default();
-            Diagnostic::new(
-                &source,
-                Severity::Error,
-                &span,
-                e.message().to_owned(),
-                None,
-            )
-        })
-        .collect();
-    let daemon = Daemon {
-        plugin_dirs: vec![
-            "/usr/local/lib/evenkeel/plugins".into(),
-            "/usr/lib/evenkeel/plugins".into(),
-        ],
-        cache_dir: "/var/cache/evenkeel".into(),
-        socket: "/run/evenkeel/evenkeel.sock".into(),
-        table: "evenkeel".to_owned(),
-        resync: std::time::Duration::from_secs(30),
-        sandbox: crate::model::Sandbox::default(),
-    };
+    let text = String::from_utf8_lossy(bytes);
+    let mut reader = Reader::new(Arc::new(Source::new(file, &text)));
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let at = error.valid_up_to();
+        let help = "save the file as UTF-8".to_owned();
+        reader.syntax_error(&(at..at), "not UTF-8".to_owned(), Some(help));
+    }
+    read(file, reader)
+}
+
+fn read(name: &str, mut reader: Reader) -> Parsed {
+    let table = syntax::table(&mut reader);
+    let file = File::read_table(table, 0..0, &mut reader);
+    let dir = Path::new(name)
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
+    let daemon = resolve::daemon(&file, &dir);
     Parsed {
-        source,
-        diagnostics,
+        reader,
+        file,
         daemon,
+        dir,
     }
 }
 
@@ -107,10 +132,10 @@ impl Parsed {
         &self.daemon
     }
 
-    /// The plugins that are named, each once, so that they can be loaded.
+    /// The plugins that are named (or used because nothing is named), each once, so that they can be loaded.
     #[must_use]
     pub fn plugin_refs(&self) -> Vec<PluginRef> {
-        Vec::new()
+        uses::references(&self.file, &self.dir)
     }
 
     /// Checks the configuration as a whole. With the model come the warnings.
@@ -118,19 +143,21 @@ impl Parsed {
     /// # Errors
     /// Everything that is wrong, in the order of the text: syntax, keys, values, and what the plugins say.
     pub fn resolve(self, plugins: &dyn Plugins) -> Result<(Model, Vec<Diagnostic>), Report> {
-        // The API's shape only: services come with the next commit.
-        let _ = (plugins, &self.source);
-        if self.diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(Report {
-                diagnostics: self.diagnostics,
-            });
+        let Self {
+            mut reader,
+            file,
+            daemon,
+            dir,
+        } = self;
+        let mut uses = Uses::new(plugins, &dir);
+        let services = resolve::all(&file, &mut uses, &mut reader);
+        uses.report(&mut reader);
+        let failed = reader.has_errors();
+        let diagnostics = reader.into_diagnostics();
+        if failed {
+            Err(Report { diagnostics })
+        } else {
+            Ok((Model { daemon, services }, diagnostics))
         }
-        Ok((
-            Model {
-                daemon: self.daemon,
-                services: Vec::new(),
-            },
-            self.diagnostics,
-        ))
     }
 }

@@ -68,7 +68,9 @@ impl Source {
     }
 
     fn line(&self, line: usize) -> &str {
-        self.text().lines().nth(line - 1).unwrap_or_default()
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let end = self.lines.get(line).copied().unwrap_or(self.text().len());
+        self.slice(&(start..end)).trim_end_matches(['\n', '\r'])
     }
 }
 

@@ -1,0 +1,301 @@
+//! The tables of the configuration and their keys. Each is declared once: the struct, what is read, the known keys and the
+//! reference page all come from here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::{Address, Endpoint};
+use super::plugin::{Labels, Many, PluginName, Settings, Several, Short, Single};
+use super::reader::{self, Field, Key, Leaf, Page, Presence, Reader, Table, Wrong};
+use super::tree::{self, Span, Value};
+use super::units::{Period, Size};
+use super::value::{FilePath, Interface, List, Name, SocketPath, TableName, Whole, one_of, word};
+use crate::model::{OnDown, Protocol, Sandbox};
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// `$key: $type = $presence`, with its documentation and, where there is one, keepalived's keyword.
+macro_rules! table {
+    ($(#[doc = $about:literal])+ $name:ident in $place:literal {
+        $($(#[doc = $doc:literal])+ $(#[keepalived = $keepalived:literal])?
+          $key:ident: $type:ty = $presence:expr;)+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Debug)]
+        pub(super) struct $name {
+            $($(#[doc = $doc])+ pub(super) $key: Field<$type>,)+
+        }
+
+        impl Table for $name {
+            const PLACE: &'static str = $place;
+            const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
+
+            fn read_table(mut table: tree::Table, at: Span, reader: &mut Reader) -> Self {
+                $(let $key = reader.field::<$type>(&mut table, stringify!($key), &at, $place, $presence);)+
+                reader.unknown(&table, $place, Self::KEYS);
+                Self { $($key),+ }
+            }
+
+            fn page() -> Page {
+                let keys = vec![$(Key {
+                    name: stringify!($key),
+                    kind: <$type as reader::Read>::kind(),
+                    otherwise: { let presence: Presence<$type> = $presence; presence.otherwise() },
+                    doc: concat!($($doc, "\n"),+).to_owned(),
+                    keepalived: None$(.or(Some($keepalived)))?,
+                }),+];
+                Page { place: $place, about: concat!($($about, "\n"),+).to_owned(), keys }
+            }
+        }
+    };
+}
+
+fn path(path: &str) -> PathBuf {
+    PathBuf::from(path)
+}
+
+/// The default.
+pub(super) fn plugin_dirs() -> List<FilePath> {
+    let dirs = [
+        "/usr/local/lib/evenkeel/plugins",
+        "/usr/lib/evenkeel/plugins",
+    ];
+    List(dirs.iter().map(|dir| FilePath(path(dir))).collect())
+}
+
+/// The default.
+pub(super) fn cache_dir() -> FilePath {
+    FilePath(path("/var/cache/evenkeel"))
+}
+
+/// The default.
+pub(super) fn socket() -> SocketPath {
+    SocketPath(path("/run/evenkeel/evenkeel.sock"))
+}
+
+/// The default.
+pub(super) fn nft_table() -> TableName {
+    TableName("evenkeel".to_owned())
+}
+
+/// The default.
+pub(super) fn resync() -> Period<1_000, DAY> {
+    Period(Duration::from_secs(30))
+}
+
+table! {
+    /// What concerns Evenkeel itself. These keys come first in the file, before any `[table]`.
+    File in "the top level" {
+        /// Directories in which plugins are looked for, in this order. Every `*.wasm` in them is a plugin; the configuration
+        /// refers to it by the name in its manifest.
+        plugin_dirs: List<FilePath> = Presence::Default(plugin_dirs);
+        /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700).
+        cache_dir: FilePath = Presence::Default(cache_dir);
+        /// The control socket, through which `evenkeel status` asks.
+        socket: SocketPath = Presence::Default(socket);
+        /// Name of the nftables table (family `inet`) that is Evenkeel's own. Nothing else in the ruleset is read or written.
+        table: TableName = Presence::Default(nft_table);
+        /// How often the kernel's rules are read back and repaired, whatever was noticed meanwhile.
+        resync: Period<1_000, DAY> = Presence::Default(resync);
+        /// What a plugin may use.
+        sandbox: Single<SandboxTable> = Presence::Optional("its defaults");
+        /// The virtual services.
+        #[keepalived = "virtual_server"]
+        service: Many<ServiceTable> = Presence::Optional("no services");
+    }
+}
+
+fn limits() -> Sandbox {
+    Sandbox::default()
+}
+
+table! {
+    /// What one plugin may use at most. A plugin that goes over a limit is ended, which costs the service that uses it its
+    /// scheduler or check until the plugin has been started again, and no other service anything.
+    SandboxTable in "[sandbox]" {
+        /// Processor time of one call.
+        call_time: Period<10, 10_000> = Presence::Default(|| Period(limits().call_time));
+        /// Memory of one instance.
+        memory: Size<{ 1 << 20 }, { 4 << 30 }> = Presence::Default(|| Size(limits().memory as u64));
+        /// Elements of one instance's tables.
+        table_elements: Whole<1, 10_000_000> =
+            Presence::Default(|| Whole(u32::try_from(limits().table_elements).unwrap_or(u32::MAX)));
+        /// Core instances inside one plugin; a plugin written in another language than Rust may need many.
+        instances: Whole<1, 10_000> =
+            Presence::Default(|| Whole(u32::try_from(limits().instances).unwrap_or(u32::MAX)));
+        /// Connections that one check may open.
+        check_connections: Whole<1, 1_000> = Presence::Default(|| Whole(limits().check_connections));
+        /// Bytes that one check may read and write, in all.
+        check_bytes: Size<1024, { 1 << 30 }> = Presence::Default(|| Size(limits().check_bytes));
+    }
+}
+
+table! {
+    /// A virtual service: the address that clients reach, and the real servers that answer.
+    ServiceTable in "[[service]]" {
+        /// Its name in logs and in `status`. No two services have the same.
+        name: Name = Presence::Required;
+        /// The address and port that clients reach. No two services have the same with the same protocol.
+        #[keepalived = "virtual_server IP PORT"]
+        listen: Endpoint = Presence::Required;
+        /// TCP or UDP.
+        #[keepalived = "protocol"]
+        protocol: Protocol = Presence::Default(|| Protocol::Tcp);
+        /// Who spreads the connections: a scheduler plugin. Unlike with keepalived, whose default is `wlc`, servers take turns if
+        /// nothing is said.
+        #[keepalived = "lb_algo, lvs_sched"]
+        scheduler: Short<SchedulerTable> = Presence::Optional("`\"rr\"`");
+        /// The health checks of each server. If there are several, a server is up while it passes all. Without one, servers are
+        /// always taken as up.
+        check: Several<CheckTable> = Presence::Optional("no checks");
+        /// Full NAT: servers see the director as the client, so that they need no route through it, but learn nothing of the
+        /// client's address.
+        snat: bool = Presence::Default(|| false);
+        /// What becomes of the established flows of a server that has failed: with `keep` they go on if they can; with `kill`
+        /// they are forgotten, so that a client's next packet goes to another server.
+        on_down: OnDown = Presence::Optional("`\"keep\"` for TCP, `\"kill\"` for UDP");
+        /// Put the service's address on this interface while Evenkeel runs.
+        #[keepalived = "virtual_ipaddress"]
+        interface: Interface = Presence::Optional("the address is left to others");
+        /// The address's prefix length on the interface. Only with `interface`; up to 32 for IPv4.
+        prefix: Whole<1, 128> = Presence::Optional("32 for IPv4, 128 for IPv6");
+        /// The real servers, at least one.
+        #[keepalived = "real_server"]
+        server: Many<ServerTable> = Presence::Required;
+    }
+}
+
+table! {
+    /// A real server of the service above it.
+    ServerTable in "[[service.server]]" {
+        /// Where connections are sent. Of the same family (IPv4 or IPv6) as the service's address. No two servers of a service
+        /// have the same.
+        #[keepalived = "real_server IP PORT"]
+        address: Endpoint = Presence::Required;
+        /// Its name in logs, in `status` and for plugins. No two servers of a service have the same.
+        name: Name = Presence::Optional("the address");
+        /// Its share of the connections beside the other servers' weights. 0: it gets no new ones (draining).
+        #[keepalived = "weight"]
+        weight: Whole<0, 65_535> = Presence::Default(|| Whole(1));
+        /// Free key/value pairs for schedulers that look at them.
+        labels: Labels = Presence::Default(Labels::default);
+        /// Checks in place of the service's. `[]` or `"none"`: none, so that the server is always taken as up.
+        check: Several<CheckTable> = Presence::Optional("the service's");
+    }
+}
+
+table! {
+    /// A scheduler plugin with its settings. `scheduler = "NAME"` is short for `scheduler = { plugin = "NAME" }`.
+    SchedulerTable in "service.scheduler" {
+        /// Which plugin: by name, or by file. A relative file starts from the configuration's directory.
+        #[keepalived = "lb_algo, lvs_sched"]
+        plugin: PluginName = Presence::Required;
+        /// The plugin's settings; `evenkeel plugin inspect` shows which ones it takes.
+        settings: Settings = Presence::Default(Settings::default);
+    }
+}
+
+table! {
+    /// A health check. `check = "NAME"` is short for `check = { plugin = "NAME" }`.
+    ///
+    /// A server that stops answering is out of the pool at the latest
+    /// `interval + retries × max(retry_delay, timeout) + timeout` later.
+    CheckTable in "service.check" {
+        /// Which checker plugin: by name, or by file. A relative file starts from the configuration's directory.
+        #[keepalived = "TCP_CHECK, HTTP_GET, UDP_CHECK"]
+        plugin: PluginName = Presence::Required;
+        /// The plugin's settings; `evenkeel plugin inspect` shows which ones it takes.
+        settings: Settings = Presence::Default(Settings::default);
+        /// From the start of one check to the start of the next. keepalived's default is 60 s.
+        #[keepalived = "delay_loop"]
+        interval: Period<10, DAY> = Presence::Default(|| Period(Duration::from_secs(6)));
+        /// How long one check may take. A check without an answer by then has failed. keepalived's default is 5 s.
+        #[keepalived = "connect_timeout"]
+        timeout: Period<1, DAY> = Presence::Optional("`\"3s\"`, or `interval` if that is shorter");
+        /// How many times a failed check is repeated before the server is taken out. keepalived's default is 1.
+        #[keepalived = "retry, nb_get_retry"]
+        retries: Whole<0, 1_000> = Presence::Default(|| Whole(3));
+        /// From the start of a failed check to the start of its repetition. keepalived's default is 1 s.
+        #[keepalived = "delay_before_retry"]
+        retry_delay: Period<1, DAY> = Presence::Optional("`timeout`");
+        /// How many checks in a row a failed server must pass before it is used again.
+        rise: Whole<1, 1_000> = Presence::Default(|| Whole(1));
+        /// Whether servers start down until they pass a check. Otherwise they start in the pool, and the first check, if it
+        /// fails, takes one out without retries.
+        #[keepalived = "alpha"]
+        alpha: bool = Presence::Default(|| false);
+        /// Check this address instead of the server's. Of any family.
+        #[keepalived = "connect_ip"]
+        address: Address = Presence::Optional("the server's");
+        /// Check this port instead of the server's.
+        #[keepalived = "connect_port"]
+        port: Whole<1, 65_535> = Presence::Optional("the server's");
+    }
+}
+
+/// All tables, in the order of the reference page.
+pub(super) fn pages() -> [Page; 6] {
+    [
+        File::page(),
+        SandboxTable::page(),
+        ServiceTable::page(),
+        ServerTable::page(),
+        SchedulerTable::page(),
+        CheckTable::page(),
+    ]
+}
+
+/// What to do about an unknown key: what was meant, where it belongs, what it is called here.
+pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
+    let list = format!("keys of {place}: {}", keys.join(", "));
+    let renamed = |page: &Page| {
+        page.keys
+            .iter()
+            .find(|known| known.replaces(key))
+            .map(|known| known.name)
+    };
+    let pages = pages();
+    if let Some(name) = pages
+        .iter()
+        .filter(|page| page.place == place)
+        .find_map(renamed)
+    {
+        return format!("keepalived's {key} is called {name} here\n{list}");
+    }
+    if let Some(meant) = reader::similar(key, keys.iter().copied()) {
+        return format!("did you mean {meant}?\n{list}");
+    }
+    for page in &pages {
+        if page.keys.iter().any(|other| other.name == key) {
+            return format!("{key} is a key of {}\n{list}", page.place);
+        }
+        if let Some(name) = renamed(page) {
+            return format!("keepalived's {key} is {name} in {}\n{list}", page.place);
+        }
+    }
+    list
+}
+
+impl Leaf for Protocol {
+    fn kind() -> String {
+        one_of(&["tcp", "udp"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        word(value, &[("tcp", Self::Tcp), ("udp", Self::Udp)])
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Leaf for OnDown {
+    fn kind() -> String {
+        one_of(&["keep", "kill"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        word(value, &[("keep", Self::Keep), ("kill", Self::Kill)])
+    }
+}

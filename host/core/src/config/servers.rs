@@ -1,0 +1,158 @@
+//! The real servers of a service.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::reader::{Reader, Wrong};
+use super::resolve::{checks, key, unique};
+use super::schema::{ServerTable, ServiceTable};
+use super::timing::Probe;
+use super::tree::Span;
+use super::uses::Uses;
+use crate::model::{Server, ServiceKey};
+
+/// What must be unique over the servers of a service, with the place of its first use.
+#[derive(Default)]
+struct Seen {
+    addresses: BTreeMap<SocketAddr, Span>,
+    names: BTreeMap<String, Span>,
+}
+
+/// The servers; `None` if something in one of them is wrong. `checks` are the service's own.
+pub(super) fn all(
+    table: &ServiceTable,
+    service: Option<ServiceKey>,
+    checks: Option<&[Probe]>,
+    uses: &mut Uses<'_>,
+    reader: &mut Reader,
+) -> Option<Vec<Server>> {
+    let tables = &table.server.get()?.0;
+    if tables.is_empty() {
+        let help = "add a [[service.server]]".to_owned();
+        reader.missing(
+            &table.server.at,
+            "the service has no server".to_owned(),
+            Some(help),
+        );
+    }
+    let mut seen = Seen::default();
+    let read: Vec<Option<Server>> = tables
+        .iter()
+        .map(|server| {
+            let address = address(server, service, &mut seen, reader);
+            one(server, address, checks, &mut seen, uses, reader)
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+fn one(
+    table: &ServerTable,
+    address: Option<SocketAddr>,
+    service_checks: Option<&[Probe]>,
+    seen: &mut Seen,
+    uses: &mut Uses<'_>,
+    reader: &mut Reader,
+) -> Option<Server> {
+    if let Some(name) = table.name.get() {
+        let what = "another server of the service has this name";
+        unique(
+            &mut seen.names,
+            name.0.clone(),
+            "name",
+            &table.name.at,
+            what,
+            reader,
+        );
+    }
+    let own = if table.check.written {
+        Some(checks(&table.check, uses, reader)?)
+    } else {
+        None
+    };
+    let probes = own.as_deref().or(service_checks);
+    let address = address?;
+    let name = match table.name.get() {
+        Some(name) => name.0.clone(),
+        None if table.name.is_wrong() => return None,
+        None => address.to_string(),
+    };
+    Some(Server {
+        name,
+        address,
+        weight: table.weight.get()?.0,
+        labels: table.labels.get()?.0.clone(),
+        checks: probes?.iter().map(|probe| probe.of(address)).collect(),
+    })
+}
+
+/// Where connections are sent, if they can be.
+fn address(
+    table: &ServerTable,
+    service: Option<ServiceKey>,
+    seen: &mut Seen,
+    reader: &mut Reader,
+) -> Option<SocketAddr> {
+    let address = table.address.get()?.0;
+    let at = &table.address.at;
+    let what = "another server of the service has this address";
+    unique(&mut seen.addresses, address, "address", at, what, reader);
+    if let Some(service) = service {
+        if address == service.socket_addr() {
+            let what = "the service's own address: connections would go round in a circle";
+            let help = "write the address of the server itself";
+            reader.wrong_at("address", at, Wrong::new(what, help));
+        } else if address.is_ipv4() != service.addr.is_ipv4() {
+            let family = |v4| if v4 { "IPv4" } else { "IPv6" };
+            let (own, other) = (family(address.is_ipv4()), family(service.addr.is_ipv4()));
+            let what = format!("an {own} server of an {other} service");
+            let help = format!(
+                "both must be of one family; the service's address is {}",
+                service.addr
+            );
+            reader.wrong_at("address", at, Wrong::new(what, help));
+        }
+    }
+    Some(address)
+}
+
+/// A server that is itself a virtual service: the director does not balance a connection twice.
+pub(super) fn warn_of_chains(
+    services: &[ServiceTable],
+    keys: &BTreeMap<ServiceKey, Span>,
+    reader: &mut Reader,
+) {
+    for service in services {
+        let Some(own) = key(service) else { continue };
+        for server in service
+            .server
+            .get()
+            .into_iter()
+            .flat_map(|servers| &servers.0)
+        {
+            let Some(address) = server.address.get().map(|address| address.0) else {
+                continue;
+            };
+            let as_key = ServiceKey {
+                addr: address.ip(),
+                port: address.port(),
+                ..own
+            };
+            if as_key == own {
+                continue;
+            }
+            if let Some(first) = keys.get(&as_key) {
+                let at = &server.address.at;
+                let message = format!(
+                    "address = {}: a virtual service's address",
+                    reader.written(at)
+                );
+                let place = reader.source.place(first.start);
+                let help = format!(
+                    "a connection is balanced once only: name that service's servers instead (it is at {place})"
+                );
+                reader.warning(at, message, Some(help));
+            }
+        }
+    }
+}

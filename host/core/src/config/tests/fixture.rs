@@ -1,0 +1,154 @@
+//! Plugins as the tests name them.
+
+use std::time::Duration;
+
+use crate::config::{Diagnostic, Found, Plugins, Report, parse};
+use crate::manifest::{Manifest, PluginKind, SettingKind, SettingSpec, SettingValue};
+use crate::model::{Model, PluginRef};
+
+/// Plugins `rr`, `wrr`, `hash` (schedulers), `tcp`, `http` (checkers), `twice` (in two files), `bad.wasm` (broken).
+pub(super) struct Shelf {
+    plugins: Vec<(PluginKind, Manifest)>,
+}
+
+impl Shelf {
+    pub(super) fn new() -> Self {
+        let plugins = vec![
+            (PluginKind::Scheduler, manifest("rr", vec![])),
+            (PluginKind::Scheduler, manifest("wrr", vec![])),
+            (PluginKind::Scheduler, manifest("hash", hash())),
+            (PluginKind::Checker, manifest("tcp", vec![])),
+            (PluginKind::Checker, manifest("http", http())),
+        ];
+        Self { plugins }
+    }
+}
+
+fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
+    Manifest {
+        name: name.to_owned(),
+        version: "1.0.0".to_owned(),
+        summary: String::new(),
+        settings,
+    }
+}
+
+fn spec(
+    key: &str,
+    kind: SettingKind,
+    default: Option<SettingValue>,
+    required: bool,
+) -> SettingSpec {
+    SettingSpec {
+        key: key.to_owned(),
+        doc: format!("The {key}."),
+        kind,
+        default,
+        required,
+    }
+}
+
+fn hash() -> Vec<SettingSpec> {
+    let words = vec!["source".to_owned(), "flow".to_owned()];
+    vec![
+        spec(
+            "by",
+            SettingKind::Choice(words),
+            Some(SettingValue::Text("source".to_owned())),
+            false,
+        ),
+        spec(
+            "slots",
+            SettingKind::Integer {
+                min: 1,
+                max: 65_536,
+            },
+            None,
+            false,
+        ),
+        spec(
+            "spread",
+            SettingKind::Number,
+            Some(SettingValue::Number(1.5)),
+            false,
+        ),
+    ]
+}
+
+fn http() -> Vec<SettingSpec> {
+    let wait = SettingValue::Duration(Duration::from_millis(250));
+    vec![
+        spec("path", SettingKind::Text, None, true),
+        spec(
+            "redirects",
+            SettingKind::Boolean,
+            Some(SettingValue::Boolean(false)),
+            false,
+        ),
+        spec("status", SettingKind::TextList, None, false),
+        spec("wait", SettingKind::Duration, Some(wait), false),
+    ]
+}
+
+impl Plugins for Shelf {
+    fn find(&self, plugin: &PluginRef) -> Found<'_> {
+        let PluginRef::Name(name) = plugin else {
+            return if plugin.to_string().ends_with("bad.wasm") {
+                Found::Broken {
+                    reason: "it is not WebAssembly".to_owned(),
+                }
+            } else {
+                Found::Missing {
+                    available: vec![],
+                    searched: vec![],
+                }
+            };
+        };
+        if name == "twice" {
+            let files = vec!["/a/one.wasm".to_owned(), "/b/two.wasm".to_owned()];
+            return Found::Ambiguous { files };
+        }
+        let found = self
+            .plugins
+            .iter()
+            .find(|(_, manifest)| manifest.name == *name);
+        match found {
+            Some((kind, manifest)) => Found::One {
+                kind: *kind,
+                manifest,
+            },
+            None => Found::Missing {
+                available: self
+                    .plugins
+                    .iter()
+                    .map(|(kind, m)| (m.name.clone(), *kind))
+                    .collect(),
+                searched: vec!["/usr/lib/evenkeel/plugins".to_owned()],
+            },
+        }
+    }
+}
+
+/// The configuration `text` in a file `/etc/lb.toml`.
+pub(super) fn resolve(text: &str) -> Result<(Model, Vec<Diagnostic>), Report> {
+    parse("/etc/lb.toml", text).resolve(&Shelf::new())
+}
+
+/// What is reported of a configuration that cannot be used, as text.
+pub(super) fn report(text: &str) -> String {
+    resolve(text)
+        .expect_err("the configuration is wrong")
+        .render()
+}
+
+/// The model of a configuration that is right and gives no warnings.
+pub(super) fn model(text: &str) -> Model {
+    match resolve(text) {
+        Ok((model, warnings)) => {
+            let warnings: Vec<String> = warnings.iter().map(Diagnostic::render).collect();
+            assert!(warnings.is_empty(), "{}", warnings.join("\n"));
+            model
+        }
+        Err(report) => panic!("{}", report.render()),
+    }
+}

@@ -1,0 +1,6 @@
+//! The configuration from outside: text in, model or report out.
+
+mod errors;
+mod fixture;
+mod model;
+mod reference;

@@ -157,3 +157,6 @@ pub fn effective_weight(weight: u32, share: u8) -> u32 {
     let scaled = (u64::from(weight) * share + 50) / 100;
     u32::try_from(scaled).unwrap_or(weight).max(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,12 +150,11 @@ impl CheckMachine {
         let (was_up, old_share) = (self.health.up, self.health.share);
 
         let delay = match outcome {
-            Outcome::Healthy => {
+            Outcome::Healthy | Outcome::Degraded(100..) => {
                 self.reached(started, now, "healthy".to_owned());
                 self.pass(now, 100, None, random)
             }
             Outcome::Degraded(share) => {
-                let share = share.min(100);
                 let words = format!("degraded to {share} %");
                 self.reached(started, now, words.clone());
                 self.pass(now, share, Some(words), random)

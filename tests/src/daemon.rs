@@ -36,7 +36,8 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        let target = Self::workspace().join("target");
+        let target = env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| Self::workspace().join("target"), PathBuf::from);
         let or = |variable: &str, path: &str| {
             env::var_os(variable).map_or_else(|| target.join(path), PathBuf::from)
         };

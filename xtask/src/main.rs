@@ -1,2 +1,44 @@
-//! Tasks of the project.
-fn main() {}
+//! Tasks of the project. `cargo xtask --help` lists them.
+#![expect(
+    clippy::print_stdout,
+    reason = "telling what it does is half of what a task does"
+)]
+
+mod build;
+mod ci;
+mod cmd;
+mod setup;
+mod tally;
+mod test;
+mod wasm;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Tasks of the Evenkeel project")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Installs what is missing: Debian packages and the WASM standard library. The other tasks do this, too
+    Setup,
+    /// Builds target/release/evenkeel, and the plugins into target/plugins/
+    Build(build::Options),
+    /// Runs every test, the end-to-end ones included
+    Test(test::Options),
+    /// All that has to pass before a change is taken: format, lints, documentation, tests
+    Ci,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Setup => setup::everything(),
+        Task::Build(options) => build::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Ci => ci::run(),
+    }
+}

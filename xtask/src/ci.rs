@@ -1,0 +1,65 @@
+//! What a change has to pass.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::cmd::{self, answer, cargo, command, find, root, step};
+use crate::setup;
+use crate::test;
+use crate::wasm::{self, Toolchain};
+
+pub(crate) fn run() -> Result<()> {
+    setup::packages(setup::BUILD)?;
+    components()?;
+    step("Format");
+    cmd::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    for manifest in own_workspaces()? {
+        cmd::run(cargo(&["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))?;
+    }
+    step("Lints");
+    let deny = ["--", "-D", "warnings"];
+    cmd::run(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
+    for manifest in own_workspaces()? {
+        let mut clippy = cargo(&["clippy", "--all-targets", "--workspace", "--manifest-path"]);
+        let target = cmd::target().join("own-workspaces");
+        cmd::run(
+            clippy
+                .arg(manifest)
+                .arg("--target-dir")
+                .arg(target)
+                .args(deny),
+        )?;
+    }
+    if Toolchain::find()? == Toolchain::Rustup {
+        wasm::clippy(&root().join("plugins"))?;
+    }
+    step("Documentation");
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
+    cmd::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    test::run(&test::Options::default())
+}
+
+/// Crates that stand alone, as a user's would.
+fn own_workspaces() -> Result<Vec<PathBuf>> {
+    let mut manifests = Vec::new();
+    for dir in ["examples", "tests/plugins"] {
+        manifests.extend(
+            wasm::crates(&root().join(dir))?
+                .into_iter()
+                .map(|(manifest, _)| manifest),
+        );
+    }
+    Ok(manifests)
+}
+
+/// rustfmt and clippy, which a minimal toolchain lacks.
+fn components() -> Result<()> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if answer(&mut cargo(&[subcommand, "--version"])).is_none() && find("rustup").is_some() {
+            step(&format!("Installing: rustup component add {component}"));
+            cmd::run(command("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Finds what this machine lacks for a task and installs it, saying so.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::cmd::{answer, command, find, run, step};
+use crate::wasm;
+
+/// A Debian package that a task needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Package {
+    name: &'static str,
+    /// It is there if this program or, with a slash, this file is.
+    sign: &'static str,
+}
+
+const fn package(name: &'static str, sign: &'static str) -> Package {
+    Package { name, sign }
+}
+
+/// Private networks, and the data plane in them.
+pub(crate) const LAB: &[Package] = &[
+    package("iproute2", "ip"),
+    package("util-linux", "unshare"),
+    package("nftables", "nft"),
+    package("procps", "sysctl"),
+    package("conntrack", "conntrack"),
+    package("nginx-light", "nginx"),
+];
+
+/// What the benches compare with and measure with.
+pub(crate) const BENCH: &[Package] = &[
+    package(
+        "libnginx-mod-stream",
+        "/usr/lib/nginx/modules/ngx_stream_module.so",
+    ),
+    package("haproxy", "haproxy"),
+    package("iperf3", "iperf3"),
+    package("ethtool", "ethtool"),
+];
+
+/// What Rust needs to build programs, where only rustup was installed.
+pub(crate) const BUILD: &[Package] = &[package("gcc", "cc")];
+
+/// All that any task needs.
+pub(crate) fn everything() -> Result<()> {
+    packages(&[BUILD, LAB, BENCH].concat())?;
+    wasm::Toolchain::find()?;
+    println!("Everything is there.");
+    Ok(())
+}
+
+/// Installs those packages that are missing.
+pub(crate) fn packages(wanted: &[Package]) -> Result<()> {
+    let missing: Vec<&str> = wanted
+        .iter()
+        .filter(|package| !package.is_there())
+        .map(|package| package.name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(&missing)
+}
+
+impl Package {
+    fn is_there(&self) -> bool {
+        if self.sign.contains('/') {
+            Path::new(self.sign).exists()
+        } else {
+            find(self.sign).is_some()
+        }
+    }
+}
+
+/// Keeps Debian from starting the installed web servers and proxies as services of the machine. The trap undoes it even on Ctrl-C.
+const INSTALL: &str = r#"
+set -eu
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT INT TERM
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -q -y --no-install-recommends "$@"
+"#;
+
+/// Installs Debian packages; as another user than root, says what to run.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    let typed = format!(
+        "apt-get install --no-install-recommends {}",
+        packages.join(" ")
+    );
+    if find("apt-get").is_none() {
+        bail!(
+            "missing: {}. This machine has no apt-get: install them as it does",
+            packages.join(" ")
+        );
+    }
+    if answer(command("id").arg("-u")).as_deref() != Some("0") {
+        bail!(
+            "missing: {}. Run this first:\n    sudo {typed}",
+            packages.join(" ")
+        );
+    }
+    step(&format!("Installing Debian packages: {typed}"));
+    run(command("sh")
+        .args(["-c", INSTALL, "install"])
+        .args(packages))
+}

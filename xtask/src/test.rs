@@ -1,0 +1,175 @@
+//! Every test there is, and an honest sum.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::build;
+use crate::cmd::{answer, cargo, line, root, step, target};
+use crate::setup;
+use crate::tally::{Tally, summary};
+use crate::wasm;
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this
+    pub(crate) filter: Option<String>,
+}
+
+/// What was seen of the runners.
+#[derive(Debug, Default)]
+struct Seen {
+    tally: Tally,
+    /// The runners' closing lines.
+    summaries: Vec<String>,
+    /// Runners that failed without saying that a test did.
+    broken: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::packages(&[setup::BUILD, setup::LAB].concat())?;
+    build::plugins()?;
+    build::daemon(true)?;
+    let skips = target().join("skips.txt");
+    fs::remove_file(&skips).ok();
+    let mut seen = Seen::default();
+    let filter = options.filter.as_deref();
+    for (what, command) in &mut runners(filter)? {
+        step(what);
+        command
+            .env("EVENKEEL_SKIPS", &skips)
+            .env("RUST_LIB_BACKTRACE", "0");
+        seen.watch(command, filter.is_some())?;
+    }
+    let skipped = fs::read_to_string(&skips).unwrap_or_default();
+    seen.report(&skipped)
+}
+
+/// The runners, each with what it tests.
+fn runners(filter: Option<&str>) -> Result<Vec<(String, Command)>> {
+    let mut runners = Vec::new();
+    if answer(&mut cargo(&["nextest", "--version"])).is_some() {
+        let nextest = cargo(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--no-tests=pass",
+        ]);
+        runners.push(("Testing the workspace (nextest)".to_owned(), nextest));
+    } else {
+        let others = cargo(&[
+            "test",
+            "--workspace",
+            "--exclude=evenkeel-tests",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
+        runners.push(("Testing the workspace".to_owned(), others));
+        let mut lab = cargo(&[
+            "test",
+            "--package=evenkeel-tests",
+            "--no-fail-fast",
+            "--lib",
+            "--tests",
+        ]);
+        // Each of these tests has a network, a daemon and servers.
+        lab.env("RUST_TEST_THREADS", "2");
+        runners.push(("Testing end to end".to_owned(), lab));
+    }
+    // Neither runner above does these.
+    let doc = cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
+    runners.push(("Testing the documentation's examples".to_owned(), doc));
+    for dir in ["examples", "tests/plugins"] {
+        for (manifest, _) in wasm::crates(&root().join(dir))? {
+            let mut own = cargo(&["test", "--no-fail-fast", "--workspace", "--manifest-path"]);
+            own.arg(&manifest)
+                .arg("--target-dir")
+                .arg(target().join("own-workspaces"));
+            let dir = manifest.parent().unwrap_or(&manifest);
+            runners.push((format!("Testing {}", dir.display()), own));
+        }
+    }
+    for (_, runner) in &mut runners {
+        runner.args(filter);
+    }
+    Ok(runners)
+}
+
+impl Seen {
+    /// Runs a runner, shows what it says, and keeps its sums.
+    fn watch(&mut self, command: &mut Command, filtered: bool) -> Result<()> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", line(command)))?;
+        let lines = Mutex::new(Vec::new());
+        let streams: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|it| Box::new(it) as _),
+            child.stderr.take().map(|it| Box::new(it) as _),
+        ];
+        thread::scope(|scope| {
+            for stream in streams.into_iter().flatten() {
+                scope.spawn(|| pass_on(stream, &lines));
+            }
+        });
+        let status = child.wait()?;
+        let mut tally = Tally::default();
+        for line in lines.into_inner().unwrap_or_default() {
+            if let Some(mut part) = summary(&line) {
+                if filtered {
+                    // nextest counts what the filter leaves out.
+                    part.skipped = 0;
+                }
+                tally += part;
+                self.summaries.push(line);
+            }
+        }
+        if !status.success() && tally.failed == 0 {
+            self.broken.push(format!("{}: {status}", line(command)));
+        }
+        self.tally += tally;
+        Ok(())
+    }
+
+    /// Says it all again, in short; the sum is the last line.
+    fn report(mut self, skipped: &str) -> Result<()> {
+        step("Summary");
+        for line in &self.summaries {
+            println!("{}", line.trim());
+        }
+        for broken in &self.broken {
+            println!("BROKEN: {broken}");
+        }
+        print!("{skipped}");
+        // To its runner, a test that found it could not run has passed.
+        let skipped = skipped.lines().count();
+        let Tally { passed, failed, .. } = self.tally;
+        let failed = failed + self.broken.len();
+        self.tally.skipped += skipped;
+        println!(
+            "{} passed, {failed} failed, {} skipped",
+            passed.saturating_sub(skipped),
+            self.tally.skipped
+        );
+        ensure!(failed == 0, "tests failed");
+        Ok(())
+    }
+}
+
+fn pass_on(stream: impl Read, lines: &Mutex<Vec<String>>) {
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        println!("{line}");
+        if let Ok(mut lines) = lines.lock() {
+            lines.push(line);
+        }
+    }
+}

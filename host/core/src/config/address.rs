@@ -52,8 +52,16 @@ impl Leaf for Endpoint {
 fn not_an_endpoint(written: &str) -> Wrong {
     let bare = written.trim_start_matches('[').trim_end_matches(']');
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        let help = format!("write \"{}\"", SocketAddr::new(ip, 80));
-        return Wrong::new("the port is missing", format!("{help} if it is 80"));
+        let mut help = format!("write \"{}\" if it is 80", SocketAddr::new(ip, 80));
+        // The port may be there, but look like the address's last group.
+        if bare == written
+            && let Some((ip, port)) = written.rsplit_once(':')
+            && let (Ok(ip), Ok(port)) = (ip.parse::<Ipv6Addr>(), port.parse())
+        {
+            let endpoint = SocketAddr::new(ip.into(), port);
+            help = format!("write \"{endpoint}\" if it is {port}");
+        }
+        return Wrong::new("the port is missing", help);
     }
     if let Some((host, port)) = written.rsplit_once(':') {
         let ip = host

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::reader::{Leaf, Read, Reader, Table, Wrong};
 use super::tree::{self, Entry, Node, Value};
-use super::value::text;
+use super::value::{any_text, text};
 use crate::model::PluginRef;
 
 /// A plugin's name, or its file: what contains `/` or ends in `.wasm`.
@@ -186,7 +186,7 @@ impl Read for Labels {
             key: label, node, ..
         } in table.entries
         {
-            match text(&node.value, "a string") {
+            match any_text(&node.value, "a string") {
                 Ok(text) => {
                     labels.insert(label, text.to_owned());
                 }
@@ -206,7 +206,11 @@ impl Read for Labels {
 
 /// Tables of one kind: `[[service]]`.
 #[derive(Debug)]
-pub(super) struct Many<T>(pub(super) Vec<T>);
+pub(super) struct Many<T> {
+    pub(super) tables: Vec<T>,
+    /// Whether there is something else than tables, too; it has been reported.
+    pub(super) others: bool,
+}
 
 impl<T: Table> Read for Many<T> {
     fn kind() -> String {
@@ -230,14 +234,16 @@ impl<T: Table> Read for Many<T> {
                 return None;
             }
         };
-        let mut tables = Vec::with_capacity(nodes.len());
-        for node in nodes {
+        let count = nodes.len();
+        let mut tables = Vec::with_capacity(count);
+        for (i, node) in nodes.into_iter().enumerate() {
             match node.value {
                 Value::Table(table) => tables.push(T::read_table(table, node.span, reader)),
-                _ => reader.wrong(key, &node, Wrong::kind("a table", None)),
+                _ => reader.wrong(&format!("{key}[{i}]"), &node, Wrong::kind("a table", None)),
             }
         }
-        Some(Self(tables))
+        let others = tables.len() < count;
+        Some(Self { tables, others })
     }
 }
 
@@ -254,11 +260,12 @@ impl<T: Table> Read for Single<T> {
         if let Value::Table(table) = node.value {
             return Some(Self(T::read_table(table, node.span, reader)));
         }
-        reader.wrong(
-            key,
-            &node,
-            Wrong::kind("a table", Some(format!("write {}", T::PLACE))),
-        );
+        let help = Some(format!("write {}", T::PLACE));
+        if let Value::List(_) = node.value {
+            reader.error(&node.span, format!("{key} is one table"), help);
+        } else {
+            reader.wrong(key, &node, Wrong::kind("a table", help));
+        }
         None
     }
 }

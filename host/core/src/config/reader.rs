@@ -180,6 +180,8 @@ pub(super) struct Reader {
     diagnostics: Vec<Diagnostic>,
     /// Lines with syntax errors: what else is wrong there only follows from those.
     broken: BTreeSet<usize>,
+    /// Places of which the same is true.
+    ignored: Vec<Span>,
 }
 
 impl Reader {
@@ -188,6 +190,7 @@ impl Reader {
             source,
             diagnostics: Vec::new(),
             broken: BTreeSet::new(),
+            ignored: Vec::new(),
         }
     }
 
@@ -209,6 +212,11 @@ impl Reader {
         }
     }
 
+    /// From now on, nothing but syntax errors is reported of this part of the text.
+    pub(super) fn ignore(&mut self, span: Span) {
+        self.ignored.push(span);
+    }
+
     pub(super) fn error(&mut self, span: &Span, message: String, help: Option<String>) {
         self.push(Severity::Error, span, message, help);
     }
@@ -219,7 +227,11 @@ impl Reader {
 
     fn push(&mut self, severity: Severity, span: &Span, message: String, help: Option<String>) {
         let found = Diagnostic::new(&self.source, severity, span, message, help);
-        if !self.broken.contains(&found.line) {
+        let ignored = self
+            .ignored
+            .iter()
+            .any(|span| span.contains(&found.span.start));
+        if !ignored && !self.broken.contains(&found.line) {
             self.diagnostics.push(found);
         }
     }

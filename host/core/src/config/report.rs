@@ -67,6 +67,13 @@ impl Source {
         start..end.max(start)
     }
 
+    /// The line that a place is in, without its end.
+    pub(super) fn line_around(&self, offset: usize) -> Range<usize> {
+        let (line, _) = self.position(offset);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        start..start + self.line(line).len()
+    }
+
     fn line(&self, line: usize) -> &str {
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let end = self.lines.get(line).copied().unwrap_or(self.text().len());

@@ -273,7 +273,14 @@ pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
             return format!("keepalived's {key} is {name} in {}\n{list}", page.place);
         }
     }
-    list
+    let others = pages.iter().filter(|page| page.place != place);
+    let near = others.flat_map(|page| page.keys.iter().map(|known| (known.name, page.place)));
+    let near: Vec<_> = near.collect();
+    let meant = reader::similar(key, near.iter().map(|(name, _)| *name));
+    match near.iter().find(|(name, _)| Some(*name) == meant) {
+        Some((name, place)) => format!("did you mean {name} of {place}?\n{list}"),
+        None => list,
+    }
 }
 
 impl Leaf for Protocol {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::plugin::Many;
 use super::reader::{Reader, Wrong};
 use super::resolve::{checks, key, unique};
 use super::schema::{ServerTable, ServiceTable};
@@ -26,8 +27,8 @@ pub(super) fn all(
     uses: &mut Uses<'_>,
     reader: &mut Reader,
 ) -> Option<Vec<Server>> {
-    let tables = &table.server.get()?.0;
-    if tables.is_empty() {
+    let Many { tables, others } = table.server.get()?;
+    if tables.is_empty() && !others {
         let help = "add a [[service.server]]".to_owned();
         reader.missing(
             &table.server.at,
@@ -128,7 +129,7 @@ pub(super) fn warn_of_chains(
             .server
             .get()
             .into_iter()
-            .flat_map(|servers| &servers.0)
+            .flat_map(|servers| &servers.tables)
         {
             let Some(address) = server.address.get().map(|address| address.0) else {
                 continue;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::{Leaf, Reader, Wrong, similar, suggest};
 use super::tree::{Entry, Node, Span, Table, Value};
 use super::units::duration;
-use super::value::text;
+use super::value::{any_text, text};
 use crate::manifest::{Manifest, Setting, SettingKind, SettingSpec, SettingValue};
 
 /// The values that the plugin gets, in the manifest's order. `at` is where the plugin is named.
@@ -101,7 +101,7 @@ fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
         (SettingKind::Number, Value::Number(n)) if n.is_finite() => Ok(SettingValue::Number(*n)),
         (SettingKind::Number, Value::Integer(n)) => whole(*n).map(SettingValue::Number),
         (SettingKind::Text, _) => {
-            text(written, &expected()).map(|text| SettingValue::Text(text.to_owned()))
+            any_text(written, &expected()).map(|text| SettingValue::Text(text.to_owned()))
         }
         (SettingKind::TextList, _) => texts(written, &expected()).map(SettingValue::TextList),
         (SettingKind::Duration, _) => milliseconds(written).map(SettingValue::Duration),
@@ -124,7 +124,7 @@ fn texts(written: &Value, expected: &str) -> Result<Vec<String>, Wrong> {
     match written {
         Value::List(nodes) => nodes
             .iter()
-            .map(|node| text(&node.value, expected).map(str::to_owned))
+            .map(|node| any_text(&node.value, expected).map(str::to_owned))
             .collect(),
         Value::Text(text) => Err(Wrong::kind(
             expected,

@@ -29,7 +29,7 @@ pub(super) fn references(file: &File, dir: &Path) -> Vec<PluginRef> {
             .server
             .get()
             .into_iter()
-            .flat_map(|servers| &servers.0);
+            .flat_map(|servers| &servers.tables);
         let checks = own.map(|server| &server.check).chain([&service.check]);
         let checks = checks.filter_map(Field::get).flat_map(|checks| &checks.0);
         names.extend(checks.filter_map(|check: &CheckTable| check.plugin.get()));
@@ -43,7 +43,7 @@ pub(super) fn references(file: &File, dir: &Path) -> Vec<PluginRef> {
 pub(super) fn services(file: &File) -> &[ServiceTable] {
     file.service
         .get()
-        .map(|services| services.0.as_slice())
+        .map(|services| services.tables.as_slice())
         .unwrap_or_default()
 }
 

@@ -8,17 +8,24 @@ use super::tree::{Node, Value};
 
 /// A value of TOML's string type.
 pub(super) fn text<'a>(value: &'a Value, kind: &str) -> Result<&'a str, Wrong> {
-    let quoted = match value {
-        Value::Text(text) => return Ok(text),
+    match value {
+        Value::Text(text) => Ok(text),
+        _ => Err(Wrong::kind(kind, None)),
+    }
+}
+
+/// The same where any string will do: what lacks its quotes is told so.
+pub(super) fn any_text<'a>(value: &'a Value, kind: &str) -> Result<&'a str, Wrong> {
+    let bare = match value {
         Value::Integer(n) => Some(n.to_string()),
         Value::Number(n) => Some(n.to_string()),
         Value::Boolean(b) => Some(b.to_string()),
         _ => None,
     };
-    Err(Wrong::kind(
-        kind,
-        quoted.map(|text| format!("write it in quotes: \"{text}\"")),
-    ))
+    text(value, kind).map_err(|wrong| Wrong {
+        help: bare.map(|text| format!("write it in quotes: \"{text}\"")),
+        ..wrong
+    })
 }
 
 /// A value as TOML writes it: JSON's escapes are among TOML's.
@@ -97,7 +104,7 @@ impl Leaf for Name {
     }
 
     fn leaf(value: &Value) -> Result<Self, Wrong> {
-        let name = text(value, &<Self as Leaf>::kind())?;
+        let name = any_text(value, &<Self as Leaf>::kind())?;
         let right = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if let Some(c) = name.chars().find(|c| !right(*c)) {
             let fixed: String = name
@@ -133,7 +140,7 @@ impl Leaf for FilePath {
     }
 
     fn leaf(value: &Value) -> Result<Self, Wrong> {
-        let path = text(value, "a path")?;
+        let path = any_text(value, "a path")?;
         if path.is_empty() || path.contains('\0') {
             return Err(Wrong {
                 what: "not a path".to_owned(),

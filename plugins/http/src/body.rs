@@ -19,13 +19,22 @@ pub(crate) fn find(
     text: &str,
     max: usize,
 ) -> Result<(), CheckError> {
-    let mut search = Search { finder: Finder::new(text), seen: Vec::new(), searched: 0, max };
+    let mut search = Search {
+        finder: Finder::new(text),
+        seen: Vec::new(),
+        searched: 0,
+        max,
+    };
     let found = match head.framing {
         Framing::Length(length) => sized(wire, length, &mut search)?,
         Framing::Chunked => chunked(wire, &mut search)?,
         Framing::Close => until_closed(wire, &mut search)?,
     };
-    if found { Ok(()) } else { Err(CheckError::new(format!("body does not contain {text:?}"))) }
+    if found {
+        Ok(())
+    } else {
+        Err(CheckError::new(format!("body does not contain {text:?}")))
+    }
 }
 
 /// Looks for a text in what comes in pieces.
@@ -42,7 +51,9 @@ impl Search<'_> {
         let room = self.max.saturating_sub(self.seen.len());
         self.seen.extend_from_slice(&piece[..piece.len().min(room)]);
         // A match may begin in earlier pieces.
-        let from = self.searched.saturating_sub(self.finder.needle().len().saturating_sub(1));
+        let from = self
+            .searched
+            .saturating_sub(self.finder.needle().len().saturating_sub(1));
         if self.finder.find(&self.seen[from..]).is_some() {
             return Ok(true);
         }
@@ -143,5 +154,9 @@ fn malformed_chunk() -> CheckError {
 
 /// Waits for bytes that the framing promises.
 fn need_more(wire: &mut Wire<impl Read>) -> Result<(), CheckError> {
-    if wire.more()? { Ok(()) } else { Err(CheckError::new("closed in the middle of the body")) }
+    if wire.more()? {
+        Ok(())
+    } else {
+        Err(CheckError::new("closed in the middle of the body"))
+    }
 }

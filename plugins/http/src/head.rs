@@ -43,7 +43,9 @@ pub(crate) fn read(wire: &mut Wire<impl Read>) -> Result<Head, CheckError> {
             return Ok(head);
         }
     }
-    Err(CheckError::new(format!("more than {MAX_INTERIM} interim answers")))
+    Err(CheckError::new(format!(
+        "more than {MAX_INTERIM} interim answers"
+    )))
 }
 
 /// Waits until the buffer begins with a whole head, and says how long that is.
@@ -53,11 +55,15 @@ fn arrive(wire: &mut Wire<impl Read>) -> Result<usize, CheckError> {
     let mut searched = 0;
     loop {
         let bytes = wire.buffered();
-        if let Some(length) = end(bytes, searched) {
-            return if length > MAX_HEAD { Err(too_long()) } else { Ok(length) };
-        }
         if !begins_like_http(bytes) {
             return Err(CheckError::new("the answer is not HTTP/1"));
+        }
+        if let Some(length) = end(bytes, searched) {
+            return if length > MAX_HEAD {
+                Err(too_long())
+            } else {
+                Ok(length)
+            };
         }
         if bytes.len() > MAX_HEAD {
             return Err(too_long());
@@ -109,7 +115,10 @@ fn parse(bytes: &[u8]) -> Result<Head, CheckError> {
     else {
         return Err(CheckError::new("malformed answer: incomplete header"));
     };
-    Ok(Head { status, framing: framing(status, version, response.headers)? })
+    Ok(Head {
+        status,
+        framing: framing(status, version, response.headers)?,
+    })
 }
 
 /// RFC 9112, section 6.3, for the answer to a GET. (Of an answer to HEAD the body is not read.)
@@ -120,10 +129,16 @@ fn framing(status: u16, version: u8, fields: &[Header<'_>]) -> Result<Framing, C
     let codings: Vec<&[u8]> = values(fields, "transfer-encoding").collect();
     if let Some(last) = codings.last() {
         if version == 0 {
-            return Err(CheckError::new("malformed answer: Transfer-Encoding with HTTP/1.0"));
+            return Err(CheckError::new(
+                "malformed answer: Transfer-Encoding with HTTP/1.0",
+            ));
         }
         let chunked = last.eq_ignore_ascii_case(b"chunked");
-        return Ok(if chunked { Framing::Chunked } else { Framing::Close });
+        return Ok(if chunked {
+            Framing::Chunked
+        } else {
+            Framing::Close
+        });
     }
     let mut length = None;
     for value in values(fields, "content-length") {

@@ -71,9 +71,13 @@ impl HealthChecker for Http {
             return Err("an answer to HEAD has no body: contains needs method = \"GET\"".into());
         }
         let tls = settings.tls.then(|| TlsOptions {
-            server_name: settings
-                .sni
-                .or_else(|| settings.host.as_deref().and_then(request::name_of).map(str::to_owned)),
+            server_name: settings.sni.or_else(|| {
+                settings
+                    .host
+                    .as_deref()
+                    .and_then(request::name_of)
+                    .map(str::to_owned)
+            }),
             verify: settings.tls_verify,
             alpn: vec!["http/1.1".into()],
         });
@@ -117,7 +121,11 @@ impl Http {
     }
 }
 
-register_checker!(Http, "http", "an HTTP request is answered with a good status and text");
+register_checker!(
+    Http,
+    "http",
+    "an HTTP request is answered with a good status and text"
+);
 
 #[cfg(test)]
 mod tests;

@@ -33,13 +33,26 @@ impl Request {
         if let Some(host) = &host
             && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()))
         {
-            return Err(format!("host cannot be {host:?}: wanted a name, or name:port"));
+            return Err(format!(
+                "host cannot be {host:?}: wanted a name, or name:port"
+            ));
         }
-        if !user_agent.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-            return Err(format!("user-agent cannot be {user_agent:?}: wanted printable ASCII"));
+        if !user_agent
+            .bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        {
+            return Err(format!(
+                "user-agent cannot be {user_agent:?}: wanted printable ASCII"
+            ));
         }
         let default_port = if tls { 443 } else { 80 };
-        Ok(Self { method, path, host, user_agent, default_port })
+        Ok(Self {
+            method,
+            path,
+            host,
+            user_agent,
+            default_port,
+        })
     }
 
     /// Sends it.
@@ -83,17 +96,39 @@ mod tests {
     use super::*;
 
     fn request(host: Option<&str>, tls: bool) -> Request {
-        Request::new(Method::Get, "/".into(), host.map(Into::into), "x".into(), tls).unwrap()
+        Request::new(
+            Method::Get,
+            "/".into(),
+            host.map(Into::into),
+            "x".into(),
+            tls,
+        )
+        .unwrap()
     }
 
     #[test]
     fn the_host_is_the_address_with_a_port_only_if_it_is_unusual() {
         let plain = request(None, false);
-        assert_eq!(plain.authority("192.0.2.1:80".parse().unwrap()), "192.0.2.1");
-        assert_eq!(plain.authority("192.0.2.1:443".parse().unwrap()), "192.0.2.1:443");
-        assert_eq!(plain.authority("[2001:db8::1]:80".parse().unwrap()), "[2001:db8::1]");
-        assert_eq!(plain.authority("[2001:db8::1]:81".parse().unwrap()), "[2001:db8::1]:81");
-        assert_eq!(request(None, true).authority("192.0.2.1:443".parse().unwrap()), "192.0.2.1");
+        assert_eq!(
+            plain.authority("192.0.2.1:80".parse().unwrap()),
+            "192.0.2.1"
+        );
+        assert_eq!(
+            plain.authority("192.0.2.1:443".parse().unwrap()),
+            "192.0.2.1:443"
+        );
+        assert_eq!(
+            plain.authority("[2001:db8::1]:80".parse().unwrap()),
+            "[2001:db8::1]"
+        );
+        assert_eq!(
+            plain.authority("[2001:db8::1]:81".parse().unwrap()),
+            "[2001:db8::1]:81"
+        );
+        assert_eq!(
+            request(None, true).authority("192.0.2.1:443".parse().unwrap()),
+            "192.0.2.1"
+        );
     }
 
     #[test]
@@ -108,7 +143,13 @@ mod tests {
     #[test]
     fn nothing_can_be_smuggled_into_a_request() {
         let new = |path: &str, host: &str, agent: &str| {
-            Request::new(Method::Get, path.into(), Some(host.into()), agent.into(), false)
+            Request::new(
+                Method::Get,
+                path.into(),
+                Some(host.into()),
+                agent.into(),
+                false,
+            )
         };
         assert!(new("/a?b=c", "h:81", "a b").is_ok());
         for (path, host, agent) in [
@@ -120,7 +161,10 @@ mod tests {
             ("/", "h\r\nX: y", "a"),
             ("/", "h", "a\r\nX: y"),
         ] {
-            assert!(new(path, host, agent).is_err(), "{path:?} {host:?} {agent:?}");
+            assert!(
+                new(path, host, agent).is_err(),
+                "{path:?} {host:?} {agent:?}"
+            );
         }
     }
 

@@ -18,12 +18,16 @@ impl FromStr for Statuses {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.split(',').map(range).collect::<Option<_>>().map(Self).ok_or_else(|| {
-            format!(
-                "status cannot be {text:?}: wanted numbers from 100 to 999 and ranges of them, \
+        text.split(',')
+            .map(range)
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or_else(|| {
+                format!(
+                    "status cannot be {text:?}: wanted numbers from 100 to 999 and ranges of them, \
                  such as \"200,301-302\""
-            )
-        })
+                )
+            })
     }
 }
 
@@ -50,7 +54,10 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
 
 /// Three digits (RFC 9110, section 15).
 fn code(text: &str) -> Option<u16> {
-    text.trim().parse().ok().filter(|code| (100..=999).contains(code))
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|code| (100..=999).contains(code))
 }
 
 #[cfg(test)]
@@ -61,14 +68,22 @@ mod tests {
     fn numbers_and_ranges_are_understood_and_written_back() {
         let statuses: Statuses = " 200 , 301 - 302,404".parse().unwrap();
         assert_eq!(statuses.to_string(), "200,301-302,404");
-        for (status, good) in [(200, true), (201, false), (301, true), (302, true), (404, true)] {
+        for (status, good) in [
+            (200, true),
+            (201, false),
+            (301, true),
+            (302, true),
+            (404, true),
+        ] {
             assert_eq!(statuses.contains(status), good, "{status}");
         }
     }
 
     #[test]
     fn what_is_no_status_is_refused() {
-        for text in ["", "2xx", "200-", "-200", "399-200", "99", "1000", "200,,201", "200 201"] {
+        for text in [
+            "", "2xx", "200-", "-200", "399-200", "99", "1000", "200,,201", "200 201",
+        ] {
             assert!(text.parse::<Statuses>().is_err(), "{text}");
         }
     }

@@ -14,7 +14,10 @@ pub(crate) struct Wire<R> {
 
 impl<R: Read> Wire<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new() }
+        Self {
+            reader,
+            buffer: Vec::new(),
+        }
     }
 
     /// What has arrived and was not used yet.
@@ -27,7 +30,8 @@ impl<R: Read> Wire<R> {
         let old = self.buffer.len();
         self.buffer.resize(old + PIECE, 0);
         let read = self.reader.read(&mut self.buffer[old..]);
-        self.buffer.truncate(old + read.as_ref().map_or(0, |length| *length));
+        self.buffer
+            .truncate(old + read.as_ref().map_or(0, |length| *length));
         Ok(read? > 0)
     }
 

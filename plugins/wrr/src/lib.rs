@@ -1,6 +1,8 @@
 //! Weighted round robin, smooth and exact: over one round every real server gets its share of the
 //! connections to the last one, spread out over the round.
-use evenkeel_sdk::{Backend, BackendId, Backends, Plan, Scheduler, info, register_scheduler, settings};
+use evenkeel_sdk::{
+    Backend, BackendId, Backends, Plan, Scheduler, info, register_scheduler, settings,
+};
 
 mod shares;
 mod smooth;
@@ -25,7 +27,10 @@ impl Scheduler for WeightedRoundRobin {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, String> {
-        Ok(Self { max_slots: settings.max_slots, rounded: Vec::new() })
+        Ok(Self {
+            max_slots: settings.max_slots,
+            rounded: Vec::new(),
+        })
     }
 
     fn plan(&mut self, backends: &Backends) -> Plan {
@@ -35,15 +40,26 @@ impl Scheduler for WeightedRoundRobin {
         if shares.exact {
             self.rounded.clear();
         } else if self.rounded != weights {
-            info!("weights need more than max-slots = {} slots: shares are rounded", self.max_slots);
+            info!(
+                "weights need more than max-slots = {} slots: shares are rounded",
+                self.max_slots
+            );
             self.rounded = weights;
         }
         let ids: Vec<BackendId> = taking.iter().map(|backend| backend.id).collect();
-        Plan::sequence(smooth::interleave(&shares.slots).into_iter().map(|server| ids[server]))
+        Plan::sequence(
+            smooth::interleave(&shares.slots)
+                .into_iter()
+                .map(|server| ids[server]),
+        )
     }
 }
 
-register_scheduler!(WeightedRoundRobin, "wrr", "in turn by weight, smooth and exact");
+register_scheduler!(
+    WeightedRoundRobin,
+    "wrr",
+    "in turn by weight, smooth and exact"
+);
 
 #[cfg(test)]
 mod tests;

@@ -18,20 +18,31 @@ pub(crate) fn of(weights: &[u32], max: u32) -> Shares {
     if total <= u64::from(max) {
         return Shares { slots, exact: true };
     }
-    Shares { slots: largest_remainder(&slots, total, max), exact: false }
+    Shares {
+        slots: largest_remainder(&slots, total, max),
+        exact: false,
+    }
 }
 
 /// Divides `max` slots in the proportion of `parts`, whose sum `total` is greater. More servers than
 /// slots get one each all the same: a server that is never used would be worse than a longer round.
 fn largest_remainder(parts: &[u32], total: u64, max: u32) -> Vec<u32> {
     let quota = |part: u32| u64::from(part) * u64::from(max);
-    let mut slots: Vec<u32> = parts.iter().map(|&part| narrow(quota(part) / total).max(1)).collect();
+    let mut slots: Vec<u32> = parts
+        .iter()
+        .map(|&part| narrow(quota(part) / total).max(1))
+        .collect();
     let used: u64 = slots.iter().copied().map(u64::from).sum();
     if let Some(left) = u64::from(max).checked_sub(used) {
         // Fewer are left than there are servers, each of which lost less than one slot.
-        let mut order: Vec<usize> = (0..parts.len()).filter(|&i| quota(parts[i]) >= total).collect();
+        let mut order: Vec<usize> = (0..parts.len())
+            .filter(|&i| quota(parts[i]) >= total)
+            .collect();
         order.sort_by_key(|&i| (std::cmp::Reverse(quota(parts[i]) % total), i));
-        for i in order.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+        for i in order
+            .into_iter()
+            .take(usize::try_from(left).unwrap_or(usize::MAX))
+        {
             slots[i] += 1;
         }
     } else {

@@ -22,7 +22,10 @@ struct Group {
 impl Group {
     /// What orders the groups: the most credit, then the first server.
     fn claim(&self) -> (i64, std::cmp::Reverse<usize>) {
-        (self.credit, std::cmp::Reverse(self.turn.front().copied().unwrap_or(usize::MAX)))
+        (
+            self.credit,
+            std::cmp::Reverse(self.turn.front().copied().unwrap_or(usize::MAX)),
+        )
     }
 
     /// Chooses the next server. Each has paid once when the turn is over, which is when the credit of
@@ -47,7 +50,12 @@ pub(crate) fn interleave(shares: &[u32]) -> Vec<usize> {
     }
     let mut groups: Vec<Group> = same
         .into_iter()
-        .map(|(share, turn)| Group { share: share.into(), credit: 0, left: turn.len(), turn })
+        .map(|(share, turn)| Group {
+            share: share.into(),
+            credit: 0,
+            left: turn.len(),
+            turn,
+        })
         .collect();
     let total: i64 = shares.iter().copied().map(i64::from).sum();
     let mut round = Vec::new();

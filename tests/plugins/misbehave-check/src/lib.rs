@@ -83,7 +83,7 @@ impl HealthChecker for Misbehave {
                 let mut connection = target.connect_tcp()?;
                 let mut buffer = [0; 1024];
                 loop {
-                    connection.read(&mut buffer)?;
+                    black_box(connection.read(&mut buffer)?);
                 }
             }
             How::Stubborn => {

@@ -2,6 +2,10 @@
 //!
 //! One trait, [`PluginRuntime`]; the daemon knows no other way to a plugin. Implementation: [`wasm`].
 
+pub mod catalogue;
+mod probe;
+pub mod wasm;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +45,11 @@ pub trait Plugin: Send + Sync {
     ///
     /// # Errors
     /// [`PluginError`]: among others the plugin may refuse the settings.
-    fn scheduler(&self, service: &str, settings: &[Setting]) -> Result<Box<dyn Scheduler>, PluginError>;
+    fn scheduler(
+        &self,
+        service: &str,
+        settings: &[Setting],
+    ) -> Result<Box<dyn Scheduler>, PluginError>;
 
     /// A checker for any number of checks with these settings.
     ///
@@ -181,6 +189,9 @@ pub enum Failure {
     /// It ended itself (panic, stack overflow, unreachable code), with what it said.
     #[error("trapped: {0}")]
     Trap(String),
+    /// It answered what no plugin can mean.
+    #[error("gave an impossible answer: {0}")]
+    Answer(String),
     /// It was called for what it is not, such as a scheduler as a checker.
     #[error("is a {0}")]
     WrongKind(PluginKind),

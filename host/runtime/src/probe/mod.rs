@@ -1,0 +1,267 @@
+//! The network as one check sees it: connections to its one target, within its limits, until its deadline.
+//!
+//! Knows nothing of plugins' code; every runtime offers checkers these operations and no others.
+
+mod connection;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use evenkeel_core::model::Sandbox;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Target;
+use connection::Connection;
+
+/// The most bytes that one read returns.
+const READ: usize = 64 << 10;
+
+/// How a connection is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+    Tls(TlsOptions),
+}
+
+/// TLS, and what of the server is to be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsOptions {
+    /// For SNI and the certificate. `None`: the target's address.
+    pub(crate) server_name: Option<String>,
+    pub(crate) verify: bool,
+    pub(crate) alpn: Vec<String>,
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ProbeError {
+    Refused,
+    Unreachable,
+    Reset,
+    TimedOut,
+    Limit,
+    Tls(String),
+    Other(String),
+}
+
+impl From<io::Error> for ProbeError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        if let Some(error) = error
+            .get_ref()
+            .and_then(|e| e.downcast_ref::<rustls::Error>())
+        {
+            return Self::Tls(error.to_string());
+        }
+        match error.kind() {
+            Kind::ConnectionRefused => Self::Refused,
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+                Self::Unreachable
+            }
+            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Self::Reset,
+            Kind::TimedOut => Self::TimedOut,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// What a check waits for: the reason for its end when that takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    Connecting,
+    Reading,
+    Writing,
+    Finishing,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "in the checker itself, at",
+            Self::Connecting => "connecting to",
+            Self::Reading => "waiting for an answer of",
+            Self::Writing => "sending to",
+            Self::Finishing => "ending the connection to",
+        })
+    }
+}
+
+/// The I/O of one check.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    target: Target,
+    deadline: Instant,
+    connections_left: u32,
+    bytes_left: u64,
+    /// By numbers that are never used again within the check.
+    connections: BTreeMap<u32, Connection>,
+    last: u32,
+    doing: Doing,
+    /// Whether an operation was ended by the deadline, as opposed to its own timeout.
+    expired: bool,
+}
+
+impl Probe {
+    pub(crate) fn new(target: Target, deadline: Instant, sandbox: &Sandbox) -> Self {
+        Self {
+            target,
+            deadline,
+            connections_left: sandbox.check_connections,
+            bytes_left: sandbox.check_bytes,
+            connections: BTreeMap::new(),
+            last: 0,
+            doing: Doing::Nothing,
+            expired: false,
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Until the deadline.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Connections that are still open.
+    pub(crate) fn open(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether the deadline ended an operation.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// The reason of a check that reached no verdict in `timeout`.
+    pub(crate) fn out_of_time(&self, timeout: Duration) -> String {
+        format!(
+            "timed out after {timeout:?} {} {}",
+            self.doing, self.target.address
+        )
+    }
+
+    /// Opens a connection and returns its number.
+    pub(crate) async fn connect(
+        &mut self,
+        transport: &Transport,
+        timeout: Option<Duration>,
+    ) -> Result<u32, ProbeError> {
+        self.connections_left = self
+            .connections_left
+            .checked_sub(1)
+            .ok_or(ProbeError::Limit)?;
+        let address = self.target.address;
+        self.doing = Doing::Connecting;
+        let connection = within(
+            self.deadline,
+            timeout,
+            &mut self.expired,
+            Connection::open(address, transport),
+        )
+        .await?;
+        self.doing = Doing::Nothing;
+        self.last += 1;
+        self.connections.insert(self.last, connection);
+        Ok(self.last)
+    }
+
+    /// Reads up to `max` bytes. Empty: the peer has ended its side.
+    pub(crate) async fn read(
+        &mut self,
+        connection: u32,
+        max: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Vec<u8>, ProbeError> {
+        let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
+        let allowed = usize::try_from(self.bytes_left).unwrap_or(usize::MAX);
+        if allowed == 0 {
+            return Err(ProbeError::Limit);
+        }
+        if max == 0 {
+            return Err(ProbeError::Other(
+                "asked to read at most 0 bytes".to_owned(),
+            ));
+        }
+        let mut bytes = vec![0; max.min(allowed).min(READ)];
+        self.doing = Doing::Reading;
+        let length = within(
+            self.deadline,
+            timeout,
+            &mut self.expired,
+            connection.read(&mut bytes),
+        )
+        .await?;
+        self.doing = Doing::Nothing;
+        bytes.truncate(length);
+        self.bytes_left = self.bytes_left.saturating_sub(length as u64);
+        Ok(bytes)
+    }
+
+    /// Writes all of `bytes`.
+    pub(crate) async fn write(
+        &mut self,
+        connection: u32,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+    ) -> Result<(), ProbeError> {
+        let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes.len() as u64)
+            .ok_or(ProbeError::Limit)?;
+        self.doing = Doing::Writing;
+        within(
+            self.deadline,
+            timeout,
+            &mut self.expired,
+            connection.write(bytes),
+        )
+        .await?;
+        self.doing = Doing::Nothing;
+        Ok(())
+    }
+
+    /// Ends the writing side.
+    pub(crate) async fn finish(&mut self, connection: u32) -> Result<(), ProbeError> {
+        let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
+        self.doing = Doing::Finishing;
+        within(self.deadline, None, &mut self.expired, connection.finish()).await?;
+        self.doing = Doing::Nothing;
+        Ok(())
+    }
+
+    /// Closes a connection; one that is closed already stays so.
+    pub(crate) fn close(&mut self, connection: u32) {
+        self.connections.remove(&connection);
+    }
+}
+
+fn closed() -> ProbeError {
+    ProbeError::Other("this connection is closed".to_owned())
+}
+
+/// Runs an operation until its own timeout or the check's deadline; notes when it was the latter.
+async fn within<T>(
+    deadline: Instant,
+    timeout: Option<Duration>,
+    expired: &mut bool,
+    operation: impl Future<Output = Result<T, ProbeError>>,
+) -> Result<T, ProbeError> {
+    let own = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let end = own.map_or(deadline, |own| own.min(deadline));
+    if let Ok(result) = timeout_at(end, operation).await {
+        return result;
+    }
+    *expired |= end == deadline;
+    Err(ProbeError::TimedOut)
+}

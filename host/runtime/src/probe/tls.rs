@@ -1,0 +1,130 @@
+//! TLS as checks use it: full handshakes, with or without a look at the certificate.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
+
+use super::{ProbeError, TlsOptions};
+
+fn tls(text: impl ToString) -> ProbeError {
+    ProbeError::Tls(text.to_string())
+}
+
+fn provider() -> &'static Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider()))
+}
+
+/// A connector with these options. Nothing is shared between connections: a check is to see a whole handshake.
+pub(super) async fn connector(options: &TlsOptions) -> Result<TlsConnector, ProbeError> {
+    let verifier = if options.verify {
+        native().await?
+    } else {
+        Arc::new(Anyone)
+    };
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = options
+        .alpn
+        .iter()
+        .map(|p| p.clone().into_bytes())
+        .collect();
+    config.resumption = Resumption::disabled();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The name that the server is asked for and that its certificate is for.
+pub(super) fn server_name(
+    options: &TlsOptions,
+    address: SocketAddr,
+) -> Result<ServerName<'static>, ProbeError> {
+    match &options.server_name {
+        None => Ok(ServerName::IpAddress(address.ip().into())),
+        Some(name) => ServerName::try_from(name.clone())
+            .map_err(|_| tls(format!("\"{}\" is not a host name", name.escape_debug()))),
+    }
+}
+
+/// Certificates of the machine's authorities, read once.
+async fn native() -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
+    static VERIFIER: OnceLock<Result<Arc<dyn ServerCertVerifier>, String>> = OnceLock::new();
+    let verifier = match VERIFIER.get() {
+        Some(verifier) => verifier,
+        // Reading some hundred files takes its time.
+        None => tokio::task::spawn_blocking(|| VERIFIER.get_or_init(read_native))
+            .await
+            .map_err(tls)?,
+    };
+    verifier.clone().map_err(tls)
+}
+
+fn read_native() -> Result<Arc<dyn ServerCertVerifier>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "a certificate of this machine cannot be read");
+    }
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        return Err("this machine has no certificates of authorities (ca-certificates)".to_owned());
+    }
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider()))
+            .build()
+            .map_err(|error| error.to_string())?;
+    Ok(verifier)
+}
+
+/// Takes any certificate: a check that does not verify asks whether the server works, not who it is. The server must still
+/// hold the key of the certificate that it shows.
+#[derive(Debug)]
+struct Anyone;
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

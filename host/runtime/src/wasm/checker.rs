@@ -1,0 +1,215 @@
+//! Checkers: any number of checks at once, each in an instance of its own for as long as it runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evenkeel_core::manifest::Setting;
+use tokio::time::{Instant, timeout_at};
+use wasmtime::Store;
+use wasmtime::component::Resource;
+
+use super::Shared;
+use super::plugin::Identity;
+use super::sandbox::Metered;
+use super::since_v0_1::checker::evenkeel::plugin::target_io::Target as Handle;
+use super::since_v0_1::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
+use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
+use super::since_v0_1::{self as contract};
+use super::state::{State, begin, yielding_store};
+use super::voice::{Voice, clean};
+use crate::probe::Probe;
+use crate::{Checker, Failure, PluginError, Target, Verdict};
+
+/// A checker's code, its imports resolved.
+pub(super) type Code = HealthCheckerPluginPre<State>;
+
+/// Idle instances kept for each plugin with its settings. Enough for thousands of checks a second of a few milliseconds each.
+const IDLE: usize = 32;
+/// Checks after which an instance is replaced, so that one that leaks never reaches its limit.
+const USES: u32 = 1000;
+
+/// A running instance.
+struct Instance {
+    store: Store<State>,
+    exports: HealthCheckerPlugin,
+    uses: u32,
+}
+
+impl Instance {
+    async fn new(shared: &Shared, code: &Code, voice: &Arc<Voice>) -> Result<Self, Failure> {
+        let mut store = yielding_store(&shared.engine, &shared.sandbox, voice);
+        let meter = Arc::clone(&store.data().meter);
+        match Metered::new(meter, code.instantiate_async(&mut store)).await {
+            Ok(exports) => Ok(Self {
+                store,
+                exports,
+                uses: 0,
+            }),
+            Err(error) => Err(store.data().failure(&error)),
+        }
+    }
+
+    async fn configured(
+        shared: &Shared,
+        code: &Code,
+        voice: &Arc<Voice>,
+        settings: &[Setting],
+    ) -> Result<Self, Failure> {
+        let mut instance = Self::new(shared, code, voice).await?;
+        let settings = contract::settings(settings);
+        let meter = instance.begin();
+        let guest = instance.exports.evenkeel_plugin_health_checker();
+        let configured = guest.call_configure(&mut instance.store, &settings);
+        match Metered::new(meter, configured).await {
+            Ok(Ok(())) => Ok(instance),
+            Ok(Err(reason)) => Err(Failure::Settings(clean(&reason, 1000))),
+            Err(error) => Err(instance.store.data().failure(&error)),
+        }
+    }
+
+    fn begin(&mut self) -> Arc<super::sandbox::Meter> {
+        begin(&mut self.store);
+        Arc::clone(&self.store.data().meter)
+    }
+
+    /// One check with the probe that the store holds.
+    async fn check(&mut self) -> Result<Verdict, Failure> {
+        let meter = self.begin();
+        let guest = self.exports.evenkeel_plugin_health_checker();
+        // The number means nothing: the store knows only the target of the check under way.
+        let target = Resource::<Handle>::new_borrow(0);
+        match Metered::new(meter, guest.call_check(&mut self.store, target)).await {
+            Ok(verdict) => Ok(contract::verdict(verdict)),
+            Err(error) => Err(self.store.data().failure(&error)),
+        }
+    }
+}
+
+/// Asks a throw-away instance what it is.
+pub(super) fn describe(
+    shared: &Shared,
+    code: &Code,
+    voice: &Arc<Voice>,
+) -> Result<Manifest, Failure> {
+    let describe = async {
+        let mut instance = Instance::new(shared, code, voice).await?;
+        let meter = instance.begin();
+        let guest = instance.exports.evenkeel_plugin_health_checker();
+        let described = Metered::new(meter, guest.call_describe(&mut instance.store)).await;
+        described.map_err(|error| instance.store.data().failure(&error))
+    };
+    run(describe)
+}
+
+/// Runs what waits for nothing but its own turn, since no check is under way. Each call inside has its own meter.
+fn run<T>(future: impl Future<Output = T>) -> T {
+    Metered::new(Arc::new(super::sandbox::Meter::new(Duration::MAX)), future).run()
+}
+
+/// The checks of one plugin with the same settings.
+pub(super) struct WasmChecker {
+    shared: Arc<Shared>,
+    code: Arc<Code>,
+    identity: Identity,
+    voice: Arc<Voice>,
+    settings: Vec<Setting>,
+    idle: Mutex<Vec<Instance>>,
+}
+
+impl WasmChecker {
+    /// A checker with one instance, configured: settings that the plugin refuses show here.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        code: &Arc<Code>,
+        identity: Identity,
+        settings: &[Setting],
+    ) -> Result<Self, PluginError> {
+        let voice = Voice::new(&identity.name, "");
+        let instance = run(Instance::configured(shared, code, &voice, settings))
+            .map_err(|failure| identity.error(failure))?;
+        Ok(Self {
+            shared: Arc::clone(shared),
+            code: Arc::clone(code),
+            identity,
+            voice,
+            settings: settings.to_vec(),
+            idle: Mutex::new(vec![instance]),
+        })
+    }
+
+    pub(super) fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    fn take(&self) -> Option<Instance> {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    /// Keeps an instance for the next check, unless it is worn out or holds connections of the last one.
+    fn give_back(&self, mut instance: Instance, open: usize) {
+        instance.uses += 1;
+        if open > 0 {
+            tracing::debug!(plugin = %self.identity.name, open, "the check left connections open; they are closed");
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if instance.uses < USES && idle.len() < IDLE {
+            idle.push(instance);
+        }
+    }
+}
+
+#[async_trait]
+impl Checker for WasmChecker {
+    async fn check(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError> {
+        let began = Instant::now();
+        // A timeout too great to be added never comes; a day is as good.
+        let deadline = began
+            .checked_add(timeout)
+            .unwrap_or_else(|| began + Duration::from_secs(86_400));
+        let mut probe = Some(Box::new(Probe::new(target, deadline, &self.shared.sandbox)));
+        let mut instance = match self.take() {
+            Some(instance) => instance,
+            None => {
+                let new =
+                    Instance::configured(&self.shared, &self.code, &self.voice, &self.settings);
+                match timeout_at(deadline, new).await {
+                    Ok(instance) => instance.map_err(|failure| self.identity.error(failure))?,
+                    Err(_) => {
+                        return Ok(Verdict::Unhealthy(
+                            probe.map(|p| p.out_of_time(timeout)).unwrap_or_default(),
+                        ));
+                    }
+                }
+            }
+        };
+        instance.store.data_mut().probe = probe.take();
+        let result = timeout_at(deadline, instance.check()).await;
+        // Dropping the probe closes its connections, whatever the guest still holds.
+        let probe = instance.store.data_mut().probe.take();
+        let out_of_time = || {
+            probe
+                .as_ref()
+                .map(|p| p.out_of_time(timeout))
+                .unwrap_or_default()
+        };
+        match result {
+            // The call was cut off, so the instance is in the middle of something: it goes.
+            Err(_) => Ok(Verdict::Unhealthy(out_of_time())),
+            Ok(Err(failure)) => Err(self.identity.error(failure)),
+            Ok(Ok(verdict)) => {
+                let expired = probe.as_ref().is_some_and(|probe| probe.has_expired());
+                let verdict = match verdict {
+                    Verdict::Unhealthy(_) if expired => Verdict::Unhealthy(out_of_time()),
+                    verdict => verdict,
+                };
+                self.give_back(instance, probe.as_ref().map_or(0, |probe| probe.open()));
+                Ok(verdict)
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The engine, and the thread that makes its time pass.
+
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, Strategy};
+
+/// How long a guest runs between two looks at its time.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// Address space of an instance's memory before it has to move to grow. A Rust guest starts with 1.1 MiB (its stack is 1 MiB).
+const MEMORY_RESERVATION: u64 = 2 << 20;
+
+/// An engine for thousands of small instances at once.
+///
+/// The kernel allows a process 65,530 mappings (`vm.max_map_count`), so an instance has to do with few of them: its memory's
+/// image is copied and not mapped, and its memory is one short piece with checked bounds instead of 4 GiB and guards.
+pub(super) fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .memory_reservation(MEMORY_RESERVATION)
+        .memory_reservation_for_growth(MEMORY_RESERVATION)
+        .memory_guard_size(64 << 10)
+        .guard_before_linear_memory(false)
+        .memory_init_cow(false);
+    Engine::new(&config)
+}
+
+/// Advances an engine's epoch until dropped.
+#[derive(Debug)]
+pub(super) struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub(super) fn start(engine: &Engine) -> io::Result<Self> {
+        let engine = engine.weak();
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("plugin-clock".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    let Some(engine) = engine.upgrade() else {
+                        break;
+                    };
+                    engine.increment_epoch();
+                }
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // It does not panic, and nothing could be done about it here.
+            let _ = thread.join();
+        }
+    }
+}

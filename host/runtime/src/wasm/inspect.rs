@@ -1,0 +1,255 @@
+//! What a file is, told from its bytes before anything of it is compiled or run.
+
+use evenkeel_core::manifest::PluginKind;
+use semver::Version;
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+
+/// The contract that this host speaks: any patch version of it.
+const MAJOR: u64 = 0;
+const MINOR: u64 = 1;
+
+const PACKAGE: &str = "evenkeel:plugin/";
+
+/// A component that is a plugin as far as its names tell.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Inspected {
+    pub(super) kind: PluginKind,
+    /// Version of the contract that it was built against.
+    pub(super) contract: Version,
+}
+
+/// Reads the outline of a file.
+pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
+    if bytes.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if !Parser::is_component(bytes) && !Parser::is_core_wasm(bytes) {
+        return Err("is no WebAssembly".to_owned());
+    }
+    let mut outline = Outline::default();
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(|error| {
+            if error.offset() >= bytes.len() || error.message().contains("unexpected end") {
+                "is truncated".to_owned()
+            } else {
+                format!("is broken at byte {}: {}", error.offset(), error.message())
+            }
+        })?;
+        match payload {
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if depth == 0 => {
+                return Err(
+                    "is a core module, not a component: run `evenkeel plugin pack FILE`".to_owned(),
+                );
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            payload if depth == 0 => outline
+                .read(&payload)
+                .map_err(|e| format!("is broken: {e}"))?,
+            _ => {}
+        }
+    }
+    outline.judge()
+}
+
+/// Names of what a component takes and offers.
+#[derive(Debug, Default)]
+struct Outline {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Outline {
+    fn read(&mut self, payload: &Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {
+        match payload {
+            Payload::ComponentImportSection(section) => {
+                for import in section.clone() {
+                    self.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section.clone() {
+                    let export = export?;
+                    if export.kind == ComponentExternalKind::Instance {
+                        self.exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn judge(&self) -> Result<Inspected, String> {
+        let offered: Vec<_> = self
+            .exports
+            .iter()
+            .filter_map(|name| {
+                let (interface, version) = of_contract(name)?;
+                let kind = match interface {
+                    "scheduler" => PluginKind::Scheduler,
+                    "health-checker" => PluginKind::Checker,
+                    _ => return None,
+                };
+                Some((kind, version))
+            })
+            .collect();
+        let (kind, contract) = match offered.as_slice() {
+            [(kind, version)] => (*kind, speaks(version)?),
+            [] => {
+                return Err(format!(
+                    "is no plugin: it exports neither {PACKAGE}scheduler nor {PACKAGE}health-checker"
+                ));
+            }
+            [(_, version), ..] => {
+                speaks(version)?;
+                return Err(
+                    "is a scheduler and a checker at once; make two plugins of it".to_owned(),
+                );
+            }
+        };
+        for import in &self.imports {
+            allowed(import, kind)?;
+        }
+        Ok(Inspected { kind, contract })
+    }
+}
+
+/// Interface and version of a name of the contract's package.
+fn of_contract(name: &str) -> Option<(&str, &str)> {
+    let name = name.strip_prefix(PACKAGE)?;
+    Some(name.split_once('@').unwrap_or((name, "")))
+}
+
+/// The version, if this host speaks it.
+fn speaks(version: &str) -> Result<Version, String> {
+    let Ok(parsed) = Version::parse(version) else {
+        return Err(format!(
+            "was built against a contract without a version (\"{version}\")"
+        ));
+    };
+    if (parsed.major, parsed.minor) != (MAJOR, MINOR) {
+        return Err(format!(
+            "was built against contract {parsed}; this evenkeel ({}) speaks {MAJOR}.{MINOR}",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    Ok(parsed)
+}
+
+fn allowed(import: &str, kind: PluginKind) -> Result<(), String> {
+    match of_contract(import) {
+        Some(("types" | "host", version)) => speaks(version).map(drop),
+        Some(("target-io", version)) if kind == PluginKind::Checker => speaks(version).map(drop),
+        Some(("target-io", _)) => Err(format!(
+            "wants \"{import}\", which only checkers have, and is a {kind}"
+        )),
+        Some(_) => Err(format!("wants \"{import}\", which no plugin has")),
+        None if import.starts_with("wasi:") => Err(format!(
+            "wants \"{import}\": a plugin has no access to the machine, so nothing of WASI is there"
+        )),
+        None => Err(format!(
+            "wants \"{import}\", which no plugin has (there is {PACKAGE}host{})",
+            if kind == PluginKind::Checker {
+                ", and target-io"
+            } else {
+                ""
+            }
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(wat: &str) -> String {
+        inspect(&wat::parse_str(wat).unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn a_file_that_is_no_plugin_says_what_it_is_instead() {
+        assert_eq!(inspect(b"").unwrap_err(), "is empty");
+        assert_eq!(inspect(b"#!/bin/sh\n").unwrap_err(), "is no WebAssembly");
+        assert!(reason("(module)").contains("run `evenkeel plugin pack FILE`"));
+        assert!(reason("(component)").starts_with("is no plugin: it exports neither"));
+    }
+
+    #[test]
+    fn a_truncated_component_is_called_so() {
+        let whole = wat::parse_str(
+            r#"(component (core module (func (export "f"))) (instance $i)
+               (export "evenkeel:plugin/scheduler@0.1.0" (instance $i)))"#,
+        )
+        .unwrap();
+        inspect(&whole).unwrap();
+        for length in 9..whole.len() {
+            if let Err(reason) = inspect(&whole[..length]) {
+                assert!(
+                    reason == "is truncated" || reason.starts_with("is no plugin"),
+                    "{length} of {}: {reason}",
+                    whole.len()
+                );
+            } else {
+                panic!("a component cut to {length} bytes passes");
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_of_the_contract_is_refused_in_plain_words() {
+        let text =
+            r#"(component (instance $i) (export "evenkeel:plugin/scheduler@0.2.0" (instance $i)))"#;
+        assert_eq!(
+            reason(text),
+            format!(
+                "was built against contract 0.2.0; this evenkeel ({}) speaks 0.1",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+
+    #[test]
+    fn a_later_patch_of_the_contract_is_spoken() {
+        let text = r#"(component (instance $i) (export "evenkeel:plugin/health-checker@0.1.7" (instance $i)))"#;
+        let inspected = inspect(&wat::parse_str(text).unwrap()).unwrap();
+        assert_eq!(
+            inspected,
+            Inspected {
+                kind: PluginKind::Checker,
+                contract: Version::new(0, 1, 7)
+            }
+        );
+    }
+
+    #[test]
+    fn what_a_plugin_may_not_have_is_named() {
+        let with = |import: &str, export: &str| {
+            reason(&format!(
+                r#"(component (import "{import}" (instance)) (instance $i)
+                   (export "evenkeel:plugin/{export}@0.1.0" (instance $i)))"#
+            ))
+        };
+        let wasi = with("wasi:filesystem/types@0.2.0", "scheduler");
+        assert!(wasi.starts_with("wants \"wasi:filesystem/types@0.2.0\": a plugin has no access"));
+        let io = with("evenkeel:plugin/target-io@0.1.0", "scheduler");
+        assert!(io.contains("which only checkers have"), "{io}");
+        let other = with("acme:secrets/vault", "health-checker");
+        assert!(
+            other.starts_with("wants \"acme:secrets/vault\", which no plugin has"),
+            "{other}"
+        );
+    }
+
+    #[test]
+    fn a_plugin_of_both_kinds_is_refused() {
+        let text = r#"(component (instance $i)
+            (export "evenkeel:plugin/scheduler@0.1.0" (instance $i))
+            (export "evenkeel:plugin/health-checker@0.1.0" (instance $i)))"#;
+        assert!(reason(text).contains("a scheduler and a checker at once"));
+    }
+}

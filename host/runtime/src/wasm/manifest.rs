@@ -1,0 +1,188 @@
+//! Whether what a plugin says about itself can be used.
+
+use std::collections::BTreeSet;
+
+use evenkeel_core::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+
+use super::voice::clean;
+
+/// Characters of a name or key, and of a one-line text.
+const NAME: usize = 64;
+const LINE: usize = 500;
+/// Settings of one plugin.
+const SETTINGS: usize = 256;
+
+/// The manifest with its texts made fit for a terminal, or what is wrong with it.
+pub(super) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
+    let name = &manifest.name;
+    if !is_name(name, b"-") {
+        return Err(format!(
+            "its name \"{}\" is not of the form [a-z][a-z0-9-]* with at most {NAME} characters",
+            clean(name, NAME)
+        ));
+    }
+    if let Err(error) = semver::Version::parse(&manifest.version) {
+        let version = clean(&manifest.version, NAME);
+        return Err(format!(
+            "its version \"{version}\" is no semantic version such as 1.2.3: {error}"
+        ));
+    }
+    if manifest.settings.len() > SETTINGS {
+        return Err(format!(
+            "it has {} settings; {SETTINGS} are allowed",
+            manifest.settings.len()
+        ));
+    }
+    manifest.summary = clean(&manifest.summary, LINE);
+    let mut keys = BTreeSet::new();
+    for spec in &mut manifest.settings {
+        spec.doc = clean(&spec.doc, LINE);
+        if !is_name(&spec.key, b"-_") {
+            return Err(format!(
+                "the key \"{}\" of a setting is not of the form [a-z][a-z0-9_-]* with at most {NAME} characters",
+                clean(&spec.key, NAME)
+            ));
+        }
+        if !keys.insert(spec.key.clone()) {
+            return Err(format!("it names the setting \"{}\" twice", spec.key));
+        }
+        check_spec(spec).map_err(|problem| format!("its setting \"{}\" {problem}", spec.key))?;
+    }
+    Ok(manifest)
+}
+
+fn is_name(name: &str, also: &[u8]) -> bool {
+    name.len() <= NAME
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
+}
+
+fn check_spec(spec: &SettingSpec) -> Result<(), String> {
+    match &spec.kind {
+        SettingKind::Integer { min, max } if min > max => {
+            return Err(format!(
+                "allows no number: its least is {min}, its greatest {max}"
+            ));
+        }
+        SettingKind::Choice(words) if words.is_empty() => {
+            return Err("is a choice of nothing".to_owned());
+        }
+        _ => {}
+    }
+    let Some(default) = &spec.default else {
+        return Ok(());
+    };
+    if spec.required {
+        return Err("has a default and is required: one of the two is a mistake".to_owned());
+    }
+    let fits = match (&spec.kind, default) {
+        (SettingKind::Boolean, SettingValue::Boolean(_))
+        | (SettingKind::Text, SettingValue::Text(_))
+        | (SettingKind::TextList, SettingValue::TextList(_))
+        | (SettingKind::Duration, SettingValue::Duration(_)) => true,
+        (SettingKind::Integer { min, max }, SettingValue::Integer(value)) => {
+            (min..=max).contains(&value)
+        }
+        (SettingKind::Number, SettingValue::Number(value)) => value.is_finite(),
+        (SettingKind::Choice(words), SettingValue::Text(value)) => words.contains(value),
+        _ => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "has a default that it does not allow itself: it takes {}",
+            spec.kind
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(name: &str, version: &str, settings: Vec<SettingSpec>) -> Manifest {
+        let summary = "one\nline".to_owned();
+        Manifest {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            summary,
+            settings,
+        }
+    }
+
+    fn spec(key: &str, kind: SettingKind, default: Option<SettingValue>) -> SettingSpec {
+        SettingSpec {
+            key: key.to_owned(),
+            doc: String::new(),
+            kind,
+            default,
+            required: false,
+        }
+    }
+
+    fn refused(settings: Vec<SettingSpec>) -> String {
+        checked(manifest("p", "1.0.0", settings)).unwrap_err()
+    }
+
+    #[test]
+    fn a_good_manifest_passes_and_its_texts_become_one_line() {
+        let port = spec(
+            "port_2-x",
+            SettingKind::Integer { min: 1, max: 2 },
+            Some(SettingValue::Integer(2)),
+        );
+        let checked = checked(manifest("a-1", "1.0.0-rc.1+x", vec![port])).unwrap();
+        assert_eq!(checked.summary, "one\\nline");
+    }
+
+    #[test]
+    fn names_and_versions_of_another_form_are_refused() {
+        for name in ["", "A", "1a", "a_b", "a/b", "ä", &"a".repeat(65)] {
+            let reason = checked(manifest(name, "1.0.0", vec![])).unwrap_err();
+            assert!(reason.starts_with("its name"), "{reason}");
+        }
+        for version in ["", "1", "1.0", "v1.0.0"] {
+            let reason = checked(manifest("a", version, vec![])).unwrap_err();
+            assert!(reason.starts_with("its version"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_refused() {
+        let twice = vec![
+            spec("a", SettingKind::Text, None),
+            spec("a", SettingKind::Number, None),
+        ];
+        assert_eq!(refused(twice), "it names the setting \"a\" twice");
+    }
+
+    #[test]
+    fn a_default_that_the_setting_itself_does_not_allow_is_refused() {
+        let choice = SettingKind::Choice(vec!["x".to_owned()]);
+        for (kind, default) in [
+            (SettingKind::Boolean, SettingValue::Text("true".to_owned())),
+            (
+                SettingKind::Integer { min: 1, max: 2 },
+                SettingValue::Integer(3),
+            ),
+            (SettingKind::Number, SettingValue::Number(f64::NAN)),
+            (choice, SettingValue::Text("y".to_owned())),
+        ] {
+            let reason = refused(vec![spec("k", kind, Some(default))]);
+            assert!(reason.contains("does not allow itself"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn settings_that_no_value_can_satisfy_are_refused() {
+        assert!(refused(vec![spec("k", SettingKind::Choice(vec![]), None)]).contains("nothing"));
+        let empty = SettingKind::Integer { min: 2, max: 1 };
+        assert!(refused(vec![spec("k", empty, None)]).contains("allows no number"));
+        let mut both = spec("k", SettingKind::Boolean, Some(SettingValue::Boolean(true)));
+        both.required = true;
+        assert!(refused(vec![both]).contains("one of the two is a mistake"));
+    }
+}

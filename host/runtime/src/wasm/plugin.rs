@@ -1,0 +1,167 @@
+//! A loaded plugin: its compiled code, linked and ready to be instantiated, and what it says about itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use wasmtime::component::Component;
+
+use super::Shared;
+use super::checker::{self, WasmChecker};
+use super::inspect::Inspected;
+use super::manifest::checked;
+use super::scheduler::{self, WasmScheduler};
+use super::since_v0_1;
+use super::voice::Voice;
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler};
+
+/// Who failed, for a [`PluginError`].
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) name: Arc<str>,
+    version: Arc<str>,
+}
+
+impl Identity {
+    pub(super) fn error(&self, failure: Failure) -> PluginError {
+        let (plugin, version) = (self.name.to_string(), self.version.to_string());
+        PluginError {
+            plugin,
+            version,
+            failure,
+        }
+    }
+}
+
+/// The code, its imports resolved.
+enum Code {
+    Scheduler(Arc<scheduler::Code>),
+    Checker(Arc<checker::Code>),
+}
+
+pub(super) struct WasmPlugin {
+    shared: Arc<Shared>,
+    file: PathBuf,
+    contract: String,
+    manifest: Manifest,
+    identity: Identity,
+    code: Code,
+    /// The checkers in use, by settings: equal ones share their idle instances.
+    checkers: Mutex<Vec<Weak<WasmChecker>>>,
+}
+
+impl WasmPlugin {
+    /// Links the code and asks it what it is. The error is the reason of a load error.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        file: &Path,
+        inspected: Inspected,
+        component: &Component,
+    ) -> Result<Self, String> {
+        let misfit = |error: wasmtime::Error| {
+            format!("does not fit contract {}: {error:#}", inspected.contract)
+        };
+        // Until it has said its name, its file's name stands for it.
+        let stem = file
+            .file_stem()
+            .map(|stem| stem.to_string_lossy())
+            .unwrap_or_default();
+        let voice = Voice::new(&Arc::from(&*stem), "");
+        let (code, described) = match inspected.kind {
+            PluginKind::Scheduler => {
+                let code = shared
+                    .schedulers
+                    .instantiate_pre(component)
+                    .map_err(misfit)?;
+                let code = scheduler::Code::new(code).map_err(misfit)?;
+                let described = scheduler::describe(shared, &code, &voice);
+                (Code::Scheduler(Arc::new(code)), described)
+            }
+            PluginKind::Checker => {
+                let code = shared.checkers.instantiate_pre(component).map_err(misfit)?;
+                let code = checker::Code::new(code).map_err(misfit)?;
+                let described = checker::describe(shared, &code, &voice);
+                (Code::Checker(Arc::new(code)), described)
+            }
+        };
+        let manifest = described
+            .map_err(|failure| format!("failed when asked to describe itself: {failure}"))?;
+        let manifest = checked(since_v0_1::manifest(manifest))
+            .map_err(|problem| format!("describes itself wrongly: {problem}"))?;
+        let identity = Identity {
+            name: Arc::from(&*manifest.name),
+            version: Arc::from(&*manifest.version),
+        };
+        Ok(Self {
+            shared: Arc::clone(shared),
+            file: file.to_owned(),
+            contract: inspected.contract.to_string(),
+            manifest,
+            identity,
+            code,
+            checkers: Mutex::default(),
+        })
+    }
+
+    fn wrong_kind(&self) -> PluginError {
+        self.identity.error(Failure::WrongKind(self.kind()))
+    }
+}
+
+impl Plugin for WasmPlugin {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn kind(&self) -> PluginKind {
+        match self.code {
+            Code::Scheduler(_) => PluginKind::Scheduler,
+            Code::Checker(_) => PluginKind::Checker,
+        }
+    }
+
+    fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn scheduler(
+        &self,
+        service: &str,
+        settings: &[Setting],
+    ) -> Result<Box<dyn Scheduler>, PluginError> {
+        let Code::Scheduler(code) = &self.code else {
+            return Err(self.wrong_kind());
+        };
+        let voice = Voice::new(&self.identity.name, service);
+        let scheduler =
+            WasmScheduler::new(&self.shared, code, self.identity.clone(), &voice, settings)?;
+        Ok(Box::new(scheduler))
+    }
+
+    fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+        let Code::Checker(code) = &self.code else {
+            return Err(self.wrong_kind());
+        };
+        let mut checkers = self.checkers.lock().unwrap_or_else(PoisonError::into_inner);
+        checkers.retain(|checker| checker.strong_count() > 0);
+        let known = checkers
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|c| c.settings() == settings);
+        if let Some(checker) = known {
+            return Ok(checker);
+        }
+        let checker = Arc::new(WasmChecker::new(
+            &self.shared,
+            code,
+            self.identity.clone(),
+            settings,
+        )?);
+        checkers.push(Arc::downgrade(&checker));
+        Ok(checker)
+    }
+}

@@ -1,0 +1,219 @@
+//! What one instance may use: processor time, memory, tables, instances.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use evenkeel_core::model::Sandbox;
+use nix::time::{ClockId, clock_gettime};
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+/// How many linear memories or tables an instance may have. A component of another language has a handful.
+const MEMORIES: usize = 100;
+
+/// Counts an instance's memory and tables; remembers the last thing it denied.
+#[derive(Debug)]
+pub(super) struct Limits {
+    memory_left: usize,
+    memory: usize,
+    table_elements_left: usize,
+    table_elements: usize,
+    instances: usize,
+    denied: Option<String>,
+}
+
+impl Limits {
+    pub(super) fn new(sandbox: &Sandbox) -> Self {
+        Self {
+            memory_left: sandbox.memory,
+            memory: sandbox.memory,
+            table_elements_left: sandbox.table_elements,
+            table_elements: sandbox.table_elements,
+            instances: sandbox.instances,
+            denied: None,
+        }
+    }
+
+    /// A new call begins: what was denied before is not what ends it.
+    pub(super) fn begin(&mut self) {
+        self.denied = None;
+    }
+
+    /// What was denied since the call began.
+    pub(super) fn denied(&self) -> Option<&str> {
+        self.denied.as_deref()
+    }
+
+    /// How many instances, memories or tables a component may have, for the error of a component that has more.
+    pub(super) fn counts(&self) -> String {
+        format!(
+            "{} core instances, {MEMORIES} memories, {MEMORIES} tables",
+            self.instances
+        )
+    }
+}
+
+impl ResourceLimiter for Limits {
+    // Denied by `false`, not by a trap: a guest that can do without (Python's MemoryError) goes on.
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = desired.saturating_sub(current);
+        let Some(left) = self.memory_left.checked_sub(wanted) else {
+            let (asked, limit) = (
+                (self.memory - self.memory_left + wanted) >> 10,
+                self.memory >> 10,
+            );
+            self.denied = Some(format!("{asked} KiB of memory wanted, {limit} KiB allowed"));
+            return Ok(false);
+        };
+        self.memory_left = left;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = desired.saturating_sub(current);
+        let Some(left) = self.table_elements_left.checked_sub(wanted) else {
+            let asked = (self.table_elements - self.table_elements_left).saturating_add(wanted);
+            let limit = self.table_elements;
+            self.denied = Some(format!("{asked} table elements wanted, {limit} allowed"));
+            return Ok(false);
+        };
+        self.table_elements_left = left;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn tables(&self) -> usize {
+        MEMORIES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}
+
+/// Processor time of the calling thread so far, in nanoseconds.
+fn thread_time() -> u64 {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(0, |time| {
+        u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
+/// `Meter::since` between the pieces of a call, and until a synchronous call has seen a tick.
+const NOT_RUNNING: u64 = u64::MAX;
+
+/// Measures the processor time of one call at a time. Time in which the thread did not run, because the machine is busy or the
+/// call waits for the network, does not count.
+#[derive(Debug)]
+pub(super) struct Meter {
+    limit: u64,
+    /// Of the pieces of the call that are over.
+    spent: AtomicU64,
+    /// The thread's time when the present piece began.
+    since: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self {
+            limit: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
+            spent: AtomicU64::new(0),
+            since: AtomicU64::new(NOT_RUNNING),
+        }
+    }
+
+    /// A new call begins.
+    pub(super) fn begin(&self) {
+        self.spent.store(0, Ordering::Relaxed);
+        self.since.store(NOT_RUNNING, Ordering::Relaxed);
+    }
+
+    /// Called for each tick of the epoch that the guest runs into. Whether its time is over.
+    fn is_over(&self) -> bool {
+        let now = thread_time();
+        let since = self.since.load(Ordering::Relaxed);
+        if since == NOT_RUNNING {
+            // A synchronous call. Reading the clock only from its first tick on costs at most one tick of precision and
+            // spares nearly all calls the system call.
+            self.since.store(now, Ordering::Relaxed);
+            return false;
+        }
+        self.spent
+            .load(Ordering::Relaxed)
+            .saturating_add(now.saturating_sub(since))
+            >= self.limit
+    }
+
+    /// What to do at a tick in a synchronous call.
+    pub(super) fn tick(&self) -> UpdateDeadline {
+        if self.is_over() {
+            UpdateDeadline::Interrupt
+        } else {
+            UpdateDeadline::Continue(1)
+        }
+    }
+
+    /// What to do at a tick in an asynchronous call: let others run. `yield_now`, and not a mere wake-up, so that tokio looks
+    /// after its timers and sockets in between.
+    pub(super) fn tick_yielding(&self) -> UpdateDeadline {
+        if self.is_over() {
+            UpdateDeadline::Interrupt
+        } else {
+            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+        }
+    }
+}
+
+/// A future whose every piece of work is charged to a [`Meter`].
+pub(super) struct Metered<F> {
+    meter: Arc<Meter>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Metered<F> {
+    pub(super) fn new(meter: Arc<Meter>, future: F) -> Self {
+        meter.begin();
+        Self {
+            meter,
+            future: Box::pin(future),
+        }
+    }
+
+    /// Runs it on this thread to its end. For calls that wait for nothing but their own turn.
+    pub(super) fn run(self) -> F::Output {
+        let mut this = std::pin::pin!(self);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        loop {
+            if let Poll::Ready(output) = this.as_mut().poll(&mut context) {
+                return output;
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let began = thread_time();
+        self.meter.since.store(began, Ordering::Relaxed);
+        let poll = self.future.as_mut().poll(context);
+        let piece = thread_time().saturating_sub(began);
+        self.meter.spent.fetch_add(piece, Ordering::Relaxed);
+        poll
+    }
+}

@@ -1,0 +1,40 @@
+//! What the host offers to every plugin.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use super::scheduler::evenkeel::plugin::{host, types};
+use crate::wasm::state::State;
+use crate::wasm::voice::Voice;
+
+impl types::Host for State {}
+
+impl host::Host for State {
+    fn log(&mut self, level: host::Level, message: String) {
+        self.say(to_tracing(level), &message);
+    }
+
+    fn log_enabled(&mut self, level: host::Level) -> bool {
+        // An error may be a panic's text, which is kept for the plugin's own error in any case.
+        level == host::Level::Error || Voice::is_heard(to_tracing(level))
+    }
+
+    fn now(&mut self) -> u64 {
+        static ZERO: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(ZERO.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn random(&mut self) -> u64 {
+        fastrand::u64(..)
+    }
+}
+
+fn to_tracing(level: host::Level) -> tracing::Level {
+    match level {
+        host::Level::Error => tracing::Level::ERROR,
+        host::Level::Warn => tracing::Level::WARN,
+        host::Level::Info => tracing::Level::INFO,
+        host::Level::Debug => tracing::Level::DEBUG,
+        host::Level::Trace => tracing::Level::TRACE,
+    }
+}

@@ -1,0 +1,130 @@
+//! What the host keeps for each instance: the data of its store.
+
+use std::sync::Arc;
+
+use evenkeel_core::model::Sandbox;
+use tracing::Level;
+use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline};
+
+use super::sandbox::{Limits, Meter};
+use super::voice::{Voice, clean};
+use crate::Failure;
+use crate::probe::Probe;
+
+/// Characters kept of what a plugin says of its own end.
+const LAST_WORDS: usize = 500;
+
+/// The data of an instance's store.
+pub(super) struct State {
+    pub(super) meter: Arc<Meter>,
+    limits: Limits,
+    voice: Arc<Voice>,
+    /// The last error that the instance logged in this call: the panic hook of the SDK logs the panic's text so.
+    last_error: Option<Box<str>>,
+    call_time: std::time::Duration,
+    /// The check under way. Boxed: schedulers, of which there are many, have none.
+    pub(super) probe: Option<Box<Probe>>,
+}
+
+/// A store of an instance that is called synchronously.
+pub(super) fn store(engine: &Engine, sandbox: &Sandbox, voice: &Arc<Voice>) -> Store<State> {
+    new_store(engine, sandbox, voice, |context| {
+        Ok(context.data().meter.tick())
+    })
+}
+
+/// A store of an instance that runs on fibers, and lets others run every tick.
+pub(super) fn yielding_store(
+    engine: &Engine,
+    sandbox: &Sandbox,
+    voice: &Arc<Voice>,
+) -> Store<State> {
+    new_store(engine, sandbox, voice, |context| {
+        Ok(context.data().meter.tick_yielding())
+    })
+}
+
+fn new_store(
+    engine: &Engine,
+    sandbox: &Sandbox,
+    voice: &Arc<Voice>,
+    tick: impl FnMut(StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline>
+    + Send
+    + Sync
+    + 'static,
+) -> Store<State> {
+    let state = State {
+        meter: Arc::new(Meter::new(sandbox.call_time)),
+        limits: Limits::new(sandbox),
+        voice: Arc::clone(voice),
+        last_error: None,
+        call_time: sandbox.call_time,
+        probe: None,
+    };
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limits);
+    store.epoch_deadline_callback(tick);
+    begin(&mut store);
+    store
+}
+
+/// A new call begins: its limits count from here.
+pub(super) fn begin(store: &mut Store<State>) {
+    store.set_epoch_deadline(1);
+    let state = store.data_mut();
+    state.meter.begin();
+    state.limits.begin();
+    state.last_error = None;
+}
+
+impl State {
+    /// The guest logs.
+    pub(super) fn say(&mut self, level: Level, message: &str) {
+        if level == Level::ERROR {
+            self.last_error = Some(clean(message, LAST_WORDS).into());
+        }
+        let about = self
+            .probe
+            .as_ref()
+            .map(|probe| probe.target().name.as_str());
+        self.voice.say(level, about, message);
+    }
+
+    /// What an error of the engine means for the plugin.
+    pub(super) fn failure(&self, error: &wasmtime::Error) -> Failure {
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::Interrupt) {
+            return Failure::Time(self.call_time);
+        }
+        if let Some(denied) = self.limits.denied() {
+            return Failure::Limit(denied.to_owned());
+        }
+        let said = |text: &str| match &self.last_error {
+            Some(last) => format!("{text} ({last})"),
+            None => text.to_owned(),
+        };
+        match trap {
+            Some(Trap::StackOverflow) => Failure::Trap("its stack overflowed".to_owned()),
+            // What Rust's panic and abort come to.
+            Some(Trap::UnreachableCodeReached) => {
+                Failure::Trap(self.last_error.as_deref().map_or_else(
+                    || "reached unreachable code (it aborted)".to_owned(),
+                    str::to_owned,
+                ))
+            }
+            Some(trap) => {
+                let text = trap.to_string();
+                Failure::Trap(said(text.strip_prefix("wasm trap: ").unwrap_or(&text)))
+            }
+            None => {
+                let text = format!("{error:#}");
+                // Not a type of its own in wasmtime: `bump` in runtime/store.rs.
+                if text.contains("resource limit exceeded") {
+                    Failure::Limit(format!("it has more than {}", self.limits.counts()))
+                } else {
+                    Failure::Trap(said(&clean(&text, LAST_WORDS)))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What plugins say: into the log of the daemon, but not without end.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+/// Characters of a message that are kept.
+const LENGTH: usize = 1000;
+/// Messages that may come at once.
+const BURST: u32 = 20;
+/// After that, one in this time.
+const PACE: Duration = Duration::from_millis(200);
+/// The log target, for filters such as `plugin=debug`.
+const TARGET: &str = "plugin";
+
+/// One plugin's voice in one service, or in all checks with the same settings.
+#[derive(Debug)]
+pub(super) struct Voice {
+    plugin: Arc<str>,
+    /// Empty for a checker.
+    service: Box<str>,
+    allowance: Mutex<Allowance>,
+}
+
+#[derive(Debug)]
+struct Allowance {
+    left: u32,
+    /// When `left` was counted last.
+    at: Instant,
+    dropped: u64,
+}
+
+impl Voice {
+    pub(super) fn new(plugin: &Arc<str>, service: &str) -> Arc<Self> {
+        let allowance = Mutex::new(Allowance {
+            left: BURST,
+            at: Instant::now(),
+            dropped: 0,
+        });
+        Arc::new(Self {
+            plugin: Arc::clone(plugin),
+            service: service.into(),
+            allowance,
+        })
+    }
+
+    /// Whether a message of that level would be kept.
+    pub(super) fn is_heard(level: Level) -> bool {
+        // The macro wants a constant level.
+        match level {
+            Level::ERROR => tracing::enabled!(target: TARGET, Level::ERROR),
+            Level::WARN => tracing::enabled!(target: TARGET, Level::WARN),
+            Level::INFO => tracing::enabled!(target: TARGET, Level::INFO),
+            Level::DEBUG => tracing::enabled!(target: TARGET, Level::DEBUG),
+            Level::TRACE => tracing::enabled!(target: TARGET, Level::TRACE),
+        }
+    }
+
+    /// Logs a message; `about` is the checked server, if any.
+    pub(super) fn say(&self, level: Level, about: Option<&str>, message: &str) {
+        if !Self::is_heard(level) {
+            return;
+        }
+        let Some(dropped) = self.may_speak(Instant::now()) else {
+            return;
+        };
+        let (plugin, message) = (&*self.plugin, clean(message, LENGTH));
+        let service = (!self.service.is_empty()).then_some(&*self.service);
+        let dropped = (dropped > 0).then_some(dropped);
+        macro_rules! say {
+            ($level:expr) => {
+                tracing::event!(target: TARGET, $level, plugin, service, server = about, dropped, "{message}")
+            };
+        }
+        match level {
+            Level::ERROR => say!(Level::ERROR),
+            Level::WARN => say!(Level::WARN),
+            Level::INFO => say!(Level::INFO),
+            Level::DEBUG => say!(Level::DEBUG),
+            Level::TRACE => say!(Level::TRACE),
+        }
+    }
+
+    /// `None`: too many. Otherwise how many were dropped since the last one.
+    fn may_speak(&self, now: Instant) -> Option<u64> {
+        let mut allowance = self
+            .allowance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let earned = now.saturating_duration_since(allowance.at).as_nanos() / PACE.as_nanos();
+        let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+        if earned > 0 {
+            allowance.left = allowance.left.saturating_add(earned).min(BURST);
+            allowance.at = now;
+        }
+        if allowance.left == 0 {
+            allowance.dropped += 1;
+            return None;
+        }
+        allowance.left -= 1;
+        Some(std::mem::take(&mut allowance.dropped))
+    }
+}
+
+/// The text with what could forge log lines or disturb a terminal escaped, and no longer than `length` characters.
+pub(super) fn clean(text: &str, length: usize) -> String {
+    let mut clean = String::new();
+    let mut characters = text.trim_end().chars();
+    for character in characters.by_ref().take(length) {
+        let disturbs = character.is_control()
+            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if disturbs {
+            // Writing to a string does not fail.
+            let _ = write!(clean, "{}", character.escape_default());
+        } else {
+            clean.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_can_neither_end_its_line_nor_steer_the_terminal() {
+        assert_eq!(
+            clean("a\nb\x1b[2Jc\u{202e}d\n", 100),
+            "a\\nb\\u{1b}[2Jc\\u{202e}d"
+        );
+    }
+
+    #[test]
+    fn a_long_message_is_cut_and_says_so() {
+        assert_eq!(clean("häää", 3), "hää…");
+        assert_eq!(clean("hää", 3), "hää");
+    }
+
+    #[test]
+    fn a_talkative_plugin_is_heard_again_later_with_the_count_of_what_was_lost() {
+        let voice = Voice::new(&"p".into(), "web");
+        let start = Instant::now();
+        for _ in 0..BURST {
+            assert_eq!(voice.may_speak(start), Some(0));
+        }
+        for _ in 0..7 {
+            assert_eq!(voice.may_speak(start), None);
+        }
+        assert_eq!(voice.may_speak(start + PACE * 2), Some(7));
+        assert_eq!(voice.may_speak(start + PACE * 2), Some(0));
+        assert_eq!(voice.may_speak(start + PACE * 2), None);
+    }
+}

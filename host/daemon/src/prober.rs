@@ -286,3 +286,6 @@ impl CheckTask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

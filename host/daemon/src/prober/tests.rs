@@ -1,0 +1,365 @@
+//! With tokio's paused clock: time passes when every task waits, so hours take milliseconds and are exact.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use evenkeel_core::model::Protocol;
+use evenkeel_runtime::{Failure, PluginError};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone)]
+enum Act {
+    Pass,
+    Degrade(u8),
+    Refuse,
+    /// Finds the server dead, at the timeout.
+    RunOut,
+    Trap,
+    /// Never ends: a runtime that does not keep its word.
+    Hang,
+    Panic,
+}
+
+/// Acts as each target is set to, and counts.
+#[derive(Default)]
+struct Scripted {
+    acts: Mutex<BTreeMap<SocketAddr, Act>>,
+    started: AtomicUsize,
+    under_way: AtomicUsize,
+}
+
+impl Scripted {
+    fn set(&self, target: SocketAddr, act: Act) {
+        self.acts.lock().unwrap().insert(target, act);
+    }
+}
+
+struct Count<'a>(&'a AtomicUsize);
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Checker for Scripted {
+    async fn check(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError> {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let _count = Count(&self.under_way);
+        let act = self
+            .acts
+            .lock()
+            .unwrap()
+            .get(&target.address)
+            .cloned()
+            .unwrap_or(Act::Pass);
+        match act {
+            Act::Pass => Ok(Verdict::Healthy),
+            Act::Degrade(share) => Ok(Verdict::Degraded(share)),
+            Act::Refuse => Ok(Verdict::Unhealthy("connection refused".to_owned())),
+            Act::RunOut => {
+                tokio::time::sleep(timeout).await;
+                Ok(Verdict::Unhealthy("timed out".to_owned()))
+            }
+            Act::Trap => Err(PluginError {
+                plugin: "tcp".to_owned(),
+                version: "1.0.0".to_owned(),
+                failure: Failure::Trap("unreachable".to_owned()),
+            }),
+            Act::Hang => std::future::pending().await,
+            Act::Panic => panic!("the runtime has a fault"),
+        }
+    }
+}
+
+/// The article's.
+fn timing() -> CheckTiming {
+    CheckTiming {
+        interval: 6 * SECOND,
+        timeout: 3 * SECOND,
+        retries: 3,
+        retry_delay: 3 * SECOND,
+        rise: 1,
+        alpha: false,
+    }
+}
+
+/// interval + retries x retry_delay + timeout.
+const OUT_WITHIN: Duration = Duration::from_secs(18);
+
+fn server(n: u16) -> SocketAddr {
+    SocketAddr::from(([172, 16, (n >> 8) as u8, (n & 0xff) as u8], 80))
+}
+
+fn spec(checker: &Arc<Scripted>, server: SocketAddr, initial: Option<Standing>) -> ProbeSpec {
+    let service = ServiceKey {
+        addr: [10, 10, 54, 151].into(),
+        port: 80,
+        protocol: Protocol::Tcp,
+    };
+    ProbeSpec {
+        service_name: "web".to_owned(),
+        service,
+        server_name: server.to_string(),
+        server,
+        checks: vec![ProbeCheck {
+            checker: Arc::clone(checker) as Arc<dyn Checker>,
+            plugin: "tcp".to_owned(),
+            target: server,
+            timing: timing(),
+        }],
+        initial,
+    }
+}
+
+fn up() -> Option<Standing> {
+    Some(Standing::up(Instant::now().into_std()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_dies_is_reported_down_in_time_and_up_when_it_is_back() {
+    let checker = Arc::new(Scripted::default());
+    let (events, mut reported) = mpsc::channel(8);
+    let prober = Prober::start(spec(&checker, server(1), up()), events);
+    tokio::time::sleep(60 * SECOND).await;
+
+    checker.set(server(1), Act::RunOut);
+    let died = Instant::now();
+    let event = reported.recv().await.unwrap();
+    assert!(died.elapsed() <= OUT_WITHIN, "{:?}", died.elapsed());
+    assert_eq!((event.server, event.health.up), (server(1), false));
+    assert_eq!(event.health.reason.as_deref(), Some("timed out"));
+    assert_eq!(prober.snapshot(), event.health);
+
+    checker.set(server(1), Act::Pass);
+    let returned = Instant::now();
+    assert!(reported.recv().await.unwrap().health.up);
+    assert!(returned.elapsed() <= timing().interval);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_server_that_refuses_is_out_within_two_seconds() {
+    let checker = Arc::new(Scripted::default());
+    checker.set(server(1), Act::Refuse);
+    let (events, mut reported) = mpsc::channel(8);
+    let begun = Instant::now();
+    let _prober = Prober::start(spec(&checker, server(1), None), events);
+    assert!(!reported.recv().await.unwrap().health.up);
+    assert!(begun.elapsed() <= 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_share_of_the_weight_is_reported() {
+    let checker = Arc::new(Scripted::default());
+    checker.set(server(1), Act::Degrade(40));
+    let (events, mut reported) = mpsc::channel(8);
+    let _prober = Prober::start(spec(&checker, server(1), up()), events);
+    let health = reported.recv().await.unwrap().health;
+    assert_eq!((health.up, health.weight(10)), (true, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_that_fails_in_any_way_takes_no_server_out_but_is_told() {
+    let ways = [
+        (Act::Trap, "unreachable"),
+        (Act::Panic, "panicked"),
+        (Act::Hang, "timeout of 3s"),
+    ];
+    for (act, words) in ways {
+        let checker = Arc::new(Scripted::default());
+        checker.set(server(1), act);
+        let (events, mut reported) = mpsc::channel(8);
+        let prober = Prober::start(spec(&checker, server(1), up()), events);
+        tokio::time::sleep(3600 * SECOND).await;
+
+        assert!(reported.try_recv().is_err());
+        let health = prober.snapshot();
+        assert!(health.up);
+        assert!(health.checks[0].unknown > 50, "it goes on trying");
+        let error = health.checks[0].plugin_error.as_deref().unwrap();
+        assert!(error.contains("tcp") && error.contains(words), "{error}");
+
+        checker.set(server(1), Act::Pass);
+        tokio::time::sleep(61 * SECOND).await;
+        assert_eq!(prober.snapshot().checks[0].plugin_error, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_that_hang_trap_or_panic_delay_no_other_one() {
+    const SERVERS: u16 = 5_000;
+    let checker = Arc::new(Scripted::default());
+    let (events, mut reported) = mpsc::channel(16);
+    let bad = |n: u16| n.is_multiple_of(5);
+    for n in (0..SERVERS).filter(|n| bad(*n)) {
+        checker.set(
+            server(n),
+            [Act::Hang, Act::Trap, Act::Panic][usize::from(n / 5) % 3].clone(),
+        );
+    }
+    let probers: Vec<Prober> = (0..SERVERS)
+        .map(|n| Prober::start(spec(&checker, server(n), up()), events.clone()))
+        .collect();
+    tokio::time::sleep(60 * SECOND).await;
+    for n in 0..SERVERS {
+        let checks = probers[usize::from(n)].snapshot().checks[0].checks;
+        assert!(
+            bad(n) || checks >= 9,
+            "server {n}: {checks} checks in a minute"
+        );
+    }
+
+    let died = Instant::now();
+    let dead: Vec<SocketAddr> = (0..SERVERS).filter(|n| n % 5 == 1).map(server).collect();
+    for address in &dead {
+        checker.set(*address, Act::RunOut);
+    }
+    let mut out: Vec<SocketAddr> = Vec::new();
+    while out.len() < dead.len() {
+        let event = reported.recv().await.unwrap();
+        assert!(!event.health.up);
+        out.push(event.server);
+    }
+    assert!(died.elapsed() <= OUT_WITHIN, "{:?}", died.elapsed());
+    out.sort();
+    assert_eq!(out, dead, "each of them once, and no other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_prober_ends_its_checks_even_one_under_way() {
+    let checker = Arc::new(Scripted::default());
+    checker.set(server(1), Act::Hang);
+    let (events, mut reported) = mpsc::channel(8);
+    let prober = Prober::start(spec(&checker, server(1), up()), events);
+    while checker.under_way.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    drop(prober);
+    tokio::time::sleep(SECOND).await;
+    let started = checker.started.load(Ordering::Relaxed);
+    assert_eq!(checker.under_way.load(Ordering::Relaxed), 0);
+    tokio::time::sleep(3600 * SECOND).await;
+    assert_eq!(checker.started.load(Ordering::Relaxed), started);
+    assert!(
+        reported.recv().await.is_none(),
+        "its end of the channel is gone too"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_server_stays_out_over_a_change_of_the_configuration() {
+    let checker = Arc::new(Scripted::default());
+    checker.set(server(1), Act::Refuse);
+    let (events, mut reported) = mpsc::channel(8);
+    let old = Prober::start(spec(&checker, server(1), None), events.clone());
+    let down = reported.recv().await.unwrap().health;
+
+    let new = Prober::start(spec(&checker, server(1), old.standing()), events);
+    drop(old);
+    assert_eq!(
+        (new.snapshot().up, new.snapshot().since),
+        (false, down.since)
+    );
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(
+        reported.try_recv().is_err(),
+        "no event, since nothing changed"
+    );
+    checker.set(server(1), Act::Pass);
+    assert!(reported.recv().await.unwrap().health.up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_event_is_the_truth_even_if_the_daemon_was_busy() {
+    let checker = Arc::new(Scripted::default());
+    let (events, mut reported) = mpsc::channel(1);
+    let mut spec = spec(&checker, server(1), up());
+    let mut other = ProbeCheck {
+        checker: Arc::clone(&checker) as Arc<dyn Checker>,
+        plugin: "http".to_owned(),
+        target: server(2),
+        timing: timing(),
+    };
+    for check in [&mut spec.checks[0], &mut other] {
+        check.timing.retries = 0;
+    }
+    spec.checks.push(other);
+    let prober = Prober::start(spec, events);
+    for act in [
+        Act::Refuse,
+        Act::Pass,
+        Act::Degrade(50),
+        Act::Pass,
+        Act::Degrade(30),
+    ] {
+        checker.set(server(1), act.clone());
+        tokio::time::sleep(20 * SECOND).await;
+        checker.set(server(2), act);
+        tokio::time::sleep(20 * SECOND).await;
+    }
+    let mut last = None;
+    while let Ok(Some(event)) = tokio::time::timeout(60 * SECOND, reported.recv()).await {
+        last = Some(event.health);
+    }
+    let (last, now) = (last.unwrap(), prober.snapshot());
+    assert_eq!(
+        (last.up, last.share, last.since),
+        (now.up, now.share, now.since)
+    );
+    assert_eq!(now.share, 30);
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_names_each_change_once_with_service_server_and_reason() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let checker = Arc::new(Scripted::default());
+    let (events, _reported) = mpsc::channel(64);
+    let _prober = Prober::start(spec(&checker, server(1), up()), events);
+    for act in [Act::Trap, Act::Pass, Act::Refuse, Act::Pass] {
+        checker.set(server(1), act);
+        tokio::time::sleep(600 * SECOND).await;
+    }
+    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    insta::assert_snapshot!(lines, @r#"
+    WARN evenkeel::prober: checker plugin failed: the server stays as it is service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp" error="plugin tcp 1.0.0: trapped: unreachable"
+    INFO evenkeel::prober: checker plugin works again service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp"
+    WARN evenkeel::prober: server is down service="web" server="172.16.0.1:80" address=172.16.0.1:80 reason="connection refused"
+    INFO evenkeel::prober: server is up service="web" server="172.16.0.1:80" address=172.16.0.1:80 share=100
+    "#);
+}

@@ -50,7 +50,10 @@ impl Backend {
     /// The value of one label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.labels.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+        self.labels
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -105,7 +108,11 @@ impl Backends {
 
     /// Takes the whole list anew.
     pub(crate) fn set(&mut self, all: Vec<Backend>) {
-        self.index = all.iter().enumerate().map(|(i, backend)| (backend.id, i)).collect();
+        self.index = all
+            .iter()
+            .enumerate()
+            .map(|(i, backend)| (backend.id, i))
+            .collect();
         self.all = all;
     }
 

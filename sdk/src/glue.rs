@@ -25,7 +25,10 @@ pub(crate) struct SchedulerGlue<S> {
 impl<S: Scheduler> SchedulerGlue<S> {
     pub(crate) fn configure(values: Values) -> Result<Self, String> {
         let scheduler = S::new(S::Settings::from_values(values)?)?;
-        Ok(Self { scheduler, backends: Backends::default() })
+        Ok(Self {
+            scheduler,
+            backends: Backends::default(),
+        })
     }
 }
 
@@ -65,6 +68,8 @@ impl<C: HealthChecker> CheckerGlue<C> {
 
 impl<C: HealthChecker> CheckerInstance for CheckerGlue<C> {
     fn check(&mut self, target: &dyn RawTarget) -> Verdict {
-        self.0.check(&mut Target::new(target)).unwrap_or_else(Verdict::from)
+        self.0
+            .check(&mut Target::new(target))
+            .unwrap_or_else(Verdict::from)
     }
 }

@@ -39,23 +39,42 @@ pub fn log_enabled(level: Level) -> bool {
     return level <= Level::Trace;
 }
 
-/// Defines the macro for one level.
-macro_rules! level {
-    ($dollar:tt $name:ident $level:ident $doc:literal) => {
-        #[doc = $doc]
-        ///
-        /// Takes what [`format!`] takes.
-        #[macro_export]
-        macro_rules! $name {
-            ($dollar($dollar arg:tt)+) => {
-                $crate::log($crate::Level::$level, ::core::format_args!($dollar($dollar arg)+))
-            };
-        }
+/// Logs that the plugin cannot do what it is for. Takes what [`format!`] takes.
+#[macro_export]
+macro_rules! error {
+    ($($arg:tt)+) => {
+        $crate::log($crate::Level::Error, ::core::format_args!($($arg)+))
     };
 }
 
-level!($ error Error "Logs that the plugin cannot do what it is for.");
-level!($ warn Warn "Logs what is worth waking someone.");
-level!($ info Info "Logs that something changed.");
-level!($ debug Debug "Logs for whoever looks for a mistake.");
-level!($ trace Trace "Logs every step.");
+/// Logs what is worth waking someone. Takes what [`format!`] takes.
+#[macro_export]
+macro_rules! warn {
+    ($($arg:tt)+) => {
+        $crate::log($crate::Level::Warn, ::core::format_args!($($arg)+))
+    };
+}
+
+/// Logs that something changed. Takes what [`format!`] takes.
+#[macro_export]
+macro_rules! info {
+    ($($arg:tt)+) => {
+        $crate::log($crate::Level::Info, ::core::format_args!($($arg)+))
+    };
+}
+
+/// Logs for whoever looks for a mistake. Takes what [`format!`] takes.
+#[macro_export]
+macro_rules! debug {
+    ($($arg:tt)+) => {
+        $crate::log($crate::Level::Debug, ::core::format_args!($($arg)+))
+    };
+}
+
+/// Logs every step. Takes what [`format!`] takes.
+#[macro_export]
+macro_rules! trace {
+    ($($arg:tt)+) => {
+        $crate::log($crate::Level::Trace, ::core::format_args!($($arg)+))
+    };
+}

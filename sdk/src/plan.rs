@@ -78,7 +78,11 @@ impl Plan {
     /// A table with the given selector. Runs of width 0 are left out.
     pub fn table(selector: Selector, slots: impl IntoIterator<Item: Into<Run>>) -> Self {
         let mut runs: Vec<Run> = Vec::new();
-        for run in slots.into_iter().map(Into::into).filter(|run| run.width > 0) {
+        for run in slots
+            .into_iter()
+            .map(Into::into)
+            .filter(|run| run.width > 0)
+        {
             match runs.last_mut() {
                 Some(last) if last.id == run.id => match last.width.checked_add(run.width) {
                     Some(width) => last.width = width,
@@ -90,7 +94,11 @@ impl Plan {
         if runs.is_empty() {
             return Self::None;
         }
-        Self::Table(Table { runs, selector, refresh: None })
+        Self::Table(Table {
+            runs,
+            selector,
+            refresh: None,
+        })
     }
 
     /// Asks for another call of [`Scheduler::plan`](crate::Scheduler::plan) after that time, even if
@@ -116,7 +124,9 @@ impl Plan {
 impl Table {
     /// The slots one by one.
     pub fn slots(&self) -> impl Iterator<Item = BackendId> + '_ {
-        self.runs.iter().flat_map(|run| (0..run.width).map(|_| run.id))
+        self.runs
+            .iter()
+            .flat_map(|run| (0..run.width).map(|_| run.id))
     }
 }
 

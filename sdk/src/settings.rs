@@ -131,13 +131,10 @@ macro_rules! settings {
             fn from_values(
                 values: $crate::Values,
             ) -> ::core::result::Result<Self, ::std::string::String> {
-                #[expect(unused_mut, unused_variables, reason = "a struct may have no fields")]
-                fn fields(mut values: $crate::Values) -> ::core::result::Result<$name, ::std::string::String> {
-                    ::core::result::Result::Ok($name {
-                        $( $field: $crate::__private::take(&mut values, ::core::stringify!($field))?, )*
-                    })
-                }
-                fields(values)
+                let _ = &values;
+                ::core::result::Result::Ok(Self {
+                    $( $field: $crate::__private::take(&values, ::core::stringify!($field))?, )*
+                })
             }
         }
     };
@@ -319,16 +316,13 @@ pub fn spec<T: SettingType>(
     }
 }
 
-/// Takes the value of one field.
+/// The value of one field.
 #[doc(hidden)]
-pub fn take<T: SettingType>(values: &mut Values, field: &str) -> Result<T, String> {
+pub fn take<T: SettingType>(values: &Values, field: &str) -> Result<T, String> {
     let key = key_of(field);
-    match values.0.remove(&key) {
-        Some(value) => {
-            let text = format!("{value:?}");
-            T::from_value(value)
-                .ok_or_else(|| format!("setting {key} cannot be {text}: wanted {:?}", T::kind()))
-        }
+    match values.0.get(&key) {
+        Some(value) => T::from_value(value.clone())
+            .ok_or_else(|| format!("setting {key} cannot be {value:?}: wanted {:?}", T::kind())),
         None => T::absent().ok_or_else(|| format!("setting {key} is missing")),
     }
 }

@@ -14,7 +14,10 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(crate) fn new(raw: &'a dyn RawTarget) -> Self {
-        Self { raw, connect_timeout: None }
+        Self {
+            raw,
+            connect_timeout: None,
+        }
     }
 
     /// The server's name in the configuration.
@@ -69,13 +72,19 @@ impl<'a> Target<'a> {
 
     fn connect(&self, transport: &Transport<'_>) -> Result<Connection, TargetError> {
         let raw = self.raw.connect(transport, self.connect_timeout)?;
-        Ok(Connection { raw, read_timeout: None, write_timeout: None })
+        Ok(Connection {
+            raw,
+            read_timeout: None,
+            write_timeout: None,
+        })
     }
 }
 
 impl fmt::Debug for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("endpoint", &self.endpoint()).finish_non_exhaustive()
+        f.debug_struct("Target")
+            .field("endpoint", &self.endpoint())
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,7 +102,11 @@ pub struct TlsOptions {
 impl Default for TlsOptions {
     /// The server's address, verified, no ALPN.
     fn default() -> Self {
-        Self { server_name: None, verify: true, alpn: Vec::new() }
+        Self {
+            server_name: None,
+            verify: true,
+            alpn: Vec::new(),
+        }
     }
 }
 
@@ -139,7 +152,9 @@ impl Read for Connection {
         let max = u32::try_from(buf.len()).unwrap_or(u32::MAX);
         let bytes = self.raw.read(max, self.read_timeout)?;
         let Some(room) = buf.get_mut(..bytes.len()) else {
-            return Err(TargetError::Other("the host read more than it was asked for".into()).into());
+            return Err(
+                TargetError::Other("the host read more than it was asked for".into()).into(),
+            );
         };
         room.copy_from_slice(&bytes);
         Ok(bytes.len())

@@ -22,12 +22,18 @@ fn values<S: Settings>(given: &[(&str, SettingValue)]) -> Result<Values, String>
     for (key, _) in given {
         if !specs.iter().any(|spec| spec.key == *key) {
             let known: Vec<&str> = specs.iter().map(|spec| spec.key.as_str()).collect();
-            return Err(format!("unknown setting {key}; there are: {}", known.join(", ")));
+            return Err(format!(
+                "unknown setting {key}; there are: {}",
+                known.join(", ")
+            ));
         }
     }
     let mut values = Vec::new();
     for spec in specs {
-        let value = given.iter().find(|(key, _)| *key == spec.key).map(|(_, value)| value.clone());
+        let value = given
+            .iter()
+            .find(|(key, _)| *key == spec.key)
+            .map(|(_, value)| value.clone());
         match value.or_else(|| spec.default.clone()) {
             Some(value) => values.push((spec.key.clone(), checked(&spec, value)?)),
             None if spec.required => return Err(format!("setting {} is required", spec.key)),
@@ -54,7 +60,10 @@ fn checked(spec: &SettingSpec, value: SettingValue) -> Result<SettingValue, Stri
     if fits {
         Ok(value)
     } else {
-        Err(format!("setting {} cannot be {value:?}: wanted {:?}", spec.key, spec.kind))
+        Err(format!(
+            "setting {} cannot be {value:?}: wanted {:?}",
+            spec.key, spec.kind
+        ))
     }
 }
 

@@ -14,7 +14,10 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(address: SocketAddr, timeout: Duration) -> Self {
-        Self { address, deadline: Instant::now() + timeout }
+        Self {
+            address,
+            deadline: Instant::now() + timeout,
+        }
     }
 }
 
@@ -41,17 +44,27 @@ impl RawTarget for Peer {
         match transport {
             Transport::Tcp => {
                 let socket = TcpStream::connect_timeout(&self.address, allowed).map_err(failed)?;
-                Ok(Box::new(Tcp { socket, deadline: self.deadline }))
+                Ok(Box::new(Tcp {
+                    socket,
+                    deadline: self.deadline,
+                }))
             }
             Transport::Udp => {
-                let any = if self.address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                let any = if self.address.is_ipv4() {
+                    "0.0.0.0:0"
+                } else {
+                    "[::]:0"
+                };
                 let socket = UdpSocket::bind(any).map_err(failed)?;
                 socket.connect(self.address).map_err(failed)?;
-                Ok(Box::new(Udp { socket, deadline: self.deadline }))
+                Ok(Box::new(Udp {
+                    socket,
+                    deadline: self.deadline,
+                }))
             }
-            Transport::Tls(options) => {
-                Err(TargetError::Tls(format!("not available in native tests, for {options:?}")))
-            }
+            Transport::Tls(options) => Err(TargetError::Tls(format!(
+                "not available in native tests, for {options:?}"
+            ))),
         }
     }
 }
@@ -83,7 +96,9 @@ impl RawConnection for Tcp {
     }
 
     fn finish(&mut self) -> Result<(), TargetError> {
-        self.socket.shutdown(Shutdown::Write).map_err(|error| explain(&error, Doing::Writing))
+        self.socket
+            .shutdown(Shutdown::Write)
+            .map_err(|error| explain(&error, Doing::Writing))
     }
 }
 
@@ -132,7 +147,11 @@ fn allowed(
 ) -> Result<Duration, TargetError> {
     let left = deadline.saturating_duration_since(Instant::now());
     let allowed = timeout.map_or(left, |timeout| timeout.min(left));
-    if allowed.is_zero() { Err(TargetError::TimedOut(doing)) } else { Ok(allowed) }
+    if allowed.is_zero() {
+        Err(TargetError::TimedOut(doing))
+    } else {
+        Ok(allowed)
+    }
 }
 
 /// A system's error in the contract's words.

@@ -24,7 +24,10 @@ impl<S: Scheduler> SchedulerTest<S> {
     /// Settings that the plugin's description or the plugin itself refuses.
     pub fn new(settings: &[(&str, SettingValue)]) -> Result<Self, String> {
         let glue = SchedulerGlue::configure(values::<S::Settings>(settings)?)?;
-        Ok(Self { glue, backends: Vec::new() })
+        Ok(Self {
+            glue,
+            backends: Vec::new(),
+        })
     }
 
     /// The usable servers from now on, as names with weights. A name keeps its number and its count of
@@ -42,7 +45,8 @@ impl<S: Scheduler> SchedulerTest<S> {
 
     /// The usable servers from now on, in full.
     pub fn set_backends(&mut self, servers: Vec<Backend>) {
-        self.backends.retain(|known| servers.iter().all(|server| server.id != known.id));
+        self.backends
+            .retain(|known| servers.iter().all(|server| server.id != known.id));
         self.backends.extend(servers.iter().cloned());
         self.glue.set_backends(servers);
     }
@@ -50,7 +54,11 @@ impl<S: Scheduler> SchedulerTest<S> {
     /// The counts of connections that have changed. Names that are not known are left out.
     pub fn loads(&mut self, loads: &[(&str, u32)]) {
         for &(name, active) in loads {
-            if let Some(backend) = self.backends.iter_mut().find(|backend| backend.name == name) {
+            if let Some(backend) = self
+                .backends
+                .iter_mut()
+                .find(|backend| backend.name == name)
+            {
                 backend.active = active;
                 self.glue.set_load(backend.id, active);
             }
@@ -65,7 +73,11 @@ impl<S: Scheduler> SchedulerTest<S> {
     /// The names in the plan's slots, in order. Empty if connections are refused.
     pub fn slots(&mut self) -> Vec<String> {
         let plan = self.plan();
-        plan.as_table().into_iter().flat_map(Table::slots).map(|id| self.name(id)).collect()
+        plan.as_table()
+            .into_iter()
+            .flat_map(Table::slots)
+            .map(|id| self.name(id))
+            .collect()
     }
 
     /// The number of slots that each name has in the plan; names without a slot are left out.
@@ -95,7 +107,13 @@ impl<S: Scheduler> SchedulerTest<S> {
         if let Some(backend) = self.backends.iter().find(|backend| backend.name == name) {
             return backend.clone();
         }
-        let number = self.backends.iter().map(|backend| backend.id.get()).max().unwrap_or(0) + 1;
+        let number = self
+            .backends
+            .iter()
+            .map(|backend| backend.id.get())
+            .max()
+            .unwrap_or(0)
+            + 1;
         let ip = Ipv4Addr::from_bits(Ipv4Addr::new(192, 0, 2, 0).to_bits().wrapping_add(number));
         let backend = Backend {
             id: BackendId::new(number),
@@ -118,6 +136,8 @@ pub fn scheduler_manifest<S: Scheduler + Registered>() -> Manifest {
 
 impl<S> std::fmt::Debug for SchedulerTest<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SchedulerTest").field("backends", &self.backends).finish_non_exhaustive()
+        f.debug_struct("SchedulerTest")
+            .field("backends", &self.backends)
+            .finish_non_exhaustive()
     }
 }

@@ -102,7 +102,10 @@ pub(super) fn values(settings: Vec<types::Setting>) -> Values {
         types::SettingValue::TextList(value) => SettingValue::TextList(value),
         types::SettingValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
     };
-    settings.into_iter().map(|setting| (setting.key, value(setting.value))).collect()
+    settings
+        .into_iter()
+        .map(|setting| (setting.key, value(setting.value)))
+        .collect()
 }
 
 impl From<scheduler::Backend> for Backend {
@@ -140,7 +143,10 @@ impl From<Plan> for scheduler::Plan {
                 slots: table
                     .runs
                     .into_iter()
-                    .map(|Run { id, width }| scheduler::Run { id: id.get(), width })
+                    .map(|Run { id, width }| scheduler::Run {
+                        id: id.get(),
+                        width,
+                    })
                     .collect(),
                 selector: match table.selector {
                     Selector::Sequence => scheduler::Selector::Sequence,

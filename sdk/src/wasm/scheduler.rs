@@ -51,14 +51,13 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     }
 
     fn pick(flow: contract::Flow) -> Option<types::BackendId> {
-        with(|scheduler| scheduler.pick(&flow.into())).flatten().map(BackendId::get)
+        with(|scheduler| scheduler.pick(&flow.into()))
+            .flatten()
+            .map(BackendId::get)
     }
 }
 
 /// Calls the scheduler; before `configure` there is none, and the call says nothing.
 fn with<R>(call: impl FnOnce(&mut dyn SchedulerInstance) -> R) -> Option<R> {
-    INSTANCE.with_borrow_mut(|instance| match instance {
-        Some(scheduler) => Some(call(scheduler.as_mut())),
-        None => None,
-    })
+    INSTANCE.with_borrow_mut(|instance| instance.as_mut().map(|scheduler| call(scheduler.as_mut())))
 }

@@ -4,6 +4,8 @@
 //! ever changed or removed.
 
 mod hairpin;
+#[cfg(test)]
+pub(crate) mod namespace;
 mod plan;
 mod route;
 mod watch;
@@ -454,3 +456,6 @@ fn address_message(address: &OwnAddress) -> AddressMessage {
 fn is_errno(error: &rtnetlink::Error, errno: Errno) -> bool {
     matches!(error, rtnetlink::Error::NetlinkError(message) if message.raw_code() == -(errno as i32))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! For tests: a network namespace of one's own, with real interfaces.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use nix::sched::{CloneFlags, unshare};
+use rtnetlink::{
+    Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
+};
+
+/// Runs a test in a network namespace that is empty but for `lo`, and goes with the test. Needs root.
+pub(crate) fn in_own_namespace<F: Future<Output = ()>>(
+    test: impl FnOnce(Net) -> F + Send + 'static,
+) {
+    let thread = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET)
+            .expect("this test needs root, for a network namespace of its own");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+            tokio::spawn(connection);
+            test(Net { handle }).await;
+        });
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Someone else who sets up the namespace.
+pub(crate) struct Net {
+    handle: Handle,
+}
+
+impl Net {
+    /// An interface with carrier.
+    pub(crate) async fn interface(&self, name: &str) {
+        let peer = format!("{name}-peer");
+        self.handle
+            .link()
+            .add(LinkVeth::new(name, &peer).up().build())
+            .execute()
+            .await
+            .unwrap();
+        self.up(&peer).await;
+    }
+
+    pub(crate) async fn bridge(&self, name: &str) {
+        self.handle
+            .link()
+            .add(LinkBridge::new(name).up().build())
+            .execute()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn up(&self, name: &str) {
+        let message: LinkMessageBuilder<LinkUnspec> = LinkUnspec::new_with_index(index(name)).up();
+        self.handle
+            .link()
+            .set(message.build())
+            .execute()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn remove_interface(&self, name: &str) {
+        self.handle.link().del(index(name)).execute().await.unwrap();
+    }
+
+    pub(crate) async fn add(&self, name: &str, addr: &str, prefix: u8) {
+        let addr: IpAddr = addr.parse().unwrap();
+        self.handle
+            .address()
+            .add(index(name), addr, prefix)
+            .execute()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn default_route(&self, gateway: &str) {
+        let route = RouteMessageBuilder::<Ipv4Addr>::new()
+            .gateway(gateway.parse().unwrap())
+            .build();
+        self.handle.route().add(route).execute().await.unwrap();
+    }
+
+    pub(crate) async fn remove(&self, name: &str, addr: &str, prefix: u8) {
+        let addr: IpAddr = addr.parse().unwrap();
+        let mut request = self.handle.address().add(index(name), addr, prefix);
+        let message = request.message_mut().clone();
+        self.handle.address().del(message).execute().await.unwrap();
+    }
+}
+
+/// Of an interface of the calling thread's namespace.
+fn index(name: &str) -> u32 {
+    nix::net::if_::if_nametoindex(name).unwrap()
+}

@@ -153,6 +153,8 @@ impl Parsed {
         let services = resolve::all(&file, &mut uses, &mut reader);
         uses.report(&mut reader);
         let failed = reader.has_errors();
+        // Nothing is left out without a word.
+        debug_assert!(failed || services.len() == uses::services(&file).len());
         let diagnostics = reader.into_diagnostics();
         if failed {
             Err(Report { diagnostics })

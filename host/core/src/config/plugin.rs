@@ -1,7 +1,7 @@
 //! How plugins are named, with their settings, in the short and the long form.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::reader::{Leaf, Read, Reader, Table, Wrong};
 use super::tree::{self, Entry, Node, Value};
@@ -12,6 +12,12 @@ use crate::model::PluginRef;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PluginName(pub(super) String);
 
+/// A path of the configuration, which starts from the configuration's directory.
+pub(super) fn joined(dir: &Path, path: &Path) -> PathBuf {
+    // Without "./", which only makes messages longer.
+    dir.join(path).components().collect()
+}
+
 impl PluginName {
     fn is_file(name: &str) -> bool {
         name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "wasm")
@@ -20,7 +26,7 @@ impl PluginName {
     /// What the daemon is to look for. Files start from the configuration's directory.
     pub(super) fn reference(&self, dir: &Path) -> PluginRef {
         if Self::is_file(&self.0) {
-            PluginRef::File(dir.join(&self.0))
+            PluginRef::File(joined(dir, Path::new(&self.0)))
         } else {
             PluginRef::Name(self.0.clone())
         }
@@ -36,7 +42,7 @@ impl Leaf for PluginName {
         let name = text(value, "the name or the file of a plugin")?;
         let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(right);
-        if (Self::is_file(name) && !name.contains('\0')) || is_name {
+        if (Self::is_file(name) && !name.contains(char::is_control)) || is_name {
             return Ok(Self(name.to_owned()));
         }
         let lower = name.to_lowercase();

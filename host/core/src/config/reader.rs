@@ -167,6 +167,14 @@ impl<T> Field<T> {
         self.value
     }
 
+    /// The value, or the default in place of a wrong one.
+    pub(super) fn or(&self, default: fn() -> T) -> T
+    where
+        T: Clone,
+    {
+        self.value.clone().unwrap_or_else(default)
+    }
+
     /// Written, but of no use.
     pub(super) fn is_wrong(&self) -> bool {
         self.written && self.value.is_none()

@@ -97,7 +97,7 @@ pub struct Diagnostic {
     pub span: Range<usize>,
     /// What is wrong: the key and the value as written, and why. One line.
     pub message: String,
-    /// What would be right.
+    /// What would be right. May have several lines.
     pub help: Option<String>,
     source: Arc<Source>,
 }
@@ -112,6 +112,8 @@ impl Diagnostic {
     ) -> Self {
         let span = source.within(span);
         let (line, column) = source.position(span.start);
+        let message = message.lines().map(clean).collect::<Vec<_>>().join(" ");
+        let help = help.map(|help| help.lines().map(clean).collect::<Vec<_>>().join("\n"));
         Self {
             severity,
             line,
@@ -182,6 +184,10 @@ pub(super) fn printable(c: char) -> char {
         c if c.is_control() => char::REPLACEMENT_CHARACTER,
         c => c,
     }
+}
+
+fn clean(line: &str) -> String {
+    line.chars().map(printable).collect()
 }
 
 impl fmt::Display for Diagnostic {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::plugin::{PluginName, Settings, Several};
+use super::plugin::{PluginName, Settings, Several, joined};
 use super::reader::{Field, Reader, Wrong};
 use super::schema::{self, CheckTable, File, SandboxTable, ServiceTable};
 use super::servers;
@@ -18,28 +18,13 @@ use crate::model::{Assign, Daemon, OnDown, PluginUse, Protocol, Sandbox, Service
 ///
 /// What was written wrong has its default, so that plugins can be looked for and their errors join the others.
 pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
-    let dirs = file
-        .plugin_dirs
-        .get()
-        .cloned()
-        .unwrap_or_else(schema::plugin_dirs);
+    let dirs = file.plugin_dirs.or(schema::plugin_dirs).0;
     Daemon {
-        plugin_dirs: dirs.0.iter().map(|path| dir.join(&path.0)).collect(),
-        cache_dir: dir.join(
-            file.cache_dir
-                .get()
-                .cloned()
-                .unwrap_or_else(schema::cache_dir)
-                .0,
-        ),
-        socket: dir.join(file.socket.get().cloned().unwrap_or_else(schema::socket).0),
-        table: file
-            .table
-            .get()
-            .cloned()
-            .unwrap_or_else(schema::nft_table)
-            .0,
-        resync: file.resync.copied().unwrap_or_else(schema::resync).0,
+        plugin_dirs: dirs.iter().map(|path| joined(dir, &path.0)).collect(),
+        cache_dir: joined(dir, &file.cache_dir.or(schema::cache_dir).0),
+        socket: joined(dir, &file.socket.or(schema::socket).0),
+        table: file.table.or(schema::nft_table).0,
+        resync: file.resync.or(schema::resync).0,
         sandbox: file
             .sandbox
             .get()

@@ -141,7 +141,7 @@ impl Leaf for FilePath {
 
     fn leaf(value: &Value) -> Result<Self, Wrong> {
         let path = any_text(value, "a path")?;
-        if path.is_empty() || path.contains('\0') {
+        if path.is_empty() || path.contains(char::is_control) {
             return Err(Wrong {
                 what: "not a path".to_owned(),
                 help: None,
@@ -218,7 +218,7 @@ impl Leaf for Interface {
 
     fn leaf(value: &Value) -> Result<Self, Wrong> {
         let name = text(value, &<Self as Leaf>::kind())?;
-        let wrong = |c: char| c == '/' || c == ':' || c == '\0' || c.is_whitespace();
+        let wrong = |c: char| c == '/' || c == ':' || c.is_control() || c.is_whitespace();
         if name.is_empty() || name.len() > 15 || name == "." || name == ".." || name.contains(wrong)
         {
             let what = "an interface's name has 1 to 15 bytes, without /, : and spaces";

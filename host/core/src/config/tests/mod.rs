@@ -4,3 +4,4 @@ mod errors;
 mod fixture;
 mod model;
 mod reference;
+mod robust;

@@ -1,0 +1,207 @@
+//! Whatever the file holds: no panic, and places that exist.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+
+use super::fixture::Shelf;
+use crate::config::{Diagnostic, parse_bytes};
+
+const VALID: &str = r#"plugin_dirs = ["plugins", "/usr/lib/evenkeel/plugins"]
+resync = "10s"
+[sandbox]
+memory = "128MiB"
+[[service]]
+name = "größe" # not right, on purpose
+listen = "192.0.2.25:25"
+snat = true
+on_down = "kill"
+interface = "eth0"
+prefix = 24
+scheduler = { plugin = "hash", settings = { by = "flow", slots = 9 } }
+check = ["tcp", { plugin = "http", port = 91, settings = { path = "/ready", wait = "1s" } }]
+[[service.server]]
+address = "10.0.0.31:25"
+labels = { zone = "a" }
+[[service.server]]
+address = "10.0.0.32:25"
+weight = 0
+check = "none"
+[[service]]
+name = "v6"
+listen = "[2001:db8::1]:53"
+protocol = "udp"
+server = [{ address = "[2001:db8::2]:53" }]
+"#;
+
+/// Reads and resolves; every diagnostic must have a place in the text, and they must come in order.
+fn read(bytes: &[u8]) -> Vec<Diagnostic> {
+    let text = String::from_utf8_lossy(bytes);
+    let parsed = parse_bytes("lb.toml", bytes);
+    assert!(
+        !parsed
+            .daemon()
+            .plugin_dirs
+            .iter()
+            .any(|dir| dir.as_os_str().is_empty())
+    );
+    let _ = parsed.plugin_refs();
+    let diagnostics = match parsed.resolve(&Shelf::new()) {
+        Ok((_, warnings)) => warnings,
+        Err(report) => {
+            assert!(report.errors().count() > 0);
+            report.diagnostics
+        }
+    };
+    let lines: Vec<&str> = text.split('\n').collect();
+    for found in &diagnostics {
+        let line = lines.get(found.line - 1).copied();
+        let columns = line.map(|line| line.chars().count() + 1);
+        assert!(
+            columns.is_some_and(|columns| (1..=columns).contains(&found.column)),
+            "{found}"
+        );
+        assert!(text.get(found.span.clone()).is_some(), "{found}");
+        assert!(
+            !found.message.is_empty() && !found.message.contains('\n'),
+            "{found}"
+        );
+        assert!(
+            found
+                .render()
+                .starts_with(&format!("lb.toml:{}:{}: ", found.line, found.column))
+        );
+    }
+    assert!(diagnostics.is_sorted_by_key(|found| found.span.start));
+    diagnostics
+}
+
+/// A mutation: at this place (in parts of the text's length), this many bytes are replaced.
+fn mutate(text: &str, changes: &[(f64, usize, String)]) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (place, length, with) in changes {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "the place is from 0 to 1 of a short text's length"
+        )]
+        let at = (place * bytes.len() as f64) as usize;
+        let end = (at + length).min(bytes.len());
+        bytes.splice(at..end, with.bytes());
+    }
+    bytes
+}
+
+fn snippet() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[\\[\\]{}=,\"'#\n\r\t 0-9a-z.:_-]{0,12}",
+        proptest::sample::select(VALID.lines().collect::<Vec<_>>())
+            .prop_map(|line| format!("\n{line}\n")),
+        Just("[[service]]".to_owned()),
+        Just("\u{feff}".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn any_text_of_tomls_characters_is_read_without_a_panic(
+        text in "(\\[|\\]|\\{|\\}|=|,|\"|'|#|\n|\r|\t| |\\.|:|-|_|[0-9a-f]|service|server|name|listen|check|é){0,80}"
+    ) {
+        read(text.as_bytes());
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_without_a_panic(
+        changes in proptest::collection::vec((0.0..1.0_f64, 0_usize..20, snippet()), 1..4)
+    ) {
+        read(&mutate(VALID, &changes));
+    }
+}
+
+#[test]
+fn a_message_has_no_control_characters_of_the_file() {
+    for name in [
+        "\"\"\"a\nb.wasm\"\"\"",
+        "\"\\u001b[31m/x\"",
+        "{ plugin = \"rr\", settings = { \"\\n\\u001b\" = 1 } }",
+    ] {
+        let text = format!("[[service]]\nscheduler = {name}\n");
+        for found in read(text.as_bytes()) {
+            assert!(!found.render().contains('\u{1b}'), "{found}");
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_read_without_a_panic() {
+    for end in 0..=VALID.len() {
+        read(&VALID.as_bytes()[..end]);
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_not_the_end() {
+    for (open, close) in [("[", "]"), ("{a=", "}")] {
+        let text = format!("table = {}{}\n", open.repeat(20_000), close.repeat(20_000));
+        assert!(read(text.as_bytes()).iter().any(Diagnostic::is_error));
+    }
+}
+
+#[test]
+fn a_long_dotted_key_is_an_error_and_not_the_end() {
+    let text = format!("a{} = 1\n[b{}]\n", ".a".repeat(20_000), ".b".repeat(20_000));
+    assert!(read(text.as_bytes()).iter().any(Diagnostic::is_error));
+}
+
+/// `services` services of four servers each.
+fn many(services: usize) -> String {
+    let mut text = String::new();
+    for n in 0..services {
+        let (a, b) = (n / 250, n % 250 + 1);
+        let _ = write!(
+            text,
+            "[[service]]\nname = \"service-{n}\"\nlisten = \"10.{a}.0.{b}:80\"\nscheduler = \"wrr\"\n\
+             check = {{ plugin = \"http\", interval = \"6s\", settings = {{ path = \"/up\" }} }}\n"
+        );
+        for server in 1..=4 {
+            let _ = write!(
+                text,
+                "[[service.server]]\naddress = \"172.{a}.{b}.{server}:8080\"\nweight = {server}\n"
+            );
+        }
+    }
+    text
+}
+
+#[test]
+fn ten_thousand_services_are_read_and_resolved() {
+    let text = many(10_000);
+    let (model, warnings) = parse_bytes("lb.toml", text.as_bytes())
+        .resolve(&Shelf::new())
+        .expect("it is right");
+    assert!(warnings.is_empty());
+    assert_eq!(model.services.len(), 10_000);
+    assert!(
+        model
+            .services
+            .iter()
+            .all(|service| service.servers.len() == 4)
+    );
+}
+
+#[test]
+fn ten_thousand_mistakes_are_all_reported() {
+    let text = many(2_000)
+        .replace("weight", "wieght")
+        .replace("\"6s\"", "6");
+    assert_eq!(read(text.as_bytes()).len(), 10_000);
+}

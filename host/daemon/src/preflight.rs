@@ -117,3 +117,6 @@ fn listed(names: &[impl fmt::Display]) -> String {
         more => format!("{} and {more} more", first.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
+mod check;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod fake;
+pub mod nftables;
 
 /// What a data plane offers on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,100 @@
+//! What every data plane refuses before it tries, and what a list of changes comes to.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use evenkeel_core::model::ServiceKey;
+use evenkeel_core::plan::MAX_SLOTS;
+use evenkeel_core::state::{BackendId, Change, ServiceState, Spread};
+use ipnet::IpNet;
+
+use crate::Error;
+
+/// What a list of changes comes to, checked.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    /// What each service named is to be; `None`: gone.
+    pub(crate) services: BTreeMap<ServiceKey, Option<&'a ServiceState>>,
+    /// The hairpin networks, if they are to change.
+    pub(crate) hairpin: Option<&'a BTreeSet<IpNet>>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Checks changes to a state in which `owner` tells whose a backend's number is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub(crate) fn new(
+        changes: &'a [Change],
+        owner: impl Fn(BackendId) -> Option<ServiceKey>,
+    ) -> Result<Self, Error> {
+        let mut wanted = Self { services: BTreeMap::new(), hairpin: None };
+        for change in changes {
+            match change {
+                Change::Put(key, service) => {
+                    service_is_sound(key, service)?;
+                    wanted.services.insert(*key, Some(service));
+                }
+                Change::Remove(key) => {
+                    wanted.services.insert(*key, None);
+                }
+                Change::Hairpin(networks) => {
+                    networks_are_sound(networks)?;
+                    wanted.hairpin = Some(networks);
+                }
+            }
+        }
+        wanted.numbers_are_unique(owner)?;
+        Ok(wanted)
+    }
+
+    fn numbers_are_unique(
+        &self,
+        owner: impl Fn(BackendId) -> Option<ServiceKey>,
+    ) -> Result<(), Error> {
+        let mut named: HashMap<BackendId, ServiceKey> = HashMap::new();
+        for (key, service) in &self.services {
+            for id in service.iter().flat_map(|service| service.backends.keys()) {
+                let before = owner(*id).filter(|other| !self.services.contains_key(other));
+                if let Some(other) = named.insert(*id, *key).or(before) {
+                    return Err(Error::Invalid(format!(
+                        "backend number {id} is in both {other} and {key}"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn service_is_sound(key: &ServiceKey, service: &ServiceState) -> Result<(), Error> {
+    let invalid = |what: String| Err(Error::Invalid(format!("{key}: {what}")));
+    for (id, address) in &service.backends {
+        if address.is_ipv4() != key.addr.is_ipv4() {
+            return invalid(format!("backend {id} ({address}) is of the other IP version"));
+        }
+        if let SocketAddr::V6(v6) = address
+            && (v6.scope_id() != 0 || v6.flowinfo() != 0)
+        {
+            return invalid(format!("backend {id} ({address}) has a scope or a flow label"));
+        }
+    }
+    let Spread::Slots { slots, .. } = &service.spread else { return Ok(()) };
+    if slots.is_empty() || slots.len() > MAX_SLOTS {
+        return invalid(format!("{} slots, where 1 to {MAX_SLOTS} are possible", slots.len()));
+    }
+    match slots.iter().find(|id| !service.backends.contains_key(id)) {
+        Some(id) => invalid(format!("a slot names backend {id}, which the service does not have")),
+        None => Ok(()),
+    }
+}
+
+fn networks_are_sound(networks: &BTreeSet<IpNet>) -> Result<(), Error> {
+    match networks.iter().find(|net| **net != net.trunc()) {
+        Some(net) => Err(Error::Invalid(format!(
+            "{net} is not a network; {} would be",
+            net.trunc()
+        ))),
+        None => Ok(()),
+    }
+}

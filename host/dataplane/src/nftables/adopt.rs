@@ -1,0 +1,175 @@
+//! From what was found in our table to a layout: what an earlier process left is gone on with. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use evenkeel_core::model::ServiceKey;
+use evenkeel_core::plan::MAX_SLOTS;
+use evenkeel_core::state::{BackendId, ServiceState, Spread};
+use ipnet::IpNet;
+
+use super::element::Element;
+use super::layout::{Chains, Held, Layout, backend, hairpin_elements, mark};
+use super::read::Found;
+use super::rule::{Choice, Family, Rule};
+use super::slots::Range;
+
+/// The layout of what was found, or why it is none that we could have made.
+pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
+    if let Some(strange) = &found.strange {
+        return Err(strange.clone());
+    }
+    let contents = Contents::sort(&found.elements)?;
+    if contents.services.len() != found.chains.len() {
+        return Err("services and chains do not match".to_owned());
+    }
+    let mut bases: Vec<u32> = Vec::new();
+    let mut services = BTreeMap::new();
+    for (chain, key) in &contents.services {
+        let rules = found.chains.get(chain).map(Vec::as_slice).unwrap_or_default();
+        let [raw] = rules else {
+            return Err(format!("the chain of {key} does not have one rule"));
+        };
+        let rule = Rule::parse(&raw.expressions, &raw.userdata, Family::of(key.addr))
+            .ok_or_else(|| format!("the rule of {key} was changed"))?;
+        if let Choice::Slot { base, .. } = rule.choice {
+            bases.push(base);
+        }
+        services.insert(*key, (*chain, rule));
+    }
+    bases.sort_unstable();
+    let mut layout = Layout {
+        hairpin: contents.hairpin()?,
+        chains: Chains::adopt(&contents.services.keys().copied().collect()),
+        ..Layout::default()
+    };
+    let mut used = 0;
+    for (key, (chain, rule)) in services {
+        let held = contents.held(chain, rule, &bases).map_err(|why| format!("{key}: {why}"))?;
+        if let Some(range) = held.range {
+            used += range.slots().len();
+            if !layout.slots.take(range) {
+                return Err(format!("{key}: its slots are another's too"));
+            }
+        }
+        for id in held.state.backends.keys() {
+            if layout.owners.insert(*id, key).is_some() {
+                return Err(format!("{key}: backend {id} is there twice"));
+            }
+        }
+        layout.services.insert(key, held);
+    }
+    if used != contents.slots.len() || layout.owners.len() != contents.backends_len {
+        return Err("there are slots or backends of no service".to_owned());
+    }
+    Ok(layout)
+}
+
+/// Elements by what they are.
+#[derive(Debug, Default)]
+struct Contents {
+    services: BTreeMap<u32, ServiceKey>,
+    slots: HashMap<u32, u32>,
+    /// Mark and address, by chain.
+    backends: HashMap<u32, Vec<(u32, std::net::SocketAddr)>>,
+    backends_len: usize,
+    networks: Vec<Element>,
+}
+
+impl Contents {
+    fn sort(elements: &[Element]) -> Result<Self, String> {
+        let mut contents = Self::default();
+        for element in elements {
+            match element {
+                Element::Service { key, chain } => {
+                    if contents.services.insert(*chain, *key).is_some() {
+                        return Err(format!("{key} has another service's chain"));
+                    }
+                }
+                Element::Slot { slot, mark } => {
+                    contents.slots.insert(*slot, *mark);
+                }
+                Element::Backend { mark, to, chain, .. } => {
+                    contents.backends.entry(*chain).or_default().push((*mark, *to));
+                    contents.backends_len += 1;
+                }
+                Element::Hairpin(_) | Element::Inner(_) => contents.networks.push(*element),
+            }
+        }
+        Ok(contents)
+    }
+
+    fn hairpin(&self) -> Result<BTreeSet<IpNet>, String> {
+        let networks: BTreeSet<IpNet> = self
+            .networks
+            .iter()
+            .filter_map(|element| match element {
+                Element::Hairpin(net) | Element::Inner(net) => Some(*net),
+                _ => None,
+            })
+            .collect();
+        let wanted = hairpin_elements(&networks);
+        let same = wanted.len() == self.networks.len()
+            && wanted.iter().all(|element| self.networks.contains(element));
+        if same { Ok(networks) } else { Err("the hairpin networks were changed".to_owned()) }
+    }
+
+    fn held(&self, chain: u32, rule: Rule, bases: &[u32]) -> Result<Held, String> {
+        let mut backends = BTreeMap::new();
+        for (found, to) in self.backends.get(&chain).map(Vec::as_slice).unwrap_or_default() {
+            let id = backend(*found).filter(|id| mark(*id, rule.snat) == *found);
+            let Some(id) = id else { return Err(format!("the mark {found:#x} was changed")) };
+            backends.insert(id, *to);
+        }
+        let (spread, range) = match rule.choice {
+            Choice::Refuse => (Spread::Refuse, None),
+            Choice::Slot { selector, count, base } => {
+                let slots = self.plan(rule.snat, count, base)?;
+                if slots.iter().any(|id| !backends.contains_key(id)) {
+                    return Err("a slot is of a backend that is not there".to_owned());
+                }
+                let range = self.range(count, base, bases)?;
+                (Spread::Slots { selector, slots }, Some(range))
+            }
+        };
+        Ok(Held { state: ServiceState { snat: rule.snat, backends, spread }, chain, range })
+    }
+
+    /// The backends of `count` slots from `base` on.
+    fn plan(&self, snat: bool, count: u32, base: u32) -> Result<Vec<BackendId>, String> {
+        if count == 0 || usize::try_from(count).is_ok_and(|count| count > MAX_SLOTS) {
+            return Err(format!("{count} slots"));
+        }
+        (0..count)
+            .map(|n| {
+                let found = *self.slots.get(&base.checked_add(n)?)?;
+                backend(found).filter(|id| mark(*id, snat) == found)
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| "a slot is missing or was changed".to_owned())
+    }
+
+    /// The whole range that begins at `base`: as long as slots go on repeating the plan, up to the next service's.
+    fn range(&self, count: u32, base: u32, bases: &[u32]) -> Result<Range, String> {
+        let next = bases.get(bases.partition_point(|other| *other <= base)).copied();
+        let filled = |from: u32, to: u32| {
+            (from..to).all(|n| {
+                let first = self.slots.get(&(base + n % count));
+                first.is_some() && first == self.slots.get(&(base + n))
+            })
+        };
+        let mut capacity = count.next_power_of_two();
+        let whole = Range::at(base, capacity).filter(|_| filled(count, capacity));
+        let Some(mut range) = whole else {
+            return Err("the slots behind the plan are missing or were changed".to_owned());
+        };
+        while let Some(larger) = Range::at(base, capacity.saturating_mul(2)) {
+            let room = next.is_none_or(|next| larger.slots().end <= next);
+            if !room || !filled(capacity, larger.capacity()) {
+                break;
+            }
+            capacity = larger.capacity();
+            range = larger;
+        }
+        Ok(range)
+    }
+}

@@ -1,0 +1,215 @@
+//! Steps as one netlink batch: a transaction, all or nothing.
+
+use netlink_bindings::nftables::{PushChainAttrs, PushRuleAttrs, PushSetelemListAttrs};
+use netlink_bindings::traits::Pusher as _;
+use netlink_bindings::utils;
+
+use super::change::{Op, Step, Subject};
+use super::element::{Element, chain_name};
+use super::wire::{Head, SUBSYS_NFTABLES, UNSPEC, flags, kind, message};
+
+/// Elements in one message: an attribute's length has 16 bits, and an element is below 200 bytes.
+const ELEMENTS: usize = 300;
+
+/// An encoded batch.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) bytes: Vec<u8>,
+    /// What each message between begin and end is for.
+    subjects: Vec<Subject>,
+    first_seq: u32,
+}
+
+impl Batch {
+    /// Encodes steps for a table. The messages are numbered from `first_seq` on; the last one that does something asks for an
+    /// acknowledgement, since kernels before 6.10 do not acknowledge the end of a batch.
+    pub(super) fn new(table: &str, first_seq: u32, steps: &[Step]) -> Self {
+        let mut batch = Self { first_seq, ..Self::default() };
+        batch.limit(kind::BATCH_BEGIN, first_seq);
+        let mut rest = steps;
+        while let Some(step) = rest.first() {
+            let len = match step.op {
+                Op::Add(_) | Op::Delete(_) => run(rest),
+                _ => 1,
+            };
+            let (now, later) = rest.split_at(len);
+            batch.step(table, step, now, later.is_empty());
+            rest = later;
+        }
+        batch.limit(kind::BATCH_END, batch.next_seq());
+        batch
+    }
+
+    /// The number of the message that is acknowledged if the batch has taken effect.
+    pub(super) fn last_seq(&self) -> u32 {
+        self.next_seq().wrapping_sub(1)
+    }
+
+    /// What the message with this number is for.
+    pub(super) fn subject(&self, seq: u32) -> Option<Subject> {
+        let index = seq.wrapping_sub(self.first_seq).checked_sub(1)?;
+        self.subjects.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// The number that the next message gets: the one of the begin, then one per message.
+    fn next_seq(&self) -> u32 {
+        let messages = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        self.first_seq.wrapping_add(1).wrapping_add(messages)
+    }
+
+    fn limit(&mut self, kind: u16, seq: u32) {
+        let head = Head { kind, flags: 0, seq, family: UNSPEC, res_id: SUBSYS_NFTABLES };
+        message(&mut self.bytes, head, |_| {});
+    }
+
+    fn step(&mut self, table: &str, step: &Step, run: &[Step], last: bool) {
+        let seq = self.next_seq();
+        self.subjects.push(step.subject);
+        let head = |kind, extra: u16, ack: bool| {
+            let ack = if ack { flags::ACK } else { 0 };
+            Head { seq, ..Head::new(kind, extra | ack) }
+        };
+        let buf = &mut self.bytes;
+        match &step.op {
+            Op::AddChain(chain) => {
+                message(buf, head(kind::NEW_CHAIN, flags::CREATE | flags::EXCL, last), |buf| {
+                    name_chain(table, *chain, buf);
+                });
+            }
+            Op::DeleteChain(chain) => {
+                message(buf, head(kind::DEL_CHAIN, 0, last), |buf| {
+                    name_chain(table, *chain, buf);
+                });
+            }
+            Op::SetRule { chain, family, rule } => {
+                // Without a handle, all rules of the chain go: there is no need to know which was there.
+                message(buf, head(kind::DEL_RULE, 0, false), |buf| name_rule(table, *chain, buf));
+                self.subjects.push(step.subject);
+                let seq = seq.wrapping_add(1);
+                let head = Head { seq, ..head(kind::NEW_RULE, flags::CREATE | flags::APPEND, last) };
+                message(buf, head, |buf| {
+                    name_rule(table, *chain, buf);
+                    let start = utils::push_nested_header(buf, 4);
+                    buf.extend_from_slice(&rule.expressions(*family));
+                    utils::finalize_nested_header(buf, start);
+                    let mut attributes = PushRuleAttrs::new(&mut *buf);
+                    attributes = attributes.push_userdata(&rule.userdata());
+                    attributes.end_nested();
+                });
+            }
+            Op::Add(_) => {
+                message(buf, head(kind::NEW_ELEMENT, flags::CREATE | flags::EXCL, last), |buf| {
+                    push_elements(table, buf, run.iter().filter_map(Step::element), true);
+                });
+            }
+            Op::Delete(_) => {
+                message(buf, head(kind::DEL_ELEMENT, 0, last), |buf| {
+                    push_elements(table, buf, run.iter().filter_map(Step::element), false);
+                });
+            }
+        }
+    }
+}
+
+impl Step {
+    /// The element that is added or deleted.
+    pub(super) fn element(&self) -> Option<&Element> {
+        match &self.op {
+            Op::Add(element) | Op::Delete(element) => Some(element),
+            _ => None,
+        }
+    }
+}
+
+/// How many of the first steps go into one message: they do the same with the same set, for the same subject.
+fn run(steps: &[Step]) -> usize {
+    let like = |step: &Step| {
+        let adds = matches!(step.op, Op::Add(_));
+        step.element().map(|element| (adds, element.set(), step.subject))
+    };
+    let first = steps.first().and_then(like);
+    steps.iter().take(ELEMENTS).take_while(|step| like(step) == first).count()
+}
+
+/// Writes the table, the set and a list of elements of that set, as messages about elements have them.
+pub(super) fn push_elements<'a>(
+    table: &str,
+    buf: &mut Vec<u8>,
+    elements: impl IntoIterator<Item = &'a Element>,
+    whole: bool,
+) {
+    let mut elements = elements.into_iter().peekable();
+    let Some(set) = elements.peek().map(|element| element.set()) else { return };
+    let mut list = PushSetelemListAttrs::new(&mut *buf)
+        .push_table_bytes(table.as_bytes())
+        .push_set_bytes(set.name().as_bytes())
+        .nested_elements();
+    for element in elements {
+        list = element.push(list, whole);
+    }
+    list.end_nested().end_nested();
+}
+
+fn name_chain(table: &str, chain: u32, buf: &mut Vec<u8>) {
+    PushChainAttrs::new(buf.as_vec_mut())
+        .push_table_bytes(table.as_bytes())
+        .push_name_bytes(chain_name(chain).as_bytes())
+        .end_nested();
+}
+
+fn name_rule(table: &str, chain: u32, buf: &mut Vec<u8>) {
+    PushRuleAttrs::new(buf.as_vec_mut())
+        .push_table_bytes(table.as_bytes())
+        .push_chain_bytes(chain_name(chain).as_bytes())
+        .end_nested();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::Messages;
+    use super::*;
+
+    fn slots(n: u32) -> Vec<Step> {
+        (0..n)
+            .map(|slot| Step {
+                subject: Subject::Hairpin,
+                op: Op::Add(Element::Slot { slot, mark: 1 }),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn elements_of_one_set_share_a_message_up_to_what_one_can_hold() {
+        let batch = Batch::new("t", 10, &slots(700));
+        let kinds: Vec<_> = Messages::new(&batch.bytes).map(|m| m.kind).collect();
+        let new = kind::NEW_ELEMENT;
+        assert_eq!(kinds, [kind::BATCH_BEGIN, new, new, new, kind::BATCH_END]);
+        assert_eq!(batch.last_seq(), 13);
+    }
+
+    #[test]
+    fn only_the_last_message_asks_for_an_answer_and_every_number_has_its_subject() {
+        let key = evenkeel_core::model::ServiceKey {
+            addr: [10, 0, 0, 1].into(),
+            port: 80,
+            protocol: evenkeel_core::model::Protocol::Tcp,
+        };
+        let rule = super::super::rule::Rule {
+            choice: super::super::rule::Choice::Refuse,
+            snat: false,
+        };
+        let subject = Subject::Service(key);
+        let mut steps = slots(2);
+        let family = super::super::rule::Family::V4;
+        steps.push(Step { subject, op: Op::SetRule { chain: 1, family, rule } });
+        let batch = Batch::new("t", u32::MAX, &steps);
+        let asking: Vec<_> = Messages::new(&batch.bytes)
+            .filter(|m| m.flags & flags::ACK != 0)
+            .map(|m| m.seq)
+            .collect();
+        assert_eq!(asking, [batch.last_seq()]);
+        assert_eq!(batch.subject(0), Some(Subject::Hairpin));
+        assert_eq!(batch.subject(batch.last_seq()), Some(subject));
+        assert_eq!(batch.subject(u32::MAX), None);
+    }
+}

@@ -1,0 +1,254 @@
+//! The part of our table that never changes, and the proof that the kernel still has it unchanged.
+//!
+//! The proof is a comparison with a frame that `nft` has just loaded into a network namespace of its own: whatever this kernel
+//! and this `nft` make of `frame.nft`, the table in use has to be the same.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::OnceLock;
+
+use netlink_bindings::utils::{IterableChunks, find_attr};
+use nix::sched::{CloneFlags, unshare};
+
+use super::nft::{self, Ourselves};
+use super::read;
+use super::render;
+use super::socket::{Netfilter, io_error};
+use crate::Error;
+
+/// Name of the table in the namespace made for the reference.
+const REFERENCE: &str = "evenkeel_reference";
+
+/// Chains of the frame: name, whether it is hooked, number of rules.
+const SHAPE: [(&str, bool, usize); 7] = [
+    ("none", false, 2),
+    ("be", false, 4),
+    ("slot", false, 3),
+    ("dispatch", false, 4),
+    ("prerouting", true, 1),
+    ("output", true, 1),
+    ("postrouting", true, 3),
+];
+
+/// Attributes by type, as far as they say what the thing is.
+type Attributes = Vec<(u16, Vec<u8>)>;
+
+/// A chain of the frame, or one that should not be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Chain {
+    attributes: Attributes,
+    rules: Vec<Vec<u8>>,
+}
+
+/// Everything in a table but the services' chains and the elements.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Frame {
+    flags: Vec<u8>,
+    chains: BTreeMap<String, Chain>,
+    sets: BTreeMap<String, Attributes>,
+}
+
+impl Frame {
+    /// `NFTA_TABLE_FLAGS`: a dormant table does nothing.
+    pub(super) fn set_flags(&mut self, flags: &[u8]) {
+        self.flags = flags.to_vec();
+    }
+
+    /// Adds a chain with the attributes of a `NFT_MSG_NEWCHAIN`.
+    pub(super) fn add_chain(&mut self, name: &str, attributes: &[u8]) {
+        // NFTA_CHAIN_HOOK, _POLICY, _TYPE, _FLAGS; not handles, counters and numbers of uses.
+        let attributes = pick(attributes, &[4, 5, 7, 10]);
+        self.chains.entry(name.to_owned()).or_default().attributes = attributes;
+    }
+
+    /// Adds a rule with these expressions at the end of a chain.
+    pub(super) fn add_rule(&mut self, chain: &str, expressions: &[u8]) {
+        let mut rule = Vec::with_capacity(expressions.len());
+        for (_, expression) in IterableChunks::new(expressions) {
+            match find_attr(expression, 1) {
+                // What it has counted is no part of it.
+                Some(name @ b"counter\0") => rule.extend_from_slice(name),
+                _ => rule.extend_from_slice(expression),
+            }
+        }
+        self.chains.entry(chain.to_owned()).or_default().rules.push(rule);
+    }
+
+    /// Adds a set or map with the attributes of a `NFT_MSG_NEWSET`.
+    pub(super) fn add_set(&mut self, name: &str, attributes: &[u8]) {
+        // NFTA_SET_FLAGS, types and lengths, _POLICY, _DESC, _TIMEOUT, _GC_INTERVAL, _EXPR, _EXPRESSIONS.
+        let attributes = pick(attributes, &[3, 4, 5, 6, 7, 8, 9, 11, 12, 17, 18]);
+        self.sets.insert(name.to_owned(), attributes);
+    }
+
+    /// Whether it has the set.
+    pub(super) fn has_set(&self, name: &str) -> bool {
+        self.sets.contains_key(name)
+    }
+
+    /// Whether the chain carries attributes of a base chain.
+    pub(super) fn is_plain_chain(attributes: &[u8]) -> bool {
+        pick(attributes, &[4, 5, 7, 10]).is_empty()
+    }
+
+    /// How it differs from what it should be.
+    fn difference(&self, wanted: &Self) -> Option<String> {
+        if self.flags != wanted.flags {
+            return Some("the table's flags were changed".to_owned());
+        }
+        differing("chain", &self.chains, &wanted.chains)
+            .or_else(|| differing("set", &self.sets, &wanted.sets))
+    }
+
+    /// How its outline differs from what it should be.
+    fn misshape(&self) -> Option<String> {
+        let sets = super::element::Set::ALL.iter().find(|set| !self.has_set(set.name()));
+        if let Some(set) = sets {
+            return Some(format!("set {} is missing", set.name()));
+        }
+        let shape = |name: &str, chain: &Chain| {
+            let expected = SHAPE.iter().find(|(n, ..)| *n == name);
+            expected.is_some_and(|(_, hooked, rules)| {
+                *hooked != chain.attributes.is_empty() && *rules == chain.rules.len()
+            })
+        };
+        let wrong = self.chains.iter().find(|(name, chain)| !shape(name, chain));
+        match wrong {
+            Some((name, _)) => Some(format!("chain {name} was changed")),
+            None if self.chains.len() < SHAPE.len() => Some("a chain is missing".to_owned()),
+            None => None,
+        }
+    }
+}
+
+/// The first thing that is in only one of two collections or differs between them.
+fn differing<T: PartialEq>(
+    what: &str,
+    found: &BTreeMap<String, T>,
+    wanted: &BTreeMap<String, T>,
+) -> Option<String> {
+    for (name, thing) in wanted {
+        match found.get(name) {
+            None => return Some(format!("{what} {name} is missing")),
+            Some(other) if other != thing => return Some(format!("{what} {name} was changed")),
+            Some(_) => {}
+        }
+    }
+    let stray = found.keys().find(|name| !wanted.contains_key(*name));
+    stray.map(|name| format!("{what} {name} is not ours"))
+}
+
+fn pick(attributes: &[u8], types: &[u16]) -> Attributes {
+    IterableChunks::new(attributes)
+        .filter(|(header, _)| types.contains(&header.r#type))
+        .map(|(header, value)| (header.r#type, value.to_vec()))
+        .collect()
+}
+
+/// What a frame is compared with.
+#[derive(Debug, Clone)]
+pub(super) enum Reference {
+    /// The frame as this kernel and this `nft` make it.
+    Exact(Frame),
+    /// No namespace could be made for one: only names, hooks and numbers of rules are compared.
+    Outline,
+}
+
+/// The reference does not change while the process lives, nor with the namespace.
+static REFERENCE_FRAME: OnceLock<Reference> = OnceLock::new();
+
+impl Reference {
+    /// The reference, made at the first call.
+    ///
+    /// # Errors
+    /// [`Error::Nft`] if this `nft` or this kernel cannot do what the frame needs.
+    pub(super) fn get() -> Result<&'static Self, Error> {
+        if let Some(known) = REFERENCE_FRAME.get() {
+            return Ok(known);
+        }
+        let made = Self::make()?;
+        Ok(REFERENCE_FRAME.get_or_init(|| made))
+    }
+
+    fn make() -> Result<Self, Error> {
+        Ok(match in_namespace(load_and_read)? {
+            Some(frame) => Self::Exact(frame),
+            None => Self::Outline,
+        })
+    }
+
+    /// How a frame differs from what it should be.
+    pub(super) fn difference(&self, frame: &Frame) -> Option<String> {
+        match self {
+            Self::Exact(wanted) => frame.difference(wanted),
+            Self::Outline => frame.misshape(),
+        }
+    }
+}
+
+/// Runs `work` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and goes with it. `None` if
+/// this process may not make one.
+pub(super) fn in_namespace<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<Option<T>, Error> {
+    let thread = std::thread::Builder::new()
+        .name("nft-namespace".to_owned())
+        .spawn(|| match unshare(CloneFlags::CLONE_NEWNET) {
+            Ok(()) => work().map(Some),
+            Err(error) => {
+                tracing::debug!(%error, "no network namespace of our own");
+                Ok(None)
+            }
+        })
+        .map_err(io_error("start a thread"))?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(io_error("use a namespace")(io::Error::other("the thread failed"))))
+}
+
+/// Loads the frame into this thread's namespace, and reads it.
+fn load_and_read() -> Result<Frame, Error> {
+    nft::run(&Ourselves::default(), &["-f", "-"], &render::frame(REFERENCE))?;
+    let mut socket = Netfilter::open()?;
+    let found = read::table(&mut socket, REFERENCE)?;
+    found.map(|found| found.frame).ok_or_else(|| {
+        io_error("read the reference frame")(io::Error::from_raw_os_error(libc::ENOENT))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outline_is_that_of_the_frame_s_text() {
+        let text = render::frame("t");
+        let mut shape = Vec::new();
+        for chain in text.split("\tchain ").skip(1) {
+            let lines: Vec<&str> = chain.lines().skip(1).map(str::trim).collect();
+            let rules = lines
+                .iter()
+                .take_while(|line| **line != "}")
+                .filter(|line| !line.starts_with('#') && !line.starts_with("type "))
+                .count();
+            let hooked = lines.first().is_some_and(|line| line.starts_with("type "));
+            shape.push((chain.split(' ').next().unwrap(), hooked, rules));
+        }
+        assert_eq!(shape, SHAPE);
+    }
+
+    #[test]
+    fn a_difference_names_what_differs() {
+        let mut wanted = Frame::default();
+        wanted.add_chain("be", &[]);
+        wanted.add_set("slots", &[]);
+        let mut found = wanted.clone();
+        assert_eq!(found.difference(&wanted), None);
+        found.add_rule("be", &[8, 0, 1, 0, 4, 0, 1, 0]);
+        assert_eq!(found.difference(&wanted).unwrap(), "chain be was changed");
+        found = wanted.clone();
+        found.add_set("more", &[]);
+        assert_eq!(found.difference(&wanted).unwrap(), "set more is not ours");
+        assert_eq!(Frame::default().difference(&wanted).unwrap(), "chain be is missing");
+    }
+}

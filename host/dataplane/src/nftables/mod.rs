@@ -1,0 +1,308 @@
+//! The data plane in the kernel's nf_tables and conntrack.
+//!
+//! ```text
+//! packet -> dispatch --svc4/svc6--> s<N> (the service's one rule: chooses a slot, as the connection's mark)
+//!                  <- slot --slots--> the backend's number, as the connection's mark --be4/be6--> address and port
+//! ```
+//!
+//! - `frame` and `render`: the table as text. It is loaded by `nft` only as a whole: at first, and when it is damaged.
+//! - `layout`, `slots`, `change`: what the kernel holds and where; what to do to change it. Pure.
+//! - `rule`, `element`, `encode`, `wire`, `socket`: changes and reads over one netlink socket.
+//! - `read`, `adopt`: what is in the kernel, taken over from an earlier process or refused as damaged.
+
+mod adopt;
+mod change;
+mod element;
+mod encode;
+mod flows;
+mod frame;
+mod layout;
+mod nft;
+mod probe;
+mod read;
+mod remembered;
+mod render;
+mod rule;
+mod slots;
+mod socket;
+mod watch;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evenkeel_core::state::{BackendId, Change, Counters, State};
+
+pub use self::watch::{Noticed, Watch};
+
+use self::change::{Op, Plan};
+use self::element::Element;
+use self::frame::Reference;
+use self::layout::Layout;
+use self::nft::Ourselves;
+use self::remembered::Remembered;
+use self::socket::{Netfilter, io_error};
+use crate::check::Wanted;
+use crate::{DataPlane, Error, Probe};
+
+/// The longest name of a table: one that every version of `nft` takes.
+const NAME: usize = 64;
+
+/// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what looks like
+/// damage is looked at again, after these pauses.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(2), Duration::from_millis(20), Duration::from_millis(100)];
+
+/// The data plane of one table.
+#[derive(Debug)]
+pub struct Nftables {
+    table: String,
+    socket: Netfilter,
+    ourselves: Ourselves,
+    kernel: Kernel,
+    /// Connections of backends that are not in the kernel now.
+    counts: Remembered,
+}
+
+/// What is known of our table in the kernel.
+#[derive(Debug)]
+enum Kernel {
+    /// Nothing: it has to be read.
+    Unknown,
+    /// There is none.
+    Absent,
+    /// It is not as we would have made it.
+    Damaged,
+    /// This is in it.
+    Holds(Box<Layout>),
+}
+
+impl Nftables {
+    /// The data plane of the table of this name (family `inet`) in this thread's network namespace. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that `nft` would not take; [`Error::Io`].
+    pub fn new(table: &str) -> Result<Self, Error> {
+        let sound = table.len() <= NAME
+            && table.starts_with(|c: char| c.is_ascii_alphabetic())
+            && table.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !sound {
+            return Err(Error::Invalid(format!(
+                "{table:?} cannot be a table's name: it takes up to {NAME} letters, digits and _, a letter first"
+            )));
+        }
+        let socket = Netfilter::open()?;
+        let ourselves = Ourselves::new(socket.port());
+        let table = table.to_owned();
+        let counts = Remembered::default();
+        Ok(Self { table, socket, ourselves, kernel: Kernel::Unknown, counts })
+    }
+
+    /// The netlink port that the kernel names as the author of changes made here, except of those that `nft` makes.
+    #[must_use]
+    pub fn port_id(&self) -> u32 {
+        self.socket.port()
+    }
+
+    /// A watch of the table, which tells our own changes from others'. It waits for up to `patience` at a time.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn watch(&self, patience: Duration) -> Result<Watch, Error> {
+        Watch::open(&self.table, self.ourselves.clone(), patience)
+    }
+
+    /// Reads the table, and keeps what it holds.
+    fn refresh(&mut self) -> Result<&Kernel, Error> {
+        self.kernel = Kernel::Unknown;
+        let reference = Reference::get()?;
+        let mut pauses = PAUSES.iter();
+        self.kernel = loop {
+            let Some(found) = read::table(&mut self.socket, &self.table)? else {
+                break Kernel::Absent;
+            };
+            let layout = match reference.difference(&found.frame) {
+                Some(why) => Err(why),
+                None => adopt::adopt(&found),
+            };
+            match (layout, pauses.next()) {
+                (Ok(layout), _) => break Kernel::Holds(Box::new(layout)),
+                (Err(why), Some(pause)) => {
+                    tracing::debug!(table = self.table, why, "reading the table again");
+                    std::thread::sleep(*pause);
+                }
+                (Err(why), None) => {
+                    let table = &self.table;
+                    tracing::warn!(table, why, "the table is damaged and will be rebuilt");
+                    found.elements.iter().for_each(|element| self.remember(element));
+                    break Kernel::Damaged;
+                }
+            }
+        };
+        Ok(&self.kernel)
+    }
+
+    /// Remembers what a backend that goes has counted.
+    fn remember(&mut self, element: &Element) {
+        if let Element::Backend { mark, count, .. } = element
+            && let Some(id) = layout::backend(*mark)
+        {
+            self.counts.put(id, *count);
+        }
+    }
+
+    /// Makes changes to a table that is known, by steps in proportion to them.
+    fn change(&mut self, changes: &[Change]) -> Result<(), Error> {
+        let Kernel::Holds(layout) = &mut self.kernel else { return Ok(()) };
+        let wanted = Wanted::new(changes, |id| layout.owners.get(&id).copied())?;
+        let (socket, table) = (&mut self.socket, self.table.as_str());
+        let plan = Plan::new(layout, &wanted, &mut |id, now| match now {
+            Some(element) => {
+                read::count(socket, table, [*element]).remove(&id).unwrap_or_default()
+            }
+            None => self.counts.get(id),
+        })?;
+        if !plan.first.is_empty()
+            && let Err(error) = socket.commit(table, &plan.first)
+        {
+            plan.abandon(layout);
+            return Err(error);
+        }
+        for id in plan.first.iter().filter_map(added) {
+            self.counts.forget(id);
+        }
+        let mut left = BTreeMap::new();
+        let mut cleared = Ok(());
+        if !plan.then.is_empty() {
+            // Now that no slot names them any more, their counts are final.
+            let leaving = plan.then.iter().filter_map(change::Step::element).copied();
+            let leaving = leaving.filter(|e| matches!(e, Element::Backend { .. }));
+            left = read::count(socket, table, leaving);
+            cleared = socket.commit(table, &plan.then);
+        }
+        plan.commit(layout);
+        left.retain(|id, _| !layout.owners.contains_key(id));
+        left.into_iter().for_each(|(id, count)| self.counts.put(id, count));
+        if let Err(error) = cleared {
+            // The changes have been made. What is left behind is found by the next read.
+            tracing::warn!(%error, "what is no longer used could not be removed");
+            self.kernel = Kernel::Unknown;
+        }
+        Ok(())
+    }
+
+    /// Replaces the table by one that holds the state.
+    fn rebuild(&mut self, state: State) -> Result<(), Error> {
+        let layout = Layout::of(state)
+            .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
+        let text = render::whole(&self.table, &layout, |id| self.counts.get(id));
+        self.kernel = Kernel::Unknown;
+        nft::run(&self.ourselves, &["-f", "-"], &text)?;
+        layout.owners.keys().for_each(|id| self.counts.forget(*id));
+        tracing::info!(table = self.table, services = layout.services.len(), "table loaded");
+        self.kernel = Kernel::Holds(Box::new(layout));
+        Ok(())
+    }
+
+    /// Makes changes to the table as it was last read.
+    fn apply_once(&mut self, changes: &[Change]) -> Result<(), Error> {
+        if matches!(self.kernel, Kernel::Unknown) {
+            self.refresh()?;
+        }
+        match &self.kernel {
+            Kernel::Holds(_) => self.change(changes),
+            Kernel::Absent if changes.is_empty() => Ok(()),
+            Kernel::Unknown | Kernel::Absent | Kernel::Damaged => {
+                Wanted::new(changes, |_| None)?;
+                let mut state = State::default();
+                evenkeel_core::diff::apply(&mut state, changes);
+                self.rebuild(state)
+            }
+        }
+    }
+
+    /// After a refusal: if someone has changed the table behind our back, the changes are made to what there is now.
+    fn apply_again(&mut self, changes: &[Change], refused: Error) -> Result<(), Error> {
+        let believed = self.kernel.state();
+        let actual = self.refresh()?.state();
+        if actual == believed {
+            return Err(refused);
+        }
+        tracing::warn!(error = %refused, "the table was changed by someone else meanwhile");
+        let mut wanted = believed;
+        evenkeel_core::diff::apply(&mut wanted, changes);
+        self.apply_once(&evenkeel_core::diff::diff(&actual, &wanted))
+    }
+}
+
+impl Kernel {
+    /// What it comes to for who uses it: a damaged table counts as none, so that all of it is wanted anew.
+    fn state(&self) -> State {
+        match self {
+            Self::Holds(layout) => layout.state(),
+            Self::Unknown | Self::Absent | Self::Damaged => State::default(),
+        }
+    }
+}
+
+/// The backend that a step puts into the kernel.
+fn added(step: &change::Step) -> Option<BackendId> {
+    match step.op {
+        Op::Add(Element::Backend { mark, .. }) => layout::backend(mark),
+        _ => None,
+    }
+}
+
+impl DataPlane for Nftables {
+    fn name(&self) -> &'static str {
+        "nftables"
+    }
+
+    fn probe(&mut self) -> Result<Probe, Error> {
+        Ok(probe::probe())
+    }
+
+    fn read(&mut self) -> Result<State, Error> {
+        Ok(self.refresh()?.state())
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> Result<(), Error> {
+        match self.apply_once(changes) {
+            Err(refused @ Error::Refused { .. }) => self.apply_again(changes, refused),
+            Err(error) => {
+                if !matches!(error, Error::Invalid(_)) {
+                    self.kernel = Kernel::Unknown;
+                }
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error> {
+        let expected = match &self.kernel {
+            Kernel::Holds(layout) => layout.owners.len(),
+            Kernel::Unknown | Kernel::Absent | Kernel::Damaged => 0,
+        };
+        for pause in PAUSES {
+            let counters = read::counters(&mut self.socket, &self.table)?;
+            if counters.len() >= expected {
+                return Ok(counters);
+            }
+            std::thread::sleep(pause);
+        }
+        read::counters(&mut self.socket, &self.table)
+    }
+
+    fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error> {
+        flows::kill(&mut self.socket, backend).map_err(io_error("end a backend's flows"))
+    }
+
+    fn clear(&mut self) -> Result<(), Error> {
+        self.kernel = Kernel::Unknown;
+        nft::remove_table(&self.ourselves, &self.table)?;
+        self.kernel = Kernel::Absent;
+        self.counts = Remembered::default();
+        Ok(())
+    }
+}

@@ -67,7 +67,10 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         }
         _ => return Err(PackError::NotWasm),
     }
-    if !module.windows(DESCRIPTION.len()).any(|bytes| bytes == DESCRIPTION) {
+    if !module
+        .windows(DESCRIPTION.len())
+        .any(|bytes| bytes == DESCRIPTION)
+    {
         return Err(PackError::NotFromSdk);
     }
     let component = ComponentEncoder::default()
@@ -75,7 +78,10 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         .module(module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| PackError::Invalid(chain(&error)))?;
-    if exports(&component)?.iter().any(|name| name.starts_with(CONTRACT)) {
+    if exports(&component)?
+        .iter()
+        .any(|name| name.starts_with(CONTRACT))
+    {
         Ok(component)
     } else {
         Err(PackError::NotAPlugin)

@@ -1,4 +1,70 @@
+use wit_component::{StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+
 use super::*;
+
+/// The contract itself.
+const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/wit/v0.1");
+
+/// A module with everything that a world of the contract exports and imports, in which nothing works.
+fn module(world: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(WIT).unwrap();
+    built_against(&resolve, package, world)
+}
+
+/// The same for another contract.
+fn module_of(wit: &str, world: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("other.wit", wit).unwrap();
+    built_against(&resolve, package, world)
+}
+
+fn built_against(resolve: &Resolve, package: wit_parser::PackageId, world: &str) -> Vec<u8> {
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let abi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
+    let mut module = dummy_module(resolve, world, abi);
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
+    module
+}
+
+#[test]
+fn a_module_of_either_kind_becomes_a_component_that_exports_the_contract() {
+    for (world, export) in [
+        ("scheduler-plugin", "evenkeel:plugin/scheduler@0.1.0"),
+        (
+            "health-checker-plugin",
+            "evenkeel:plugin/health-checker@0.1.0",
+        ),
+    ] {
+        let module = module(world);
+        let component = pack(&module).unwrap();
+        assert_eq!(exports(&component).unwrap(), [export]);
+        assert_eq!(component, pack(&module).unwrap());
+        assert!(matches!(pack(&component), Err(PackError::AlreadyComponent)));
+    }
+}
+
+#[test]
+fn a_module_built_against_another_contract_is_no_plugin() {
+    let other = "package some:thing@1.0.0; interface i { f: func(); } world w { export i; }";
+    assert!(matches!(
+        pack(&module_of(other, "w")),
+        Err(PackError::NotAPlugin)
+    ));
+}
+
+#[test]
+fn a_function_that_the_contract_lacks_is_named() {
+    let mut module = module("scheduler-plugin");
+    // The names of the imports are in the module as they are: one letter is enough.
+    let at = module.windows(3).position(|bytes| bytes == b"now").unwrap();
+    module[at] = b'h';
+    let Err(PackError::Invalid(reason)) = pack(&module) else {
+        panic!("packed a module with an import that nobody has");
+    };
+    assert!(reason.contains("how"), "{reason}");
+}
 
 /// An empty core module.
 const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
@@ -7,7 +73,11 @@ const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
 fn with_section(name: &str, content: &[u8]) -> Vec<u8> {
     let mut bytes = EMPTY.to_vec();
     let length = 1 + name.len() + content.len();
-    bytes.extend([0, u8::try_from(length).unwrap(), u8::try_from(name.len()).unwrap()]);
+    bytes.extend([
+        0,
+        u8::try_from(length).unwrap(),
+        u8::try_from(name.len()).unwrap(),
+    ]);
     bytes.extend(name.as_bytes());
     bytes.extend(content);
     bytes
@@ -15,7 +85,13 @@ fn with_section(name: &str, content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_is_not_webassembly_is_named_so() {
-    for bytes in [&b""[..], b"\0as", b"#!/bin/sh\n", b"\0asm", b"\0asm\x02\0\0\0"] {
+    for bytes in [
+        &b""[..],
+        b"\0as",
+        b"#!/bin/sh\n",
+        b"\0asm",
+        b"\0asm\x02\0\0\0",
+    ] {
         assert!(matches!(pack(bytes), Err(PackError::NotWasm)), "{bytes:?}");
     }
 }
@@ -23,13 +99,19 @@ fn what_is_not_webassembly_is_named_so() {
 #[test]
 fn a_component_is_left_alone() {
     let error = pack(b"\0asm\x0d\0\x01\0").unwrap_err();
-    assert_eq!(error.to_string(), "this is already a component: use it as it is");
+    assert_eq!(
+        error.to_string(),
+        "this is already a component: use it as it is"
+    );
 }
 
 #[test]
 fn a_module_without_the_sdk_is_told_that_it_lacks_it() {
     assert!(matches!(pack(EMPTY), Err(PackError::NotFromSdk)));
-    assert!(matches!(pack(&with_section("name", b"\0")), Err(PackError::NotFromSdk)));
+    assert!(matches!(
+        pack(&with_section("name", b"\0")),
+        Err(PackError::NotFromSdk)
+    ));
 }
 
 #[test]

@@ -25,7 +25,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::manifest::{Manifest, PluginKind};
+use crate::manifest::{Manifest, PluginKind, Setting};
 use crate::model::{Daemon, Model, PluginRef};
 
 use reader::{Reader, Table as _};
@@ -46,6 +46,20 @@ pub trait Plugins {
             Found::Missing { available, .. } => available,
             _ => Vec::new(),
         }
+    }
+
+    /// Asks a plugin whether it takes these settings, which fit its manifest: a plugin may want more than that can say. Asked once
+    /// for the same settings, so that a refusal is reported with its place, beside all other mistakes.
+    ///
+    /// # Errors
+    /// What the plugin says against them. By default nothing: plugins are not asked.
+    fn accept(
+        &self,
+        _plugin: &PluginRef,
+        _kind: PluginKind,
+        _settings: &[Setting],
+    ) -> Result<(), String> {
+        Ok(())
     }
 }
 

@@ -8,25 +8,33 @@ use super::units::duration;
 use super::value::{any_text, text};
 use crate::manifest::{Manifest, Setting, SettingKind, SettingSpec, SettingValue};
 
-/// The values that the plugin gets, in the manifest's order. `at` is where the plugin is named.
+/// The values that the plugin gets, in the manifest's order; `None` if something is wrong with them. `at` is where the plugin
+/// is named.
 pub(super) fn settings(
     manifest: &Manifest,
     written: &Table,
     at: &Span,
     reader: &mut Reader,
-) -> Vec<Setting> {
+) -> Option<Vec<Setting>> {
+    let mut right = true;
     for entry in &written.entries {
         if !manifest.settings.iter().any(|spec| spec.key == entry.key) {
             unknown(manifest, entry, reader);
+            right = false;
         }
     }
     let mut settings = Vec::with_capacity(manifest.settings.len());
     for spec in &manifest.settings {
         let value = match written.get(&spec.key) {
-            Some(entry) => read(spec, &entry.node, reader),
+            Some(entry) => {
+                let read = read(spec, &entry.node, reader);
+                right &= read.is_some();
+                read
+            }
             None => {
                 if spec.required && spec.default.is_none() {
                     required(manifest, spec, at, reader);
+                    right = false;
                 }
                 spec.default.clone()
             }
@@ -36,7 +44,7 @@ pub(super) fn settings(
             value,
         }));
     }
-    settings
+    right.then_some(settings)
 }
 
 fn unknown(manifest: &Manifest, entry: &Entry, reader: &mut Reader) {

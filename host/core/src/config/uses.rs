@@ -52,6 +52,8 @@ pub(super) struct Uses<'a> {
     plugins: &'a dyn Plugins,
     dir: &'a Path,
     unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
+    /// What plugins said to their settings.
+    answers: BTreeMap<String, Result<(), String>>,
 }
 
 struct Unusable {
@@ -66,6 +68,7 @@ impl<'a> Uses<'a> {
             plugins,
             dir,
             unusable: BTreeMap::new(),
+            answers: BTreeMap::new(),
         }
     }
 
@@ -83,8 +86,9 @@ impl<'a> Uses<'a> {
         if let Found::One { kind: is, manifest } = &found
             && *is == kind
         {
-            let settings = settings(manifest, &written.0, at, reader);
-            return Some(PluginUse { plugin, settings });
+            let settings = settings(manifest, &written.0, at, reader)?;
+            let with = PluginUse { plugin, settings };
+            return self.accepted(kind, with, at, reader);
         }
         let plugins = self.plugins;
         let unusable = self
@@ -100,6 +104,30 @@ impl<'a> Uses<'a> {
             });
         unusable.at.push(at.clone());
         None
+    }
+
+    /// Asks the plugin itself, once for the same settings.
+    fn accepted(
+        &mut self,
+        kind: PluginKind,
+        with: PluginUse,
+        at: &Span,
+        reader: &mut Reader,
+    ) -> Option<PluginUse> {
+        let accept = || self.plugins.accept(&with.plugin, kind, &with.settings);
+        // Settings may be numbers with fractions, which have no order; their text has.
+        let answer = self
+            .answers
+            .entry(format!("{with:?}"))
+            .or_insert_with(accept);
+        match answer {
+            Ok(()) => Some(with),
+            Err(reason) => {
+                let message = format!("plugin {} refuses its settings: {reason}", with.plugin);
+                reader.error(at, message, None);
+                None
+            }
+        }
     }
 
     /// Reports the plugins that cannot be used, where each is named first.
@@ -159,7 +187,7 @@ fn explain(
                 help.extend(meant.map(|meant| format!("did you mean {meant}?")));
                 help.push(list(kind, &available));
             }
-            if !searched.is_empty() {
+            if matches!(plugin, PluginRef::Name(_)) && !searched.is_empty() {
                 help.push(format!("looked in {}", searched.join(", ")));
             }
             (message, (!help.is_empty()).then(|| help.join("\n")))

@@ -205,6 +205,7 @@ fn plugins_and_settings_that_do_not_fit_say_what_there_is() {
         "check = \"http\"",
         "check = { plugin = \"http\", settings = { path = 3, redirects = \"on\", status = \"200\", wait = 5 } }",
         "check = { plugin = \"http\", settings = { path = \"/\", status = [200], wait = \"1500us\" } }",
+        "check = { plugin = \"http\", settings = { path = \"up\" } }",
         "check = [\"missing\", \"tcp\", \"missing\", \"missing\", \"missing\", \"missing\"]",
     ]
     .map(|keys| {

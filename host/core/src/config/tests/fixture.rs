@@ -1,14 +1,17 @@
 //! Plugins as the tests name them.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::config::{Diagnostic, Found, Plugins, Report, parse};
-use crate::manifest::{Manifest, PluginKind, SettingKind, SettingSpec, SettingValue};
+use crate::manifest::{Manifest, PluginKind, Setting, SettingKind, SettingSpec, SettingValue};
 use crate::model::{Model, PluginRef};
 
 /// Plugins `rr`, `wrr`, `hash` (schedulers), `tcp`, `http` (checkers), `twice` (in two files), `bad.wasm` (broken).
 pub(super) struct Shelf {
     plugins: Vec<(PluginKind, Manifest)>,
+    /// How often a plugin was asked to accept settings.
+    pub(super) asked: Cell<usize>,
 }
 
 impl Shelf {
@@ -20,7 +23,10 @@ impl Shelf {
             (PluginKind::Checker, manifest("tcp", vec![])),
             (PluginKind::Checker, manifest("http", http())),
         ];
-        Self { plugins }
+        Self {
+            plugins,
+            asked: Cell::new(0),
+        }
     }
 }
 
@@ -126,6 +132,23 @@ impl Plugins for Shelf {
                 searched: vec!["/usr/lib/evenkeel/plugins".to_owned()],
             },
         }
+    }
+
+    fn accept(
+        &self,
+        _plugin: &PluginRef,
+        _kind: PluginKind,
+        settings: &[Setting],
+    ) -> Result<(), String> {
+        self.asked.set(self.asked.get() + 1);
+        let relative = |s: &Setting| {
+            s.key == "path"
+                && !matches!(&s.value, SettingValue::Text(path) if path.starts_with('/'))
+        };
+        if settings.iter().any(relative) {
+            return Err("path must begin with /".to_owned());
+        }
+        Ok(())
     }
 }
 

@@ -310,3 +310,23 @@ fn warnings_come_with_the_model() {
             .ends_with("in the pool for 9s")
     );
 }
+
+#[test]
+fn a_plugin_is_asked_once_whether_it_takes_the_same_settings() {
+    let text = r#"
+[[service]]
+name = "a"
+listen = "10.0.0.1:80"
+check = ["tcp", "tcp", { plugin = "http", settings = { path = "/a" } }]
+server = [{ address = "10.0.0.2:80", check = ["tcp"] }]
+[[service]]
+name = "b"
+listen = "10.0.0.1:81"
+check = { plugin = "http", settings = { path = "/b" } }
+server = [{ address = "10.0.0.2:80" }]
+"#;
+    let shelf = Shelf::new();
+    assert!(parse("lb.toml", text).resolve(&shelf).is_ok());
+    // rr, tcp, http with /a, http with /b
+    assert_eq!(shelf.asked.get(), 4);
+}

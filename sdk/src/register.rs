@@ -50,6 +50,18 @@ pub const fn is_name(name: &str) -> bool {
 /// ```text
 /// evenkeel_sdk::register_scheduler!(Lottery, "lottery", "at random, by weight");
 /// ```
+///
+/// A name that no configuration could say does not compile:
+///
+/// ```compile_fail,E0080
+/// # struct First;
+/// # impl evenkeel_sdk::Scheduler for First {
+/// #     type Settings = ();
+/// #     fn new((): ()) -> Result<Self, String> { Ok(Self) }
+/// #     fn plan(&mut self, _: &evenkeel_sdk::Backends) -> evenkeel_sdk::Plan { evenkeel_sdk::Plan::None }
+/// # }
+/// evenkeel_sdk::register_scheduler!(First, "First One", "the first");
+/// ```
 #[macro_export]
 macro_rules! register_scheduler {
     ($type:ty, $name:literal, $summary:literal $(,)?) => {

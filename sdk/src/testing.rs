@@ -1,6 +1,40 @@
 //! Drives plugins natively, in plain `cargo test`: through the same code as in Evenkeel, settings
 //! checked and defaults filled in.
 //!
+//! ```
+//! use std::net::TcpListener;
+//! use std::time::Duration;
+//!
+//! use evenkeel_sdk::testing::{SchedulerTest, check};
+//! # use evenkeel_sdk::{Backends, CheckError, HealthChecker, Plan, Scheduler, Target, Verdict};
+//! # struct Turns;
+//! # impl Scheduler for Turns {
+//! #     type Settings = ();
+//! #     fn new((): ()) -> Result<Self, String> { Ok(Self) }
+//! #     fn plan(&mut self, backends: &Backends) -> Plan { Plan::sequence(backends.taking()) }
+//! # }
+//! # struct Accepts;
+//! # impl HealthChecker for Accepts {
+//! #     type Settings = ();
+//! #     fn new((): ()) -> Result<Self, String> { Ok(Self) }
+//! #     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
+//! #         target.connect_tcp()?;
+//! #         Ok(Verdict::Healthy)
+//! #     }
+//! # }
+//!
+//! // A scheduler, given servers with weights:
+//! let mut test = SchedulerTest::<Turns>::new(&[])?;
+//! test.backends(&[("a", 1), ("b", 5), ("draining", 0)]);
+//! assert_eq!(test.slots(), ["a", "b"]);
+//!
+//! // A checker, with a real server:
+//! let server = TcpListener::bind("127.0.0.1:0").unwrap();
+//! let verdict = check::<Accepts>(&[], server.local_addr().unwrap(), Duration::from_secs(1))?;
+//! assert_eq!(verdict, Verdict::Healthy);
+//! # Ok::<(), String>(())
+//! ```
+//!
 //! Log messages of the plugin are kept for each thread: see [`logged`].
 
 mod checks;

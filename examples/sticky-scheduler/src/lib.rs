@@ -6,7 +6,8 @@ mod hash;
 settings! {
     /// What can be configured.
     pub struct Settings {
-        /// Slots that clients are spread over. More slots follow the weights more closely.
+        /// Slots that clients are spread over. More slots follow the weights more closely, and a plan
+        /// takes longer (slots times servers).
         #[range(1..=65_536)]
         slots: u32 = 1024,
     }
@@ -41,13 +42,12 @@ impl Scheduler for Sticky {
 fn winner<'a>(slot: u32, bidders: &[(&'a Backend, u64)]) -> Option<&'a Backend> {
     // With draws in (0, 1), the least of -ln(draw) / weight is each server's as often as its weight
     // says (Efraimidis and Spirakis, 2006).
-    let cost = |(backend, seed): &(&Backend, u64)| {
-        -hash::draw(*seed, slot).ln() / f64::from(backend.weight)
-    };
-    bidders
-        .iter()
-        .min_by(|a, b| cost(a).total_cmp(&cost(b)))
-        .map(|(backend, _)| *backend)
+    let bids = bidders.iter().map(|(backend, seed)| {
+        let cost = -hash::draw(*seed, slot).ln() / f64::from(backend.weight);
+        (cost, *backend)
+    });
+    bids.min_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, backend)| backend)
 }
 
 register_scheduler!(

@@ -12,33 +12,44 @@ struct Group {
     share: i64,
     /// Credit of the next server.
     credit: i64,
-    /// The servers, the next one first. Those that were chosen in the present turn stand behind those
-    /// that were not.
+    /// The next server.
+    next: usize,
+    /// The servers, the next one first: those that were not chosen in the present turn before those
+    /// that were.
     turn: VecDeque<usize>,
     /// How many of the turn are left.
     left: usize,
 }
 
 impl Group {
-    /// What orders the groups: the most credit, then the first server.
-    fn claim(&self) -> (i64, std::cmp::Reverse<usize>) {
-        (
-            self.credit,
-            std::cmp::Reverse(self.turn.front().copied().unwrap_or(usize::MAX)),
-        )
+    fn new(share: u32, turn: VecDeque<usize>) -> Self {
+        let next = turn.front().copied().unwrap_or(0);
+        Self {
+            share: share.into(),
+            credit: 0,
+            next,
+            left: turn.len(),
+            turn,
+        }
+    }
+
+    /// Whether this group's next server is chosen before the other's: the most credit, then the first.
+    fn precedes(&self, other: &Self) -> bool {
+        self.credit > other.credit || (self.credit == other.credit && self.next < other.next)
     }
 
     /// Chooses the next server. Each has paid once when the turn is over, which is when the credit of
     /// the next one is less.
-    fn choose(&mut self, total: i64) -> Option<usize> {
-        let chosen = self.turn.pop_front()?;
-        self.turn.push_back(chosen);
+    fn choose(&mut self, total: i64) -> usize {
+        let chosen = self.next;
+        self.turn.rotate_left(1);
+        self.next = self.turn.front().copied().unwrap_or(chosen);
         self.left -= 1;
         if self.left == 0 {
             self.left = self.turn.len();
             self.credit -= total;
         }
-        Some(chosen)
+        chosen
     }
 }
 
@@ -50,21 +61,19 @@ pub(crate) fn interleave(shares: &[u32]) -> Vec<usize> {
     }
     let mut groups: Vec<Group> = same
         .into_iter()
-        .map(|(share, turn)| Group {
-            share: share.into(),
-            credit: 0,
-            left: turn.len(),
-            turn,
-        })
+        .map(|(share, turn)| Group::new(share, turn))
         .collect();
     let total: i64 = shares.iter().copied().map(i64::from).sum();
     let mut round = Vec::new();
     for _ in 0..total {
+        let mut first: Option<&mut Group> = None;
         for group in &mut groups {
             group.credit += group.share;
+            if first.as_ref().is_none_or(|first| group.precedes(first)) {
+                first = Some(group);
+            }
         }
-        let first = groups.iter_mut().max_by_key(|group| group.claim());
-        round.extend(first.and_then(|group| group.choose(total)));
+        round.extend(first.map(|first| first.choose(total)));
     }
     round
 }

@@ -28,7 +28,10 @@ impl<'a> Wanted<'a> {
         changes: &'a [Change],
         owner: impl Fn(BackendId) -> Option<ServiceKey>,
     ) -> Result<Self, Error> {
-        let mut wanted = Self { services: BTreeMap::new(), hairpin: None };
+        let mut wanted = Self {
+            services: BTreeMap::new(),
+            hairpin: None,
+        };
         for change in changes {
             match change {
                 Change::Put(key, service) => {
@@ -71,20 +74,31 @@ fn service_is_sound(key: &ServiceKey, service: &ServiceState) -> Result<(), Erro
     let invalid = |what: String| Err(Error::Invalid(format!("{key}: {what}")));
     for (id, address) in &service.backends {
         if address.is_ipv4() != key.addr.is_ipv4() {
-            return invalid(format!("backend {id} ({address}) is of the other IP version"));
+            return invalid(format!(
+                "backend {id} ({address}) is of the other IP version"
+            ));
         }
         if let SocketAddr::V6(v6) = address
             && (v6.scope_id() != 0 || v6.flowinfo() != 0)
         {
-            return invalid(format!("backend {id} ({address}) has a scope or a flow label"));
+            return invalid(format!(
+                "backend {id} ({address}) has a scope or a flow label"
+            ));
         }
     }
-    let Spread::Slots { slots, .. } = &service.spread else { return Ok(()) };
+    let Spread::Slots { slots, .. } = &service.spread else {
+        return Ok(());
+    };
     if slots.is_empty() || slots.len() > MAX_SLOTS {
-        return invalid(format!("{} slots, where 1 to {MAX_SLOTS} are possible", slots.len()));
+        return invalid(format!(
+            "{} slots, where 1 to {MAX_SLOTS} are possible",
+            slots.len()
+        ));
     }
     match slots.iter().find(|id| !service.backends.contains_key(id)) {
-        Some(id) => invalid(format!("a slot names backend {id}, which the service does not have")),
+        Some(id) => invalid(format!(
+            "a slot names backend {id}, which the service does not have"
+        )),
         None => Ok(()),
     }
 }

@@ -74,7 +74,10 @@ impl DataPlane for Fake {
     }
 
     fn probe(&mut self) -> Result<Probe, Error> {
-        Ok(Probe { summary: "in memory".to_owned(), problems: Vec::new() })
+        Ok(Probe {
+            summary: "in memory".to_owned(),
+            problems: Vec::new(),
+        })
     }
 
     fn read(&mut self) -> Result<State, Error> {
@@ -103,7 +106,11 @@ impl DataPlane for Fake {
 
     fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error> {
         let inner = self.lock();
-        let backends = inner.state.services.values().flat_map(|service| service.backends.keys());
+        let backends = inner
+            .state
+            .services
+            .values()
+            .flat_map(|service| service.backends.keys());
         Ok(backends
             .map(|id| {
                 let connections = inner.counts.get(id).copied().unwrap_or_default();

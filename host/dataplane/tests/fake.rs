@@ -14,11 +14,20 @@ fn the_fake_is_a_data_plane() {
 #[test]
 fn a_scripted_failure_happens_once_and_changes_nothing() {
     let mut fake = Fake::new();
-    let key = ServiceKey { addr: [192, 0, 2, 1].into(), port: 80, protocol: Protocol::Tcp };
-    let service =
-        ServiceState { snat: false, backends: [].into(), spread: Spread::Refuse };
+    let key = ServiceKey {
+        addr: [192, 0, 2, 1].into(),
+        port: 80,
+        protocol: Protocol::Tcp,
+    };
+    let service = ServiceState {
+        snat: false,
+        backends: [].into(),
+        spread: Spread::Refuse,
+    };
     let change = [Change::Put(key, service)];
-    fake.fail_next_apply(Error::Nft { stderr: "no".to_owned() });
+    fake.fail_next_apply(Error::Nft {
+        stderr: "no".to_owned(),
+    });
     assert!(matches!(fake.apply(&change), Err(Error::Nft { .. })));
     assert_eq!(fake.state(), State::default());
     fake.apply(&change).unwrap();

@@ -1,6 +1,9 @@
 //! What every data plane has to pass: [`run`] it on each implementation.
 
-#![expect(clippy::unwrap_used, reason = "a suite of tests: a failure is to end it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a suite of tests: a failure is to end it"
+)]
 
 mod walk;
 
@@ -16,22 +19,36 @@ use crate::{DataPlane, Error};
 /// Opens the data plane anew, as a restarted process would.
 pub type Open<'a> = &'a mut dyn FnMut() -> Box<dyn DataPlane>;
 
+type Case = fn(Open<'_>);
+
 /// Runs all cases; each begins with [`DataPlane::clear`].
 ///
 /// # Panics
 /// When the data plane fails one of them.
 pub fn run(open: Open<'_>) {
-    let cases: [(&str, fn(Open<'_>)); 15] = [
+    let cases: [(&str, Case); 15] = [
         ("nothing is there at first", nothing_is_there_at_first),
         ("what is put is read", what_is_put_is_read),
         ("slots change", slots_change),
         ("a plan grows and shrinks", a_plan_grows_and_shrinks),
-        ("a service refuses and serves again", a_service_refuses_and_serves_again),
-        ("a server drains, leaves and returns", a_server_drains_leaves_and_returns),
+        (
+            "a service refuses and serves again",
+            a_service_refuses_and_serves_again,
+        ),
+        (
+            "a server drains, leaves and returns",
+            a_server_drains_leaves_and_returns,
+        ),
         ("a service is removed", a_service_is_removed),
         ("several changes at once", several_changes_at_once),
-        ("a number moves between services", a_number_moves_between_services),
-        ("an invalid change leaves everything", an_invalid_change_leaves_everything),
+        (
+            "a number moves between services",
+            a_number_moves_between_services,
+        ),
+        (
+            "an invalid change leaves everything",
+            an_invalid_change_leaves_everything,
+        ),
         ("what was there is adopted", what_was_there_is_adopted),
         ("full NAT is switched", full_nat_is_switched),
         ("hairpin networks", hairpin_networks),
@@ -46,7 +63,11 @@ pub fn run(open: Open<'_>) {
     let mut plane = open();
     plane.clear().unwrap();
     plane.clear().unwrap();
-    assert_eq!(plane.read().unwrap(), State::default(), "after it was cleared");
+    assert_eq!(
+        plane.read().unwrap(),
+        State::default(),
+        "after it was cleared"
+    );
 }
 
 fn id(n: u32) -> BackendId {
@@ -54,7 +75,11 @@ fn id(n: u32) -> BackendId {
 }
 
 fn key(addr: &str, port: u16, protocol: Protocol) -> ServiceKey {
-    ServiceKey { addr: addr.parse().unwrap(), port, protocol }
+    ServiceKey {
+        addr: addr.parse().unwrap(),
+        port,
+        protocol,
+    }
 }
 
 fn web() -> ServiceKey {
@@ -77,24 +102,30 @@ fn server(key: &ServiceKey, n: u32) -> SocketAddr {
     if key.addr.is_ipv4() {
         ([10, 0, high, low], 8080).into()
     } else {
-        ([0xfd00, 0, 0, 0, 0, 0, u16::from(high), u16::from(low)], 8080).into()
+        (
+            [0xfd00, 0, 0, 0, 0, 0, u16::from(high), u16::from(low)],
+            8080,
+        )
+            .into()
     }
 }
 
 /// A service with these servers; the slots name servers by number. No slots: it refuses.
-fn service(
-    key: &ServiceKey,
-    servers: &[u32],
-    selector: Selector,
-    slots: &[u32],
-) -> ServiceState {
+fn service(key: &ServiceKey, servers: &[u32], selector: Selector, slots: &[u32]) -> ServiceState {
     let backends: BTreeMap<_, _> = servers.iter().map(|n| (id(*n), server(key, *n))).collect();
     let spread = if slots.is_empty() {
         Spread::Refuse
     } else {
-        Spread::Slots { selector, slots: slots.iter().copied().map(id).collect() }
+        Spread::Slots {
+            selector,
+            slots: slots.iter().copied().map(id).collect(),
+        }
     };
-    ServiceState { snat: false, backends, spread }
+    ServiceState {
+        snat: false,
+        backends,
+        spread,
+    }
 }
 
 fn in_turn(key: &ServiceKey, servers: &[u32], slots: &[u32]) -> ServiceState {
@@ -112,12 +143,18 @@ fn reach(open: Open<'_>, plane: &mut dyn DataPlane, wanted: &State) {
 /// Plans can be long: only a part of what differs is shown.
 fn same(actual: &State, wanted: &State, when: &str) {
     let differ = format!("{:?}", diff(actual, wanted));
-    assert!(actual == wanted, "{when}, it takes this to what is wanted: {differ:.2000}");
+    assert!(
+        actual == wanted,
+        "{when}, it takes this to what is wanted: {differ:.2000}"
+    );
 }
 
 /// The same for a state of one service.
 fn reach_one(open: Open<'_>, plane: &mut dyn DataPlane, key: ServiceKey, service: ServiceState) {
-    let wanted = State { services: [(key, service)].into(), ..State::default() };
+    let wanted = State {
+        services: [(key, service)].into(),
+        ..State::default()
+    };
     reach(open, plane, &wanted);
 }
 
@@ -132,11 +169,20 @@ fn nothing_is_there_at_first(open: Open<'_>) {
 fn what_is_put_is_read(open: Open<'_>) {
     let mut plane = open();
     let mut wanted = State::default();
-    let selectors =
-        [Selector::Sequence, Selector::Random, Selector::HashSource, Selector::HashFlow];
+    let selectors = [
+        Selector::Sequence,
+        Selector::Random,
+        Selector::HashSource,
+        Selector::HashFlow,
+    ];
     for (n, key) in (1..).step_by(10).zip(kinds()) {
         for selector in selectors {
-            let state = service(&key, &[n, n + 1, n + 2], selector, &[n, n, n + 1, n + 2, n + 1]);
+            let state = service(
+                &key,
+                &[n, n + 1, n + 2],
+                selector,
+                &[n, n, n + 1, n + 2, n + 1],
+            );
             wanted.services.insert(key, state);
             reach(open, &mut *plane, &wanted);
         }
@@ -154,7 +200,12 @@ fn a_plan_grows_and_shrinks(open: Open<'_>) {
     let mut plane = open();
     for len in [1, 2, 3, 5, 4, 8, 9, 100, 1_000, 65, 64, 2, 1, 65_536, 7] {
         let slots: Vec<u32> = (0..len).map(|n| n % 3 + 1).collect();
-        reach_one(open, &mut *plane, web(), in_turn(&web(), &[1, 2, 3], &slots));
+        reach_one(
+            open,
+            &mut *plane,
+            web(),
+            in_turn(&web(), &[1, 2, 3], &slots),
+        );
     }
 }
 
@@ -192,7 +243,9 @@ fn a_service_is_removed(open: Open<'_>) {
     let mut wanted = State::default();
     wanted.services.insert(first, in_turn(&first, &[1], &[1]));
     wanted.services.insert(second, in_turn(&second, &[2], &[2]));
-    wanted.services.insert(third, in_turn(&third, &[3], &[3, 3]));
+    wanted
+        .services
+        .insert(third, in_turn(&third, &[3], &[3, 3]));
     reach(open, &mut *plane, &wanted);
     for gone in [second, first] {
         wanted.services.remove(&gone);
@@ -228,7 +281,10 @@ fn several_changes_at_once(open: Open<'_>) {
         (second, in_turn(&second, &[2, 5], &[2, 5, 2])),
         (third, in_turn(&third, &[3], &[3])),
     ];
-    let wanted = State { services: services.into(), hairpin: networks };
+    let wanted = State {
+        services: services.into(),
+        hairpin: networks,
+    };
     assert_eq!(plane.read().unwrap(), wanted);
     assert_eq!(open().read().unwrap(), wanted);
 }
@@ -256,15 +312,27 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
     let mut plane = open();
     let [first, second, third, _] = kinds();
     let good = in_turn(&first, &[1, 2], &[1, 2]);
-    let wanted = State { services: [(first, good)].into(), ..State::default() };
+    let wanted = State {
+        services: [(first, good)].into(),
+        ..State::default()
+    };
     reach(open, &mut *plane, &wanted);
 
     let mut unknown = in_turn(&second, &[3], &[3]);
-    unknown.spread = Spread::Slots { selector: Selector::Random, slots: vec![id(3), id(4)] };
+    unknown.spread = Spread::Slots {
+        selector: Selector::Random,
+        slots: vec![id(3), id(4)],
+    };
     let mut empty = in_turn(&second, &[3], &[3]);
-    empty.spread = Spread::Slots { selector: Selector::Random, slots: Vec::new() };
+    empty.spread = Spread::Slots {
+        selector: Selector::Random,
+        slots: Vec::new(),
+    };
     let mut too_many = in_turn(&second, &[3], &[3]);
-    too_many.spread = Spread::Slots { selector: Selector::Random, slots: vec![id(3); 65_537] };
+    too_many.spread = Spread::Slots {
+        selector: Selector::Random,
+        slots: vec![id(3); 65_537],
+    };
     let mut other_family = in_turn(&second, &[3], &[3]);
     other_family.backends.insert(id(5), server(&third, 5));
     let taken = in_turn(&second, &[2], &[2]);
@@ -275,14 +343,23 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
         .chain([Change::Hairpin(["10.0.0.1/24".parse().unwrap()].into())])
         .collect();
     for change in bad {
-        let batch =
-            [Change::Put(first, in_turn(&first, &[1, 2, 9], &[9])), twice.clone(), change.clone()];
+        let batch = [
+            Change::Put(first, in_turn(&first, &[1, 2, 9], &[9])),
+            twice.clone(),
+            change.clone(),
+        ];
         let error = plane.apply(&batch).unwrap_err();
-        assert!(matches!(error, Error::Invalid(_)), "{change:.200?}: {error}");
+        assert!(
+            matches!(error, Error::Invalid(_)),
+            "{change:.200?}: {error}"
+        );
         assert_eq!(plane.read().unwrap(), wanted, "after {change:?}");
     }
     let same_number = [twice, Change::Put(second, in_turn(&second, &[7], &[7]))];
-    assert!(matches!(plane.apply(&same_number).unwrap_err(), Error::Invalid(_)));
+    assert!(matches!(
+        plane.apply(&same_number).unwrap_err(),
+        Error::Invalid(_)
+    ));
     assert_eq!(open().read().unwrap(), wanted);
 }
 
@@ -320,7 +397,10 @@ fn full_nat_is_switched(open: Open<'_>) {
             (false, &[], &[]),
             (true, &[4], &[4, 4, 4]),
         ] {
-            let state = ServiceState { snat, ..in_turn(&key, servers, slots) };
+            let state = ServiceState {
+                snat,
+                ..in_turn(&key, servers, slots)
+            };
             reach_one(open, &mut *plane, key, state);
         }
     }
@@ -331,13 +411,26 @@ fn hairpin_networks(open: Open<'_>) {
     for networks in [
         &["10.0.0.0/24"][..],
         &["10.0.0.0/24", "fd00::/64"],
-        &["10.0.0.0/8", "10.0.0.0/24", "10.0.0.9/32", "fd00::/64", "fd00:1::/64"],
+        &[
+            "10.0.0.0/8",
+            "10.0.0.0/24",
+            "10.0.0.9/32",
+            "fd00::/64",
+            "fd00:1::/64",
+        ],
         &["10.0.0.0/24", "10.1.0.0/24"],
         &["0.0.0.0/0", "::/0", "fd00::1/128"],
         &[],
     ] {
         let hairpin = networks.iter().map(|net| net.parse().unwrap()).collect();
-        reach(open, &mut *plane, &State { hairpin, ..State::default() });
+        reach(
+            open,
+            &mut *plane,
+            &State {
+                hairpin,
+                ..State::default()
+            },
+        );
     }
 }
 
@@ -345,17 +438,26 @@ fn counters_begin_at_zero(open: Open<'_>) {
     let mut plane = open();
     let [first, _, third, _] = kinds();
     let mut wanted = State::default();
-    wanted.services.insert(first, in_turn(&first, &[1, 2], &[1]));
     wanted
         .services
-        .insert(third, ServiceState { snat: true, ..in_turn(&third, &[3], &[3]) });
+        .insert(first, in_turn(&first, &[1, 2], &[1]));
+    wanted.services.insert(
+        third,
+        ServiceState {
+            snat: true,
+            ..in_turn(&third, &[3], &[3])
+        },
+    );
     reach(open, &mut *plane, &wanted);
     let zero = Counters { connections: 0 };
     let all = [1, 2, 3].map(|n| (id(n), zero));
     assert_eq!(plane.counters().unwrap(), all.into());
     wanted.services.remove(&third);
     reach(open, &mut *plane, &wanted);
-    assert_eq!(plane.counters().unwrap(), [1, 2].map(|n| (id(n), zero)).into());
+    assert_eq!(
+        plane.counters().unwrap(),
+        [1, 2].map(|n| (id(n), zero)).into()
+    );
     // Flows of a backend without any, and of one that is not known.
     plane.kill_flows(id(1)).unwrap();
     plane.kill_flows(id(4_000)).unwrap();

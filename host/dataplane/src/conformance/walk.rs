@@ -15,7 +15,11 @@ const WALKS: u32 = 24;
 const STEPS: usize = 10;
 
 pub(super) fn a_random_walk(open: Open<'_>) {
-    let config = Config { cases: WALKS, failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: WALKS,
+        failure_persistence: None,
+        ..Config::default()
+    };
     let mut runner = TestRunner::new(config);
     let open = std::cell::RefCell::new(open);
     let outcome = runner.run(&prop::collection::vec(state(), 1..STEPS), |states| {
@@ -39,19 +43,25 @@ pub(super) fn a_random_walk(open: Open<'_>) {
         prop_assert_eq!(&plane.read().unwrap(), &believed);
         Ok(())
     });
-    assert!(outcome.is_ok(), "{}", outcome.err().map(|e| e.to_string()).unwrap_or_default());
+    assert!(
+        outcome.is_ok(),
+        "{}",
+        outcome.err().map(|e| e.to_string()).unwrap_or_default()
+    );
 }
 
 fn state() -> impl Strategy<Value = State> {
     let services = kinds()
         .into_iter()
         .zip((1..).step_by(10))
-        .map(|(key, first)| prop::option::weighted(0.7, one(first)).prop_map(move |made| {
-            made.map(|(snat, selector, servers, slots)| {
-                let state = service(&key, &servers, selector, &slots);
-                (key, ServiceState { snat, ..state })
+        .map(|(key, first)| {
+            prop::option::weighted(0.7, one(first)).prop_map(move |made| {
+                made.map(|(snat, selector, servers, slots)| {
+                    let state = service(&key, &servers, selector, &slots);
+                    (key, ServiceState { snat, ..state })
+                })
             })
-        }))
+        })
         .collect::<Vec<_>>();
     (services, hairpin()).prop_map(|(services, hairpin)| State {
         services: services.into_iter().flatten().collect(),
@@ -82,9 +92,15 @@ fn one(first: u32) -> impl Strategy<Value = (bool, Selector, Vec<u32>, Vec<u32>)
 }
 
 fn hairpin() -> impl Strategy<Value = BTreeSet<IpNet>> {
-    let networks = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "192.0.2.0/24", "fd00::/8", "fd00:1::/64"];
+    let networks = [
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.0/24",
+        "192.0.2.0/24",
+        "fd00::/8",
+        "fd00:1::/64",
+    ];
     let networks: Vec<IpNet> = networks.iter().filter_map(|net| net.parse().ok()).collect();
     let len = networks.len();
-    prop::sample::subsequence(networks, 0..=len)
-        .prop_map(|networks| networks.into_iter().collect())
+    prop::sample::subsequence(networks, 0..=len).prop_map(|networks| networks.into_iter().collect())
 }

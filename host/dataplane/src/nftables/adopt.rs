@@ -25,7 +25,11 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
     let mut bases: Vec<u32> = Vec::new();
     let mut services = BTreeMap::new();
     for (chain, key) in &contents.services {
-        let rules = found.chains.get(chain).map(Vec::as_slice).unwrap_or_default();
+        let rules = found
+            .chains
+            .get(chain)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let [raw] = rules else {
             return Err(format!("the chain of {key} does not have one rule"));
         };
@@ -44,7 +48,9 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
     };
     let mut used = 0;
     for (key, (chain, rule)) in services {
-        let held = contents.held(chain, rule, &bases).map_err(|why| format!("{key}: {why}"))?;
+        let held = contents
+            .held(chain, rule, &bases)
+            .map_err(|why| format!("{key}: {why}"))?;
         if let Some(range) = held.range {
             used += range.slots().len();
             if !layout.slots.take(range) {
@@ -88,8 +94,14 @@ impl Contents {
                 Element::Slot { slot, mark } => {
                     contents.slots.insert(*slot, *mark);
                 }
-                Element::Backend { mark, to, chain, .. } => {
-                    contents.backends.entry(*chain).or_default().push((*mark, *to));
+                Element::Backend {
+                    mark, to, chain, ..
+                } => {
+                    contents
+                        .backends
+                        .entry(*chain)
+                        .or_default()
+                        .push((*mark, *to));
                     contents.backends_len += 1;
                 }
                 Element::Hairpin(_) | Element::Inner(_) => contents.networks.push(*element),
@@ -110,19 +122,34 @@ impl Contents {
         let wanted = hairpin_elements(&networks);
         let same = wanted.len() == self.networks.len()
             && wanted.iter().all(|element| self.networks.contains(element));
-        if same { Ok(networks) } else { Err("the hairpin networks were changed".to_owned()) }
+        if same {
+            Ok(networks)
+        } else {
+            Err("the hairpin networks were changed".to_owned())
+        }
     }
 
     fn held(&self, chain: u32, rule: Rule, bases: &[u32]) -> Result<Held, String> {
         let mut backends = BTreeMap::new();
-        for (found, to) in self.backends.get(&chain).map(Vec::as_slice).unwrap_or_default() {
+        for (found, to) in self
+            .backends
+            .get(&chain)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+        {
             let id = backend(*found).filter(|id| mark(*id, rule.snat) == *found);
-            let Some(id) = id else { return Err(format!("the mark {found:#x} was changed")) };
+            let Some(id) = id else {
+                return Err(format!("the mark {found:#x} was changed"));
+            };
             backends.insert(id, *to);
         }
         let (spread, range) = match rule.choice {
             Choice::Refuse => (Spread::Refuse, None),
-            Choice::Slot { selector, count, base } => {
+            Choice::Slot {
+                selector,
+                count,
+                base,
+            } => {
                 let slots = self.plan(rule.snat, count, base)?;
                 if slots.iter().any(|id| !backends.contains_key(id)) {
                     return Err("a slot is of a backend that is not there".to_owned());
@@ -131,7 +158,15 @@ impl Contents {
                 (Spread::Slots { selector, slots }, Some(range))
             }
         };
-        Ok(Held { state: ServiceState { snat: rule.snat, backends, spread }, chain, range })
+        Ok(Held {
+            state: ServiceState {
+                snat: rule.snat,
+                backends,
+                spread,
+            },
+            chain,
+            range,
+        })
     }
 
     /// The backends of `count` slots from `base` on.
@@ -150,7 +185,9 @@ impl Contents {
 
     /// The whole range that begins at `base`: as long as slots go on repeating the plan, up to the next service's.
     fn range(&self, count: u32, base: u32, bases: &[u32]) -> Result<Range, String> {
-        let next = bases.get(bases.partition_point(|other| *other <= base)).copied();
+        let next = bases
+            .get(bases.partition_point(|other| *other <= base))
+            .copied();
         let filled = |from: u32, to: u32| {
             (from..to).all(|n| {
                 let first = self.slots.get(&(base + n % count));

@@ -44,7 +44,11 @@ pub(super) enum Op {
     /// With its rule.
     DeleteChain(u32),
     /// The chain is to have this rule and no other.
-    SetRule { chain: u32, family: Family, rule: Rule },
+    SetRule {
+        chain: u32,
+        family: Family,
+        rule: Rule,
+    },
     Add(Element),
     Delete(Element),
 }
@@ -126,7 +130,9 @@ impl Plan {
     /// The kernel has taken the first batch.
     pub(super) fn commit(self, layout: &mut Layout) {
         for (key, new) in &self.services {
-            let Some(old) = layout.services.remove(key) else { continue };
+            let Some(old) = layout.services.remove(key) else {
+                continue;
+            };
             for id in old.state.backends.keys() {
                 layout.owners.remove(id);
             }
@@ -141,7 +147,9 @@ impl Plan {
         }
         for (key, new) in self.services {
             let Some(held) = new else { continue };
-            layout.owners.extend(held.state.backends.keys().map(|id| (*id, key)));
+            layout
+                .owners
+                .extend(held.state.backends.keys().map(|id| (*id, key)));
             layout.services.insert(key, held);
         }
         if let Some(networks) = self.hairpin {
@@ -193,7 +201,11 @@ impl Plan {
                 chain
             }
         };
-        Some(Held { state: service.clone(), chain, range })
+        Some(Held {
+            state: service.clone(),
+            chain,
+            range,
+        })
     }
 
     /// The chain, the rule and the slots of one service.
@@ -204,25 +216,39 @@ impl Plan {
         match (old, new) {
             (None, None) => {}
             (None, Some(new)) => {
-                let set = Op::SetRule { chain: new.chain, family, rule: new.rule() };
+                let set = Op::SetRule {
+                    chain: new.chain,
+                    family,
+                    rule: new.rule(),
+                };
                 self.first(subject, [Op::AddChain(new.chain), set]);
                 self.first(subject, new.slots().map(Op::Add));
                 self.first(subject, [Op::Add(element(new.chain))]);
             }
             (Some(old), None) => {
-                self.first(subject, [Op::Delete(element(old.chain)), Op::DeleteChain(old.chain)]);
+                self.first(
+                    subject,
+                    [Op::Delete(element(old.chain)), Op::DeleteChain(old.chain)],
+                );
                 self.first(subject, old.slots().map(Op::Delete));
             }
             (Some(old), Some(new)) => {
                 if old.range == new.range {
                     let differ = old.slots().zip(new.slots()).filter(|(old, new)| old != new);
-                    self.first(subject, differ.flat_map(|(o, n)| [Op::Delete(o), Op::Add(n)]));
+                    self.first(
+                        subject,
+                        differ.flat_map(|(o, n)| [Op::Delete(o), Op::Add(n)]),
+                    );
                 } else {
                     self.first(subject, new.slots().map(Op::Add));
                     self.then(subject, old.slots().map(Op::Delete));
                 }
                 if old.rule() != new.rule() {
-                    let set = Op::SetRule { chain: new.chain, family, rule: new.rule() };
+                    let set = Op::SetRule {
+                        chain: new.chain,
+                        family,
+                        rule: new.rule(),
+                    };
                     self.first(subject, [set]);
                 }
             }
@@ -234,13 +260,22 @@ impl Plan {
             .iter()
             .filter_map(|(mark, moved)| Some((backend(*mark)?, moved.old.as_ref()?.1)))
             .collect();
-        for Moved { old, new, service_stays } in backends.into_values() {
+        for Moved {
+            old,
+            new,
+            service_stays,
+        } in backends.into_values()
+        {
             match (old, new) {
                 (Some((_, old)), Some((_, new))) if old == new => {}
                 (old, Some((key, mut new))) => {
                     let subject = Subject::Service(key);
                     self.first(subject, old.map(|(_, old)| Op::Delete(old)));
-                    if let Element::Backend { mark, count: initial, .. } = &mut new
+                    if let Element::Backend {
+                        mark,
+                        count: initial,
+                        ..
+                    } = &mut new
                         && let Some(id) = backend(*mark)
                     {
                         *initial = count(id, before.get(&id));
@@ -248,8 +283,15 @@ impl Plan {
                     self.first(subject, [Op::Add(new)]);
                 }
                 (Some((key, old)), None) => {
-                    let steps = if service_stays { &mut self.then } else { &mut self.first };
-                    steps.push(Step { subject: Subject::Service(key), op: Op::Delete(old) });
+                    let steps = if service_stays {
+                        &mut self.then
+                    } else {
+                        &mut self.first
+                    };
+                    steps.push(Step {
+                        subject: Subject::Service(key),
+                        op: Op::Delete(old),
+                    });
                 }
                 (None, None) => {}
             }
@@ -258,18 +300,28 @@ impl Plan {
 
     fn networks(&mut self, old: &BTreeSet<IpNet>, new: &BTreeSet<IpNet>) {
         let (before, after) = (hairpin_elements(old), hairpin_elements(new));
-        let gone = before.iter().filter(|e| !after.contains(e)).copied().map(Op::Delete);
-        let come = after.iter().filter(|e| !before.contains(e)).copied().map(Op::Add);
+        let gone = before
+            .iter()
+            .filter(|e| !after.contains(e))
+            .copied()
+            .map(Op::Delete);
+        let come = after
+            .iter()
+            .filter(|e| !before.contains(e))
+            .copied()
+            .map(Op::Add);
         self.first(Subject::Hairpin, gone.chain(come));
         self.hairpin = Some(new.clone());
     }
 
     fn first(&mut self, subject: Subject, ops: impl IntoIterator<Item = Op>) {
-        self.first.extend(ops.into_iter().map(|op| Step { subject, op }));
+        self.first
+            .extend(ops.into_iter().map(|op| Step { subject, op }));
     }
 
     fn then(&mut self, subject: Subject, ops: impl IntoIterator<Item = Op>) {
-        self.then.extend(ops.into_iter().map(|op| Step { subject, op }));
+        self.then
+            .extend(ops.into_iter().map(|op| Step { subject, op }));
     }
 }
 

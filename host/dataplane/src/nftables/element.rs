@@ -67,7 +67,12 @@ pub(super) enum Element {
     /// A slot's backend, by its mark.
     Slot { slot: u32, mark: u32 },
     /// A backend's address, by its mark; whose it is, and how many connections it starts with (or has had).
-    Backend { mark: u32, to: SocketAddr, chain: u32, count: u64 },
+    Backend {
+        mark: u32,
+        to: SocketAddr,
+        chain: u32,
+        count: u64,
+    },
     /// A hairpin network that is inside no other.
     Hairpin(IpNet),
     /// A hairpin network inside another.
@@ -90,11 +95,20 @@ impl Element {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Service { key, chain } => {
-                let ServiceKey { addr, port, protocol } = key;
+                let ServiceKey {
+                    addr,
+                    port,
+                    protocol,
+                } = key;
                 format!("{addr} . {protocol} . {port} : jump {}", chain_name(*chain))
             }
             Self::Slot { slot, mark } => format!("{slot:#x} : {mark:#x}"),
-            Self::Backend { mark, to, chain, count } => format!(
+            Self::Backend {
+                mark,
+                to,
+                chain,
+                count,
+            } => format!(
                 "{mark:#x} counter packets {count} bytes 0 comment \"{}\" : {} . {}",
                 chain_name(*chain),
                 to.ip(),
@@ -111,7 +125,11 @@ impl Element {
         list: PushSetelemListElemAttrs<P>,
         whole: bool,
     ) -> PushSetelemListElemAttrs<P> {
-        let mut element = list.nested_elem().nested_key().push_value(&self.key()).end_nested();
+        let mut element = list
+            .nested_elem()
+            .nested_key()
+            .push_value(&self.key())
+            .end_nested();
         if let Self::Hairpin(net) = self {
             let end = concat(&[&octets(net.broadcast()), &octets(net.broadcast())]);
             // By hand: netlink-bindings 0.3.5 gives it the number of NFTA_SET_ELEM_OBJREF.
@@ -131,10 +149,14 @@ impl Element {
                 .end_nested()
                 .end_nested()
                 .end_nested(),
-            Self::Slot { mark, .. } => {
-                element.nested_data().push_value(&mark.to_ne_bytes()).end_nested().end_nested()
-            }
-            Self::Backend { to, chain, count, .. } => {
+            Self::Slot { mark, .. } => element
+                .nested_data()
+                .push_value(&mark.to_ne_bytes())
+                .end_nested()
+                .end_nested(),
+            Self::Backend {
+                to, chain, count, ..
+            } => {
                 let data = concat(&[&octets(to.ip()), &to.port().to_be_bytes()]);
                 element = element.nested_data().push_value(&data).end_nested();
                 if *count > 0 {
@@ -163,9 +185,10 @@ impl Element {
             Self::Slot { slot, .. } => slot.to_ne_bytes().to_vec(),
             Self::Backend { mark, .. } => mark.to_ne_bytes().to_vec(),
             Self::Hairpin(net) => concat(&[&octets(net.network()), &octets(net.network())]),
-            Self::Inner(net) => {
-                concat(&[&octets(net.addr()), &u32::from(net.prefix_len()).to_ne_bytes()])
-            }
+            Self::Inner(net) => concat(&[
+                &octets(net.addr()),
+                &u32::from(net.prefix_len()).to_ne_bytes(),
+            ]),
         }
     }
 
@@ -180,7 +203,9 @@ impl Element {
         match set {
             Set::Svc4 | Set::Svc6 => {
                 let (addr, rest) = address(key, set == Set::Svc4)?;
-                let [protocol, 0, 0, 0, high, low, 0, 0] = *rest else { return None };
+                let [protocol, 0, 0, 0, high, low, 0, 0] = *rest else {
+                    return None;
+                };
                 let protocol = [Protocol::Tcp, Protocol::Udp]
                     .into_iter()
                     .find(|p| p.number() == protocol)?;
@@ -190,14 +215,24 @@ impl Element {
                 }
                 let chain = chain_number(super::wire::text(find_attr(verdict, 2)?)?)?;
                 let port = u16::from_be_bytes([high, low]);
-                Some(Self::Service { key: ServiceKey { addr, port, protocol }, chain })
+                Some(Self::Service {
+                    key: ServiceKey {
+                        addr,
+                        port,
+                        protocol,
+                    },
+                    chain,
+                })
             }
-            Set::Slots => {
-                Some(Self::Slot { slot: mark(key)?, mark: mark(find_attr(data?, 1)?)? })
-            }
+            Set::Slots => Some(Self::Slot {
+                slot: mark(key)?,
+                mark: mark(find_attr(data?, 1)?)?,
+            }),
             Set::Be4 | Set::Be6 => {
                 let (addr, rest) = address(find_attr(data?, 1)?, set == Set::Be4)?;
-                let [high, low, 0, 0] = *rest else { return None };
+                let [high, low, 0, 0] = *rest else {
+                    return None;
+                };
                 let to = SocketAddr::new(addr, u16::from_be_bytes([high, low]));
                 Some(Self::Backend {
                     mark: mark(key)?,
@@ -308,11 +343,30 @@ mod tests {
         };
         let to = |to: &str| to.parse().unwrap();
         vec![
-            Element::Service { key: key("192.0.2.1", Protocol::Tcp), chain: 12 },
-            Element::Service { key: key("2001:db8::1", Protocol::Udp), chain: 0 },
-            Element::Slot { slot: 0x4000_0007, mark: 0x8000_0009 },
-            Element::Backend { mark: 9, to: to("10.0.0.1:80"), chain: 3, count: 77 },
-            Element::Backend { mark: 9, to: to("[fd00::1]:8080"), chain: 3, count: 1 },
+            Element::Service {
+                key: key("192.0.2.1", Protocol::Tcp),
+                chain: 12,
+            },
+            Element::Service {
+                key: key("2001:db8::1", Protocol::Udp),
+                chain: 0,
+            },
+            Element::Slot {
+                slot: 0x4000_0007,
+                mark: 0x8000_0009,
+            },
+            Element::Backend {
+                mark: 9,
+                to: to("10.0.0.1:80"),
+                chain: 3,
+                count: 77,
+            },
+            Element::Backend {
+                mark: 9,
+                to: to("[fd00::1]:8080"),
+                chain: 3,
+                count: 1,
+            },
             Element::Hairpin("10.0.0.0/8".parse().unwrap()),
             Element::Hairpin("10.0.0.1/32".parse().unwrap()),
             Element::Hairpin("::/0".parse().unwrap()),
@@ -325,7 +379,9 @@ mod tests {
     fn every_element_is_read_back_as_it_was_written() {
         for element in examples() {
             let mut buf = Vec::new();
-            element.push(PushSetelemListElemAttrs::new(&mut buf), true).end_nested();
+            element
+                .push(PushSetelemListElemAttrs::new(&mut buf), true)
+                .end_nested();
             let attributes = find_attr(&buf, 1).unwrap();
             assert_eq!(Element::parse(element.set(), attributes), Some(element));
         }
@@ -335,7 +391,9 @@ mod tests {
     fn an_element_of_another_shape_is_not_understood() {
         for element in examples() {
             let mut buf = Vec::new();
-            element.push(PushSetelemListElemAttrs::new(&mut buf), true).end_nested();
+            element
+                .push(PushSetelemListElemAttrs::new(&mut buf), true)
+                .end_nested();
             let attributes = find_attr(&buf, 1).unwrap();
             let others = Set::ALL.into_iter().filter(|set| *set != element.set());
             for set in others {

@@ -24,7 +24,10 @@ impl Batch {
     /// Encodes steps for a table. The messages are numbered from `first_seq` on; the last one that does something asks for an
     /// acknowledgement, since kernels before 6.10 do not acknowledge the end of a batch.
     pub(super) fn new(table: &str, first_seq: u32, steps: &[Step]) -> Self {
-        let mut batch = Self { first_seq, ..Self::default() };
+        let mut batch = Self {
+            first_seq,
+            ..Self::default()
+        };
         batch.limit(kind::BATCH_BEGIN, first_seq);
         let mut rest = steps;
         while let Some(step) = rest.first() {
@@ -58,7 +61,13 @@ impl Batch {
     }
 
     fn limit(&mut self, kind: u16, seq: u32) {
-        let head = Head { kind, flags: 0, seq, family: UNSPEC, res_id: SUBSYS_NFTABLES };
+        let head = Head {
+            kind,
+            flags: 0,
+            seq,
+            family: UNSPEC,
+            res_id: SUBSYS_NFTABLES,
+        };
         message(&mut self.bytes, head, |_| {});
     }
 
@@ -67,26 +76,42 @@ impl Batch {
         self.subjects.push(step.subject);
         let head = |kind, extra: u16, ack: bool| {
             let ack = if ack { flags::ACK } else { 0 };
-            Head { seq, ..Head::new(kind, extra | ack) }
+            Head {
+                seq,
+                ..Head::new(kind, extra | ack)
+            }
         };
         let buf = &mut self.bytes;
         match &step.op {
             Op::AddChain(chain) => {
-                message(buf, head(kind::NEW_CHAIN, flags::CREATE | flags::EXCL, last), |buf| {
-                    name_chain(table, *chain, buf);
-                });
+                message(
+                    buf,
+                    head(kind::NEW_CHAIN, flags::CREATE | flags::EXCL, last),
+                    |buf| {
+                        name_chain(table, *chain, buf);
+                    },
+                );
             }
             Op::DeleteChain(chain) => {
                 message(buf, head(kind::DEL_CHAIN, 0, last), |buf| {
                     name_chain(table, *chain, buf);
                 });
             }
-            Op::SetRule { chain, family, rule } => {
+            Op::SetRule {
+                chain,
+                family,
+                rule,
+            } => {
                 // Without a handle, all rules of the chain go: there is no need to know which was there.
-                message(buf, head(kind::DEL_RULE, 0, false), |buf| name_rule(table, *chain, buf));
+                message(buf, head(kind::DEL_RULE, 0, false), |buf| {
+                    name_rule(table, *chain, buf)
+                });
                 self.subjects.push(step.subject);
                 let seq = seq.wrapping_add(1);
-                let head = Head { seq, ..head(kind::NEW_RULE, flags::CREATE | flags::APPEND, last) };
+                let head = Head {
+                    seq,
+                    ..head(kind::NEW_RULE, flags::CREATE | flags::APPEND, last)
+                };
                 message(buf, head, |buf| {
                     name_rule(table, *chain, buf);
                     let start = utils::push_nested_header(buf, 4);
@@ -98,9 +123,13 @@ impl Batch {
                 });
             }
             Op::Add(_) => {
-                message(buf, head(kind::NEW_ELEMENT, flags::CREATE | flags::EXCL, last), |buf| {
-                    push_elements(table, buf, run.iter().filter_map(Step::element), true);
-                });
+                message(
+                    buf,
+                    head(kind::NEW_ELEMENT, flags::CREATE | flags::EXCL, last),
+                    |buf| {
+                        push_elements(table, buf, run.iter().filter_map(Step::element), true);
+                    },
+                );
             }
             Op::Delete(_) => {
                 message(buf, head(kind::DEL_ELEMENT, 0, last), |buf| {
@@ -125,10 +154,15 @@ impl Step {
 fn run(steps: &[Step]) -> usize {
     let like = |step: &Step| {
         let adds = matches!(step.op, Op::Add(_));
-        step.element().map(|element| (adds, element.set(), step.subject))
+        step.element()
+            .map(|element| (adds, element.set(), step.subject))
     };
     let first = steps.first().and_then(like);
-    steps.iter().take(ELEMENTS).take_while(|step| like(step) == first).count()
+    steps
+        .iter()
+        .take(ELEMENTS)
+        .take_while(|step| like(step) == first)
+        .count()
 }
 
 /// Writes the table, the set and a list of elements of that set, as messages about elements have them.
@@ -139,7 +173,9 @@ pub(super) fn push_elements<'a>(
     whole: bool,
 ) {
     let mut elements = elements.into_iter().peekable();
-    let Some(set) = elements.peek().map(|element| element.set()) else { return };
+    let Some(set) = elements.peek().map(|element| element.set()) else {
+        return;
+    };
     let mut list = PushSetelemListAttrs::new(&mut *buf)
         .push_table_bytes(table.as_bytes())
         .push_set_bytes(set.name().as_bytes())
@@ -201,7 +237,14 @@ mod tests {
         let subject = Subject::Service(key);
         let mut steps = slots(2);
         let family = super::super::rule::Family::V4;
-        steps.push(Step { subject, op: Op::SetRule { chain: 1, family, rule } });
+        steps.push(Step {
+            subject,
+            op: Op::SetRule {
+                chain: 1,
+                family,
+                rule,
+            },
+        });
         let batch = Batch::new("t", u32::MAX, &steps);
         let asking: Vec<_> = Messages::new(&batch.bytes)
             .filter(|m| m.flags & flags::ACK != 0)

@@ -71,7 +71,11 @@ impl Frame {
                 _ => rule.extend_from_slice(expression),
             }
         }
-        self.chains.entry(chain.to_owned()).or_default().rules.push(rule);
+        self.chains
+            .entry(chain.to_owned())
+            .or_default()
+            .rules
+            .push(rule);
     }
 
     /// Adds a set or map with the attributes of a `NFT_MSG_NEWSET`.
@@ -102,7 +106,9 @@ impl Frame {
 
     /// How its outline differs from what it should be.
     fn misshape(&self) -> Option<String> {
-        let sets = super::element::Set::ALL.iter().find(|set| !self.has_set(set.name()));
+        let sets = super::element::Set::ALL
+            .iter()
+            .find(|set| !self.has_set(set.name()));
         if let Some(set) = sets {
             return Some(format!("set {} is missing", set.name()));
         }
@@ -201,14 +207,20 @@ pub(super) fn in_namespace<T: Send + 'static>(
             }
         })
         .map_err(io_error("start a thread"))?;
-    thread
-        .join()
-        .unwrap_or_else(|_| Err(io_error("use a namespace")(io::Error::other("the thread failed"))))
+    thread.join().unwrap_or_else(|_| {
+        Err(io_error("use a namespace")(io::Error::other(
+            "the thread failed",
+        )))
+    })
 }
 
 /// Loads the frame into this thread's namespace, and reads it.
 fn load_and_read() -> Result<Frame, Error> {
-    nft::run(&Ourselves::default(), &["-f", "-"], &render::frame(REFERENCE))?;
+    nft::run(
+        &Ourselves::default(),
+        &["-f", "-"],
+        &render::frame(REFERENCE),
+    )?;
     let mut socket = Netfilter::open()?;
     let found = read::table(&mut socket, REFERENCE)?;
     found.map(|found| found.frame).ok_or_else(|| {
@@ -249,6 +261,9 @@ mod tests {
         found = wanted.clone();
         found.add_set("more", &[]);
         assert_eq!(found.difference(&wanted).unwrap(), "set more is not ours");
-        assert_eq!(Frame::default().difference(&wanted).unwrap(), "chain be is missing");
+        assert_eq!(
+            Frame::default().difference(&wanted).unwrap(),
+            "chain be is missing"
+        );
     }
 }

@@ -40,7 +40,10 @@ impl Held {
             },
             (Spread::Refuse, _) | (_, None) => Choice::Refuse,
         };
-        Rule { choice, snat: self.state.snat }
+        Rule {
+            choice,
+            snat: self.state.snat,
+        }
     }
 
     /// The service's slots: all of its range, over and over as long as the range goes, so that a number from before a change
@@ -53,7 +56,10 @@ impl Held {
         let numbers = self.range.map(Range::slots).unwrap_or_default();
         numbers
             .zip(plan.iter().cycle())
-            .map(|(slot, id)| Element::Slot { slot, mark: self.mark(*id) })
+            .map(|(slot, id)| Element::Slot {
+                slot,
+                mark: self.mark(*id),
+            })
     }
 
     /// The service's backends. `count`: how many connections each has had already.
@@ -61,12 +67,15 @@ impl Held {
         &self,
         mut count: impl FnMut(BackendId) -> u64,
     ) -> impl Iterator<Item = Element> {
-        self.state.backends.iter().map(move |(id, to)| Element::Backend {
-            mark: self.mark(*id),
-            to: *to,
-            chain: self.chain,
-            count: count(*id),
-        })
+        self.state
+            .backends
+            .iter()
+            .map(move |(id, to)| Element::Backend {
+                mark: self.mark(*id),
+                to: *to,
+                chain: self.chain,
+                count: count(*id),
+            })
     }
 }
 
@@ -106,7 +115,12 @@ impl Chains {
     pub(super) fn adopt(taken: &BTreeSet<u32>) -> Self {
         let last = taken.last().copied().unwrap_or_default();
         // A stranger's s4000000000 must not make us list four thousand million numbers: above a limit gaps are left alone.
-        let listed = last.min(u32::try_from(taken.len()).unwrap_or(u32::MAX).saturating_mul(4) + 1024);
+        let listed = last.min(
+            u32::try_from(taken.len())
+                .unwrap_or(u32::MAX)
+                .saturating_mul(4)
+                + 1024,
+        );
         let free = (1..=listed).filter(|n| !taken.contains(n)).collect();
         Self { free, last }
     }
@@ -125,7 +139,10 @@ pub(super) struct Layout {
 impl Layout {
     /// Lays a state out in an empty table. `None` if there are not enough slots.
     pub(super) fn of(state: State) -> Option<Self> {
-        let mut layout = Self { hairpin: state.hairpin, ..Self::default() };
+        let mut layout = Self {
+            hairpin: state.hairpin,
+            ..Self::default()
+        };
         for (key, service) in state.services {
             let range = match &service.spread {
                 Spread::Slots { slots, .. } => {
@@ -134,8 +151,17 @@ impl Layout {
                 Spread::Refuse => None,
             };
             let chain = layout.chains.allocate();
-            layout.owners.extend(service.backends.keys().map(|id| (*id, key)));
-            layout.services.insert(key, Held { state: service, chain, range });
+            layout
+                .owners
+                .extend(service.backends.keys().map(|id| (*id, key)));
+            layout.services.insert(
+                key,
+                Held {
+                    state: service,
+                    chain,
+                    range,
+                },
+            );
         }
         Some(layout)
     }
@@ -143,7 +169,11 @@ impl Layout {
     /// The state that it is of.
     pub(super) fn state(&self) -> State {
         State {
-            services: self.services.iter().map(|(key, held)| (*key, held.state.clone())).collect(),
+            services: self
+                .services
+                .iter()
+                .map(|(key, held)| (*key, held.state.clone()))
+                .collect(),
             hairpin: self.hairpin.clone(),
         }
     }
@@ -154,8 +184,14 @@ pub(super) fn hairpin_elements(networks: &BTreeSet<IpNet>) -> Vec<Element> {
     networks
         .iter()
         .map(|net| {
-            let inside = networks.iter().any(|other| other != net && other.contains(net));
-            if inside { Element::Inner(*net) } else { Element::Hairpin(*net) }
+            let inside = networks
+                .iter()
+                .any(|other| other != net && other.contains(net));
+            if inside {
+                Element::Inner(*net)
+            } else {
+                Element::Hairpin(*net)
+            }
         })
         .collect()
 }
@@ -180,8 +216,9 @@ mod tests {
 
     #[test]
     fn a_network_inside_another_is_kept_apart() {
-        let networks: BTreeSet<IpNet> =
-            ["10.0.0.0/8", "10.1.0.0/16", "fd00::/64"].map(|n| n.parse().unwrap()).into();
+        let networks: BTreeSet<IpNet> = ["10.0.0.0/8", "10.1.0.0/16", "fd00::/64"]
+            .map(|n| n.parse().unwrap())
+            .into();
         let elements = hairpin_elements(&networks);
         assert!(elements.contains(&Element::Inner("10.1.0.0/16".parse().unwrap())));
         assert!(elements.contains(&Element::Hairpin("10.0.0.0/8".parse().unwrap())));

@@ -50,8 +50,11 @@ const NAME: usize = 64;
 
 /// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what looks like
 /// damage is looked at again, after these pauses.
-const PAUSES: [Duration; 3] =
-    [Duration::from_millis(2), Duration::from_millis(20), Duration::from_millis(100)];
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(2),
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+];
 
 /// The data plane of one table.
 #[derive(Debug)]
@@ -95,7 +98,13 @@ impl Nftables {
         let ourselves = Ourselves::new(socket.port());
         let table = table.to_owned();
         let counts = Remembered::default();
-        Ok(Self { table, socket, ourselves, kernel: Kernel::Unknown, counts })
+        Ok(Self {
+            table,
+            socket,
+            ourselves,
+            kernel: Kernel::Unknown,
+            counts,
+        })
     }
 
     /// The netlink port that the kernel names as the author of changes made here, except of those that `nft` makes.
@@ -134,7 +143,10 @@ impl Nftables {
                 (Err(why), None) => {
                     let table = &self.table;
                     tracing::warn!(table, why, "the table is damaged and will be rebuilt");
-                    found.elements.iter().for_each(|element| self.remember(element));
+                    found
+                        .elements
+                        .iter()
+                        .for_each(|element| self.remember(element));
                     break Kernel::Damaged;
                 }
             }
@@ -153,13 +165,15 @@ impl Nftables {
 
     /// Makes changes to a table that is known, by steps in proportion to them.
     fn change(&mut self, changes: &[Change]) -> Result<(), Error> {
-        let Kernel::Holds(layout) = &mut self.kernel else { return Ok(()) };
+        let Kernel::Holds(layout) = &mut self.kernel else {
+            return Ok(());
+        };
         let wanted = Wanted::new(changes, |id| layout.owners.get(&id).copied())?;
         let (socket, table) = (&mut self.socket, self.table.as_str());
         let plan = Plan::new(layout, &wanted, &mut |id, now| match now {
-            Some(element) => {
-                read::count(socket, table, [*element]).remove(&id).unwrap_or_default()
-            }
+            Some(element) => read::count(socket, table, [*element])
+                .remove(&id)
+                .unwrap_or_default(),
             None => self.counts.get(id),
         })?;
         if !plan.first.is_empty()
@@ -182,7 +196,8 @@ impl Nftables {
         }
         plan.commit(layout);
         left.retain(|id, _| !layout.owners.contains_key(id));
-        left.into_iter().for_each(|(id, count)| self.counts.put(id, count));
+        left.into_iter()
+            .for_each(|(id, count)| self.counts.put(id, count));
         if let Err(error) = cleared {
             // The changes have been made. What is left behind is found by the next read.
             tracing::warn!(%error, "what is no longer used could not be removed");
@@ -199,7 +214,11 @@ impl Nftables {
         self.kernel = Kernel::Unknown;
         nft::run(&self.ourselves, &["-f", "-"], &text)?;
         layout.owners.keys().for_each(|id| self.counts.forget(*id));
-        tracing::info!(table = self.table, services = layout.services.len(), "table loaded");
+        tracing::info!(
+            table = self.table,
+            services = layout.services.len(),
+            "table loaded"
+        );
         self.kernel = Kernel::Holds(Box::new(layout));
         Ok(())
     }

@@ -24,7 +24,10 @@ const CHILDREN: usize = 64;
 
 impl Ourselves {
     pub(super) fn new(port: u32) -> Self {
-        Self { port, children: Arc::default() }
+        Self {
+            port,
+            children: Arc::default(),
+        }
     }
 
     /// Whether a change with this netlink port and process is ours.
@@ -45,13 +48,18 @@ impl Ourselves {
 /// Removes a table, whether or not there is one.
 pub(super) fn remove_table(ourselves: &Ourselves, name: &str) -> Result<(), Error> {
     let table = || {
-        NfListObject::Table(Table { family: NfFamily::INet, name: name.into(), handle: None })
+        NfListObject::Table(Table {
+            family: NfFamily::INet,
+            name: name.into(),
+            handle: None,
+        })
     };
     let mut batch = Batch::new();
     batch.add(table());
     batch.delete(table());
-    let json = serde_json::to_string(&batch.to_nftables())
-        .map_err(|error| Error::Nft { stderr: error.to_string() })?;
+    let json = serde_json::to_string(&batch.to_nftables()).map_err(|error| Error::Nft {
+        stderr: error.to_string(),
+    })?;
     run(ourselves, &["-j", "-f", "-"], &json)
         .or_else(|_| {
             // An nft without JSON support.
@@ -81,6 +89,10 @@ pub(super) fn run(ourselves: &Ourselves, args: &[&str], input: &str) -> Result<S
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let stderr = if stderr.is_empty() { output.status.to_string() } else { stderr };
+    let stderr = if stderr.is_empty() {
+        output.status.to_string()
+    } else {
+        stderr
+    };
     Err(Error::Nft { stderr })
 }

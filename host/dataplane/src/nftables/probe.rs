@@ -17,7 +17,11 @@ const RELEASE: &str = "/proc/sys/kernel/osrelease";
 pub(super) fn probe() -> Probe {
     let mut problems = Vec::new();
     let nft = match nft::run(&Ourselves::default(), &["--version"], "") {
-        Ok(version) => version.split_whitespace().take(2).collect::<Vec<_>>().join(" "),
+        Ok(version) => version
+            .split_whitespace()
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" "),
         Err(error) => {
             problems.push(fatal(&error, "install nft (Debian's package nftables)"));
             "no nft".to_owned()
@@ -25,8 +29,15 @@ pub(super) fn probe() -> Probe {
     };
     let kernel = std::fs::read_to_string(RELEASE).unwrap_or_default();
     let kernel = kernel.trim();
-    let tried = if problems.is_empty() { try_all(&mut problems) } else { "nothing tried" };
-    Probe { summary: format!("nftables: {nft}, kernel {kernel}, {tried}"), problems }
+    let tried = if problems.is_empty() {
+        try_all(&mut problems)
+    } else {
+        "nothing tried"
+    };
+    Probe {
+        summary: format!("nftables: {nft}, kernel {kernel}, {tried}"),
+        problems,
+    }
 }
 
 /// Loads the frame and asks conntrack to end flows.
@@ -44,7 +55,9 @@ fn try_all(problems: &mut Vec<Problem>) -> &'static str {
         }
     };
     let flows = in_namespace(|| {
-        let Some(id) = BackendId::new(BackendId::MAX) else { return Ok(()) };
+        let Some(id) = BackendId::new(BackendId::MAX) else {
+            return Ok(());
+        };
         flows::kill(&mut Netfilter::open()?, id).map_err(io_error("end flows by mark"))
     });
     if let Err(error) = flows {
@@ -72,5 +85,9 @@ fn allowed(socket: &mut Netfilter) -> Result<(), Error> {
 }
 
 fn fatal(error: &Error, remedy: &str) -> Problem {
-    Problem { fatal: true, what: error.to_string(), remedy: remedy.to_owned() }
+    Problem {
+        fatal: true,
+        what: error.to_string(),
+        remedy: remedy.to_owned(),
+    }
 }

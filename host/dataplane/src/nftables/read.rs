@@ -42,7 +42,11 @@ pub(super) fn table(socket: &mut Netfilter, name: &str) -> Result<Option<Found>,
         let found = try_table(socket, name)?;
         let after = generation(socket)?;
         // Each dump on its own is whole, but they have to be of the same generation.
-        if before == after { Ok(found) } else { Err(interrupted_error()) }
+        if before == after {
+            Ok(found)
+        } else {
+            Err(interrupted_error())
+        }
     })
     .map_err(io_error("read the table"))
 }
@@ -111,7 +115,9 @@ fn try_table(socket: &mut Netfilter, name: &str) -> io::Result<Option<Found>> {
     let mut found = Found::default();
     let get = Head::new(kind::GET_TABLE, flags::ACK);
     let name_table = |buf: &mut Vec<u8>| {
-        PushTableAttrs::new(buf).push_name_bytes(name.as_bytes()).end_nested();
+        PushTableAttrs::new(buf)
+            .push_name_bytes(name.as_bytes())
+            .end_nested();
     };
     let there = socket.ask(get, name_table, |answer| {
         let table_flags = find_attr(answer.attributes(), 2).unwrap_or_default();
@@ -122,29 +128,40 @@ fn try_table(socket: &mut Netfilter, name: &str) -> io::Result<Option<Found>> {
         other => other?,
     }
     // The table may go away while it is read: then nothing of it counts.
-    contents(socket, name, &mut found)
-        .map_err(|error| if is_absent(&error) { interrupted_error() } else { error })?;
+    contents(socket, name, &mut found).map_err(|error| {
+        if is_absent(&error) {
+            interrupted_error()
+        } else {
+            error
+        }
+    })?;
     Ok(Some(found))
 }
 
 fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result<()> {
     let dump = |kind| Head::new(kind, flags::DUMP);
     // Of chains, the kernel lists those of all tables.
-    socket.ask(dump(kind::GET_CHAIN), |_| {}, |answer| {
-        let attributes = answer.attributes();
-        if attribute_text(attributes, 1) == Some(name)
-            && let Some(chain) = attribute_text(attributes, 3)
-        {
-            match chain_number(chain).filter(|_| Frame::is_plain_chain(attributes)) {
-                Some(number) => {
-                    found.chains.entry(number).or_default();
+    socket.ask(
+        dump(kind::GET_CHAIN),
+        |_| {},
+        |answer| {
+            let attributes = answer.attributes();
+            if attribute_text(attributes, 1) == Some(name)
+                && let Some(chain) = attribute_text(attributes, 3)
+            {
+                match chain_number(chain).filter(|_| Frame::is_plain_chain(attributes)) {
+                    Some(number) => {
+                        found.chains.entry(number).or_default();
+                    }
+                    None => found.frame.add_chain(chain, attributes),
                 }
-                None => found.frame.add_chain(chain, attributes),
             }
-        }
-    })?;
+        },
+    )?;
     let name_rules = |buf: &mut Vec<u8>| {
-        PushRuleAttrs::new(buf).push_table_bytes(name.as_bytes()).end_nested();
+        PushRuleAttrs::new(buf)
+            .push_table_bytes(name.as_bytes())
+            .end_nested();
     };
     socket.ask(dump(kind::GET_RULE), name_rules, |answer| {
         let attributes = answer.attributes();
@@ -162,7 +179,9 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         }
     })?;
     let name_sets = |buf: &mut Vec<u8>| {
-        PushSetAttrs::new(buf).push_table_bytes(name.as_bytes()).end_nested();
+        PushSetAttrs::new(buf)
+            .push_table_bytes(name.as_bytes())
+            .end_nested();
     };
     socket.ask(dump(kind::GET_SET), name_sets, |answer| {
         let attributes = answer.attributes();
@@ -176,7 +195,11 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         if !found.frame.has_set(set.name()) {
             continue;
         }
-        let Found { elements: all, strange, .. } = &mut *found;
+        let Found {
+            elements: all,
+            strange,
+            ..
+        } = &mut *found;
         elements(socket, name, set, |element| match element {
             Some(element) => all.push(element),
             None => *strange = Some(format!("an element of {} is not ours", set.name())),
@@ -198,9 +221,13 @@ fn elements(
             .push_set_bytes(set.name().as_bytes())
             .end_nested();
     };
-    socket.ask(Head::new(kind::GET_ELEMENT, flags::DUMP), name_set, |answer| {
-        each_element(answer, set, &mut each);
-    })
+    socket.ask(
+        Head::new(kind::GET_ELEMENT, flags::DUMP),
+        name_set,
+        |answer| {
+            each_element(answer, set, &mut each);
+        },
+    )
 }
 
 fn each_element(answer: &Message<'_>, set: Set, mut each: impl FnMut(Option<Element>)) {
@@ -213,9 +240,15 @@ fn each_element(answer: &Message<'_>, set: Set, mut each: impl FnMut(Option<Elem
 /// Number of the latest change to any table in this namespace.
 fn generation(socket: &mut Netfilter) -> io::Result<u32> {
     let mut id = 0;
-    socket.ask(Head::new(kind::GET_GENERATION, flags::ACK), |_| {}, |answer| {
-        id = find_attr(answer.attributes(), 1).and_then(parse_be_u32).unwrap_or_default();
-    })?;
+    socket.ask(
+        Head::new(kind::GET_GENERATION, flags::ACK),
+        |_| {},
+        |answer| {
+            id = find_attr(answer.attributes(), 1)
+                .and_then(parse_be_u32)
+                .unwrap_or_default();
+        },
+    )?;
     Ok(id)
 }
 

@@ -21,7 +21,10 @@ pub(super) fn frame(table: &str) -> String {
 /// Replaces the table, whether or not there is one, by one that holds `layout`. To be loaded in one go, and so without an
 /// instant at which there is no table. `count`: how many connections a backend has had already.
 pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u64) -> String {
-    let mut text = format!("table inet {table} {{}}\ndelete table inet {table}\n{}", frame(table));
+    let mut text = format!(
+        "table inet {table} {{}}\ndelete table inet {table}\n{}",
+        frame(table)
+    );
     if !layout.services.is_empty() {
         let _ = writeln!(text, "table inet {table} {{");
         for (key, held) in &layout.services {
@@ -30,17 +33,29 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
         }
         text.push_str("}\n");
     }
-    let mut elements = Elements { table, text, set: None, len: 0 };
+    let mut elements = Elements {
+        table,
+        text,
+        set: None,
+        len: 0,
+    };
     for held in layout.services.values() {
         held.slots().for_each(|element| elements.push(&element));
     }
     for v4 in [true, false] {
-        let of_family = layout.services.iter().filter(|(key, _)| key.addr.is_ipv4() == v4);
+        let of_family = layout
+            .services
+            .iter()
+            .filter(|(key, _)| key.addr.is_ipv4() == v4);
         for (_, held) in of_family.clone() {
-            held.backends(&count).for_each(|element| elements.push(&element));
+            held.backends(&count)
+                .for_each(|element| elements.push(&element));
         }
         for (key, held) in of_family {
-            elements.push(&Element::Service { key: *key, chain: held.chain });
+            elements.push(&Element::Service {
+                key: *key,
+                chain: held.chain,
+            });
         }
     }
     for element in hairpin_elements(&layout.hairpin) {
@@ -106,7 +121,10 @@ mod tests {
         };
         let service = |snat, backends: &[(u32, &str)], spread| ServiceState {
             snat,
-            backends: backends.iter().map(|(n, a)| (id(*n), a.parse().unwrap())).collect(),
+            backends: backends
+                .iter()
+                .map(|(n, a)| (id(*n), a.parse().unwrap()))
+                .collect(),
             spread,
         };
         let slots = |selector, ids: &[u32]| Spread::Slots {
@@ -124,11 +142,20 @@ mod tests {
             ),
             (
                 key("2001:db8::1", Protocol::Udp),
-                service(true, &[(3, "[fd00::3]:53")], slots(Selector::HashSource, &[3])),
+                service(
+                    true,
+                    &[(3, "[fd00::3]:53")],
+                    slots(Selector::HashSource, &[3]),
+                ),
             ),
-            (key("192.0.2.2", Protocol::Tcp), service(true, &[(4, "10.0.0.4:80")], Spread::Refuse)),
+            (
+                key("192.0.2.2", Protocol::Tcp),
+                service(true, &[(4, "10.0.0.4:80")], Spread::Refuse),
+            ),
         ]);
-        let hairpin = ["10.0.0.0/8", "10.1.0.0/16"].map(|n| n.parse().unwrap()).into();
+        let hairpin = ["10.0.0.0/8", "10.1.0.0/16"]
+            .map(|n| n.parse().unwrap())
+            .into();
         let layout = Layout::of(State { services, hairpin }).unwrap();
         let count = |backend: BackendId| if backend == id(2) { 17 } else { 0 };
         let text = whole("evenkeel", &layout, count);

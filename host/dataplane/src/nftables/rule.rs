@@ -32,7 +32,11 @@ pub(super) enum Choice {
     /// Marks it as one to be refused.
     Refuse,
     /// Marks it with one of `count` slots from `base` on.
-    Slot { selector: Selector, count: u32, base: u32 },
+    Slot {
+        selector: Selector,
+        count: u32,
+        base: u32,
+    },
 }
 
 /// The one rule of a service's chain.
@@ -55,11 +59,18 @@ impl Rule {
         // Writing to a String cannot fail.
         let _ = match self.choice {
             Choice::Refuse => write!(text, "{REFUSED:#x}"),
-            Choice::Slot { selector, count, base } => match selector {
+            Choice::Slot {
+                selector,
+                count,
+                base,
+            } => match selector {
                 Selector::Sequence => write!(text, "numgen inc mod {count} offset {base:#x}"),
                 Selector::Random => write!(text, "numgen random mod {count} offset {base:#x}"),
                 Selector::HashSource => {
-                    write!(text, "jhash {ip} saddr mod {count} seed {SEED:#x} offset {base:#x}")
+                    write!(
+                        text,
+                        "jhash {ip} saddr mod {count} seed {SEED:#x} offset {base:#x}"
+                    )
                 }
                 Selector::HashFlow => write!(
                     text,
@@ -88,7 +99,11 @@ impl Rule {
                 be32(buf, 1, 1);
                 nest(buf, 2, |buf| bytes(buf, 1, &REFUSED.to_ne_bytes()));
             }),
-            Choice::Slot { selector, count, base } => match selector {
+            Choice::Slot {
+                selector,
+                count,
+                base,
+            } => match selector {
                 Selector::Sequence => numgen(&mut buf, count, 0, base),
                 Selector::Random => numgen(&mut buf, count, 1, base),
                 Selector::HashSource => hash(&mut buf, family, &source(family), count, base),
@@ -106,13 +121,20 @@ impl Rule {
     /// The rule with these expressions and user data, if it is one of ours.
     pub(super) fn parse(expressions: &[u8], userdata: &[u8], family: Family) -> Option<Self> {
         let snat = [true, false].into_iter().find(|snat| {
-            let rule = Self { choice: Choice::Refuse, snat: *snat };
+            let rule = Self {
+                choice: Choice::Refuse,
+                snat: *snat,
+            };
             rule.userdata() == userdata
         })?;
         let choices = utils::IterableChunks::new(expressions).find_map(|(_, expression)| {
             let data = utils::find_attr(expression, 2)?;
             let number = |attribute| utils::parse_be_u32(utils::find_attr(data, attribute)?);
-            let slot = |selector, count, base| Choice::Slot { selector, count, base };
+            let slot = |selector, count, base| Choice::Slot {
+                selector,
+                count,
+                base,
+            };
             Some(match utils::find_attr(expression, 1)? {
                 b"immediate\0" => vec![Choice::Refuse],
                 b"numgen\0" => [Selector::Sequence, Selector::Random]
@@ -207,7 +229,14 @@ fn hash(buf: &mut Vec<u8>, family: Family, loads: &[Load], count: u32, base: u32
     expression(buf, "hash", |buf| {
         be32(buf, 1, 2);
         be32(buf, 2, 1);
-        be32(buf, 3, loads.iter().map(|(_, _, _, len)| len.next_multiple_of(4)).sum());
+        be32(
+            buf,
+            3,
+            loads
+                .iter()
+                .map(|(_, _, _, len)| len.next_multiple_of(4))
+                .sum(),
+        );
         be32(buf, 4, count);
         be32(buf, 5, SEED);
         be32(buf, 6, base);
@@ -244,7 +273,11 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<Rule> {
-        let slot = |selector| Choice::Slot { selector, count: 5, base: 0x4000_0040 };
+        let slot = |selector| Choice::Slot {
+            selector,
+            count: 5,
+            base: 0x4000_0040,
+        };
         [
             Choice::Refuse,
             slot(Selector::Sequence),

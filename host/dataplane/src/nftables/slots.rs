@@ -19,7 +19,10 @@ pub(super) struct Range {
 impl Range {
     /// The range of `capacity` slots at `base`, if there can be one.
     pub(super) fn at(base: u32, capacity: u32) -> Option<Self> {
-        let range = Self { base, order: order_of(capacity)? };
+        let range = Self {
+            base,
+            order: order_of(capacity)?,
+        };
         let fits = capacity.is_power_of_two()
             && base >= FIRST
             && u64::from(base - FIRST) + u64::from(capacity) <= 1 << ORDERS
@@ -76,7 +79,9 @@ impl Slots {
     pub(super) fn take(&mut self, range: Range) -> bool {
         let holder = (range.order..=ORDERS).find_map(|order| {
             let base = FIRST + (range.base - FIRST) / (1 << order) * (1 << order);
-            self.of(order)?.contains(&base).then_some(Range { base, order })
+            self.of(order)?
+                .contains(&base)
+                .then_some(Range { base, order })
         });
         if let Some(holder) = holder {
             self.carve(holder, range);
@@ -88,11 +93,16 @@ impl Slots {
     pub(super) fn release(&mut self, mut range: Range) {
         while range.order < ORDERS {
             let buddy = FIRST + ((range.base - FIRST) ^ range.capacity());
-            let Some(free) = self.free.get_mut(range.order as usize) else { return };
+            let Some(free) = self.free.get_mut(range.order as usize) else {
+                return;
+            };
             if !free.remove(&buddy) {
                 break;
             }
-            range = Range { base: range.base.min(buddy), order: range.order + 1 };
+            range = Range {
+                base: range.base.min(buddy),
+                order: range.order + 1,
+            };
         }
         if let Some(free) = self.free.get_mut(range.order as usize) {
             free.insert(range.base);
@@ -107,7 +117,11 @@ impl Slots {
         let mut base = from.base;
         for order in (wanted.order..from.order).rev() {
             let upper = base + (1 << order);
-            let (keep, give) = if wanted.base >= upper { (upper, base) } else { (base, upper) };
+            let (keep, give) = if wanted.base >= upper {
+                (upper, base)
+            } else {
+                (base, upper)
+            };
             if let Some(free) = self.free.get_mut(order as usize) {
                 free.insert(give);
             }

@@ -43,8 +43,17 @@ impl Netfilter {
         socket.set_cap_ack(true)?;
         socket.set_ext_ack(true)?;
         enlarge(&socket)?;
-        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
-        Ok(Self { socket, port, seq: 0, datagram: Vec::with_capacity(DATAGRAM) })
+        setsockopt(
+            &socket,
+            sockopt::ReceiveTimeout,
+            &TimeVal::seconds(PATIENCE),
+        )?;
+        Ok(Self {
+            socket,
+            port,
+            seq: 0,
+            datagram: Vec::with_capacity(DATAGRAM),
+        })
     }
 
     /// The port that the kernel names as the author of what this socket changes.
@@ -53,7 +62,11 @@ impl Netfilter {
     }
 
     /// Sends a batch and waits for its acknowledgement.
-    pub(super) fn commit(&mut self, table: &str, steps: &[super::change::Step]) -> Result<(), Error> {
+    pub(super) fn commit(
+        &mut self,
+        table: &str,
+        steps: &[super::change::Step],
+    ) -> Result<(), Error> {
         let batch = Batch::new(table, self.seq.wrapping_add(1), steps);
         self.seq = batch.last_seq().wrapping_add(1);
         let what = "send a batch to nf_tables";
@@ -105,7 +118,11 @@ impl Netfilter {
                 match answer.kind {
                     kind::ERROR | kind::DONE => {
                         outcome(&answer)?;
-                        return if interrupted { Err(interrupted_error()) } else { Ok(()) };
+                        return if interrupted {
+                            Err(interrupted_error())
+                        } else {
+                            Ok(())
+                        };
                     }
                     _ => each(&answer),
                 }
@@ -131,7 +148,11 @@ impl Netfilter {
     fn drain(&mut self) {
         loop {
             self.datagram.clear();
-            if self.socket.recv(&mut self.datagram, libc::MSG_DONTWAIT).is_err() {
+            if self
+                .socket
+                .recv(&mut self.datagram, libc::MSG_DONTWAIT)
+                .is_err()
+            {
                 return;
             }
         }
@@ -171,7 +192,10 @@ fn is_interrupted(error: &io::Error) -> bool {
 
 /// What an acknowledgement (`NLMSG_ERROR`, or the end of a dump) says.
 fn outcome(answer: &Message<'_>) -> io::Result<()> {
-    let code = answer.payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+    let code = answer
+        .payload
+        .first_chunk()
+        .map_or(0, |bytes| i32::from_ne_bytes(*bytes));
     if code == 0 {
         return Ok(());
     }
@@ -191,5 +215,8 @@ fn outcome(answer: &Message<'_>) -> io::Result<()> {
 
 /// An [`Error::Io`] with what was being done.
 pub(super) fn io_error(what: &str) -> impl Fn(io::Error) -> Error + use<'_> {
-    move |source| Error::Io { what: what.to_owned(), source }
+    move |source| Error::Io {
+        what: what.to_owned(),
+        source,
+    }
 }

@@ -62,8 +62,14 @@ impl Watch {
             socket.bind(&SocketAddr::new(0, 0))?;
             enlarge(&socket)?;
             socket.add_membership(GROUP)?;
-            let millis = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX).max(1);
-            setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::milliseconds(millis))?;
+            let millis = i64::try_from(patience.as_millis())
+                .unwrap_or(i64::MAX)
+                .max(1);
+            setsockopt(
+                &socket,
+                sockopt::ReceiveTimeout,
+                &TimeVal::milliseconds(millis),
+            )?;
             Ok(socket)
         };
         Ok(Self {
@@ -81,6 +87,10 @@ impl Watch {
     ///
     /// # Errors
     /// [`Error::Io`].
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would have to end"
+    )]
     pub fn next(&mut self) -> Result<Noticed, Error> {
         loop {
             if let Some(noticed) = self.read_on() {
@@ -88,7 +98,9 @@ impl Watch {
             }
             self.datagram.clear();
             self.done = 0;
-            let Err(error) = self.socket.recv(&mut self.datagram, 0) else { continue };
+            let Err(error) = self.socket.recv(&mut self.datagram, 0) else {
+                continue;
+            };
             match error.raw_os_error() {
                 Some(libc::EAGAIN) => return Ok(Noticed::Nothing),
                 Some(libc::EINTR) => {}
@@ -121,10 +133,19 @@ impl Watch {
             }
             // The generation comes last: NFTA_GEN_PROC_PID, NFTA_GEN_PROC_NAME.
             if std::mem::take(&mut self.touched) {
-                let process = find_attr(attributes, 2).and_then(parse_be_u32).unwrap_or_default();
-                let name = find_attr(attributes, 3).and_then(text).unwrap_or_default().to_owned();
+                let process = find_attr(attributes, 2)
+                    .and_then(parse_be_u32)
+                    .unwrap_or_default();
+                let name = find_attr(attributes, 3)
+                    .and_then(text)
+                    .unwrap_or_default()
+                    .to_owned();
                 let by_us = self.ourselves.made(self.port, process);
-                return Some(Noticed::Touched { process, name, by_us });
+                return Some(Noticed::Touched {
+                    process,
+                    name,
+                    by_us,
+                });
             }
         }
         self.done = self.datagram.len();

@@ -59,7 +59,13 @@ pub(super) struct Head {
 impl Head {
     /// A request about our table's family.
     pub(super) fn new(kind: u16, flags: u16) -> Self {
-        Self { kind, flags: flags | flags::REQUEST, seq: 0, family: INET, res_id: 0 }
+        Self {
+            kind,
+            flags: flags | flags::REQUEST,
+            seq: 0,
+            family: INET,
+            res_id: 0,
+        }
     }
 }
 
@@ -74,7 +80,10 @@ pub(super) fn message(buf: &mut Vec<u8>, head: Head, attributes: impl FnOnce(&mu
         pid: 0,
     };
     buf.extend_from_slice(header.as_slice());
-    let mut netfilter = Nfgenmsg { nfgen_family: head.family, ..Nfgenmsg::default() };
+    let mut netfilter = Nfgenmsg {
+        nfgen_family: head.family,
+        ..Nfgenmsg::default()
+    };
     netfilter.set_res_id(head.res_id);
     buf.extend_from_slice(netfilter.as_slice());
     attributes(buf);
@@ -128,7 +137,10 @@ impl<'a> Iterator for Messages<'a> {
         let header = Nlmsghdr::new_from_slice(self.rest.get(..Nlmsghdr::len())?)?;
         let len = usize::try_from(header.len).ok()?;
         let payload = self.rest.get(Nlmsghdr::len()..len)?;
-        self.rest = self.rest.get(utils::nla_align_up(len)..).unwrap_or_default();
+        self.rest = self
+            .rest
+            .get(utils::nla_align_up(len)..)
+            .unwrap_or_default();
         Some(Message {
             kind: header.r#type,
             flags: header.flags,
@@ -151,12 +163,18 @@ mod tests {
     #[test]
     fn a_message_is_read_back_as_it_was_written() {
         let mut buf = Vec::new();
-        let head = Head { seq: 7, ..Head::new(kind::GET_TABLE, flags::ACK) };
+        let head = Head {
+            seq: 7,
+            ..Head::new(kind::GET_TABLE, flags::ACK)
+        };
         message(&mut buf, head, |buf| buf.extend_from_slice(&[1, 2, 3]));
         message(&mut buf, head, |_| {});
         let read: Vec<_> = Messages::new(&buf).collect();
         assert_eq!(read.len(), 2);
-        assert_eq!((read[0].kind, read[0].seq, read[0].family()), (kind::GET_TABLE, 7, INET));
+        assert_eq!(
+            (read[0].kind, read[0].seq, read[0].family()),
+            (kind::GET_TABLE, 7, INET)
+        );
         assert_eq!(read[0].attributes(), [1, 2, 3, 0]);
     }
 

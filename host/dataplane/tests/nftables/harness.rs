@@ -43,7 +43,11 @@ pub(crate) fn run(name: &str, body: impl FnOnce()) {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     let ran = output.status.success() && text.contains("1 passed");
-    assert!(ran, "in its namespace, {test} failed: {}\n{text}\n{errors}", output.status);
+    assert!(
+        ran,
+        "in its namespace, {test} failed: {}\n{text}\n{errors}",
+        output.status
+    );
 }
 
 /// Runs a shell command that has to succeed; returns its output.

@@ -9,14 +9,20 @@ use evenkeel_dataplane::nftables::Nftables;
 use crate::harness::{in_a_namespace, sh};
 
 fn key(port: u16) -> ServiceKey {
-    ServiceKey { addr: [192, 0, 2, 1].into(), port, protocol: Protocol::Tcp }
+    ServiceKey {
+        addr: [192, 0, 2, 1].into(),
+        port,
+        protocol: Protocol::Tcp,
+    }
 }
 
 fn service(first: u32, plan: &[u32]) -> ServiceState {
     let id = |n: u32| BackendId::new(first + n).unwrap();
     ServiceState {
         snat: false,
-        backends: (0..3u8).map(|n| (id(n.into()), ([10, 0, 0, n + 1], 80).into())).collect(),
+        backends: (0..3u8)
+            .map(|n| (id(n.into()), ([10, 0, 0, n + 1], 80).into()))
+            .collect(),
         spread: Spread::Slots {
             selector: Selector::Sequence,
             slots: plan.iter().map(|n| id(*n)).collect(),
@@ -26,7 +32,11 @@ fn service(first: u32, plan: &[u32]) -> ServiceState {
 
 fn wanted() -> State {
     State {
-        services: [(key(80), service(1, &[0, 1, 2])), (key(81), service(11, &[0]))].into(),
+        services: [
+            (key(80), service(1, &[0, 1, 2])),
+            (key(81), service(11, &[0])),
+        ]
+        .into(),
         hairpin: ["10.0.0.0/24".parse().unwrap()].into(),
     }
 }
@@ -55,8 +65,16 @@ fn is_repaired(vandalism: &[&str]) {
         let seen = plane.read().unwrap();
         assert_ne!(seen, wanted(), "{command} was not seen");
         plane.apply(&diff(&seen, &wanted())).unwrap();
-        assert_eq!(plane.read().unwrap(), wanted(), "{command} was not repaired");
-        assert_eq!(all().lines().count(), good.lines().count(), "{command} left something");
+        assert_eq!(
+            plane.read().unwrap(),
+            wanted(),
+            "{command} was not repaired"
+        );
+        assert_eq!(
+            all().lines().count(),
+            good.lines().count(),
+            "{command} left something"
+        );
     }
 }
 

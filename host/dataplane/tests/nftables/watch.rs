@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::{Change, ServiceState, Spread};
 use evenkeel_dataplane::DataPlane;
-use evenkeel_dataplane::nftables::{Noticed, Nftables};
+use evenkeel_dataplane::nftables::{Nftables, Noticed};
 
 use crate::harness::{in_a_namespace, sh};
 

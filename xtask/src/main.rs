@@ -7,6 +7,7 @@
 mod build;
 mod ci;
 mod cmd;
+mod demo;
 mod setup;
 mod tally;
 mod test;
@@ -32,6 +33,8 @@ enum Task {
     Test(test::Options),
     /// All that has to pass before a change is taken: format, lints, documentation, tests
     Ci,
+    /// The main job, live, in a private network: servers fail and return, the daemon is killed, traffic goes on
+    Demo(demo::Options),
 }
 
 fn main() -> Result<()> {
@@ -40,5 +43,6 @@ fn main() -> Result<()> {
         Task::Build(options) => build::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Ci => ci::run(),
+        Task::Demo(options) => demo::run(&options),
     }
 }

@@ -23,8 +23,16 @@ pub struct Usable {
 /// # Errors
 /// When the plan does not fit the servers: see [`Plan::spread`]. A server of weight 0 may be in no slot.
 pub fn accept(given: &[Usable], plan: &Plan) -> Result<Option<Spread>, PlanError> {
-    let taking: BTreeSet<BackendId> = given.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
-    if taking.is_empty() { Ok(None) } else { plan.spread(&taking).map(Some) }
+    let taking: BTreeSet<BackendId> = given
+        .iter()
+        .filter(|s| s.weight > 0)
+        .map(|s| s.id)
+        .collect();
+    if taking.is_empty() {
+        Ok(None)
+    } else {
+        plan.spread(&taking).map(Some)
+    }
 }
 
 /// What the kernel should hold for a service whose servers that are up are `up`, by the last good plan of its scheduler.
@@ -45,16 +53,26 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         Some(Spread::Refuse) => Spread::Refuse,
         None => in_turn(),
         Some(Spread::Slots { selector, slots }) => {
-            let left: Vec<BackendId> =
-                slots.iter().copied().filter(|id| taking.contains(id)).collect();
+            let left: Vec<BackendId> = slots
+                .iter()
+                .copied()
+                .filter(|id| taking.contains(id))
+                .collect();
             if left.is_empty() {
                 in_turn()
             } else {
-                Spread::Slots { selector: *selector, slots: left }
+                Spread::Slots {
+                    selector: *selector,
+                    slots: left,
+                }
             }
         }
     };
-    ServiceState { snat, backends, spread }
+    ServiceState {
+        snat,
+        backends,
+        spread,
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +85,11 @@ mod tests {
     }
 
     fn server(n: u32, weight: u32) -> Usable {
-        Usable { id: id(n), address: ([10, 1, 0, 1], u16::try_from(n).unwrap()).into(), weight }
+        Usable {
+            id: id(n),
+            address: ([10, 1, 0, 1], u16::try_from(n).unwrap()).into(),
+            weight,
+        }
     }
 
     fn slots(ids: &[u32]) -> Spread {
@@ -79,7 +101,13 @@ mod tests {
 
     fn table(runs: &[(u32, u32)]) -> Plan {
         Plan::Table {
-            slots: runs.iter().map(|(n, width)| Run { id: id(*n), width: *width }).collect(),
+            slots: runs
+                .iter()
+                .map(|(n, width)| Run {
+                    id: id(*n),
+                    width: *width,
+                })
+                .collect(),
             selector: Selector::Sequence,
             refresh_ms: None,
         }
@@ -97,15 +125,27 @@ mod tests {
     #[test]
     fn a_plan_is_refused_that_names_a_draining_or_unknown_server_or_has_no_slots() {
         let given = [server(1, 1), server(2, 0)];
-        assert_eq!(accept(&given, &table(&[(1, 1), (2, 1)])), Err(PlanError::UnknownBackend(2)));
-        assert_eq!(accept(&given, &table(&[(9, 1)])), Err(PlanError::UnknownBackend(9)));
-        assert_eq!(accept(&given, &table(&[(1, 0)])), Err(PlanError::EmptyRun(1)));
+        assert_eq!(
+            accept(&given, &table(&[(1, 1), (2, 1)])),
+            Err(PlanError::UnknownBackend(2))
+        );
+        assert_eq!(
+            accept(&given, &table(&[(9, 1)])),
+            Err(PlanError::UnknownBackend(9))
+        );
+        assert_eq!(
+            accept(&given, &table(&[(1, 0)])),
+            Err(PlanError::EmptyRun(1))
+        );
         assert_eq!(accept(&given, &table(&[])), Err(PlanError::Empty));
         assert_eq!(
             accept(&given, &table(&[(1, u32::MAX), (1, u32::MAX)])),
             Err(PlanError::TooLarge(2 * u64::from(u32::MAX)))
         );
-        assert_eq!(accept(&given, &Plan::PerConnection), Err(PlanError::PerConnection));
+        assert_eq!(
+            accept(&given, &Plan::PerConnection),
+            Err(PlanError::PerConnection)
+        );
     }
 
     #[test]
@@ -113,7 +153,11 @@ mod tests {
         assert_eq!(accept(&[server(1, 0)], &table(&[])), Ok(None));
         let state = service_state(false, &[server(1, 0)], Some(&slots(&[1])));
         assert_eq!(state.spread, Spread::Refuse);
-        assert_eq!(state.backends.len(), 1, "a draining server keeps its connections");
+        assert_eq!(
+            state.backends.len(),
+            1,
+            "a draining server keeps its connections"
+        );
     }
 
     #[test]
@@ -125,7 +169,10 @@ mod tests {
     #[test]
     fn servers_take_turns_where_an_older_plan_has_none_of_them() {
         let up = [server(2, 1), server(3, 5)];
-        assert_eq!(service_state(false, &up, Some(&slots(&[1]))).spread, slots(&[2, 3]));
+        assert_eq!(
+            service_state(false, &up, Some(&slots(&[1]))).spread,
+            slots(&[2, 3])
+        );
         assert_eq!(service_state(false, &up, None).spread, slots(&[2, 3]));
     }
 

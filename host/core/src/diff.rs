@@ -8,10 +8,16 @@ use crate::state::{Change, State};
 /// The changes that turn `actual` into `wanted`; empty exactly if they are equal. Services to be removed come first.
 #[must_use]
 pub fn diff(actual: &State, wanted: &State) -> Vec<Change> {
-    let keys: BTreeSet<ServiceKey> =
-        actual.services.keys().chain(wanted.services.keys()).copied().collect();
-    let mut changes: Vec<Change> =
-        keys.iter().filter_map(|key| diff_service(actual, wanted, key)).collect();
+    let keys: BTreeSet<ServiceKey> = actual
+        .services
+        .keys()
+        .chain(wanted.services.keys())
+        .copied()
+        .collect();
+    let mut changes: Vec<Change> = keys
+        .iter()
+        .filter_map(|key| diff_service(actual, wanted, key))
+        .collect();
     changes.sort_by_key(|change| !matches!(change, Change::Remove(_)));
     if actual.hairpin != wanted.hairpin {
         changes.push(Change::Hairpin(wanted.hairpin.clone()));

@@ -51,7 +51,11 @@ impl Ids {
     /// The lowest number after the last one given, going round: a released number rests as long as possible.
     fn next_free(&mut self) -> Option<BackendId> {
         for _ in 0..BackendId::MAX {
-            self.last = if self.last >= BackendId::MAX { 1 } else { self.last + 1 };
+            self.last = if self.last >= BackendId::MAX {
+                1
+            } else {
+                self.last + 1
+            };
             let id = BackendId::new(self.last)?;
             if !self.taken.contains(&id) {
                 return Some(id);
@@ -68,7 +72,11 @@ mod tests {
     use crate::state::{ServiceState, Spread};
 
     fn key(port: u16) -> ServiceKey {
-        ServiceKey { addr: [10, 0, 0, 1].into(), port, protocol: Protocol::Tcp }
+        ServiceKey {
+            addr: [10, 0, 0, 1].into(),
+            port,
+            protocol: Protocol::Tcp,
+        }
     }
 
     fn server(n: u8) -> SocketAddr {
@@ -97,7 +105,11 @@ mod tests {
         let mut state = State::default();
         state.services.insert(
             key(80),
-            ServiceState { snat: false, backends: [(id, server(1))].into(), spread: Spread::Refuse },
+            ServiceState {
+                snat: false,
+                backends: [(id, server(1))].into(),
+                spread: Spread::Refuse,
+            },
         );
         let mut ids = Ids::adopt(&state);
         assert_eq!(ids.get(key(80), server(1)), Some(id));

@@ -52,7 +52,9 @@ pub enum PlanError {
     #[error("the plan has {0} slots, more than the {MAX_SLOTS} allowed")]
     TooLarge(u64),
     /// Not offered by this host yet.
-    #[error("the scheduler wants to decide each connection, which this version of Evenkeel does not offer")]
+    #[error(
+        "the scheduler wants to decide each connection, which this version of Evenkeel does not offer"
+    )]
     PerConnection,
 }
 
@@ -65,7 +67,11 @@ impl Plan {
         match self {
             Self::None => Ok(Spread::Refuse),
             Self::PerConnection => Err(PlanError::PerConnection),
-            Self::Table { slots, selector, refresh_ms: _ } => {
+            Self::Table {
+                slots,
+                selector,
+                refresh_ms: _,
+            } => {
                 let total: u64 = slots.iter().map(|run| u64::from(run.width)).sum();
                 if total == 0 && slots.is_empty() {
                     return Err(PlanError::Empty);
@@ -83,7 +89,10 @@ impl Plan {
                     }
                     laid_out.extend((0..run.width).map(|_| run.id));
                 }
-                Ok(Spread::Slots { selector: *selector, slots: laid_out })
+                Ok(Spread::Slots {
+                    selector: *selector,
+                    slots: laid_out,
+                })
             }
         }
     }

@@ -21,7 +21,11 @@ impl BackendId {
     /// `None` for 0 and above [`Self::MAX`].
     #[must_use]
     pub const fn new(id: u32) -> Option<Self> {
-        if id == 0 || id > Self::MAX { None } else { Some(Self(id)) }
+        if id == 0 || id > Self::MAX {
+            None
+        } else {
+            Some(Self(id))
+        }
     }
 
     /// The number.

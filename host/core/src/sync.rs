@@ -146,8 +146,10 @@ impl KernelSync {
         let changes = match &self.dirty {
             Dirty::All => diff(actual, &self.wanted),
             Dirty::Services(keys) => {
-                let mut changes: Vec<Change> =
-                    keys.iter().filter_map(|key| diff_service(actual, &self.wanted, key)).collect();
+                let mut changes: Vec<Change> = keys
+                    .iter()
+                    .filter_map(|key| diff_service(actual, &self.wanted, key))
+                    .collect();
                 if self.hairpin_dirty && actual.hairpin != self.wanted.hairpin {
                     changes.push(Change::Hairpin(self.wanted.hairpin.clone()));
                 }
@@ -207,7 +209,10 @@ impl KernelSync {
         if self.held || self.under_way.is_some() {
             return None;
         }
-        Some(self.not_before.map_or(self.next_resync, |at| at.min(self.next_resync)))
+        Some(
+            self.not_before
+                .map_or(self.next_resync, |at| at.min(self.next_resync)),
+        )
     }
 
     /// Whether nothing is left to be done, as far as known.
@@ -220,7 +225,9 @@ impl KernelSync {
     }
 
     fn fail(&mut self, now: Instant) {
-        let wait = RETRY_MIN.saturating_mul(1 << self.failures.min(10)).min(RETRY_MAX);
+        let wait = RETRY_MIN
+            .saturating_mul(1 << self.failures.min(10))
+            .min(RETRY_MAX);
         self.failures += 1;
         self.not_before = Some(now + wait);
     }
@@ -231,8 +238,11 @@ impl KernelSync {
             Dirty::All => true,
             Dirty::Services(keys) => keys.contains(key),
         };
-        let keys: BTreeSet<&ServiceKey> =
-            read.services.keys().chain(self.wanted.services.keys()).collect();
+        let keys: BTreeSet<&ServiceKey> = read
+            .services
+            .keys()
+            .chain(self.wanted.services.keys())
+            .collect();
         keys.into_iter()
             .filter(|key| !pending(key))
             .filter_map(|key| {

@@ -1,2 +1,92 @@
-//! The daemon and command line.
-fn main() {}
+//! Evenkeel: a layer-4 load balancer whose packets stay in the kernel and whose policy is plugins.
+//!
+//! `evenkeel run` is in [`app`]; the other commands are in [`commands`].
+
+mod addresses;
+mod app;
+mod cli;
+mod commands;
+mod control;
+mod director;
+mod exit;
+mod kernel;
+mod lock;
+mod network;
+mod preflight;
+mod prepare;
+mod prober;
+mod probers;
+mod status;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command, PluginCommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            commands::complain(&error);
+            exit::code(&error)
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<()> {
+    telemetry::init(&cli.log, cli.log_format)?;
+    match cli.command {
+        Command::Run(args) => {
+            limits::raise_open_files();
+            runtime()?.block_on(app::run(args))
+        }
+        Command::Check {
+            config,
+            no_preflight,
+        } => runtime()?.block_on(commands::check::run(config, !no_preflight)),
+        Command::Status { json, socket } => {
+            runtime()?.block_on(commands::status::run(&socket, json))
+        }
+        Command::Plugin(PluginCommand::List {
+            config,
+            plugin_dirs,
+        }) => commands::plugin::list(config.as_deref(), plugin_dirs),
+        Command::Plugin(PluginCommand::Inspect { file }) => commands::plugin::inspect(&file),
+        Command::Plugin(PluginCommand::Pack { module, output }) => {
+            commands::plugin::pack(&module, &output)
+        }
+        Command::Flush { table, socket } => {
+            runtime()?.block_on(commands::flush::run(&table, &socket))
+        }
+    }
+}
+
+/// Threads for tasks as many as cores; some more on which plugins may be asked and files be read.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.max(2))
+        .max_blocking_threads(2 * cores + 6)
+        .thread_name("evenkeel")
+        .enable_all()
+        .build()?)
+}
+
+mod limits {
+    //! Limits of the process.
+
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use tracing::debug;
+
+    /// A check needs a descriptor, and there may be thousands under way.
+    pub(crate) fn raise_open_files() {
+        let raised = getrlimit(Resource::RLIMIT_NOFILE)
+            .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+        if let Err(error) = raised {
+            debug!(%error, "cannot raise the limit of open files");
+        }
+    }
+}

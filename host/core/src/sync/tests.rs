@@ -8,13 +8,20 @@ use crate::state::{BackendId, Selector, Spread};
 
 const RESYNC: Duration = Duration::from_secs(30);
 
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some instant to count from"
+)]
 fn epoch() -> Instant {
     Instant::now()
 }
 
 fn key(port: u16) -> ServiceKey {
-    ServiceKey { addr: [10, 0, 0, 1].into(), port, protocol: Protocol::Tcp }
+    ServiceKey {
+        addr: [10, 0, 0, 1].into(),
+        port,
+        protocol: Protocol::Tcp,
+    }
 }
 
 fn service(id: u32) -> ServiceState {
@@ -22,7 +29,10 @@ fn service(id: u32) -> ServiceState {
     ServiceState {
         snat: false,
         backends: [(id, ([10, 1, 0, 1], 80).into())].into(),
-        spread: Spread::Slots { selector: Selector::Sequence, slots: vec![id] },
+        spread: Spread::Slots {
+            selector: Selector::Sequence,
+            slots: vec![id],
+        },
     }
 }
 
@@ -40,7 +50,10 @@ fn nothing_is_done_before_the_start_is_complete() {
     sync.want(key(80), Some(service(1)));
     assert_eq!(sync.next(now), None);
     sync.release();
-    assert_eq!(sync.next(now), Some(Step::Apply(vec![Change::Put(key(80), service(1))])));
+    assert_eq!(
+        sync.next(now),
+        Some(Step::Apply(vec![Change::Put(key(80), service(1))]))
+    );
 }
 
 #[test]
@@ -52,7 +65,10 @@ fn services_left_by_an_earlier_process_and_not_wanted_are_removed() {
     let mut sync = KernelSync::new(left, RESYNC, now);
     sync.want(key(80), Some(service(1)));
     sync.release();
-    assert_eq!(sync.next(now), Some(Step::Apply(vec![Change::Remove(key(81))])));
+    assert_eq!(
+        sync.next(now),
+        Some(Step::Apply(vec![Change::Remove(key(81))]))
+    );
 }
 
 #[test]
@@ -109,9 +125,16 @@ fn what_others_changed_is_found_and_repaired() {
     let damage = sync.read_done(Some(found), now);
     assert_eq!(
         damage,
-        [(key(80), Damage::Changed), (key(81), Damage::Missing), (key(99), Damage::Foreign)].into()
+        [
+            (key(80), Damage::Changed),
+            (key(81), Damage::Missing),
+            (key(99), Damage::Foreign)
+        ]
+        .into()
     );
-    let Some(Step::Apply(changes)) = sync.next(now) else { panic!("no repair") };
+    let Some(Step::Apply(changes)) = sync.next(now) else {
+        panic!("no repair")
+    };
     assert_eq!(
         changes,
         vec![

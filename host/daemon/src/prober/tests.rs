@@ -322,7 +322,10 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -347,6 +350,9 @@ async fn the_log_names_each_change_once_with_service_server_and_reason() {
         .without_time()
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
+    // With one subscriber only, tracing asks the one of the thread that comes first to a place whether it is to be logged; that may
+    // be another test's thread, which has none. With two it asks both.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
 
     let checker = Arc::new(Scripted::default());
     let (events, _reported) = mpsc::channel(64);

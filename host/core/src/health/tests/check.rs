@@ -178,11 +178,9 @@ fn a_plugin_that_fails_changes_nothing_and_counts_as_nothing() {
         vec![Outcome::Degraded(40)],
     ] {
         let mut run = Run::new(article());
-        before
-            .into_iter()
-            .for_each(|outcome| {
-                run.check(outcome);
-            });
+        before.into_iter().for_each(|outcome| {
+            run.check(outcome);
+        });
         let (up, share) = (run.is_up(), run.machine.health().share);
         for _ in 0..20 {
             assert_eq!(run.check(plugin_fault()), None);

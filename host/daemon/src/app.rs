@@ -1,0 +1,405 @@
+//! `evenkeel run`: wires the director to the outside world.
+//!
+//! ```text
+//!   SIGHUP --> prepare (blocking thread) --+
+//!   probers (a task each) -- health -------+                      +--> blocking threads (scheduler plugins) --+
+//!   control socket (a task) -- questions --+--> App, one task: ---+--> kernel thread (data plane) ------------+--> inputs
+//!   address changes (a task) --------------+    the Director      +--> addresses (rtnetlink)                  |
+//!   kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use evenkeel_core::health::Standing;
+use evenkeel_core::manifest::Setting;
+use evenkeel_core::model::{Daemon, ServiceKey};
+use evenkeel_core::state::State;
+use evenkeel_dataplane::DataPlane as _;
+use evenkeel_dataplane::nftables::Nftables;
+use evenkeel_runtime::{Failure, Plugin, PluginError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::cli::ConfigArgs;
+use crate::control::{Answer, Asked, ControlSocket, Request};
+use crate::director::{Director, Effect, Input, Job};
+use crate::exit::{self, Failed};
+use crate::kernel::{Kernel, WATCH_PATIENCE, Watcher};
+use crate::lock::Lock;
+use crate::network::Network;
+use crate::prepare::{PrepareError, Prepared, Preparer};
+use crate::probers::Probers;
+use crate::status::Status;
+
+/// Health events that wait for the director before probers have to wait.
+const HEALTH_BACKLOG: usize = 1024;
+/// Questions that wait for the director.
+const QUESTIONS_BACKLOG: usize = 16;
+/// Inputs taken in at once before the director is asked what to do about them.
+const INPUT_BATCH: usize = 4096;
+
+/// Balances until told to end.
+///
+/// # Errors
+/// When the daemon cannot start; what fails later is logged and tried again.
+pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
+    let config = args.config.clone();
+    let (preparer, prepared) = tokio::task::spawn_blocking(move || {
+        let mut preparer = Preparer::new(args)?;
+        let prepared = preparer.prepare(|_| None)?;
+        Ok::<_, PrepareError>((preparer, prepared))
+    })
+    .await
+    .context("the configuration's thread")??;
+    warn_of(&prepared);
+    let daemon = prepared.model.daemon.clone();
+    let lock = Lock::take(&daemon.socket)?;
+    let (plane, adopted) = open_dataplane(&daemon)?;
+    let control = ControlSocket::bind(&daemon.socket)?;
+    info!(
+        config = %config.display(),
+        services = prepared.model.services.len(),
+        adopted = adopted.services.len(),
+        version = env!("CARGO_PKG_VERSION"),
+        "started"
+    );
+    let (questions, asked) = mpsc::channel(QUESTIONS_BACKLOG);
+    let serving = tokio::spawn(control.serve(questions));
+    let outcome = App::start(preparer, prepared, daemon, plane, &adopted)?
+        .serve(asked)
+        .await;
+    serving.abort();
+    // Dropped only now: the next daemon waits until this one does nothing any more.
+    let _ = serving.await;
+    drop(lock);
+    outcome
+}
+
+fn warn_of(prepared: &Prepared) {
+    for warning in &prepared.warnings {
+        warn!("{warning}");
+    }
+}
+
+/// Opens the data plane, says what it is, and reads what an earlier daemon has left.
+fn open_dataplane(daemon: &Daemon) -> anyhow::Result<(Nftables, State)> {
+    let mut plane = Nftables::new(&daemon.table)?;
+    let probe = plane.probe()?;
+    info!(
+        dataplane = plane.name(),
+        found = probe.summary,
+        "data plane"
+    );
+    for problem in &probe.problems {
+        if problem.fatal {
+            let message = format!(
+                "the nftables data plane cannot work here: {}; {}",
+                problem.what, problem.remedy
+            );
+            return Err(Failed::new(exit::FAILURE, message).into());
+        }
+        warn!(remedy = problem.remedy, "{}", problem.what);
+    }
+    let adopted = plane.read()?;
+    Ok((plane, adopted))
+}
+
+/// What a server was before the daemon started: the kernel knows.
+fn found_in(
+    adopted: &State,
+    service: &ServiceKey,
+    server: SocketAddr,
+    now: Instant,
+) -> Option<Standing> {
+    let state = adopted.services.get(service)?;
+    Some(
+        if state.backends.values().any(|address| *address == server) {
+            Standing::up(now)
+        } else {
+            Standing::down(
+                now,
+                "out of the pool when the daemon started; not checked yet",
+            )
+        },
+    )
+}
+
+type Reload = JoinHandle<(Preparer, Result<Prepared, PrepareError>)>;
+
+struct App {
+    started: Instant,
+    daemon: Daemon,
+    director: Director,
+    kernel: Kernel,
+    network: Network,
+    probers: Probers,
+    health: mpsc::Receiver<crate::prober::HealthEvent>,
+    inputs: mpsc::UnboundedReceiver<Input>,
+    to_inputs: mpsc::UnboundedSender<Input>,
+    /// Away while a reload is being prepared.
+    preparer: Option<Preparer>,
+    config: String,
+    reload: Option<Reload>,
+    reload_again: bool,
+    reload_problem: Option<String>,
+    _watcher: Option<Watcher>,
+}
+
+impl App {
+    fn start(
+        preparer: Preparer,
+        prepared: Prepared,
+        daemon: Daemon,
+        plane: Nftables,
+        adopted: &State,
+    ) -> anyhow::Result<Self> {
+        let now = Instant::now();
+        let (to_inputs, inputs) = mpsc::unbounded_channel();
+        let watcher = match plane.watch(WATCH_PATIENCE) {
+            Ok(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
+            Err(error) => {
+                warn!(%error, "cannot notice at once when others change our rules; reading them from time to time does");
+                None
+            }
+        };
+        let (events, health) = mpsc::channel(HEALTH_BACKLOG);
+        let mut app = Self {
+            started: now,
+            director: Director::new(adopted.clone(), daemon.resync, now),
+            kernel: Kernel::start(Box::new(plane), to_inputs.clone())?,
+            network: Network::start(to_inputs.clone()),
+            probers: Probers::new(events),
+            daemon,
+            health,
+            inputs,
+            to_inputs,
+            config: preparer.file().display().to_string(),
+            preparer: Some(preparer),
+            reload: None,
+            reload_again: false,
+            reload_problem: None,
+            _watcher: watcher,
+        };
+        app.configure(prepared, Some(adopted));
+        Ok(app)
+    }
+
+    fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
+        let now = Instant::now();
+        let checks = std::mem::take(&mut prepared.checks);
+        self.network.configure(&prepared.model);
+        self.director.configure(prepared, adopted, now);
+        self.probers.configure(checks, |service, server| {
+            adopted.and_then(|adopted| found_in(adopted, service, server, now))
+        });
+        self.take_snapshots(now);
+    }
+
+    /// Tells the director how every server is: new ones are not heard of otherwise until something changes.
+    fn take_snapshots(&mut self, now: Instant) {
+        for input in self.probers.snapshots() {
+            self.director.handle(input, now);
+        }
+    }
+
+    async fn serve(mut self, mut asked: mpsc::Receiver<Asked>) -> anyhow::Result<()> {
+        let mut hangup = listen(SignalKind::hangup())?;
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut batch = Vec::new();
+        loop {
+            let now = Instant::now();
+            for effect in self.director.effects(now) {
+                self.carry_out(effect);
+            }
+            if self.director.settled() {
+                self.network.ready();
+            }
+            let wake = self.director.poll_at().map(tokio::time::Instant::from_std);
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => self.begin_reload(),
+                Some(event) = self.health.recv() => self.take_health(event),
+                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
+                    let now = Instant::now();
+                    for input in batch.drain(..) {
+                        self.director.handle(input, now);
+                    }
+                }
+                outcome = finished(&mut self.reload) => self.end_reload(outcome),
+                Some(question) = asked.recv() => self.answer(question),
+                () = sleep_until(wake) => {}
+            }
+        }
+        info!(
+            "ending; the kernel's rules and addresses stay, and traffic goes on (`evenkeel flush` removes them)"
+        );
+        Ok(())
+    }
+
+    /// One event, and those that came with it: a switch that fails takes many servers at once.
+    fn take_health(&mut self, first: crate::prober::HealthEvent) {
+        let now = Instant::now();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            let input = Input::Health {
+                service: event.service,
+                server: event.server,
+                health: event.health,
+            };
+            self.director.handle(input, now);
+            next = self.health.try_recv().ok();
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Kernel(step) => self.kernel.step(step),
+            Effect::Kill(backend) => self.kernel.kill(backend),
+            Effect::Ask { service, job } => self.ask_scheduler(service, job),
+        }
+    }
+
+    fn ask_scheduler(&self, service: ServiceKey, job: Job) {
+        let inputs = self.to_inputs.clone();
+        tokio::spawn(async move {
+            let number = job.number;
+            let plugin = job.plugin();
+            let done = match tokio::task::spawn_blocking(move || job.run()).await {
+                Ok(done) => done,
+                Err(error) => Err(PluginError {
+                    plugin: plugin.manifest().name.clone(),
+                    version: plugin.manifest().version.clone(),
+                    failure: Failure::Trap(format!("the host failed: {error}")),
+                }),
+            };
+            // Nobody listens any more when the daemon is ending.
+            let _ = inputs.send(Input::Answered {
+                service,
+                number,
+                done,
+            });
+        });
+    }
+
+    fn begin_reload(&mut self) {
+        let Some(mut preparer) = self.preparer.take() else {
+            self.reload_again = true;
+            return;
+        };
+        info!(config = self.config, "reading the configuration again");
+        let seated: BTreeMap<ServiceKey, (Arc<dyn Plugin>, Vec<Setting>)> = self.director.seated();
+        self.reload = Some(tokio::task::spawn_blocking(move || {
+            let prepared = preparer.prepare(|key| {
+                seated
+                    .get(key)
+                    .map(|(plugin, settings)| (plugin, settings.as_slice()))
+            });
+            (preparer, prepared)
+        }));
+    }
+
+    fn end_reload(&mut self, outcome: (Preparer, Result<Prepared, PrepareError>)) {
+        let (preparer, prepared) = outcome;
+        self.preparer = Some(preparer);
+        match prepared {
+            Ok(prepared) => {
+                warn_of(&prepared);
+                self.warn_of_restart(&prepared.model.daemon);
+                info!(
+                    services = prepared.model.services.len(),
+                    "the new configuration is in force"
+                );
+                self.reload_problem = None;
+                self.configure(prepared, None);
+            }
+            Err(problem) => {
+                error!("the new configuration is refused, and the one in force stays:\n{problem}");
+                self.reload_problem = Some(problem.to_string());
+            }
+        }
+        if std::mem::take(&mut self.reload_again) {
+            self.begin_reload();
+        }
+    }
+
+    /// Some settings cannot change while the daemon runs.
+    fn warn_of_restart(&mut self, new: &Daemon) {
+        let changed = [
+            ("socket", self.daemon.socket != new.socket),
+            ("table", self.daemon.table != new.table),
+            ("cache_dir", self.daemon.cache_dir != new.cache_dir),
+            ("sandbox", self.daemon.sandbox != new.sandbox),
+        ];
+        for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+            warn!(
+                key,
+                "a change of this key takes effect when the daemon is started again"
+            );
+        }
+    }
+
+    fn answer(&mut self, question: Asked) {
+        let Request::Status = question.request;
+        let now = Instant::now();
+        self.take_snapshots(now);
+        let mut status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            up_seconds: now.duration_since(self.started).as_secs(),
+            config: self.config.clone(),
+            reload_problem: self.reload_problem.clone(),
+            dataplane: "nftables".to_owned(),
+            table: self.daemon.table.clone(),
+            settled: self.director.settled(),
+            kernel: self.kernel.report(),
+            network_problem: self.network.problem(),
+            services: self.director.report(now),
+        };
+        let counters = self.kernel.counters();
+        tokio::spawn(async move {
+            status.count(&counters.await);
+            // Whoever asked may have gone.
+            let _ = question.reply.send(Answer::Status(Box::new(status)));
+        });
+    }
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen for signals")
+}
+
+async fn sleep_until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the reload under way; for ever if there is none.
+async fn finished(reload: &mut Option<Reload>) -> (Preparer, Result<Prepared, PrepareError>) {
+    loop {
+        match reload {
+            Some(handle) => match handle.await {
+                Ok(outcome) => {
+                    *reload = None;
+                    return outcome;
+                }
+                Err(error) => {
+                    // Only a bug of ours gets here; the configuration in force stays, but no other can be read.
+                    error!(%error, "bug: reading the configuration has failed");
+                    *reload = None;
+                }
+            },
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where the configuration is looked for.
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/evenkeel/evenkeel.toml";
+/// Where the control socket is, unless the configuration or `--socket` says otherwise.
+pub(crate) const DEFAULT_SOCKET: &str = "/run/evenkeel/evenkeel.sock";
+
+/// A layer-4 load balancer whose packets stay in the kernel and whose policy is plugins.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, after_help = crate::exit::HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What is logged, as LEVEL or TARGET=LEVEL,...: error, warn, info, debug, trace.
+    #[arg(
+        long,
+        global = true,
+        env = "EVENKEEL_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub(crate) log: String,
+
+    /// How it is logged.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line of text each.
+    Text,
+    /// A JSON object each.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Balance, as the configuration says, until SIGTERM. SIGHUP reads the configuration again.
+    ///
+    /// When it ends, however it ends, the kernel's rules stay and traffic goes on; the next start takes them over.
+    Run(ConfigArgs),
+
+    /// Check a configuration and this machine without touching anything.
+    Check {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Check the file and its plugins only, not this machine.
+        #[arg(long)]
+        no_preflight: bool,
+    },
+
+    /// Show the virtual services and their real servers.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// The daemon's control socket.
+        #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+        socket: PathBuf,
+    },
+
+    /// Work with plugin files.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+
+    /// Remove all that is Evenkeel's from the kernel: its table, and the addresses that it has put on interfaces.
+    ///
+    /// Established connections of virtual services end. Refused while a daemon runs, which would put everything back.
+    Flush {
+        /// Name of the nftables table.
+        #[arg(long, default_value = "evenkeel")]
+        table: String,
+        /// Where a running daemon's control socket would be.
+        #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+        socket: PathBuf,
+    },
+}
+
+/// A configuration, and what the command line puts in place of parts of it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub(crate) config: PathBuf,
+
+    /// Look for plugins here, in place of the configuration's `plugin_dirs`. May be given several times.
+    #[arg(long = "plugin-dir", value_name = "DIR")]
+    pub(crate) plugin_dirs: Vec<PathBuf>,
+
+    /// The control socket, in place of the configuration's `socket`.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// List the plugins that a configuration could name.
+    List {
+        /// The configuration whose `plugin_dirs` are meant; without one, the default directories.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Look here instead. May be given several times.
+        #[arg(long = "plugin-dir", value_name = "DIR")]
+        plugin_dirs: Vec<PathBuf>,
+    },
+    /// Show what a plugin file says about itself: its settings with their defaults.
+    Inspect {
+        /// The plugin file.
+        file: PathBuf,
+    },
+    /// Make a plugin file of the module that `cargo build --target wasm32-unknown-unknown` has made.
+    Pack {
+        /// The module.
+        module: PathBuf,
+        /// Where the plugin is written.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}

@@ -1,0 +1,34 @@
+//! `evenkeel flush`.
+
+use std::path::Path;
+
+use evenkeel_dataplane::DataPlane as _;
+use evenkeel_dataplane::nftables::Nftables;
+
+use crate::addresses::{AddressChange, Addresses};
+use crate::exit::{self, Failed};
+use crate::lock::Lock;
+
+/// Removes our table and our addresses.
+///
+/// # Errors
+/// [`exit::RUNNING`] while a daemon runs; others when something could not be removed.
+pub(crate) async fn run(table: &str, socket: &Path) -> anyhow::Result<()> {
+    // Held until the end, so that no daemon starts meanwhile.
+    let _lock = Lock::take(socket)?;
+    let mut addresses = Addresses::open()?;
+    let removed = addresses.remove_all().await?;
+    for change in &removed.changes {
+        if let AddressChange::Removed(address) = change {
+            super::print(&format!("removed address {address}\n"))?;
+        }
+    }
+    let mut plane = Nftables::new(table)?;
+    plane.clear()?;
+    super::print(&format!("removed table inet {table}\n"))?;
+    if removed.failures.is_empty() {
+        return Ok(());
+    }
+    let failures: Vec<String> = removed.failures.iter().map(ToString::to_string).collect();
+    Err(Failed::new(exit::FAILURE, failures.join("; ")).into())
+}

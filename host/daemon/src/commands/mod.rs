@@ -1,0 +1,25 @@
+//! The commands that end by themselves.
+
+pub(crate) mod check;
+pub(crate) mod flush;
+pub(crate) mod plugin;
+pub(crate) mod status;
+
+use std::io::Write as _;
+
+/// Prints to standard output. A reader that has gone (`| head`) is no error.
+///
+/// # Errors
+/// When it cannot be written for another reason, such as a full disk.
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Prints an error to standard error, where every command's errors go.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Where standard error is gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr().lock(), "evenkeel: {error:#}");
+}

@@ -1,0 +1,150 @@
+//! What `status` shows of a service.
+
+use std::time::Instant;
+
+use evenkeel_core::health::CheckHealth;
+use evenkeel_core::state::{Selector, Spread, State};
+use serde::{Deserialize, Serialize};
+
+use super::service::{RealServer, VirtualService};
+
+/// A virtual service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServiceReport {
+    pub(crate) name: String,
+    /// `ADDRESS:PORT`.
+    pub(crate) listen: String,
+    /// `tcp` or `udp`.
+    pub(crate) protocol: String,
+    /// The scheduler plugin's name.
+    pub(crate) scheduler: String,
+    pub(crate) scheduler_version: String,
+    /// What is wrong with the scheduler, whose last good plan is in force.
+    pub(crate) scheduler_problem: Option<String>,
+    /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
+    pub(crate) spread: String,
+    /// How many slots the plan in force has.
+    pub(crate) slots: usize,
+    pub(crate) snat: bool,
+    pub(crate) servers: Vec<ServerReport>,
+}
+
+/// A real server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServerReport {
+    pub(crate) name: String,
+    /// `ADDRESS:PORT`.
+    pub(crate) address: String,
+    /// The connection mark of its connections.
+    pub(crate) id: u32,
+    /// As configured.
+    pub(crate) weight: u32,
+    /// As used: less what the checkers take from it. 0 while down.
+    pub(crate) effective_weight: u32,
+    /// `up`, `down`, or `drain`: up, but takes no new connections.
+    pub(crate) health: String,
+    /// Why it is down, or gets less than its weight.
+    pub(crate) reason: Option<String>,
+    /// For how long it has been up or down, in seconds; none without checks.
+    pub(crate) for_seconds: Option<u64>,
+    /// New connections sent to it since it was put into the kernel.
+    pub(crate) connections: u64,
+    pub(crate) checks: Vec<CheckReport>,
+}
+
+/// One check of a real server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CheckReport {
+    /// The checker plugin's name.
+    pub(crate) plugin: String,
+    /// `up`, `down`; `unknown`: the plugin failed the last time.
+    pub(crate) state: String,
+    /// Why it is down, or how the plugin failed.
+    pub(crate) reason: Option<String>,
+    /// Failed checks in a row while still up.
+    pub(crate) failing: u32,
+    /// Checks that ended, those that found the server unfit, and those in which the plugin failed.
+    pub(crate) checks: u64,
+    pub(crate) failures: u64,
+    pub(crate) unknown: u64,
+    /// How long the last one took, in microseconds.
+    pub(crate) latency_us: Option<u64>,
+}
+
+pub(super) fn service(service: &VirtualService, wanted: &State, now: Instant) -> ServiceReport {
+    let state = wanted.services.get(&service.spec.key);
+    let (spread, slots) = match state.map(|state| &state.spread) {
+        Some(Spread::Slots { selector, slots }) => (selector_name(*selector), slots.len()),
+        Some(Spread::Refuse) | None => ("refuse", 0),
+    };
+    ServiceReport {
+        name: service.spec.name.clone(),
+        listen: service.spec.key.socket_addr().to_string(),
+        protocol: service.spec.key.protocol.to_string(),
+        scheduler: service.seat.name().to_owned(),
+        scheduler_version: service.seat.version().to_owned(),
+        scheduler_problem: service.problem.clone(),
+        spread: spread.to_owned(),
+        slots,
+        snat: service.spec.snat,
+        servers: service
+            .servers
+            .iter()
+            .map(|server| self::server(server, now))
+            .collect(),
+    }
+}
+
+fn selector_name(selector: Selector) -> &'static str {
+    match selector {
+        Selector::Sequence => "sequence",
+        Selector::Random => "random",
+        Selector::HashSource => "hash-source",
+        Selector::HashFlow => "hash-flow",
+    }
+}
+
+fn server(server: &RealServer, now: Instant) -> ServerReport {
+    let weight = if server.up() { server.weight() } else { 0 };
+    let health = match (server.up(), weight) {
+        (false, _) => "down",
+        (true, 0) => "drain",
+        (true, _) => "up",
+    };
+    let known = server.health.as_ref();
+    ServerReport {
+        name: server.spec.name.clone(),
+        address: server.spec.address.to_string(),
+        id: server.id.get(),
+        weight: server.spec.weight,
+        effective_weight: weight,
+        health: health.to_owned(),
+        reason: known.and_then(|health| health.reason.clone()),
+        for_seconds: known.map(|health| now.saturating_duration_since(health.since).as_secs()),
+        connections: 0,
+        checks: known
+            .map(|health| health.checks.iter().map(check).collect())
+            .unwrap_or_default(),
+    }
+}
+
+fn check(check: &CheckHealth) -> CheckReport {
+    let state = match (&check.plugin_error, check.up) {
+        (Some(_), _) => "unknown",
+        (None, true) => "up",
+        (None, false) => "down",
+    };
+    CheckReport {
+        plugin: check.plugin.clone(),
+        state: state.to_owned(),
+        reason: check.plugin_error.clone().or_else(|| check.reason.clone()),
+        failing: check.failing,
+        checks: check.checks,
+        failures: check.failures,
+        unknown: check.unknown,
+        latency_us: check
+            .last
+            .as_ref()
+            .map(|last| u64::try_from(last.latency.as_micros()).unwrap_or(u64::MAX)),
+    }
+}

@@ -1,0 +1,480 @@
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use evenkeel_core::manifest::{Manifest, PluginKind};
+use evenkeel_core::model::{
+    Check, CheckTiming, Daemon, Model, PluginRef, PluginUse, Protocol, Sandbox, Server,
+};
+use evenkeel_core::plan::{Plan, Run};
+use evenkeel_core::state::Selector;
+use evenkeel_runtime::{Backend, Checker, Failure, Flow, Load, PluginError, Scheduler};
+
+use super::*;
+use crate::prepare::NewScheduler;
+
+const RESYNC: Duration = Duration::from_secs(30);
+
+/// A plugin that gives each server with weight a slot, or fails while told to.
+struct Turns {
+    manifest: Manifest,
+    broken: Arc<AtomicBool>,
+}
+
+struct TurnsInstance {
+    broken: Arc<AtomicBool>,
+    backends: Mutex<Vec<Backend>>,
+}
+
+fn trap() -> PluginError {
+    PluginError {
+        plugin: "turns".into(),
+        version: "1.2.3".into(),
+        failure: Failure::Trap("on purpose".into()),
+    }
+}
+
+impl Plugin for Turns {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+    fn kind(&self) -> PluginKind {
+        PluginKind::Scheduler
+    }
+    fn contract(&self) -> &str {
+        "0.1.0"
+    }
+    fn file(&self) -> &Path {
+        Path::new("turns.wasm")
+    }
+    fn scheduler(&self, _: &str, _: &[Setting]) -> Result<Box<dyn Scheduler>, PluginError> {
+        Ok(Box::new(TurnsInstance {
+            broken: Arc::clone(&self.broken),
+            backends: Mutex::default(),
+        }))
+    }
+    fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+        Err(trap())
+    }
+}
+
+impl Scheduler for TurnsInstance {
+    fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
+        *self.backends.lock().unwrap() = backends.to_vec();
+        Ok(())
+    }
+    fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
+        Ok(())
+    }
+    fn make_plan(&mut self) -> Result<Plan, PluginError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(trap());
+        }
+        let slots = self
+            .backends
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|backend| backend.weight > 0)
+            .map(|backend| Run {
+                id: backend.id,
+                width: 1,
+            })
+            .collect();
+        Ok(Plan::Table {
+            slots,
+            selector: Selector::Sequence,
+            refresh_ms: None,
+        })
+    }
+    fn pick(&mut self, _: &Flow) -> Result<Option<BackendId>, PluginError> {
+        Ok(None)
+    }
+}
+
+/// A director, a kernel in memory, and a clock.
+struct World {
+    director: Director,
+    kernel: State,
+    killed: Vec<BackendId>,
+    plugin: Arc<Turns>,
+    broken: Arc<AtomicBool>,
+    now: Instant,
+    /// Jobs are kept here instead of being run, while it is `Some`.
+    held: Option<Vec<(ServiceKey, Job)>>,
+}
+
+impl World {
+    fn new(adopted: State) -> Self {
+        let now = Instant::now();
+        let broken = Arc::new(AtomicBool::new(false));
+        let manifest = Manifest {
+            name: "turns".into(),
+            version: "1.2.3".into(),
+            summary: String::new(),
+            settings: Vec::new(),
+        };
+        Self {
+            director: Director::new(adopted.clone(), RESYNC, now),
+            kernel: adopted,
+            killed: Vec::new(),
+            plugin: Arc::new(Turns {
+                manifest,
+                broken: Arc::clone(&broken),
+            }),
+            broken,
+            now,
+            held: None,
+        }
+    }
+
+    fn configure(&mut self, services: Vec<Service>, adopted: Option<&State>) {
+        let seated = self.director.seated();
+        let schedulers = services
+            .iter()
+            .filter(|service| !seated.contains_key(&service.key))
+            .map(|service| {
+                let plugin: Arc<dyn Plugin> = Arc::clone(&self.plugin) as _;
+                let scheduler = plugin.scheduler(&service.name, &[]).unwrap();
+                (
+                    service.key,
+                    NewScheduler {
+                        plugin,
+                        settings: Vec::new(),
+                        scheduler,
+                    },
+                )
+            })
+            .collect();
+        let daemon = Daemon {
+            plugin_dirs: Vec::new(),
+            cache_dir: "/nowhere".into(),
+            socket: "/nowhere".into(),
+            table: "evenkeel".into(),
+            resync: RESYNC,
+            sandbox: Sandbox::default(),
+        };
+        let prepared = Prepared {
+            model: Model { daemon, services },
+            schedulers,
+            checks: Vec::new(),
+            warnings: Vec::new(),
+        };
+        self.director.configure(prepared, adopted, self.now);
+        self.settle();
+    }
+
+    /// Does what the director says until it has nothing more to say.
+    fn settle(&mut self) {
+        loop {
+            let effects = self.director.effects(self.now);
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                let input = match effect {
+                    Effect::Ask { service, job } => match &mut self.held {
+                        Some(held) => {
+                            held.push((service, job));
+                            continue;
+                        }
+                        None => Input::Answered {
+                            service,
+                            number: job.number,
+                            done: job.run(),
+                        },
+                    },
+                    Effect::Kernel(Step::Read) => Input::Read(Some(self.kernel.clone())),
+                    Effect::Kernel(Step::Apply(changes)) => {
+                        evenkeel_core::diff::apply(&mut self.kernel, &changes);
+                        Input::Applied {
+                            changes,
+                            done: true,
+                        }
+                    }
+                    Effect::Kill(id) => {
+                        self.killed.push(id);
+                        continue;
+                    }
+                };
+                self.director.handle(input, self.now);
+            }
+        }
+    }
+
+    fn health(&mut self, server: u8, up: bool) {
+        let health = ServerHealth {
+            up,
+            share: 100,
+            reason: None,
+            since: self.now,
+            checks: Vec::new(),
+        };
+        self.director.handle(
+            Input::Health {
+                service: key(80),
+                server: address(server),
+                health,
+            },
+            self.now,
+        );
+        self.settle();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.settle();
+    }
+
+    /// The last bytes of the servers in the slots of port 80.
+    fn slots(&self) -> Vec<u8> {
+        let Some(state) = self.kernel.services.get(&key(80)) else {
+            return Vec::new();
+        };
+        match &state.spread {
+            Spread::Refuse => Vec::new(),
+            Spread::Slots { slots, .. } => slots
+                .iter()
+                .map(|id| match state.backends[id] {
+                    SocketAddr::V4(v4) => v4.ip().octets()[3],
+                    SocketAddr::V6(_) => 0,
+                })
+                .collect(),
+        }
+    }
+
+    fn id(&self, server: u8) -> BackendId {
+        let state = &self.kernel.services[&key(80)];
+        *state
+            .backends
+            .iter()
+            .find(|(_, at)| **at == address(server))
+            .unwrap()
+            .0
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.director.report(self.now)[0].scheduler_problem.clone()
+    }
+}
+
+fn key(port: u16) -> ServiceKey {
+    ServiceKey {
+        addr: [10, 0, 0, 1].into(),
+        port,
+        protocol: Protocol::Udp,
+    }
+}
+
+fn address(server: u8) -> SocketAddr {
+    ([10, 1, 0, server], 80).into()
+}
+
+fn service(port: u16, servers: &[u8]) -> Service {
+    let scheduler = PluginUse {
+        plugin: PluginRef::Name("turns".into()),
+        settings: Vec::new(),
+    };
+    let check = Check {
+        plugin: scheduler.clone(),
+        target: address(1),
+        timing: CheckTiming {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            retry_delay: Duration::from_secs(1),
+            rise: 1,
+            alpha: false,
+        },
+    };
+    Service {
+        name: format!("s{port}"),
+        key: key(port),
+        scheduler,
+        snat: false,
+        on_down: OnDown::Kill,
+        assign: None,
+        servers: servers
+            .iter()
+            .map(|n| Server {
+                name: n.to_string(),
+                address: address(*n),
+                weight: 1,
+                labels: BTreeMap::new(),
+                checks: vec![check.clone()],
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn connections_are_spread_by_the_plan_and_a_failed_server_is_taken_out_and_put_back() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2, 3])], None);
+    assert_eq!(world.slots(), [1, 2, 3]);
+    world.health(2, false);
+    assert_eq!(world.slots(), [1, 3]);
+    world.health(2, true);
+    assert_eq!(world.slots(), [1, 2, 3]);
+}
+
+#[test]
+fn nothing_in_the_kernel_changes_before_every_service_has_its_first_plan() {
+    let mut left = State::default();
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1])], None);
+    left.services.clone_from(&world.kernel.services);
+
+    let mut world = World::new(left.clone());
+    world.held = Some(Vec::new());
+    world.configure(vec![service(80, &[1, 2]), service(81, &[1])], Some(&left));
+    assert_eq!(world.kernel, left);
+    for (service, job) in world.held.take().unwrap() {
+        let number = job.number;
+        let done = job.run();
+        world.director.handle(
+            Input::Answered {
+                service,
+                number,
+                done,
+            },
+            world.now,
+        );
+    }
+    world.settle();
+    assert_eq!(world.slots(), [1, 2]);
+    assert_eq!(world.kernel.services.len(), 2);
+}
+
+#[test]
+fn a_restart_of_the_daemon_changes_nothing_in_the_kernel() {
+    let mut first = World::new(State::default());
+    first.configure(vec![service(80, &[1, 2, 3])], None);
+    let left = first.kernel.clone();
+    let mut second = World::new(left.clone());
+    second.configure(vec![service(80, &[1, 2, 3])], Some(&left));
+    assert_eq!(second.kernel, left);
+    assert!(second.director.settled());
+}
+
+#[test]
+fn a_failed_scheduler_leaves_its_last_plan_minus_failed_servers_and_is_restarted_with_growing_waits()
+ {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2, 3])], None);
+    world.broken.store(true, Ordering::Relaxed);
+    world.health(1, false);
+    assert_eq!(world.slots(), [2, 3]);
+    assert_eq!(
+        world.problem().unwrap(),
+        "plugin turns 1.2.3: trapped: on purpose"
+    );
+    world.health(2, false);
+    assert_eq!(world.slots(), [3]);
+    world.health(1, true);
+    assert_eq!(
+        world.slots(),
+        [1, 3],
+        "back in its slot of the last good plan"
+    );
+    world.pass(Duration::from_millis(999));
+    assert!(world.problem().is_some());
+    world.broken.store(false, Ordering::Relaxed);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.problem(), None);
+    assert_eq!(world.slots(), [1, 3]);
+}
+
+#[test]
+fn a_scheduler_that_fails_after_a_restart_leaves_the_plan_that_the_kernel_held() {
+    let mut first = World::new(State::default());
+    first.configure(vec![service(80, &[3, 1, 2])], None);
+    let left = first.kernel.clone();
+    let mut second = World::new(left.clone());
+    second.broken.store(true, Ordering::Relaxed);
+    second.configure(vec![service(80, &[3, 1, 2])], Some(&left));
+    assert_eq!(second.kernel, left);
+    assert!(second.problem().is_some());
+}
+
+#[test]
+fn a_dead_server_leaves_the_slots_while_the_scheduler_is_still_thinking() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2, 3])], None);
+    world.held = Some(Vec::new());
+    world.health(3, false);
+    assert_eq!(world.slots(), [1, 2]);
+}
+
+#[test]
+fn an_answer_to_a_scheduler_that_was_replaced_is_ignored() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1])], None);
+    let done = Err(trap());
+    world.director.handle(
+        Input::Answered {
+            service: key(80),
+            number: 999,
+            done,
+        },
+        world.now,
+    );
+    assert_eq!(world.problem(), None);
+}
+
+#[test]
+fn flows_of_a_failed_server_are_forgotten_after_the_kernel_has_stopped_sending_to_it() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2])], None);
+    let id = world.id(1);
+    world.health(1, false);
+    assert_eq!(world.killed, [id]);
+    world.health(1, true);
+    world.health(2, true);
+    assert_eq!(world.killed, [id]);
+}
+
+#[test]
+fn a_reload_adds_changes_and_removes_services_and_servers_and_keeps_numbers() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2]), service(81, &[1])], None);
+    let kept = world.id(2);
+    world.health(2, false);
+    world.configure(vec![service(80, &[2, 3])], None);
+    assert_eq!(world.slots(), [3], "server 2 is down still");
+    assert_eq!(world.kernel.services.len(), 1);
+    world.health(2, true);
+    assert_eq!(world.slots(), [2, 3]);
+    assert_eq!(world.id(2), kept);
+}
+
+#[test]
+fn rules_that_someone_else_changed_are_put_right() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2])], None);
+    let right = world.kernel.clone();
+    world.kernel.services.get_mut(&key(80)).unwrap().spread = Spread::Refuse;
+    world.director.handle(Input::Touched, world.now);
+    world.settle();
+    assert_eq!(world.kernel, right);
+    world.kernel = State::default();
+    world.pass(RESYNC);
+    assert_eq!(world.kernel, right, "found without being told, too");
+}
+
+#[test]
+fn a_service_whose_servers_are_all_down_or_draining_refuses() {
+    let mut world = World::new(State::default());
+    let mut draining = service(80, &[1, 2]);
+    draining.servers[0].weight = 0;
+    world.configure(vec![draining], None);
+    assert_eq!(world.slots(), [2]);
+    world.health(2, false);
+    assert_eq!(world.kernel.services[&key(80)].spread, Spread::Refuse);
+    assert_eq!(
+        world.kernel.services[&key(80)].backends.len(),
+        1,
+        "the draining server stays"
+    );
+}

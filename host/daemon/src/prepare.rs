@@ -1,0 +1,311 @@
+//! From a configuration file to all that the daemon needs to run it. Whatever can fail fails here, before anything is touched.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use evenkeel_core::config::{self, Diagnostic, Found, Parsed, Plugins, Report};
+use evenkeel_core::manifest::{PluginKind, Setting};
+use evenkeel_core::model::{CheckTiming, Daemon, Model, PluginRef, PluginUse, ServiceKey};
+use evenkeel_runtime::catalogue::Catalogue;
+use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::{Checker, Plugin, PluginError, Scheduler};
+
+use crate::cli::ConfigArgs;
+
+/// A configuration with everything in place to put it in force.
+pub(crate) struct Prepared {
+    /// What the configuration asks for.
+    pub(crate) model: Model,
+    /// New schedulers, for services that need one.
+    pub(crate) schedulers: BTreeMap<ServiceKey, NewScheduler>,
+    /// The checkers of every server that has any.
+    pub(crate) checks: Vec<ServerChecks>,
+    /// Worth the operator's attention.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// A configured scheduler, for one service.
+pub(crate) struct NewScheduler {
+    /// Where it comes from.
+    pub(crate) plugin: Arc<dyn Plugin>,
+    /// Its settings.
+    pub(crate) settings: Vec<Setting>,
+    /// The instance.
+    pub(crate) scheduler: Box<dyn Scheduler>,
+}
+
+/// One server's checks.
+pub(crate) struct ServerChecks {
+    /// The service's name.
+    pub(crate) service_name: String,
+    /// The service.
+    pub(crate) service: ServiceKey,
+    /// The server's name.
+    pub(crate) server_name: String,
+    /// The server.
+    pub(crate) server: SocketAddr,
+    /// Its checks.
+    pub(crate) checks: Vec<ReadyCheck>,
+}
+
+/// A check with its checker. Equal if a prober for the one can go on for the other.
+#[derive(Clone)]
+pub(crate) struct ReadyCheck {
+    /// Who judges. The same for all checks with the same plugin and settings.
+    pub(crate) checker: Arc<dyn Checker>,
+    /// The plugin's name.
+    pub(crate) plugin: String,
+    /// What is checked.
+    pub(crate) target: SocketAddr,
+    /// When and how often.
+    pub(crate) timing: CheckTiming,
+}
+
+impl PartialEq for ReadyCheck {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.checker, &other.checker)
+            && self.target == other.target
+            && self.timing == other.timing
+    }
+}
+
+/// Loads configurations; keeps what the next one can use again.
+pub(crate) struct Preparer {
+    args: ConfigArgs,
+    runtime: WasmRuntime,
+    sandbox: evenkeel_core::model::Sandbox,
+    catalogue: Option<Catalogue>,
+    checkers: BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    /// The file is wrong.
+    #[error("{}", .0.render())]
+    Config(Report),
+    /// It cannot be read, or a plugin does not work with it.
+    #[error("{0:#}")]
+    Other(anyhow::Error),
+}
+
+impl Preparer {
+    /// Reads what is needed to start at all: the daemon's own settings.
+    ///
+    /// # Errors
+    /// When the file cannot be read or no plugin runtime can be made. Mistakes in the file are reported by [`Self::prepare`].
+    pub(crate) fn new(args: ConfigArgs) -> Result<Self, PrepareError> {
+        Self::with_cache(args, |daemon| Some(daemon.cache_dir.clone()))
+    }
+
+    /// As [`Self::new`], but compiled plugins are not kept.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn without_cache(args: ConfigArgs) -> Result<Self, PrepareError> {
+        Self::with_cache(args, |_| None)
+    }
+
+    fn with_cache(
+        args: ConfigArgs,
+        cache_dir: impl FnOnce(&Daemon) -> Option<PathBuf>,
+    ) -> Result<Self, PrepareError> {
+        let parsed = read(&args).map_err(PrepareError::Other)?;
+        let daemon = parsed.daemon();
+        let sandbox = daemon.sandbox;
+        let runtime = WasmRuntime::new(WasmConfig {
+            sandbox,
+            cache_dir: cache_dir(daemon),
+        })
+        .map_err(|error| PrepareError::Other(error.into()))?;
+        Ok(Self {
+            args,
+            runtime,
+            sandbox,
+            catalogue: None,
+            checkers: BTreeMap::new(),
+        })
+    }
+
+    /// The configuration file.
+    pub(crate) fn file(&self) -> &Path {
+        &self.args.config
+    }
+
+    /// Reads the configuration and makes everything that it needs. `seated` tells the plugin and settings of the scheduler that a
+    /// service has already.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, or the first plugin that refuses its settings.
+    pub(crate) fn prepare<'a>(
+        &mut self,
+        seated: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn Plugin>, &'a [Setting])>,
+    ) -> Result<Prepared, PrepareError> {
+        let parsed = read(&self.args).map_err(PrepareError::Other)?;
+        let catalogue = self.scan(&parsed);
+        let (model, warnings) = parsed
+            .resolve(&Asked(catalogue))
+            .map_err(PrepareError::Config)?;
+        let mut prepared = Prepared {
+            schedulers: BTreeMap::new(),
+            checks: Vec::new(),
+            warnings,
+            model,
+        };
+        self.schedulers(&mut prepared, seated)
+            .map_err(PrepareError::Other)?;
+        self.checks(&mut prepared).map_err(PrepareError::Other)?;
+        if let Some(socket) = &self.args.socket {
+            prepared.model.daemon.socket.clone_from(socket);
+        }
+        if prepared.model.daemon.sandbox != self.sandbox {
+            tracing::warn!("a change of [sandbox] takes effect when the daemon is started again");
+        }
+        Ok(prepared)
+    }
+
+    fn scan(&mut self, parsed: &Parsed) -> &Catalogue {
+        let dirs = if self.args.plugin_dirs.is_empty() {
+            &parsed.daemon().plugin_dirs
+        } else {
+            &self.args.plugin_dirs
+        };
+        let mut catalogue = match &self.catalogue {
+            Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
+            None => Catalogue::scan(&self.runtime, dirs),
+        };
+        catalogue.load_files(&self.runtime, &parsed.plugin_refs());
+        self.catalogue.insert(catalogue)
+    }
+
+    fn plugin(&self, plugin: &PluginRef) -> anyhow::Result<Arc<dyn Plugin>> {
+        self.catalogue
+            .as_ref()
+            .and_then(|catalogue| catalogue.get(plugin))
+            .with_context(|| format!("bug: plugin {plugin} was resolved but is not there"))
+    }
+
+    fn schedulers<'a>(
+        &self,
+        prepared: &mut Prepared,
+        seated: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn Plugin>, &'a [Setting])>,
+    ) -> anyhow::Result<()> {
+        for service in &prepared.model.services {
+            let plugin = self.plugin(&service.scheduler.plugin)?;
+            let settings = service.scheduler.settings.clone();
+            if seated(&service.key).is_some_and(|(same, with)| {
+                Arc::ptr_eq(same, &plugin) && with == settings.as_slice()
+            }) {
+                continue;
+            }
+            let scheduler = plugin
+                .scheduler(&service.name, &settings)
+                .map_err(|error| in_service(&service.name, &error))?;
+            prepared.schedulers.insert(
+                service.key,
+                NewScheduler {
+                    plugin,
+                    settings,
+                    scheduler,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn checks(&mut self, prepared: &mut Prepared) -> anyhow::Result<()> {
+        let mut used = BTreeMap::new();
+        for service in &prepared.model.services {
+            for server in service
+                .servers
+                .iter()
+                .filter(|server| !server.checks.is_empty())
+            {
+                let mut checks = Vec::with_capacity(server.checks.len());
+                for check in &server.checks {
+                    let (plugin, checker) = self
+                        .checker(&check.plugin, &mut used)
+                        .with_context(|| format!("service {}", service.name))?;
+                    checks.push(ReadyCheck {
+                        checker,
+                        plugin: plugin.manifest().name.clone(),
+                        target: check.target,
+                        timing: check.timing,
+                    });
+                }
+                prepared.checks.push(ServerChecks {
+                    service_name: service.name.clone(),
+                    service: service.key,
+                    server_name: server.name.clone(),
+                    server: server.address,
+                    checks,
+                });
+            }
+        }
+        self.checkers = used;
+        Ok(())
+    }
+
+    /// The checker for a plugin and settings: one that is in use already, if there is one.
+    fn checker(
+        &self,
+        with: &PluginUse,
+        used: &mut BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>,
+    ) -> anyhow::Result<(Arc<dyn Plugin>, Arc<dyn Checker>)> {
+        let plugin = self.plugin(&with.plugin)?;
+        let name = format!("{with:?}");
+        let known = used.get(&name).or_else(|| {
+            self.checkers
+                .get(&name)
+                .filter(|(from, _)| Arc::ptr_eq(from, &plugin))
+        });
+        let both = match known {
+            Some(both) => both.clone(),
+            None => (Arc::clone(&plugin), plugin.checker(&with.settings)?),
+        };
+        used.insert(name, both.clone());
+        Ok(both)
+    }
+}
+
+/// The catalogue, whose plugins are asked whether they take their settings while a mistake can still be shown in its place.
+struct Asked<'a>(&'a Catalogue);
+
+impl Plugins for Asked<'_> {
+    fn find(&self, plugin: &PluginRef) -> Found<'_> {
+        self.0.find(plugin)
+    }
+
+    fn available(&self) -> Vec<(String, PluginKind)> {
+        self.0.available()
+    }
+
+    fn accept(
+        &self,
+        plugin: &PluginRef,
+        kind: PluginKind,
+        settings: &[Setting],
+    ) -> Result<(), String> {
+        let Some(plugin) = self.0.get(plugin) else {
+            return Ok(());
+        };
+        let asked = match kind {
+            PluginKind::Scheduler => plugin.scheduler("configuration", settings).map(drop),
+            PluginKind::Checker => plugin.checker(settings).map(drop),
+        };
+        asked.map_err(|error| error.to_string())
+    }
+}
+
+fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
+    anyhow::anyhow!("service {service}: {error}")
+}
+
+fn read(args: &ConfigArgs) -> anyhow::Result<Parsed> {
+    let bytes = std::fs::read(&args.config)
+        .with_context(|| format!("cannot read the configuration {}", args.config.display()))?;
+    Ok(config::parse_bytes(&args.config.to_string_lossy(), &bytes))
+}

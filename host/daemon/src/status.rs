@@ -1,0 +1,297 @@
+//! What `evenkeel status` shows.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use evenkeel_core::state::{BackendId, Counters};
+use serde::{Deserialize, Serialize};
+
+use crate::director::{ServerReport, ServiceReport};
+use crate::kernel::KernelReport;
+
+/// Everything, as the daemon answers and `--json` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// The daemon's version.
+    pub(crate) version: String,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// How long it has been running, in seconds.
+    pub(crate) up_seconds: u64,
+    /// The configuration in force.
+    pub(crate) config: String,
+    /// Why the last reload was refused, if it was.
+    pub(crate) reload_problem: Option<String>,
+    /// Which data plane carries the connections: `nftables`.
+    pub(crate) dataplane: String,
+    /// Name of the table that is ours.
+    pub(crate) table: String,
+    /// Whether the kernel holds what is wanted, as far as known.
+    pub(crate) settled: bool,
+    /// The last change made in the kernel.
+    pub(crate) kernel: KernelReport,
+    /// What is wrong with the addresses that are to be on interfaces.
+    pub(crate) network_problem: Option<String>,
+    /// The virtual services, in the order of the configuration.
+    pub(crate) services: Vec<ServiceReport>,
+}
+
+impl Status {
+    /// Puts the servers' counters in.
+    pub(crate) fn count(&mut self, counters: &BTreeMap<BackendId, Counters>) {
+        for server in self
+            .services
+            .iter_mut()
+            .flat_map(|service| &mut service.servers)
+        {
+            server.connections = BackendId::new(server.id)
+                .and_then(|id| counters.get(&id))
+                .map_or(0, |counters| counters.connections);
+        }
+    }
+}
+
+/// As a table that a user of `ipvsadm -ln` knows.
+pub(crate) fn render(status: &Status) -> String {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = write_table(&mut text, status);
+    text
+}
+
+fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
+    writeln!(
+        out,
+        "Evenkeel {} ({}, table {}), up {}, {}",
+        status.version,
+        status.dataplane,
+        status.table,
+        duration(status.up_seconds),
+        if status.settled {
+            "kernel in sync"
+        } else {
+            "changing the kernel"
+        },
+    )?;
+    for (what, problem) in [
+        ("kernel", &status.kernel.problem),
+        ("addresses", &status.network_problem),
+        ("reload refused", &status.reload_problem),
+    ] {
+        if let Some(problem) = problem {
+            writeln!(out, "{what}: {problem}")?;
+        }
+    }
+    let width = status
+        .services
+        .iter()
+        .flat_map(|service| &service.servers)
+        .map(|server| server.address.len())
+        .chain(["RemoteAddress:Port".len()])
+        .max()
+        .unwrap_or_default();
+    writeln!(out, "Prot LocalAddress:Port Scheduler Flags")?;
+    writeln!(
+        out,
+        "  -> {:<width$} Forward Weight Conns      Health",
+        "RemoteAddress:Port"
+    )?;
+    for service in &status.services {
+        writeln!(
+            out,
+            "{:<4} {} {}{}  # {}",
+            service.protocol.to_uppercase(),
+            service.listen,
+            service.scheduler,
+            if service.snat { " snat" } else { "" },
+            service.name,
+        )?;
+        if let Some(problem) = &service.scheduler_problem {
+            writeln!(out, "  !! {problem}; its last good plan stays")?;
+        }
+        if service.spread == "refuse" {
+            writeln!(
+                out,
+                "  !! no server takes connections: new ones are refused"
+            )?;
+        }
+        for server in &service.servers {
+            writeln!(
+                out,
+                "  -> {:<width$} {:<7} {:<6} {:<10} {}",
+                server.address,
+                if service.snat { "FullNAT" } else { "Masq" },
+                weight(server),
+                server.connections,
+                health(server),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn weight(server: &ServerReport) -> String {
+    if server.health == "up" && server.effective_weight != server.weight {
+        format!("{}/{}", server.effective_weight, server.weight)
+    } else {
+        server.weight.to_string()
+    }
+}
+
+fn health(server: &ServerReport) -> String {
+    let mut text = if server.health == "down" {
+        "DOWN".to_owned()
+    } else {
+        server.health.clone()
+    };
+    if let Some(seconds) = server.for_seconds {
+        text.push(' ');
+        text.push_str(&duration(seconds));
+    }
+    if let Some(reason) = &server.reason {
+        text.push_str(": ");
+        text.push_str(reason);
+    }
+    for check in &server.checks {
+        if check.state == "unknown" {
+            let _ = write!(
+                text,
+                " (check {}: unknown, {})",
+                check.plugin,
+                check.reason.as_deref().unwrap_or("")
+            );
+        } else if check.failing > 0 {
+            let _ = write!(text, " (check {}: {} failed)", check.plugin, check.failing);
+        }
+    }
+    if server.checks.is_empty() {
+        text.push_str(" (not checked)");
+    }
+    text
+}
+
+/// The two greatest units: `3d4h`, `2h5m`, `1m20s`, `7s`.
+fn duration(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let Some(first) = units.iter().position(|(_, size)| seconds >= *size) else {
+        return "0s".to_owned();
+    };
+    let mut left = seconds;
+    let mut text = String::new();
+    for (name, size) in units.iter().skip(first).take(2) {
+        if left / size > 0 {
+            let _ = write!(text, "{}{name}", left / size);
+        }
+        left %= size;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::director::CheckReport;
+
+    fn server(address: &str, health: &str) -> ServerReport {
+        ServerReport {
+            name: address.to_owned(),
+            address: address.to_owned(),
+            id: 1,
+            weight: 1,
+            effective_weight: u32::from(health == "up"),
+            health: health.to_owned(),
+            reason: None,
+            for_seconds: Some(200),
+            connections: 1234,
+            checks: vec![CheckReport {
+                plugin: "tcp".into(),
+                state: health.to_owned(),
+                reason: None,
+                failing: 0,
+                checks: 10,
+                failures: 0,
+                unknown: 0,
+                latency_us: Some(300),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_table_reads_like_ipvsadm_with_health_and_reason() {
+        let mut down = server("172.16.50.159:80", "down");
+        down.reason = Some("tcp: connection refused".into());
+        let mut failing = server("172.16.50.160:80", "up");
+        failing.checks[0].failing = 2;
+        failing.weight = 4;
+        failing.effective_weight = 2;
+        let mut lost = server("[fd00:50::11]:80", "up");
+        lost.checks[0].state = "unknown".into();
+        lost.checks[0].reason = Some("plugin http 0.1.0: trapped: panic".into());
+        let mut unchecked = server("[fd00:50::12]:80", "drain");
+        unchecked.checks.clear();
+        unchecked.for_seconds = None;
+        let service = ServiceReport {
+            name: "web".into(),
+            listen: "10.10.54.151:80".into(),
+            protocol: "tcp".into(),
+            scheduler: "wrr".into(),
+            scheduler_version: "0.1.0".into(),
+            scheduler_problem: None,
+            spread: "sequence".into(),
+            slots: 3,
+            snat: false,
+            servers: vec![server("172.16.50.157:80", "up"), down, failing],
+        };
+        let six = ServiceReport {
+            name: "web6".into(),
+            listen: "[fd00:54::151]:80".into(),
+            snat: true,
+            scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
+            servers: vec![lost, unchecked],
+            ..service.clone()
+        };
+        let none = ServiceReport {
+            name: "dns".into(),
+            listen: "10.10.54.151:53".into(),
+            protocol: "udp".into(),
+            spread: "refuse".into(),
+            servers: vec![server("172.16.50.157:53", "down")],
+            ..service.clone()
+        };
+        let status = Status {
+            version: "0.1.0".into(),
+            pid: 1,
+            up_seconds: 90_061,
+            config: "/etc/evenkeel/evenkeel.toml".into(),
+            reload_problem: None,
+            dataplane: "nftables".into(),
+            table: "evenkeel".into(),
+            settled: true,
+            kernel: KernelReport::default(),
+            network_problem: None,
+            services: vec![service, six, none],
+        };
+        insta::assert_snapshot!(render(&status), @r"
+        Evenkeel 0.1.0 (nftables, table evenkeel), up 1d1h, kernel in sync
+        Prot LocalAddress:Port Scheduler Flags
+          -> RemoteAddress:Port Forward Weight Conns      Health
+        TCP  10.10.54.151:80 wrr  # web
+          -> 172.16.50.157:80   Masq    1      1234       up 3m20s
+          -> 172.16.50.159:80   Masq    1      1234       DOWN 3m20s: tcp: connection refused
+          -> 172.16.50.160:80   Masq    2/4    1234       up 3m20s (check tcp: 2 failed)
+        TCP  [fd00:54::151]:80 wrr snat  # web6
+          !! plugin rr 0.1.0: trapped: panic; its last good plan stays
+          -> [fd00:50::11]:80   FullNAT 1      1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
+          -> [fd00:50::12]:80   FullNAT 1      1234       drain (not checked)
+        UDP  10.10.54.151:53 wrr  # dns
+          !! no server takes connections: new ones are refused
+          -> 172.16.50.157:53   Masq    1      1234       DOWN 3m20s
+        ");
+    }
+
+    #[test]
+    fn durations_show_their_two_greatest_units() {
+        let shown: Vec<String> = [0, 7, 60, 80, 7_500, 90_000, 86_400].map(duration).into();
+        assert_eq!(shown, ["0s", "7s", "1m", "1m20s", "2h5m", "1d1h", "1d"]);
+    }
+}

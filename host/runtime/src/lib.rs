@@ -4,6 +4,8 @@
 
 pub mod catalogue;
 mod probe;
+#[cfg(test)]
+mod testing;
 pub mod wasm;
 
 use std::net::SocketAddr;

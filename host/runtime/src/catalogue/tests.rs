@@ -1,1 +1,161 @@
+use std::sync::Arc;
 
+use evenkeel_core::model::Sandbox;
+use tempfile::TempDir;
+
+use super::*;
+use crate::testing::{plugin_file, runtime};
+
+fn by_name(name: &str) -> PluginRef {
+    PluginRef::Name(name.to_owned())
+}
+
+/// A directory with copies of these plugins.
+fn directory(plugins: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (file, plugin) in plugins {
+        fs::copy(plugin_file(plugin), directory.path().join(file)).unwrap();
+    }
+    directory
+}
+
+fn path(directory: &TempDir) -> PathBuf {
+    directory.path().to_owned()
+}
+
+#[test]
+fn plugins_are_found_by_the_name_that_they_give_themselves() {
+    let directory = directory(&[("a.wasm", "tcp"), ("b.wasm", "rr"), ("c.txt", "wrr")]);
+    fs::create_dir(directory.path().join("d.wasm")).unwrap();
+    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&directory)]);
+    let files: Vec<_> = catalogue
+        .entries()
+        .map(|entry| entry.file.clone())
+        .collect();
+    assert_eq!(
+        files,
+        ["a.wasm", "b.wasm"].map(|name| directory.path().join(name))
+    );
+    let Found::One { kind, manifest } = catalogue.find(&by_name("rr")) else {
+        panic!("not found")
+    };
+    assert_eq!(
+        (kind, manifest.name.as_str()),
+        (PluginKind::Scheduler, "rr")
+    );
+    assert_eq!(
+        catalogue.get(&by_name("tcp")).unwrap().manifest().name,
+        "tcp"
+    );
+    assert!(catalogue.get(&by_name("wrr")).is_none());
+}
+
+#[test]
+fn a_name_that_nobody_has_comes_back_with_those_that_there_are() {
+    let directory = directory(&[("a.wasm", "tcp"), ("b.wasm", "rr")]);
+    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&directory)]);
+    assert_eq!(
+        catalogue.find(&by_name("nope")),
+        Found::Missing {
+            available: vec![
+                ("rr".to_owned(), PluginKind::Scheduler),
+                ("tcp".to_owned(), PluginKind::Checker)
+            ],
+            searched: vec![directory.path().display().to_string()],
+        }
+    );
+}
+
+#[test]
+fn a_name_that_two_files_have_is_ambiguous_and_hurts_no_other() {
+    let (one, other) = (
+        directory(&[("a.wasm", "rr")]),
+        directory(&[("b.wasm", "rr"), ("c.wasm", "tcp")]),
+    );
+    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&one), path(&other)]);
+    let files = [one.path().join("a.wasm"), other.path().join("b.wasm")];
+    let files = files.map(|file| file.display().to_string()).to_vec();
+    assert_eq!(catalogue.find(&by_name("rr")), Found::Ambiguous { files });
+    assert!(catalogue.get(&by_name("rr")).is_none());
+    assert!(catalogue.get(&by_name("tcp")).is_some());
+}
+
+#[test]
+fn the_same_directory_twice_makes_nothing_ambiguous() {
+    let one = directory(&[("a.wasm", "rr")]);
+    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&one), path(&one)]);
+    assert!(catalogue.get(&by_name("rr")).is_some());
+}
+
+#[test]
+fn a_broken_plugin_stops_no_other_and_is_reported_to_who_wants_it() {
+    let directory = directory(&[("a.wasm", "rr")]);
+    let broken = directory.path().join("least.wasm");
+    fs::write(&broken, "not wasm").unwrap();
+    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&directory)]);
+    assert!(catalogue.get(&by_name("rr")).is_some());
+    let reason = format!("{}: is no WebAssembly", broken.display());
+    assert_eq!(catalogue.find(&by_name("least")), Found::Broken { reason });
+    let entry = catalogue
+        .entries()
+        .find(|entry| entry.file == broken)
+        .unwrap();
+    assert_eq!(entry.plugin.as_ref().err().unwrap(), "is no WebAssembly");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_noted() {
+    let there = directory(&[("a.wasm", "rr")]);
+    let missing = there.path().join("missing");
+    let catalogue = Catalogue::scan(
+        &runtime(Sandbox::default()),
+        &[missing.clone(), path(&there)],
+    );
+    assert!(catalogue.get(&by_name("rr")).is_some());
+    let [unreadable] = catalogue.unreadable() else {
+        panic!("not one")
+    };
+    assert_eq!(
+        (&unreadable.directory, unreadable.missing),
+        (&missing, true)
+    );
+}
+
+#[test]
+fn a_plugin_named_by_file_is_found_by_that_file_only() {
+    let directory = directory(&[("mine.wasm", "rr")]);
+    let file = directory.path().join("mine.wasm");
+    let missing = directory.path().join("other.wasm");
+    let mut catalogue = Catalogue::default();
+    let names = [
+        PluginRef::File(file.clone()),
+        PluginRef::File(missing.clone()),
+        by_name("x"),
+    ];
+    catalogue.load_files(&runtime(Sandbox::default()), &names);
+    assert!(matches!(catalogue.find(&names[0]), Found::One { .. }));
+    assert!(matches!(catalogue.find(&names[1]), Found::Broken { .. }));
+    assert!(matches!(
+        catalogue.find(&by_name("rr")),
+        Found::Missing { .. }
+    ));
+    assert!(catalogue.get(&names[0]).is_some());
+    assert_eq!(catalogue.entries().count(), 2);
+}
+
+#[test]
+fn a_new_scan_keeps_what_has_not_changed_and_loads_what_has() {
+    let directory = directory(&[("a.wasm", "rr"), ("b.wasm", "tcp")]);
+    let runtime = runtime(Sandbox::default());
+    let before = Catalogue::scan(&runtime, &[path(&directory)]);
+    fs::copy(plugin_file("http"), directory.path().join("b.wasm")).unwrap();
+    fs::copy(plugin_file("wrr"), directory.path().join("c.wasm")).unwrap();
+    let after = before.rescan(&runtime, &[path(&directory)]);
+    let kept = |catalogue: &Catalogue| catalogue.get(&by_name("rr")).unwrap();
+    assert!(Arc::ptr_eq(&kept(&before), &kept(&after)));
+    assert!(after.get(&by_name("tcp")).is_none());
+    assert!(after.get(&by_name("http")).is_some());
+    assert!(after.get(&by_name("wrr")).is_some());
+    // The old catalogue is what it was: a configuration in use goes on with it.
+    assert!(before.get(&by_name("tcp")).is_some());
+}

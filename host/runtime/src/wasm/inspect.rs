@@ -182,8 +182,8 @@ mod tests {
     #[test]
     fn a_truncated_component_is_called_so() {
         let whole = wat::parse_str(
-            r#"(component (core module (func (export "f"))) (instance $i)
-               (export "evenkeel:plugin/scheduler@0.1.0" (instance $i)))"#,
+            r#"(component (core module (func (export "f"))) (instance)
+               (export "evenkeel:plugin/scheduler@0.1.0" (instance 0)))"#,
         )
         .unwrap();
         inspect(&whole).unwrap();

@@ -57,6 +57,8 @@ pub(super) fn describe(
 
 /// The scheduler of one service.
 pub(super) struct WasmScheduler {
+    /// Keeps the clock going that ends its calls, should the runtime be gone.
+    _shared: Arc<Shared>,
     identity: Identity,
     /// After an error the error, for every later call: the instance is gone.
     instance: Result<Box<Instance>, Failure>,
@@ -65,7 +67,7 @@ pub(super) struct WasmScheduler {
 impl WasmScheduler {
     /// A configured instance.
     pub(super) fn new(
-        shared: &Shared,
+        shared: &Arc<Shared>,
         code: &Code,
         identity: Identity,
         voice: &Arc<Voice>,
@@ -80,6 +82,7 @@ impl WasmScheduler {
         });
         match configured {
             Ok(instance) => Ok(Self {
+                _shared: Arc::clone(shared),
                 identity,
                 instance: Ok(Box::new(instance)),
             }),

@@ -1,1 +1,5 @@
+//! Real plugins, good and bad, in the real engine.
 
+mod checkers;
+mod load;
+mod schedulers;

@@ -1,0 +1,81 @@
+//! What the tests of several modules share.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::manifest::{Setting, SettingValue};
+use evenkeel_core::model::Sandbox;
+use evenkeel_core::state::BackendId;
+use tokio::net::TcpListener;
+
+use crate::wasm::{WasmConfig, WasmRuntime};
+use crate::{Backend, Plugin, PluginRuntime as _, Target};
+
+/// A plugin as `cargo xtask build` made it: a shipped one, or one that is for tests.
+pub(crate) fn plugin_file(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let file = ["plugins", "test-plugins"]
+        .map(|directory| target.join(directory).join(format!("{name}.wasm")))
+        .into_iter()
+        .find(|file| file.exists());
+    file.unwrap_or_else(|| panic!("there is no {name}.wasm: run `cargo xtask build`"))
+}
+
+/// A runtime that compiles anew.
+pub(crate) fn runtime(sandbox: Sandbox) -> WasmRuntime {
+    WasmRuntime::new(WasmConfig {
+        sandbox,
+        cache_dir: None,
+    })
+    .unwrap()
+}
+
+/// A plugin in a runtime of its own.
+pub(crate) fn load(name: &str, sandbox: Sandbox) -> Arc<dyn Plugin> {
+    runtime(sandbox).load(&plugin_file(name)).unwrap()
+}
+
+/// Settings that are words.
+pub(crate) fn words(settings: &[(&str, &str)]) -> Vec<Setting> {
+    let setting = |(key, word): &(&str, &str)| Setting {
+        key: (*key).to_owned(),
+        value: SettingValue::Text((*word).to_owned()),
+    };
+    settings.iter().map(setting).collect()
+}
+
+pub(crate) fn id(n: u32) -> BackendId {
+    BackendId::new(n).unwrap()
+}
+
+/// Backends 1, 2, ... with these weights.
+pub(crate) fn backends(weights: &[u32]) -> Vec<Backend> {
+    let backend = |(n, weight): (u32, &u32)| Backend {
+        id: id(n),
+        name: format!("s{n}"),
+        address: (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
+        weight: *weight,
+        active: 0,
+        labels: vec![],
+    };
+    (1..).zip(weights).map(backend).collect()
+}
+
+pub(crate) fn target(address: SocketAddr) -> Target {
+    Target {
+        name: "s1".to_owned(),
+        address,
+    }
+}
+
+/// A listener on a port of its own.
+pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Long enough for a busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(20);

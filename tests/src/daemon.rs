@@ -346,7 +346,9 @@ impl Evenkeel {
     /// # Errors
     /// When the program cannot be run; whatever it says is in the output.
     pub fn flush(&self) -> Result<Output> {
-        self.node.output(self.command("flush"))
+        let mut command = self.command("flush");
+        command.arg("--socket").arg(&self.socket);
+        self.node.output(command)
     }
 
     /// `evenkeel SUBCOMMAND`, to be completed and run on the director's machine.

@@ -151,6 +151,9 @@ fn flags() -> Vec<&'static str> {
 
 /// `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of `unshare`, whose end is that of the namespaces.
 fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    // Where Debian has administrators' programs, and ordinary users do not look.
+    path.push(":/usr/local/sbin:/usr/sbin:/sbin");
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "unshare"])
@@ -158,6 +161,7 @@ fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result
         .arg(env::current_exe()?)
         .args(args)
         .env(INSIDE, "1")
+        .env("PATH", path)
         .env("TMPDIR", DIR)
         // A failed step is told by its message; the trace of where it was noticed would bury it.
         .env("RUST_LIB_BACKTRACE", "0");

@@ -4,6 +4,7 @@
     reason = "telling what it does is half of what a task does"
 )]
 
+mod bench;
 mod build;
 mod ci;
 mod cmd;
@@ -35,6 +36,8 @@ enum Task {
     Ci,
     /// The main job, live, in a private network: servers fail and return, the daemon is killed, traffic goes on
     Demo(demo::Options),
+    /// Measurements
+    Bench(bench::Options),
 }
 
 fn main() -> Result<()> {
@@ -44,5 +47,6 @@ fn main() -> Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Ci => ci::run(),
         Task::Demo(options) => demo::run(&options),
+        Task::Bench(options) => bench::run(&options),
     }
 }

@@ -1,0 +1,58 @@
+//! Measurements. They print figures beside what is aimed at and never fail because of one.
+
+mod connections;
+mod dataplane;
+mod stage;
+mod stats;
+mod update;
+
+use std::env::args_os;
+
+use anyhow::{Result, ensure};
+use clap::Subcommand;
+use evenkeel_tests::{inside, reexec, with_private_world};
+
+use crate::build;
+use crate::cmd::step;
+use crate::setup;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+    /// Takes what is built already
+    #[arg(long, global = true)]
+    no_build: bool,
+    /// Prints the figures as JSON, as the last line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Throughput and new connections/s: plain routing, Evenkeel, HAProxy (mode tcp) and nginx (stream) in one run
+    Dataplane(dataplane::Options),
+    /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
+    Update(update::Options),
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if inside() {
+        return with_private_world(|| match &options.what {
+            What::Dataplane(own) => dataplane::run(own, options.json),
+            What::Update(own) => update::run(own, options.json),
+        })
+        .map(drop);
+    }
+    setup::packages(&[setup::BUILD, setup::LAB, setup::BENCH].concat())?;
+    if !options.no_build {
+        build::run(&build::Options::default())?;
+        if matches!(options.what, What::Update(_)) {
+            update::build()?;
+        }
+    }
+    step("Measuring, in a private network that goes when it ends");
+    let status = reexec(args_os().skip(1))?;
+    ensure!(status.success(), "the bench has failed");
+    Ok(())
+}

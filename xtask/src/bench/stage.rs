@@ -1,0 +1,295 @@
+//! The network that is measured: one client, two servers, and between them one director for each way of balancing. Each director
+//! has cables of its own to all of them, so that whatever one of them has in its kernel costs the others nothing.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_tests::{Client, Evenkeel, Lab, Nginx, Node, Process, wait_until};
+
+use super::connections::Server;
+
+/// Port for new connections.
+pub(crate) const ASK: u16 = 7000;
+/// Port of iperf3.
+pub(crate) const STREAM: u16 = 5201;
+const SERVERS: usize = 2;
+
+/// A way from the client to the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The director forwards packets and does nothing else (no connection tracking).
+    Routing,
+    Evenkeel,
+    HaProxy,
+    Nginx,
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 4] = [Self::Routing, Self::Evenkeel, Self::HaProxy, Self::Nginx];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Routing => "plain routing",
+            Self::Evenkeel => "Evenkeel",
+            Self::HaProxy => "HAProxy, mode tcp",
+            Self::Nginx => "nginx stream",
+        }
+    }
+
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Routing => "routing",
+            Self::Evenkeel => "evenkeel",
+            Self::HaProxy => "haproxy",
+            Self::Nginx => "nginx",
+        }
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Routing => 1,
+            Self::Evenkeel => 2,
+            Self::HaProxy => 3,
+            Self::Nginx => 4,
+        }
+    }
+
+    /// Where the client finds the first server, or the service, by this way.
+    pub(crate) fn address(self, port: u16) -> SocketAddr {
+        match self {
+            Self::Routing => (self.server(0), port).into(),
+            _ => (self.service(), port).into(),
+        }
+    }
+
+    /// All that the client has to know to use both servers.
+    pub(crate) fn addresses(self, port: u16) -> Vec<SocketAddr> {
+        match self {
+            Self::Routing => (0..SERVERS)
+                .map(|it| (self.server(it), port).into())
+                .collect(),
+            _ => vec![self.address(port)],
+        }
+    }
+
+    fn service(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, self.number(), 100)
+    }
+
+    fn server(self, server: usize) -> Ipv4Addr {
+        Ipv4Addr::new(172, self.third(server), self.number(), 2)
+    }
+
+    fn gateway(self, server: usize) -> Ipv4Addr {
+        Ipv4Addr::new(172, self.third(server), self.number(), 1)
+    }
+
+    /// 172.16 or 172.17: each cable has a network of its own.
+    fn third(self, server: usize) -> u8 {
+        if server == 0 { 16 } else { 17 }
+    }
+}
+
+/// Everything that runs during the measurements.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) client: Node,
+    servers: Vec<Node>,
+    directors: Vec<(Way, Node)>,
+    _lab: Lab,
+    _listening: Vec<Server>,
+    _programs: Vec<Process>,
+    _nginx: Nginx,
+    pub(crate) evenkeel: Evenkeel,
+}
+
+impl Stage {
+    pub(crate) fn set() -> Result<Self> {
+        let lab = Lab::new()?;
+        let client = lab.node("client")?;
+        tune(&client)?;
+        let mut servers = Vec::new();
+        for number in 0..SERVERS {
+            let server = lab.node(&format!("server{}", number + 1))?;
+            tune(&server)?;
+            servers.push(server);
+        }
+        let mut directors = Vec::new();
+        for way in Way::ALL {
+            directors.push((way, director(&lab, way, &client, &servers)?));
+        }
+        let mut listening = Vec::new();
+        let mut programs = Vec::new();
+        for server in &servers {
+            listening.push(Server::start(server, (Ipv4Addr::UNSPECIFIED, ASK).into())?);
+            let mut iperf = Command::new("iperf3");
+            iperf.args(["-s", "-p", &STREAM.to_string()]);
+            programs.push(server.spawn("iperf3", iperf)?);
+        }
+        let node = |way: Way| &directors[usize::from(way.number()) - 1].1;
+        programs.push(haproxy(node(Way::HaProxy))?);
+        let nginx = nginx(node(Way::Nginx))?;
+        let evenkeel = evenkeel(node(Way::Evenkeel))?;
+        let stage = Self {
+            client,
+            servers,
+            directors,
+            _lab: lab,
+            _listening: listening,
+            _programs: programs,
+            _nginx: nginx,
+            evenkeel,
+        };
+        stage.wait_ready()?;
+        Ok(stage)
+    }
+
+    fn wait_ready(&self) -> Result<()> {
+        let client = Client::new(&self.client);
+        for way in Way::ALL {
+            for port in [ASK, STREAM] {
+                let to = way.address(port);
+                let limit = Duration::from_secs(10);
+                wait_until(&format!("{} answers at {to}", way.name()), limit, || {
+                    Ok(client.connect(to).is_ok())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Segmentation and receive offloads of every cable, on or off.
+    pub(crate) fn offloads(&self, on: bool) -> Result<()> {
+        let value = if on { "on" } else { "off" };
+        let set = |node: &Node, interface: &str| {
+            node.run(
+                "ethtool",
+                &["-K", interface, "tso", value, "gso", value, "gro", value],
+            )
+            .map(drop)
+        };
+        for (way, director) in &self.directors {
+            let number = way.number();
+            set(&self.client, &format!("eth{number}"))?;
+            for interface in ["eth0", "eth1", "eth2"] {
+                set(director, interface)?;
+            }
+            for server in &self.servers {
+                set(server, &format!("eth{number}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ports enough for every way, and queues that do not overflow.
+fn tune(node: &Node) -> Result<()> {
+    node.sysctl("net.ipv4.ip_local_port_range", "1024 65000")?;
+    node.sysctl("net.core.somaxconn", "4096")?;
+    node.sysctl("net.ipv4.tcp_max_syn_backlog", "8192")?;
+    // A proxy closes its connections to the servers itself and would run out of ports.
+    node.sysctl("net.ipv4.tcp_tw_reuse", "1")
+}
+
+fn director(lab: &Lab, way: Way, client: &Node, servers: &[Node]) -> Result<Node> {
+    let director = lab.node(way.key())?;
+    tune(&director)?;
+    director.forward()?;
+    let number = way.number();
+    let interface = format!("eth{number}");
+    lab.cable(client, &interface, &director, "eth0")?;
+    client.add_address(&interface, &format!("10.0.{number}.1/24"))?;
+    director.add_address("eth0", &format!("10.0.{number}.254/24"))?;
+    director.add_address("eth0", &format!("{}/32", way.service()))?;
+    for (server, node) in servers.iter().enumerate() {
+        let own = format!("eth{}", server + 1);
+        lab.cable(node, &interface, &director, &own)?;
+        node.add_address(&interface, &format!("{}/24", way.server(server)))?;
+        director.add_address(&own, &format!("{}/24", way.gateway(server)))?;
+        node.route(
+            &format!("10.0.{number}.0/24"),
+            IpAddr::V4(way.gateway(server)),
+        )?;
+        client.route(
+            &format!("{}/32", way.server(server)),
+            IpAddr::V4(Ipv4Addr::new(10, 0, number, 254)),
+        )?;
+    }
+    Ok(director)
+}
+
+fn evenkeel(node: &Node) -> Result<Evenkeel> {
+    let way = Way::Evenkeel;
+    let service = |name: &str, port: u16, servers: usize| {
+        let servers = (0..servers).fold(String::new(), |text, server| {
+            text + &format!(
+                "[[service.server]]\naddress = \"{}:{port}\"\n",
+                way.server(server)
+            )
+        });
+        format!(
+            "[[service]]\nname = \"{name}\"\nlisten = \"{}:{port}\"\nscheduler = {{ plugin = \"rr\" }}\n\
+             check = {{ plugin = \"tcp\" }}\n{servers}\n",
+            way.service()
+        )
+    };
+    // A test of iperf3 needs both its connections at one server.
+    let config = service("ask", ASK, SERVERS) + &service("stream", STREAM, 1);
+    // What entries of closed connections cost is memory, and there are as many a second as in a day elsewhere.
+    let mut evenkeel = Evenkeel::with_paths(node, &config, super::dataplane::paths())?;
+    evenkeel.start()?;
+    for kind in ["close", "time_wait"] {
+        node.sysctl(
+            &format!("net.netfilter.nf_conntrack_tcp_timeout_{kind}"),
+            "1",
+        )?;
+    }
+    Ok(evenkeel)
+}
+
+fn haproxy(node: &Node) -> Result<Process> {
+    let way = Way::HaProxy;
+    let service = |name: &str, port: u16, servers: usize| {
+        let servers = (0..servers).fold(String::new(), |text, server| {
+            text + &format!("    server s{server} {}:{port}\n", way.server(server))
+        });
+        format!(
+            "listen {name}\n    bind {}:{port}\n    balance roundrobin\n{servers}",
+            way.service()
+        )
+    };
+    let config = format!(
+        "global\n    maxconn 20000\ndefaults\n    mode tcp\n    timeout connect 5s\n    timeout client 1m\n    \
+         timeout server 1m\n{}{}",
+        service("ask", ASK, SERVERS),
+        service("stream", STREAM, 1)
+    );
+    let file = node.dir().join("haproxy.cfg");
+    fs::write(&file, config)?;
+    let mut command = Command::new("haproxy");
+    command.arg("-db").arg("-f").arg(file);
+    node.spawn("haproxy", command)
+}
+
+fn nginx(node: &Node) -> Result<Nginx> {
+    let way = Way::Nginx;
+    let service = |name: &str, port: u16, servers: usize| {
+        let servers = (0..servers)
+            .map(|server| format!("server {}:{port};", way.server(server)))
+            .collect::<Vec<_>>()
+            .join(" ");
+        format!(
+            "    upstream {name} {{ {servers} }}\n    server {{ listen {}:{port} backlog=4096 reuseport; proxy_pass {name}; }}\n",
+            way.service()
+        )
+    };
+    let stream = format!(
+        "stream {{\n{}{}}}\n",
+        service("ask", ASK, SERVERS),
+        service("stream", STREAM, 1)
+    );
+    Nginx::with_config(node, "stream", &stream, Some((way.service(), ASK).into()))
+}

@@ -1,5 +1,11 @@
 //! The data plane in the kernel. Every test has a network namespace of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests: a failure ends them, and a skipped one says so"
+)]
+
 mod harness;
 
 mod conformance;

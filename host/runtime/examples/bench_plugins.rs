@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
@@ -26,7 +27,7 @@ async fn main() -> Result<()> {
     let cache = tempfile::tempdir()?;
     let config = |cached: bool| WasmConfig {
         sandbox: Sandbox::default(),
-        cache_dir: cached.then(|| cache.path().to_owned()),
+        cache_dir: cached.then(|| cache.path().join("cache")),
     };
     let fresh = WasmRuntime::new(config(false))?;
     let cached = WasmRuntime::new(config(true))?;
@@ -46,13 +47,30 @@ async fn main() -> Result<()> {
         let plugin = fresh.load(&plugins.join(format!("{name}.wasm")))?;
         line(
             &format!("{name}: new scheduler"),
-            median(|| plugin.scheduler("web", &[]).map(drop))?,
+            median(|| {
+                plugin
+                    .scheduler("web", &defaults(plugin.as_ref()))
+                    .map(drop)
+            })?,
         );
         for count in [2, 16, 100, 1000] {
             schedule(name, plugin.as_ref(), count)?;
         }
     }
     check(&fresh.load(&plugins.join("tcp.wasm"))?).await
+}
+
+/// Every setting that has a default, as the configuration fills them in.
+fn defaults(plugin: &dyn Plugin) -> Vec<Setting> {
+    let settings = plugin.manifest().settings.iter();
+    settings
+        .filter_map(|spec| {
+            Some(Setting {
+                key: spec.key.clone(),
+                value: spec.default.clone()?,
+            })
+        })
+        .collect()
 }
 
 fn schedule(name: &str, plugin: &dyn Plugin, count: u32) -> Result<()> {
@@ -68,7 +86,7 @@ fn schedule(name: &str, plugin: &dyn Plugin, count: u32) -> Result<()> {
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let mut scheduler = plugin.scheduler("web", &[])?;
+    let mut scheduler = plugin.scheduler("web", &defaults(plugin))?;
     let set = median(|| scheduler.set_backends(&backends))?;
     line(&format!("{name}: set_backends, {count} backends"), set);
     let loads = [Load {

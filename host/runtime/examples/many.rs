@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
@@ -27,6 +28,17 @@ fn main() -> Result<()> {
         cache_dir: None,
     })?;
     let plugin = runtime.load(&file)?;
+    let settings: Vec<Setting> = plugin
+        .manifest()
+        .settings
+        .iter()
+        .filter_map(|spec| {
+            Some(Setting {
+                key: spec.key.clone(),
+                value: spec.default.clone()?,
+            })
+        })
+        .collect();
     let backends = (1..=BACKENDS)
         .map(|n| {
             let id = BackendId::new(n).ok_or("no number")?;
@@ -46,7 +58,7 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let mut schedulers = Vec::with_capacity(count);
     for n in 0..count {
-        let mut scheduler = plugin.scheduler(&format!("service-{n}"), &[])?;
+        let mut scheduler = plugin.scheduler(&format!("service-{n}"), &settings)?;
         scheduler.set_backends(&backends)?;
         scheduler.make_plan()?;
         schedulers.push(scheduler);

@@ -332,3 +332,6 @@ fn mark_of(element: &Element) -> u32 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

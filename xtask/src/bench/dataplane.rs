@@ -19,10 +19,10 @@ const AT_ONCE: usize = 64;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// How often everything is measured; medians count
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Seconds of one measurement
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
 }
 
@@ -52,12 +52,25 @@ impl Column {
         }
     }
 
+    fn of(&self, way: Way) -> &[f64] {
+        let mut ways = Way::ALL.iter().zip(&self.rounds);
+        ways.find(|(it, _)| **it == way)
+            .map_or(&[], |(_, rounds)| rounds)
+    }
+
     fn median(&self, way: Way) -> f64 {
-        Way::ALL
+        median(self.of(way))
+    }
+
+    /// The median of the rounds' ratios: what else the machine does meanwhile concerns both sides of one round alike.
+    fn ratio(&self, way: Way, to: Way) -> f64 {
+        let ratios: Vec<f64> = self
+            .of(way)
             .iter()
-            .zip(&self.rounds)
-            .find(|(it, _)| **it == way)
-            .map_or(0.0, |(_, it)| median(it))
+            .zip(self.of(to))
+            .map(|(a, b)| a / b)
+            .collect();
+        median(&ratios)
     }
 }
 
@@ -73,12 +86,12 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     for round in 1..=options.rounds {
         for (place, offloads) in [(0, true), (1, false)] {
             stage.offloads(offloads)?;
-            for (number, way) in Way::ALL.into_iter().enumerate() {
+            for (number, way) in order(round) {
                 columns[place].rounds[number].push(stream(&stage, way, time)?);
             }
         }
         stage.offloads(true)?;
-        for (number, way) in Way::ALL.into_iter().enumerate() {
+        for (number, way) in order(round) {
             let rate = connections::measure(&stage.client, &way.addresses(ASK), AT_ONCE, time)?;
             columns[2].rounds[number].push(rate.per_second);
             failed[number] += rate.failed;
@@ -104,6 +117,14 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
         println!("{}", report(&columns, failed));
     }
     Ok(())
+}
+
+/// Every round begins with another way.
+fn order(round: usize) -> impl Iterator<Item = (usize, Way)> {
+    let ways = Way::ALL.into_iter().enumerate();
+    ways.cycle()
+        .skip(round % Way::ALL.len())
+        .take(Way::ALL.len())
 }
 
 /// One TCP stream from the client to a server, in Gb/s as received.
@@ -141,7 +162,7 @@ fn this_round(columns: &[Column]) -> String {
 fn table(columns: &[Column]) {
     let cores = available_parallelism().map_or(0, std::num::NonZero::get);
     println!(
-        "client -> director -> 2 servers on {cores} cores; medians (least to greatest), and x plain routing"
+        "client -> director -> 2 servers on {cores} cores; medians (least to greatest), and x plain routing (median of the rounds' ratios)"
     );
     print!("{:<18}", "");
     for column in columns {
@@ -159,7 +180,7 @@ fn table(columns: &[Column]) {
                     figure(column.median(way)),
                     figure(least),
                     figure(greatest),
-                    column.median(way) / column.median(Way::Routing)
+                    column.ratio(way, Way::Routing)
                 )
             );
         }
@@ -175,20 +196,16 @@ fn figure(figure: f64) -> String {
     }
 }
 
-fn ratio(column: &Column, of: Way, to: Way) -> f64 {
-    column.median(of) / column.median(to)
-}
-
 fn aims(columns: &[Column; 3]) {
     println!();
     let [stream, _, connections] = columns;
     println!(
         "throughput, offloads on: Evenkeel / plain routing = {:.2} (aim: 0.9 or more)",
-        ratio(stream, Way::Evenkeel, Way::Routing)
+        stream.ratio(Way::Evenkeel, Way::Routing)
     );
     println!(
         "new connections/s: Evenkeel / HAProxy = {:.2} (aim: 1.6 or more)",
-        ratio(connections, Way::Evenkeel, Way::HaProxy)
+        connections.ratio(Way::Evenkeel, Way::HaProxy)
     );
 }
 
@@ -200,7 +217,7 @@ fn report(columns: &[Column; 3], failed: [u64; 4]) -> Value {
             let figure = json!({
                 "median": column.median(way),
                 "rounds": column.rounds[number],
-                "x_routing": ratio(column, way, Way::Routing),
+                "x_routing": column.ratio(way, Way::Routing),
             });
             figures.insert(column.key.to_owned(), figure);
         }
@@ -210,7 +227,7 @@ fn report(columns: &[Column; 3], failed: [u64; 4]) -> Value {
     let [stream, _, connections] = columns;
     json!({
         "ways": ways,
-        "throughput_x_routing": ratio(stream, Way::Evenkeel, Way::Routing),
-        "connections_x_haproxy": ratio(connections, Way::Evenkeel, Way::HaProxy),
+        "throughput_x_routing": stream.ratio(Way::Evenkeel, Way::Routing),
+        "connections_x_haproxy": connections.ratio(Way::Evenkeel, Way::HaProxy),
     })
 }

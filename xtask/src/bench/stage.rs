@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use evenkeel_tests::{Client, Evenkeel, Lab, Nginx, Node, Process, wait_until};
 
 use super::connections::Server;
@@ -101,7 +101,7 @@ pub(crate) struct Stage {
     directors: Vec<(Way, Node)>,
     _lab: Lab,
     _listening: Vec<Server>,
-    _programs: Vec<Process>,
+    programs: Vec<Process>,
     _nginx: Nginx,
     pub(crate) evenkeel: Evenkeel,
 }
@@ -139,7 +139,7 @@ impl Stage {
             directors,
             _lab: lab,
             _listening: listening,
-            _programs: programs,
+            programs,
             _nginx: nginx,
             evenkeel,
         };
@@ -150,15 +150,26 @@ impl Stage {
     fn wait_ready(&self) -> Result<()> {
         let client = Client::new(&self.client);
         for way in Way::ALL {
-            for port in [ASK, STREAM] {
-                let to = way.address(port);
+            // iperf3 takes a connection without more for a failed test: one way is enough to see that it listens.
+            let ports: &[u16] = if way == Way::Routing {
+                &[ASK, STREAM]
+            } else {
+                &[ASK]
+            };
+            for port in ports {
+                let to = way.address(*port);
                 let limit = Duration::from_secs(10);
                 wait_until(&format!("{} answers at {to}", way.name()), limit, || {
                     Ok(client.connect(to).is_ok())
-                })?;
+                })
+                .with_context(|| self.logs())?;
             }
         }
         Ok(())
+    }
+
+    fn logs(&self) -> String {
+        self.programs.iter().map(Process::log).collect()
     }
 
     /// Segmentation and receive offloads of every cable, on or off.
@@ -262,7 +273,7 @@ fn haproxy(node: &Node) -> Result<Process> {
         )
     };
     let config = format!(
-        "global\n    maxconn 20000\ndefaults\n    mode tcp\n    timeout connect 5s\n    timeout client 1m\n    \
+        "global\n    maxconn 4000\ndefaults\n    mode tcp\n    timeout connect 5s\n    timeout client 1m\n    \
          timeout server 1m\n{}{}",
         service("ask", ASK, SERVERS),
         service("stream", STREAM, 1)

@@ -17,7 +17,7 @@ const SERVERS: usize = 4;
 const INTERVAL: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_millis(300);
 const RETRIES: u32 = 2;
-const RETRY_DELAY: Duration = Duration::from_millis(200);
+const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// What a busy machine may add to the promised times.
 const SLACK: Duration = Duration::from_millis(500);
 /// How long anything may take before the demo gives up.
@@ -229,6 +229,7 @@ impl Stage {
             .chapter("A reload (SIGHUP) with weights 5:1:1:1, during a download");
         let download = self.download()?;
         let stream = self.keep_asking()?;
+        std::thread::sleep(Duration::from_millis(300));
         self.evenkeel.reload(&config([5, 1, 1, 1]))?;
         self.evenkeel
             .wait_status("the new weights are in force", LIMIT, |status| {
@@ -251,6 +252,7 @@ impl Stage {
             .chapter("kill -9 of the daemon, during requests and a download");
         let download = self.download()?;
         let stream = self.keep_asking()?;
+        std::thread::sleep(Duration::from_millis(300));
         self.evenkeel.kill9()?;
         self.teller.say("the daemon is gone; the kernel goes on");
         std::thread::sleep(Duration::from_millis(800));

@@ -70,8 +70,11 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
         "services", "start to ready", "reload, 1 service changed", "of it in the kernel", "memory"
     );
     let mut report = Vec::new();
+    // What the directors' cables lead to.
+    let network = lab.node("network")?;
     for services in &options.services {
         let node = lab.node(&format!("director{services}"))?;
+        lab.cable(&node, "eth0", &network, &format!("to{services}"))?;
         let figures = measure(&node, *services, options.rounds)?;
         println!(
             "{services:>9} | {:>11.0} ms | {:>23.1} ms | {:>19.2} ms | {:>5.0} MB",
@@ -116,9 +119,7 @@ impl Figures {
 
 fn measure(node: &Node, services: usize, rounds: usize) -> Result<Figures> {
     node.forward()?;
-    node.ip(&["link", "add", "eth0", "type", "dummy"])?;
     node.add_address("eth0", "10.0.0.1/8")?;
-    node.link_up("eth0")?;
     let mut evenkeel = Evenkeel::with_paths(node, &config(services, 1), paths())?;
     let begun = Instant::now();
     evenkeel.start()?;

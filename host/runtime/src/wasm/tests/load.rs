@@ -125,7 +125,7 @@ fn damaged_code_is_not_run_but_compiled_again() {
     let parent = tempfile::tempdir().unwrap();
     let cache = parent.path().join("cache");
     cached(&cache).load(&plugin_file("rr")).unwrap();
-    let (file, inode) = contents(&cache).remove(0);
+    let (file, _) = contents(&cache).remove(0);
     let whole = fs::read(&file).unwrap();
     let mut flipped = whole.clone();
     let middle = whole.len() / 2;
@@ -140,6 +140,7 @@ fn damaged_code_is_not_run_but_compiled_again() {
         b"short",
     ] {
         fs::write(&file, damaged).unwrap();
+        let inode = contents(&cache)[0].1;
         let plugin = cached(&cache).load(&plugin_file("rr")).unwrap();
         assert_eq!(plugin.manifest().name, "rr");
         assert_eq!(fs::read(&file).unwrap().len(), whole.len());
@@ -198,5 +199,61 @@ fn nothing_beside_a_plugin_is_taken_for_its_compiled_code() {
     assert_eq!(
         cached(&cache).load(&file).err().unwrap().reason,
         "is no WebAssembly"
+    );
+}
+
+/// A scheduler whose module is by hand: `start` runs when it is instantiated, `describe` when it is asked what it is.
+fn handmade(start: &str, describe: &str) -> Vec<u8> {
+    let interface = "evenkeel:plugin/scheduler@0.1.0";
+    let text = format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "{interface}#describe") (result i32) {describe})
+            (func (export "{interface}#configure") (param i32 i32) (result i32) unreachable)
+            (func (export "{interface}#set-backends") (param i32 i32) unreachable)
+            (func (export "{interface}#set-loads") (param i32 i32) unreachable)
+            (func (export "{interface}#make-plan") (result i32) unreachable)
+            (func (export "{interface}#pick") (param i32 i64 i64 i32 i64 i64 i32) (result i32) unreachable)
+            (func $start {start})
+            (start $start))"#
+    );
+    let mut module = wat::parse_str(text).unwrap();
+    let mut resolve = wit_parser::Resolve::default();
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/wit/v0.1");
+    let (package, _) = resolve.push_path(wit).unwrap();
+    let world = resolve
+        .select_world(&[package], Some("scheduler-plugin"))
+        .unwrap();
+    let encoding = wit_component::StringEncoding::UTF8;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
+    let mut encoder = wit_component::ComponentEncoder::default()
+        .module(&module)
+        .unwrap();
+    encoder.encode().unwrap()
+}
+
+#[test]
+fn a_plugin_that_never_says_what_it_is_does_not_stop_the_loading() {
+    let failed = "failed when asked to describe itself: ";
+    let out_of_time = format!("{failed}used more than 50ms of processor time in one call");
+    assert_eq!(
+        reason(&handmade("", "(loop (br 0)) unreachable")),
+        out_of_time
+    );
+    assert_eq!(
+        reason(&handmade("(loop (br 0))", "unreachable")),
+        out_of_time
+    );
+    let trapped = format!("{failed}trapped: reached unreachable code (it aborted)");
+    assert_eq!(reason(&handmade("", "unreachable")), trapped);
+}
+
+#[test]
+fn a_plugin_that_answers_with_what_is_not_in_its_memory_does_not_stop_the_loading() {
+    let reason = reason(&handmade("", "(i32.const -4)"));
+    assert!(
+        reason.starts_with("failed when asked to describe itself: trapped: "),
+        "{reason}"
     );
 }

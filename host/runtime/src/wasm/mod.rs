@@ -7,7 +7,7 @@
 //!                                                             its instances run on fibers, idle ones are reused
 //! ```
 //!
-//! A plugin can do nothing but compute and call what [`since_v0_1`] offers it. An instance that trapped is dropped.
+//! A plugin can do nothing but compute and call what `since_v0_1` offers it. An instance that trapped is dropped.
 
 mod cache;
 mod checker;

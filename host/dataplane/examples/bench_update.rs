@@ -47,7 +47,12 @@ fn main() -> ExitCode {
             .map(|(size, figures)| {
                 let figures: serde_json::Map<_, _> = figures
                     .iter()
-                    .map(|(name, ms)| (name.replace(' ', "_"), serde_json::json!(ms)))
+                    .map(|(name, ms)| {
+                        (
+                            name.replace(' ', "_").replace('\'', ""),
+                            serde_json::json!(ms),
+                        )
+                    })
                     .collect();
                 serde_json::json!({ "services": size, "median_ms": figures })
             })
@@ -136,6 +141,20 @@ fn measure(size: u32) -> Vec<(&'static str, f64)> {
         plane.apply(&put).unwrap();
         start
     });
+    let turn: Vec<Change> = (0..size).map(|n| Change::Put(key(n), turned(n))).collect();
+    let all_changed = median(LOADS, |_| {
+        plane.apply(&load).unwrap();
+        let start = Instant::now();
+        plane.apply(&turn).unwrap();
+        start
+    });
+    let removal: Vec<Change> = (0..size).map(|n| Change::Remove(key(n))).collect();
+    let all_added = median(LOADS, |_| {
+        plane.apply(&removal).unwrap();
+        let start = Instant::now();
+        plane.apply(&load).unwrap();
+        start
+    });
     vec![
         ("slots", slots),
         ("rule and slots", rule),
@@ -144,6 +163,8 @@ fn measure(size: u32) -> Vec<(&'static str, f64)> {
         ("server in", added),
         ("refuse", refused),
         ("service added", service_added),
+        ("all services' slots", all_changed),
+        ("all services added", all_added),
         ("full load", loads),
         ("read", reads),
         ("counters", counters),

@@ -1,6 +1,6 @@
 //! The data plane: what carries connections in the kernel.
 //!
-//! One trait, [`DataPlane`]; every implementation passes [`conformance`]. The daemon's reconciler is its only user: it reads,
+//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The daemon's reconciler is its only user: it reads,
 //! computes the difference to what is wanted (`evenkeel_core::diff`) and applies it.
 
 use std::collections::BTreeMap;

@@ -250,6 +250,27 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    fn a_frame_in_the_kernel_passes_both_comparisons_and_fails_both_without_a_rule() {
+        let Some(frame) = in_namespace(load_and_read).unwrap() else {
+            eprintln!("SKIPPED: no network namespace can be made (run as root)");
+            return;
+        };
+        let exact = Reference::Exact(in_namespace(load_and_read).unwrap().unwrap());
+        assert_eq!(exact.difference(&frame), None);
+        assert_eq!(Reference::Outline.difference(&frame), None);
+        for (name, ..) in SHAPE {
+            let mut damaged = frame.clone();
+            damaged.chains.get_mut(name).unwrap().rules.pop();
+            assert!(exact.difference(&damaged).is_some(), "{name}");
+            assert!(Reference::Outline.difference(&damaged).is_some(), "{name}");
+            damaged.chains.remove(name);
+            assert!(exact.difference(&damaged).is_some(), "{name}");
+            assert!(Reference::Outline.difference(&damaged).is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_difference_names_what_differs() {
         let mut wanted = Frame::default();
         wanted.add_chain("be", &[]);

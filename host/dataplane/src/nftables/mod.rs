@@ -123,7 +123,6 @@ impl Nftables {
 
     /// Reads the table, and keeps what it holds.
     fn refresh(&mut self) -> Result<&Kernel, Error> {
-        self.kernel = Kernel::Unknown;
         let reference = Reference::get()?;
         let mut pauses = PAUSES.iter();
         self.kernel = loop {
@@ -199,9 +198,9 @@ impl Nftables {
         left.into_iter()
             .for_each(|(id, count)| self.counts.put(id, count));
         if let Err(error) = cleared {
-            // The changes have been made. What is left behind is found by the next read.
+            // The changes have been made. What is left behind is found by the next read, or by the next change that it is in
+            // the way of.
             tracing::warn!(%error, "what is no longer used could not be removed");
-            self.kernel = Kernel::Unknown;
         }
         Ok(())
     }
@@ -211,7 +210,6 @@ impl Nftables {
         let layout = Layout::of(state)
             .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
         let text = render::whole(&self.table, &layout, |id| self.counts.get(id));
-        self.kernel = Kernel::Unknown;
         nft::run(&self.ourselves, &["-f", "-"], &text)?;
         layout.owners.keys().for_each(|id| self.counts.forget(*id));
         tracing::info!(
@@ -288,13 +286,7 @@ impl DataPlane for Nftables {
     fn apply(&mut self, changes: &[Change]) -> Result<(), Error> {
         match self.apply_once(changes) {
             Err(refused @ Error::Refused { .. }) => self.apply_again(changes, refused),
-            Err(error) => {
-                if !matches!(error, Error::Invalid(_)) {
-                    self.kernel = Kernel::Unknown;
-                }
-                Err(error)
-            }
-            Ok(()) => Ok(()),
+            other => other,
         }
     }
 
@@ -318,7 +310,6 @@ impl DataPlane for Nftables {
     }
 
     fn clear(&mut self) -> Result<(), Error> {
-        self.kernel = Kernel::Unknown;
         nft::remove_table(&self.ourselves, &self.table)?;
         self.kernel = Kernel::Absent;
         self.counts = Remembered::default();

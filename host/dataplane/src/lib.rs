@@ -1,6 +1,7 @@
 //! The data plane: what carries connections in the kernel.
 //!
-//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The daemon's reconciler is its only user: it reads,
+//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The daemon's
+//! reconciler is its only user: it reads,
 //! computes the difference to what is wanted (`evenkeel_core::diff`) and applies it.
 
 use std::collections::BTreeMap;
@@ -86,7 +87,7 @@ pub trait DataPlane: Send {
     /// the frame) shows as services that are absent or differ, so that applying the difference repairs it.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`]; [`Error::Nft`] when what is found cannot be judged since `nft` does not work here.
     fn read(&mut self) -> Result<State, Error>;
 
     /// Makes the changes, all or none, without an instant at which a service that exists before and after is absent. Takes work

@@ -155,18 +155,19 @@ impl Evenkeel {
         &self.socket
     }
 
-    /// Starts the daemon and waits until it answers `status`. Also after [`Self::kill9`] and [`Self::sigterm`].
+    /// Starts the daemon and waits until it says that the kernel holds what is configured. Also after [`Self::kill9`] and [`Self::sigterm`].
     ///
     /// # Errors
     /// When it ends at once or does not answer within 60 s, with its log.
     pub fn start(&mut self) -> Result<()> {
         self.start_without_waiting()?;
-        eventually("the daemon answers", READY, || {
+        eventually("the daemon is ready", READY, || {
             let process = self.running()?;
             if !process.is_running()? {
                 return Err(anyhow!("the daemon has ended:\n{}", process.log()));
             }
-            Ok(self.status().ok())
+            let status = self.status().ok();
+            Ok(status.filter(|status| status["settled"] == true))
         })
         .map(drop)
         .with_context(|| format!("log of the daemon:\n{}", self.log()))
@@ -346,9 +347,7 @@ impl Evenkeel {
     /// # Errors
     /// When the program cannot be run; whatever it says is in the output.
     pub fn flush(&self) -> Result<Output> {
-        let mut command = self.command("flush");
-        command.arg("--socket").arg(&self.socket);
-        self.node.output(command)
+        self.node.output(self.command("flush"))
     }
 
     /// `evenkeel SUBCOMMAND`, to be completed and run on the director's machine.

@@ -59,7 +59,7 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     .context("the configuration's thread")??;
     warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
-    let lock = Lock::take(&daemon.socket)?;
+    let lock = Lock::take()?;
     let (plane, adopted) = open_dataplane(&daemon)?;
     let control = ControlSocket::bind(&daemon.socket)?;
     info!(
@@ -148,6 +148,7 @@ struct App {
     reload: Option<Reload>,
     reload_again: bool,
     reload_problem: Option<String>,
+    said_ready: bool,
     _watcher: Option<Watcher>,
 }
 
@@ -184,6 +185,7 @@ impl App {
             reload: None,
             reload_again: false,
             reload_problem: None,
+            said_ready: false,
             _watcher: watcher,
         };
         app.configure(prepared, Some(adopted));
@@ -220,6 +222,7 @@ impl App {
             }
             if self.director.settled() {
                 self.network.ready();
+                self.say_ready();
             }
             let wake = self.director.poll_at().map(tokio::time::Instant::from_std);
             tokio::select! {
@@ -243,6 +246,16 @@ impl App {
             "ending; the kernel's rules and addresses stay, and traffic goes on (`evenkeel flush` removes them)"
         );
         Ok(())
+    }
+
+    /// Tells systemd (`Type=notify`), once, that the kernel holds what is configured.
+    fn say_ready(&mut self) {
+        if !std::mem::replace(&mut self.said_ready, true) {
+            info!("ready: the kernel holds what is configured");
+            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+                warn!(%error, "cannot tell systemd that the daemon is ready");
+            }
+        }
     }
 
     /// One event, and those that came with it: a switch that fails takes many servers at once.

@@ -77,9 +77,6 @@ pub(crate) enum Command {
         /// Name of the nftables table.
         #[arg(long, default_value = "evenkeel")]
         table: String,
-        /// Where a running daemon's control socket would be.
-        #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-        socket: PathBuf,
     },
 }
 

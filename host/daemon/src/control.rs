@@ -2,7 +2,8 @@
 //!
 //! One request and one answer a connection, each a line of JSON.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +64,13 @@ impl ControlSocket {
     /// When the file cannot be made.
     pub(crate) fn bind(path: &Path) -> anyhow::Result<Self> {
         // Made under another name and renamed when its permissions are right, so that nobody gets in before.
+        if let Some(dir) = path.parent() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(dir)
+                .with_context(|| format!("cannot make {}", dir.display()))?;
+        }
         let draft = path.with_extension(format!("{}.new", std::process::id()));
         let context = || format!("cannot listen on the control socket {}", path.display());
         let listener = UnixListener::bind(&draft).with_context(context)?;

@@ -1,72 +1,74 @@
-//! One daemon at a time: a lock on a file beside the control socket, which the kernel lets go however the daemon ends.
+//! One daemon at a time in a network namespace: a lock on a file, which the kernel lets go however the daemon ends.
+//!
+//! It goes by the namespace and not by the socket or the table: addresses that Evenkeel puts on interfaces are marked as
+//! Evenkeel's, whichever daemon did it, and two would take away each other's.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::exit::{self, Failed};
 
+/// Where the locks are.
+const DIR: &str = "/run/evenkeel";
+
 /// Held while a daemon runs.
+#[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] Flock<File>);
 
 impl Lock {
-    /// Takes the lock that belongs to a control socket; makes the socket's directory if there is none.
+    /// Takes the lock of the network namespace that the calling thread is in.
     ///
     /// # Errors
     /// [`exit::RUNNING`] when a daemon holds it; others when the file cannot be made.
-    pub(crate) fn take(socket: &Path) -> anyhow::Result<Self> {
-        let path = beside(socket);
+    pub(crate) fn take() -> anyhow::Result<Self> {
+        let namespace = std::fs::metadata("/proc/thread-self/ns/net")
+            .context("cannot tell the network namespace")?
+            .ino();
+        Self::take_file(&PathBuf::from(format!("{DIR}/net-{namespace}.lock")))
+    }
+
+    fn take_file(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("cannot take the lock {}", path.display());
         if let Some(dir) = path.parent() {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o755)
                 .create(dir)
-                .with_context(|| format!("cannot make {}", dir.display()))?;
+                .with_context(context)?;
         }
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
             .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        let mut holder = String::new();
-        file.read_to_string(&mut holder)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let mut lock =
-            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-                if errno == nix::errno::Errno::EWOULDBLOCK {
-                    Failed::new(
-                        exit::RUNNING,
-                        format!(
-                            "an evenkeel daemon runs already (process {}, socket {})",
-                            holder.trim(),
-                            socket.display()
-                        ),
-                    )
-                } else {
-                    Failed::new(
-                        exit::FAILURE,
-                        format!("cannot lock {}: {errno}", path.display()),
-                    )
-                }
-            })?;
-        lock.set_len(0)?;
-        lock.rewind()?;
-        writeln!(lock, "{}", std::process::id())?;
-        Ok(Self(lock))
+            .open(path)
+            .with_context(context)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut lock) => {
+                lock.set_len(0).with_context(context)?;
+                lock.rewind().with_context(context)?;
+                writeln!(lock, "{}", std::process::id()).with_context(context)?;
+                Ok(Self(lock))
+            }
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).with_context(context)?;
+                let message = format!(
+                    "an evenkeel daemon runs already in this network namespace (process {})",
+                    holder.trim()
+                );
+                Err(Failed::new(exit::RUNNING, message).into())
+            }
+            Err((_, errno)) => Err(std::io::Error::from(errno)).with_context(context),
+        }
     }
-}
-
-fn beside(socket: &Path) -> PathBuf {
-    let mut name = socket.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -76,9 +78,9 @@ mod tests {
     #[test]
     fn a_second_daemon_is_told_who_runs() {
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("made/evenkeel.sock");
-        let first = Lock::take(&socket).unwrap();
-        let error = Lock::take(&socket).err().unwrap();
+        let path = dir.path().join("made/net-1.lock");
+        let first = Lock::take_file(&path).unwrap();
+        let error = Lock::take_file(&path).unwrap_err();
         let failed = error.downcast_ref::<Failed>().unwrap();
         assert_eq!(failed.code, exit::RUNNING);
         assert!(
@@ -86,6 +88,6 @@ mod tests {
             "{failed}"
         );
         drop(first);
-        Lock::take(&socket).unwrap();
+        Lock::take_file(&path).unwrap();
     }
 }

@@ -58,9 +58,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
         Command::Plugin(PluginCommand::Pack { module, output }) => {
             commands::plugin::pack(&module, &output)
         }
-        Command::Flush { table, socket } => {
-            runtime()?.block_on(commands::flush::run(&table, &socket))
-        }
+        Command::Flush { table } => runtime()?.block_on(commands::flush::run(&table)),
     }
 }
 

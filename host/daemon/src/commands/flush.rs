@@ -1,7 +1,5 @@
 //! `evenkeel flush`.
 
-use std::path::Path;
-
 use evenkeel_dataplane::DataPlane as _;
 use evenkeel_dataplane::nftables::Nftables;
 
@@ -13,9 +11,9 @@ use crate::lock::Lock;
 ///
 /// # Errors
 /// [`exit::RUNNING`] while a daemon runs; others when something could not be removed.
-pub(crate) async fn run(table: &str, socket: &Path) -> anyhow::Result<()> {
+pub(crate) async fn run(table: &str) -> anyhow::Result<()> {
     // Held until the end, so that no daemon starts meanwhile.
-    let _lock = Lock::take(socket)?;
+    let _lock = Lock::take()?;
     let mut addresses = Addresses::open()?;
     let removed = addresses.remove_all().await?;
     for change in &removed.changes {

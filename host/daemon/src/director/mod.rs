@@ -31,7 +31,9 @@ use ipnet::IpNet;
 use tracing::{debug, error, info, warn};
 
 use crate::prepare::Prepared;
-pub(crate) use report::{CheckReport, ServerReport, ServiceReport};
+#[cfg(test)]
+pub(crate) use report::CheckReport;
+pub(crate) use report::{ServerReport, ServiceReport};
 use seat::Seat;
 pub(crate) use seat::{Done, Job};
 use service::{RealServer, VirtualService};

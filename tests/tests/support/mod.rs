@@ -1,0 +1,143 @@
+//! What several end-to-end tests need.
+
+#![allow(
+    dead_code,
+    reason = "compiled into each test file, and none uses all of it"
+)]
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_tests::{Article, Backend, Client};
+
+/// Long enough for what is a matter of a second at most on an idle machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A check that notices a dead server within 200 + 1 x 200 + 200 ms.
+pub(crate) const QUICK: &str =
+    r#"interval = "200ms", timeout = "200ms", retries = 1, retry_delay = "200ms""#;
+
+/// A `[[service]]` in the making.
+pub(crate) struct Service {
+    text: String,
+}
+
+impl Service {
+    /// With no check: its servers are always taken as up.
+    pub(crate) fn new(name: &str, listen: SocketAddr) -> Self {
+        Self {
+            text: format!("[[service]]\nname = \"{name}\"\nlisten = \"{listen}\"\n"),
+        }
+    }
+
+    /// Adds a line such as `snat = true`.
+    pub(crate) fn with(mut self, line: &str) -> Self {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self
+    }
+
+    /// With a check by connecting, every 200 ms.
+    pub(crate) fn checked(self) -> Self {
+        self.with(&format!("check = {{ plugin = \"tcp\", {QUICK} }}"))
+    }
+
+    /// Adds servers of weight 1. Only after all other lines.
+    pub(crate) fn servers(self, servers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        servers
+            .into_iter()
+            .fold(self, |service, server| service.server(server, "weight = 1"))
+    }
+
+    /// Adds a server with a line of its own. Only after all other lines.
+    pub(crate) fn server(mut self, address: SocketAddr, line: &str) -> Self {
+        let _ = write!(
+            self.text,
+            "[[service.server]]\naddress = \"{address}\"\n{line}\n"
+        );
+        self
+    }
+
+    /// The text.
+    pub(crate) fn text(self) -> String {
+        self.text
+    }
+}
+
+/// The addresses of all servers of the article's network on a port.
+pub(crate) fn servers(net: &Article, port: u16) -> Vec<SocketAddr> {
+    (0..net.servers.len())
+        .map(|number| net.server(number, port))
+        .collect()
+}
+
+/// The IPv6 addresses of all servers of the article's network on a port.
+pub(crate) fn servers6(net: &Article, port: u16) -> Vec<SocketAddr> {
+    (0..net.servers.len())
+        .map(|number| net.server6(number, port))
+        .collect()
+}
+
+/// A TCP server with its number as its name on each machine.
+pub(crate) fn tcp_backends(net: &Article, addresses: &[SocketAddr]) -> Result<Vec<Backend>> {
+    backends(net, addresses, Backend::tcp)
+}
+
+/// A UDP server with its number as its name on each machine.
+pub(crate) fn udp_backends(net: &Article, addresses: &[SocketAddr]) -> Result<Vec<Backend>> {
+    backends(net, addresses, Backend::udp)
+}
+
+fn backends(
+    net: &Article,
+    addresses: &[SocketAddr],
+    start: fn(&evenkeel_tests::Node, SocketAddr, &str) -> Result<Backend>,
+) -> Result<Vec<Backend>> {
+    net.servers
+        .iter()
+        .zip(addresses)
+        .enumerate()
+        .map(|(number, (node, address))| start(node, *address, &number.to_string()))
+        .collect()
+}
+
+/// Asks over UDP, each time from another port: a port that is used again belongs to a flow that the kernel knows already.
+pub(crate) fn ask_udp_from_new_ports(
+    client: &Client,
+    source: IpAddr,
+    to: SocketAddr,
+    times: u16,
+) -> Result<Vec<String>> {
+    (0..times)
+        .map(|n| {
+            let source = SocketAddr::new(source, 20_000 + n);
+            Ok(client.clone().from_socket(source).ask_udp(to)?)
+        })
+        .collect()
+}
+
+/// How often each server answered.
+pub(crate) fn count(answers: &[String]) -> std::collections::BTreeMap<&str, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for answer in answers {
+        *counts.entry(answer.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+/// Panics unless the answers repeat `cycle`, beginning anywhere in it.
+pub(crate) fn assert_repeats(answers: &[String], cycle: &[&str]) {
+    let fits = |start: usize| {
+        answers
+            .iter()
+            .enumerate()
+            .all(|(i, answer)| answer == cycle[(start + i) % cycle.len()])
+    };
+    assert!(
+        (0..cycle.len()).any(fits),
+        "not the cycle {cycle:?}: {:?}",
+        answers.iter().take(3 * cycle.len()).collect::<Vec<_>>()
+    );
+}

@@ -106,12 +106,18 @@ impl DataPlane for Fake {
 
     fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error> {
         let inner = self.lock();
-        let backends = inner
+        let here = inner
             .state
             .services
             .values()
             .flat_map(|service| service.backends.keys());
-        Ok(backends
+        let counted = inner
+            .counts
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(id, _)| id);
+        Ok(here
+            .chain(counted)
             .map(|id| {
                 let connections = inner.counts.get(id).copied().unwrap_or_default();
                 (*id, Counters { connections })

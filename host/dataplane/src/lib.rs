@@ -97,7 +97,7 @@ pub trait DataPlane: Send {
     /// [`Error::Invalid`] before anything is tried, [`Error::Refused`] and [`Error::Nft`] with nothing changed.
     fn apply(&mut self, changes: &[Change]) -> Result<(), Error>;
 
-    /// Counters of every backend in the kernel.
+    /// Counters of every backend in the kernel, and of those that have left it and counted something.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -295,14 +295,18 @@ impl DataPlane for Nftables {
             Kernel::Holds(layout) => layout.owners.len(),
             Kernel::Unknown | Kernel::Absent | Kernel::Damaged => 0,
         };
+        let mut counters = read::counters(&mut self.socket, &self.table)?;
         for pause in PAUSES {
-            let counters = read::counters(&mut self.socket, &self.table)?;
             if counters.len() >= expected {
-                return Ok(counters);
+                break;
             }
             std::thread::sleep(pause);
+            counters = read::counters(&mut self.socket, &self.table)?;
         }
-        read::counters(&mut self.socket, &self.table)
+        for (id, connections) in self.counts.iter() {
+            counters.entry(id).or_insert(Counters { connections });
+        }
+        Ok(counters)
     }
 
     fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error> {

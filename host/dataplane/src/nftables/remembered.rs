@@ -20,6 +20,11 @@ impl Remembered {
         self.counts.get(&id).copied().unwrap_or_default()
     }
 
+    /// All that have gone and not come back.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (BackendId, u64)> {
+        self.counts.iter().map(|(id, count)| (*id, *count))
+    }
+
     pub(super) fn put(&mut self, id: BackendId, count: u64) {
         if count == 0 {
             return;

@@ -76,11 +76,6 @@ impl Toolchain {
     /// `cargo SUBCOMMAND` that compiles for WebAssembly.
     fn cargo(&self, subcommand: &str) -> Command {
         let mut cargo = cargo(&[subcommand, "--target", TARGET]);
-        // A plugin runs when something changes, and is compiled again on the director: small is quick.
-        cargo
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
-            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
         match self {
             Self::Rustup => cargo.arg("--target-dir").arg(target()),
             Self::Debian { linker } => cargo

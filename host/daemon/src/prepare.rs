@@ -72,13 +72,16 @@ impl PartialEq for ReadyCheck {
     }
 }
 
+/// By plugin and settings.
+type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
+
 /// Loads configurations; keeps what the next one can use again.
 pub(crate) struct Preparer {
     args: ConfigArgs,
     runtime: WasmRuntime,
     sandbox: evenkeel_core::model::Sandbox,
     catalogue: Option<Catalogue>,
-    checkers: BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>,
+    checkers: Checkers,
 }
 
 /// Why a configuration cannot be used.
@@ -253,7 +256,7 @@ impl Preparer {
     fn checker(
         &self,
         with: &PluginUse,
-        used: &mut BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>,
+        used: &mut Checkers,
     ) -> anyhow::Result<(Arc<dyn Plugin>, Arc<dyn Checker>)> {
         let plugin = self.plugin(&with.plugin)?;
         let name = format!("{with:?}");

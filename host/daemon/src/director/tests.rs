@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ struct Turns {
 
 struct TurnsInstance {
     broken: Arc<AtomicBool>,
-    backends: Mutex<Vec<Backend>>,
+    backends: Vec<Backend>,
 }
 
 fn trap() -> PluginError {
@@ -51,7 +50,7 @@ impl Plugin for Turns {
     fn scheduler(&self, _: &str, _: &[Setting]) -> Result<Box<dyn Scheduler>, PluginError> {
         Ok(Box::new(TurnsInstance {
             broken: Arc::clone(&self.broken),
-            backends: Mutex::default(),
+            backends: Vec::new(),
         }))
     }
     fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
@@ -61,7 +60,7 @@ impl Plugin for Turns {
 
 impl Scheduler for TurnsInstance {
     fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
-        *self.backends.lock().unwrap() = backends.to_vec();
+        self.backends = backends.to_vec();
         Ok(())
     }
     fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
@@ -73,8 +72,6 @@ impl Scheduler for TurnsInstance {
         }
         let slots = self
             .backends
-            .lock()
-            .unwrap()
             .iter()
             .filter(|backend| backend.weight > 0)
             .map(|backend| Run {

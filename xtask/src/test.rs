@@ -129,7 +129,10 @@ impl Seen {
                     part.skipped = 0;
                 }
                 tally += part;
-                self.summaries.push(line);
+                // libtest says so of every crate without a test, too.
+                if part != Tally::default() {
+                    self.summaries.push(line);
+                }
             }
         }
         if !status.success() && tally.failed == 0 {

@@ -49,6 +49,8 @@ const INPUT_BATCH: usize = 4096;
 /// # Errors
 /// When the daemon cannot start; what fails later is logged and tried again.
 pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
+    // From here on: a reload that is asked for during the start is not to end the daemon.
+    let signals = Signals::listen()?;
     let config = args.config.clone();
     let (preparer, prepared) = tokio::task::spawn_blocking(move || {
         let mut preparer = Preparer::new(args)?;
@@ -71,14 +73,14 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     );
     let (questions, asked) = mpsc::channel(QUESTIONS_BACKLOG);
     let serving = tokio::spawn(control.serve(questions));
-    let outcome = App::start(preparer, prepared, daemon, plane, &adopted)?
-        .serve(asked)
+    App::start(preparer, prepared, daemon, plane, &adopted)?
+        .serve(signals, asked)
         .await;
     serving.abort();
     // Dropped only now: the next daemon waits until this one does nothing any more.
     let _ = serving.await;
     drop(lock);
-    outcome
+    Ok(())
 }
 
 fn warn_of(prepared: &Prepared) {
@@ -210,10 +212,7 @@ impl App {
         }
     }
 
-    async fn serve(mut self, mut asked: mpsc::Receiver<Asked>) -> anyhow::Result<()> {
-        let mut hangup = listen(SignalKind::hangup())?;
-        let mut terminate = listen(SignalKind::terminate())?;
-        let mut interrupt = listen(SignalKind::interrupt())?;
+    async fn serve(mut self, mut signals: Signals, mut asked: mpsc::Receiver<Asked>) {
         let mut batch = Vec::new();
         loop {
             let now = Instant::now();
@@ -226,10 +225,9 @@ impl App {
             }
             let wake = self.director.poll_at().map(tokio::time::Instant::from_std);
             tokio::select! {
-                biased;
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => self.begin_reload(),
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => self.begin_reload(),
                 Some(event) = self.health.recv() => self.take_health(event),
                 _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
                     let now = Instant::now();
@@ -245,7 +243,6 @@ impl App {
         info!(
             "ending; the kernel's rules and addresses stay, and traffic goes on (`evenkeel flush` removes them)"
         );
-        Ok(())
     }
 
     /// Tells systemd (`Type=notify`), once, that the kernel holds what is configured.
@@ -386,8 +383,22 @@ impl App {
     }
 }
 
-fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
-    signal(kind).context("cannot listen for signals")
+/// The signals that mean something to the daemon.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
 }
 
 async fn sleep_until(wake: Option<tokio::time::Instant>) {

@@ -40,7 +40,8 @@ impl Lock {
                 .recursive(true)
                 .mode(0o755)
                 .create(dir)
-                .with_context(context)?;
+                .with_context(context)
+                .context("Evenkeel needs root")?;
         }
         let file = OpenOptions::new()
             .create(true)

@@ -154,7 +154,7 @@ table! {
         /// What becomes of the established flows of a server that has failed: with `keep` they go on if they can; with `kill`
         /// they are forgotten, so that a client's next packet goes to another server.
         on_down: OnDown = Presence::Optional("`\"keep\"` for TCP, `\"kill\"` for UDP");
-        /// Put the service's address on this interface while Evenkeel runs.
+        /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or by `evenkeel flush`.
         #[keepalived = "virtual_ipaddress"]
         interface: Interface = Presence::Optional("the address is left to others");
         /// The address's prefix length on the interface. Only with `interface`; up to 32 for IPv4.

@@ -78,6 +78,8 @@ type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
 /// Loads configurations; keeps what the next one can use again.
 pub(crate) struct Preparer {
     args: ConfigArgs,
+    /// What [`Self::new`] has read, for the first [`Self::prepare`].
+    parsed: Option<Parsed>,
     runtime: WasmRuntime,
     sandbox: evenkeel_core::model::Sandbox,
     catalogue: Option<Catalogue>,
@@ -126,6 +128,7 @@ impl Preparer {
         .map_err(|error| PrepareError::Other(error.into()))?;
         Ok(Self {
             args,
+            parsed: Some(parsed),
             runtime,
             sandbox,
             catalogue: None,
@@ -147,7 +150,10 @@ impl Preparer {
         &mut self,
         seated: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn Plugin>, &'a [Setting])>,
     ) -> Result<Prepared, PrepareError> {
-        let parsed = read(&self.args).map_err(PrepareError::Other)?;
+        let parsed = match self.parsed.take() {
+            Some(parsed) => parsed,
+            None => read(&self.args).map_err(PrepareError::Other)?,
+        };
         let catalogue = self.scan(&parsed);
         let (model, warnings) = parsed
             .resolve(&Asked(catalogue))

@@ -82,6 +82,8 @@ pub(crate) struct Director {
     /// Services whose scheduler has to be asked something, or may have to be.
     curious: BTreeSet<ServiceKey>,
     timers: BTreeSet<(Instant, ServiceKey)>,
+    /// Services whose scheduler has not answered at all yet.
+    unanswered: BTreeSet<ServiceKey>,
     /// Servers whose flows are to be forgotten as soon as the kernel sends them no more.
     doomed: BTreeMap<ServiceKey, Vec<BackendId>>,
     effects: Vec<Effect>,
@@ -98,6 +100,7 @@ impl Director {
             sync: KernelSync::new(adopted, resync, now),
             curious: BTreeSet::new(),
             timers: BTreeSet::new(),
+            unanswered: BTreeSet::new(),
             doomed: BTreeMap::new(),
             effects: Vec::new(),
             seats: 0,
@@ -141,6 +144,7 @@ impl Director {
                         problem: None,
                     };
                     self.services.insert(key, service);
+                    self.unanswered.insert(key);
                     self.news(key, false);
                 }
                 None => {
@@ -162,6 +166,7 @@ impl Director {
             for server in &service.servers {
                 self.forget(key, service.spec.on_down, server);
             }
+            self.unanswered.remove(&key);
             self.sync.want(key, None);
         }
     }
@@ -217,7 +222,7 @@ impl Director {
                 self.timers.insert((at, key));
             }
         }
-        if self.sync.held() && self.services.values().all(|service| service.answered) {
+        if self.sync.held() && self.unanswered.is_empty() {
             self.sync.release();
         }
         if let Some(step) = self.sync.next(now) {
@@ -294,6 +299,7 @@ impl Director {
             return;
         }
         service.answered = true;
+        self.unanswered.remove(&key);
         self.curious.insert(key);
         let failure = match done {
             Ok((scheduler, plan)) => match desired::accept(&service.asked_about, &plan) {

@@ -1,7 +1,8 @@
-//! New connections per second: connect, ask, read the answer, close with a reset.
+//! New connections per second: connect, ask, read the answer up to its end, close. As with HTTP and `Connection: close`, the
+//! server closes first.
 //!
-//! The reset leaves no port in TIME_WAIT on any machine, so that a run is not a measurement of how many ports there are. Both
-//! sides are event loops that do little else: what is between them is to be the slowest part.
+//! So no port of the client is left in TIME_WAIT, and a run is not a measurement of how many ports there are. Both sides are event
+//! loops that do little else: what is between them is to be the slowest part.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -95,16 +96,16 @@ fn serve(listener: StdListener, stop: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// Whether the client is still there.
+/// Whether the client is still there and has not asked yet.
 fn answer(client: &mut TcpStream) -> bool {
     let mut bytes = [0; 64];
     loop {
         match client.read(&mut bytes) {
             Ok(0) => return false,
             Ok(_) => {
-                if client.write_all(ANSWER).is_err() {
-                    return false;
-                }
+                // Whether it went out or not, that was all.
+                let _ = client.write_all(ANSWER);
+                return false;
             }
             Err(error) => return error.kind() == ErrorKind::WouldBlock,
         }
@@ -121,17 +122,25 @@ pub(crate) struct Rate {
 }
 
 /// Opens connections to the addresses in turn, `at_once` at a time, for `time`, after a short run-up.
+///
+/// One client on each core: a single one would be the slowest part itself, and what is between it and the servers would have a core
+/// to spare.
 pub(crate) fn measure(
     node: &Node,
     to: &[SocketAddr],
     at_once: usize,
     time: Duration,
 ) -> Result<Rate> {
+    let clients = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let done = AtomicU64::new(0);
     let failed = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let rate = std::thread::scope(|scope| {
-        let client = scope.spawn(|| node.enter(|| ask(to, at_once, &done, &failed, &stop)));
+        let clients: Vec<_> = (0..clients)
+            .map(|_| {
+                scope.spawn(|| node.enter(|| ask(to, at_once / clients, &done, &failed, &stop)))
+            })
+            .collect();
         std::thread::sleep(time / 5);
         let (start, before) = (Instant::now(), done.load(Ordering::Relaxed));
         std::thread::sleep(time);
@@ -139,9 +148,11 @@ pub(crate) fn measure(
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let per_second = (after - before) as f64 / start.elapsed().as_secs_f64();
         stop.store(true, Ordering::Relaxed);
-        client
-            .join()
-            .map_err(|_| anyhow!("the client panicked"))???;
+        for client in clients {
+            client
+                .join()
+                .map_err(|_| anyhow!("a client panicked"))???;
+        }
         anyhow::Ok(Rate {
             per_second,
             failed: failed.load(Ordering::Relaxed),
@@ -155,6 +166,7 @@ pub(crate) fn measure(
 struct Asking {
     stream: TcpStream,
     asked: bool,
+    answered: bool,
     since: Instant,
 }
 
@@ -201,7 +213,6 @@ fn connect(poll: &Poll, to: &[SocketAddr], slot: usize) -> Result<Asking> {
     let to = to[slot % to.len()];
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.set_linger(Some(Duration::ZERO))?;
     // It is under way, or the events will tell.
     let _ = socket.connect(&to.into());
     let mut stream = TcpStream::from_std(socket.into());
@@ -213,19 +224,23 @@ fn connect(poll: &Poll, to: &[SocketAddr], slot: usize) -> Result<Asking> {
     Ok(Asking {
         stream,
         asked: false,
+        answered: false,
         since: Instant::now(),
     })
 }
 
-/// Asks once connected; whether the answer is there.
+/// Asks once connected; whether the whole answer is there.
 fn go_on(asking: &mut Asking, writable: bool) -> io::Result<bool> {
     let mut bytes = [0; 64];
-    match asking.stream.read(&mut bytes) {
-        Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-        Ok(_) => return Ok(true),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-        Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
-        Err(error) => return Err(error),
+    loop {
+        match asking.stream.read(&mut bytes) {
+            Ok(0) if asking.answered => return Ok(true),
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => asking.answered = true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
+            Err(error) => return Err(error),
+        }
     }
     if writable && !asking.asked {
         asking.stream.write_all(QUESTION)?;

@@ -14,7 +14,7 @@ use super::stats::{median, range};
 use crate::cmd::target;
 
 /// Connections under way at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {

@@ -99,16 +99,14 @@ fn serve(listener: StdListener, stop: &AtomicBool) -> Result<()> {
 /// Whether the client is still there and has not asked yet.
 fn answer(client: &mut TcpStream) -> bool {
     let mut bytes = [0; 64];
-    loop {
-        match client.read(&mut bytes) {
-            Ok(0) => return false,
-            Ok(_) => {
-                // Whether it went out or not, that was all.
-                let _ = client.write_all(ANSWER);
-                return false;
-            }
-            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+    match client.read(&mut bytes) {
+        Ok(0) => false,
+        Ok(_) => {
+            // Whether it went out or not, that was all.
+            let _ = client.write_all(ANSWER);
+            false
         }
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
     }
 }
 

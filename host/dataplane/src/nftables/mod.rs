@@ -88,7 +88,9 @@ impl Nftables {
     pub fn new(table: &str) -> Result<Self, Error> {
         let sound = table.len() <= NAME
             && table.starts_with(|c: char| c.is_ascii_alphabetic())
-            && table.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            && table
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if !sound {
             return Err(Error::Invalid(format!(
                 "{table:?} cannot be a table's name: it takes up to {NAME} letters, digits, _ and -, a letter first"

@@ -45,6 +45,13 @@ pub(crate) fn daemon(debug: bool) -> Result<()> {
     ]))
 }
 
+/// The daemon's debug build together with all tests. Apart from them it would have other features of what they share, and the
+/// compiler for plugins would be built twice.
+pub(crate) fn daemon_and_tests() -> Result<()> {
+    step("Building the workspace and its tests");
+    cmd::run(&mut cargo(&["build", "--workspace", "--all-targets"]))
+}
+
 /// The shipped plugins, those of the examples, and those that the tests let misbehave.
 pub(crate) fn plugins() -> Result<()> {
     let toolchain = Toolchain::find()?;

@@ -33,7 +33,7 @@ struct Seen {
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::packages(&[setup::BUILD, setup::LAB].concat())?;
     build::plugins()?;
-    build::daemon(true)?;
+    build::daemon_and_tests()?;
     let skips = target().join("skips.txt");
     fs::remove_file(&skips).ok();
     let mut seen = Seen::default();

@@ -41,6 +41,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Run(args) => {
             limits::raise_open_files();
+            limits::one_heap();
             runtime()?.block_on(app::run(args))
         }
         Command::Check {
@@ -78,6 +79,21 @@ mod limits {
 
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use tracing::debug;
+
+    /// Lets all threads allocate from one heap.
+    ///
+    /// glibc gives threads heaps of their own, and each reload runs on another thread: with ten thousand services, six reloads left
+    /// 350 MB behind in heaps that nobody used any more. Nothing here allocates so much at the same time that it would be felt.
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "only the C library can be told")]
+    pub(crate) fn one_heap() {
+        // SAFETY: it sets a number, and no other thread has been started yet.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+
+    /// Other C libraries have one heap as it is.
+    #[cfg(not(target_env = "gnu"))]
+    pub(crate) fn one_heap() {}
 
     /// A check needs a descriptor, and there may be thousands under way.
     pub(crate) fn raise_open_files() {

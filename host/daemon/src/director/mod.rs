@@ -140,7 +140,6 @@ impl Director {
                         servers,
                         last_good,
                         asked_about: Vec::new(),
-                        answered: false,
                         problem: None,
                     };
                     self.services.insert(key, service);
@@ -286,7 +285,7 @@ impl Director {
             return;
         };
         service.seat.tell();
-        if service.answered && (at_once || service.seat.failed()) {
+        if !self.unanswered.contains(&key) && (at_once || service.seat.failed()) {
             self.sync.want(key, Some(service.wanted()));
         }
     }
@@ -298,7 +297,6 @@ impl Director {
         if service.seat.number() != number {
             return;
         }
-        service.answered = true;
         self.unanswered.remove(&key);
         self.curious.insert(key);
         let failure = match done {

@@ -17,8 +17,6 @@ pub(crate) struct VirtualService {
     pub(crate) last_good: Option<Spread>,
     /// The servers that the plan under way is made for.
     pub(crate) asked_about: Vec<Usable>,
-    /// Whether the scheduler has answered at all, well or badly.
-    pub(crate) answered: bool,
     /// What is wrong with the scheduler.
     pub(crate) problem: Option<String>,
 }

@@ -54,7 +54,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
         Command::Plugin(PluginCommand::List {
             config,
             plugin_dirs,
-        }) => commands::plugin::list(config.as_deref(), plugin_dirs),
+        }) => commands::plugin::list(config.as_deref(), &plugin_dirs),
         Command::Plugin(PluginCommand::Inspect { file }) => commands::plugin::inspect(&file),
         Command::Plugin(PluginCommand::Pack { module, output }) => {
             commands::plugin::pack(&module, &output)

@@ -81,7 +81,6 @@ pub(crate) struct Preparer {
     /// What [`Self::new`] has read, for the first [`Self::prepare`].
     parsed: Option<Parsed>,
     runtime: WasmRuntime,
-    sandbox: evenkeel_core::model::Sandbox,
     catalogue: Option<Catalogue>,
     checkers: Checkers,
 }
@@ -118,11 +117,10 @@ impl Preparer {
         args: ConfigArgs,
         cache_dir: impl FnOnce(&Daemon) -> Option<PathBuf>,
     ) -> Result<Self, PrepareError> {
-        let parsed = read(&args).map_err(PrepareError::Other)?;
+        let parsed = read(&args.config).map_err(PrepareError::Other)?;
         let daemon = parsed.daemon();
-        let sandbox = daemon.sandbox;
         let runtime = WasmRuntime::new(WasmConfig {
-            sandbox,
+            sandbox: daemon.sandbox,
             cache_dir: cache_dir(daemon),
         })
         .map_err(|error| PrepareError::Other(error.into()))?;
@@ -130,7 +128,6 @@ impl Preparer {
             args,
             parsed: Some(parsed),
             runtime,
-            sandbox,
             catalogue: None,
             checkers: BTreeMap::new(),
         })
@@ -152,7 +149,7 @@ impl Preparer {
     ) -> Result<Prepared, PrepareError> {
         let parsed = match self.parsed.take() {
             Some(parsed) => parsed,
-            None => read(&self.args).map_err(PrepareError::Other)?,
+            None => read(&self.args.config).map_err(PrepareError::Other)?,
         };
         let catalogue = self.scan(&parsed);
         let (model, warnings) = parsed
@@ -170,18 +167,11 @@ impl Preparer {
         if let Some(socket) = &self.args.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }
-        if prepared.model.daemon.sandbox != self.sandbox {
-            tracing::warn!("a change of [sandbox] takes effect when the daemon is started again");
-        }
         Ok(prepared)
     }
 
     fn scan(&mut self, parsed: &Parsed) -> &Catalogue {
-        let dirs = if self.args.plugin_dirs.is_empty() {
-            &parsed.daemon().plugin_dirs
-        } else {
-            &self.args.plugin_dirs
-        };
+        let dirs = plugin_dirs(parsed, &self.args.plugin_dirs);
         let mut catalogue = match &self.catalogue {
             Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
             None => Catalogue::scan(&self.runtime, dirs),
@@ -313,8 +303,21 @@ fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
     anyhow::anyhow!("service {service}: {error}")
 }
 
-fn read(args: &ConfigArgs) -> anyhow::Result<Parsed> {
-    let bytes = std::fs::read(&args.config)
-        .with_context(|| format!("cannot read the configuration {}", args.config.display()))?;
-    Ok(config::parse_bytes(&args.config.to_string_lossy(), &bytes))
+/// Reads a configuration file as far as that goes without its plugins.
+///
+/// # Errors
+/// When it cannot be read; what is wrong in it is kept for [`Parsed::resolve`].
+pub(crate) fn read(file: &Path) -> anyhow::Result<Parsed> {
+    let bytes = std::fs::read(file)
+        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+    Ok(config::parse_bytes(&file.to_string_lossy(), &bytes))
+}
+
+/// Where plugins are looked for: what the command line says takes the place of what the configuration says.
+pub(crate) fn plugin_dirs<'a>(parsed: &'a Parsed, instead: &'a [PathBuf]) -> &'a [PathBuf] {
+    if instead.is_empty() {
+        &parsed.daemon().plugin_dirs
+    } else {
+        instead
+    }
 }

@@ -11,27 +11,20 @@ use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Plugin, PluginRuntime as _};
 
 use crate::exit::{self, Failed};
+use crate::prepare::{plugin_dirs, read};
 
 /// Prints what the plugin directories hold, a line each.
 ///
 /// # Errors
 /// [`exit::CONFIG`] when a file there is no usable plugin; all others are listed.
-pub(crate) fn list(config: Option<&Path>, plugin_dirs: Vec<PathBuf>) -> anyhow::Result<()> {
+pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result<()> {
     let parsed = match config {
-        Some(file) => {
-            let bytes =
-                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            config::parse_bytes(&file.to_string_lossy(), &bytes)
-        }
+        Some(file) => read(file)?,
         None => config::parse("", ""),
     };
-    let dirs = if plugin_dirs.is_empty() {
-        parsed.daemon().plugin_dirs.clone()
-    } else {
-        plugin_dirs
-    };
-    let mut catalogue = Catalogue::scan(&runtime()?, &dirs);
-    catalogue.load_files(&runtime()?, &parsed.plugin_refs());
+    let runtime = runtime()?;
+    let mut catalogue = Catalogue::scan(&runtime, plugin_dirs(&parsed, instead));
+    catalogue.load_files(&runtime, &parsed.plugin_refs());
 
     let mut rows =
         vec![["NAME", "KIND", "VERSION", "CONTRACT", "SUMMARY", "FILE"].map(String::from)];

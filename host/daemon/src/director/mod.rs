@@ -212,10 +212,14 @@ impl Director {
             let Some(service) = self.services.get_mut(&key) else {
                 continue;
             };
-            let usable = service.usable();
-            let backends = service.backends();
-            if let Some(job) = service.seat.job(now, &service.spec.name, || backends) {
-                service.asked_about = usable;
+            let VirtualService {
+                seat,
+                spec,
+                servers,
+                ..
+            } = service;
+            if let Some(job) = seat.job(now, &spec.name, || service::backends(servers)) {
+                service.asked_about = service::usable(servers);
                 self.effects.push(Effect::Ask { service: key, job });
             } else if let Some(at) = service.seat.poll_at() {
                 self.timers.insert((at, key));

@@ -43,43 +43,13 @@ impl RealServer {
 }
 
 impl VirtualService {
-    /// The servers that are up.
-    pub(crate) fn usable(&self) -> Vec<Usable> {
-        self.servers
-            .iter()
-            .filter(|server| server.up())
-            .map(|server| Usable {
-                id: server.id,
-                address: server.spec.address,
-                weight: server.weight(),
-            })
-            .collect()
-    }
-
-    /// The same as the scheduler sees them.
-    pub(crate) fn backends(&self) -> Vec<Backend> {
-        self.servers
-            .iter()
-            .filter(|server| server.up())
-            .map(|server| Backend {
-                id: server.id,
-                name: server.spec.name.clone(),
-                address: server.spec.address,
-                weight: server.weight(),
-                active: 0,
-                labels: server
-                    .spec
-                    .labels
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect(),
-            })
-            .collect()
-    }
-
     /// What the kernel should hold.
     pub(crate) fn wanted(&self) -> ServiceState {
-        desired::service_state(self.spec.snat, &self.usable(), self.last_good.as_ref())
+        desired::service_state(
+            self.spec.snat,
+            &usable(&self.servers),
+            self.last_good.as_ref(),
+        )
     }
 
     /// Takes in a health report. Returns whether anything changed for the kernel, or `None` when there is no such server.
@@ -102,6 +72,40 @@ impl VirtualService {
             changed: before != after,
         })
     }
+}
+
+/// The servers that are up.
+pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
+    servers
+        .iter()
+        .filter(|server| server.up())
+        .map(|server| Usable {
+            id: server.id,
+            address: server.spec.address,
+            weight: server.weight(),
+        })
+        .collect()
+}
+
+/// The same as the scheduler sees them.
+pub(super) fn backends(servers: &[RealServer]) -> Vec<Backend> {
+    servers
+        .iter()
+        .filter(|server| server.up())
+        .map(|server| Backend {
+            id: server.id,
+            name: server.spec.name.clone(),
+            address: server.spec.address,
+            weight: server.weight(),
+            active: 0,
+            labels: server
+                .spec
+                .labels
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        })
+        .collect()
 }
 
 /// What a health report changed.

@@ -375,13 +375,18 @@ mod tests {
         ]
     }
 
+    fn written(element: &Element) -> Vec<u8> {
+        let mut buf = Vec::new();
+        element
+            .push(PushSetelemListElemAttrs::new(&mut buf), true)
+            .end_nested();
+        buf
+    }
+
     #[test]
     fn every_element_is_read_back_as_it_was_written() {
         for element in examples() {
-            let mut buf = Vec::new();
-            element
-                .push(PushSetelemListElemAttrs::new(&mut buf), true)
-                .end_nested();
+            let buf = written(&element);
             let attributes = find_attr(&buf, 1).unwrap();
             assert_eq!(Element::parse(element.set(), attributes), Some(element));
         }
@@ -390,10 +395,7 @@ mod tests {
     #[test]
     fn an_element_of_another_shape_is_not_understood() {
         for element in examples() {
-            let mut buf = Vec::new();
-            element
-                .push(PushSetelemListElemAttrs::new(&mut buf), true)
-                .end_nested();
+            let buf = written(&element);
             let attributes = find_attr(&buf, 1).unwrap();
             let others = Set::ALL.into_iter().filter(|set| *set != element.set());
             for set in others {

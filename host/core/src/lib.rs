@@ -26,3 +26,4 @@ pub mod model;
 pub mod plan;
 pub mod state;
 pub mod sync;
+pub mod vrrp;

@@ -8,6 +8,13 @@ use std::time::Duration;
 
 use crate::manifest::Setting;
 
+mod vrrp;
+
+pub use vrrp::{
+    Announce, Checksum, Family, Notify, Password, Script, SyncGroup, Track, Tracked,
+    VirtualAddress, VirtualRoute, VirtualRule, Vrrp, VrrpInstance, VrrpVersion,
+};
+
 /// Layer-4 protocol of a virtual service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
@@ -69,6 +76,8 @@ pub struct Model {
     pub daemon: Daemon,
     /// The virtual services, in the order of the configuration. Names and keys are unique.
     pub services: Vec<Service>,
+    /// The virtual routers.
+    pub vrrp: Vrrp,
 }
 
 /// Settings of the daemon itself.
@@ -133,6 +142,12 @@ pub struct Service {
     pub on_down: OnDown,
     /// Where Evenkeel puts the virtual address, if it is to do so.
     pub assign: Option<Assign>,
+    /// The sum of the weights of its servers that are up, from which on it has its quorum (keepalived `quorum`). At least 1.
+    pub quorum: u32,
+    /// The quorum is reached at `quorum` + this, and lost below `quorum` - this (keepalived `hysteresis`). Less than `quorum`.
+    pub hysteresis: u32,
+    /// Its servers are checked only while its address is on this director (keepalived `ha_suspend`).
+    pub ha_suspend: bool,
     /// The real servers, in the order of the configuration. Never empty; addresses are unique.
     pub servers: Vec<Server>,
 }

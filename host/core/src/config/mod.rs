@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::manifest::{Manifest, PluginKind, Setting};
-use crate::model::{Daemon, Model, PluginRef};
+use crate::model::{Daemon, Model, PluginRef, Vrrp};
 
 use reader::{Reader, Table as _};
 pub use reference::reference;
@@ -173,7 +173,15 @@ impl Parsed {
         if failed {
             Err(Report { diagnostics })
         } else {
-            Ok((Model { daemon, services }, diagnostics))
+            let vrrp = Vrrp::default();
+            Ok((
+                Model {
+                    daemon,
+                    services,
+                    vrrp,
+                },
+                diagnostics,
+            ))
         }
     }
 }

@@ -119,6 +119,9 @@ fn service(
             Protocol::Udp => OnDown::Kill,
         }),
         assign: assign?,
+        quorum: 1,
+        hysteresis: 0,
+        ha_suspend: false,
         servers: servers?,
     })
 }

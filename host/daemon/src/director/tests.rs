@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_core::model::{
-    Check, CheckTiming, Daemon, Model, PluginRef, PluginUse, Protocol, Sandbox, Server,
+    Check, CheckTiming, Daemon, Model, PluginRef, PluginUse, Protocol, Sandbox, Server, Vrrp,
 };
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::Selector;
@@ -153,7 +153,11 @@ impl World {
             sandbox: Sandbox::default(),
         };
         let prepared = Prepared {
-            model: Model { daemon, services },
+            model: Model {
+                daemon,
+                services,
+                vrrp: Vrrp::default(),
+            },
             schedulers,
             checks: Vec::new(),
             warnings: Vec::new(),
@@ -292,6 +296,9 @@ fn service(port: u16, servers: &[u8]) -> Service {
         snat: false,
         on_down: OnDown::Kill,
         assign: None,
+        quorum: 1,
+        hysteresis: 0,
+        ha_suspend: false,
         servers: servers
             .iter()
             .map(|n| Server {

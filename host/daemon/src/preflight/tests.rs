@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use evenkeel_core::model::{
     Assign, Daemon, OnDown, PluginRef, PluginUse, Protocol, Sandbox, Server, Service, ServiceKey,
+    Vrrp,
 };
 use evenkeel_dataplane::Problem;
 use ipnet::IpNet;
@@ -35,6 +36,9 @@ fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
         snat: false,
         on_down: OnDown::Keep,
         assign: None,
+        quorum: 1,
+        hysteresis: 0,
+        ha_suspend: false,
         servers: servers.iter().map(|address| server(address)).collect(),
     }
 }
@@ -68,6 +72,7 @@ fn model(services: Vec<Service>) -> Model {
             sandbox: Sandbox::default(),
         },
         services,
+        vrrp: Vrrp::default(),
     }
 }
 

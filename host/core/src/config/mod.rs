@@ -31,7 +31,7 @@ use crate::model::{Daemon, Model, PluginRef, Vrrp};
 use reader::{Reader, Table as _};
 pub use reference::reference;
 use report::Source;
-pub use report::{Diagnostic, Report, Severity};
+pub use report::{Diagnostic, Origin, Report, Severity};
 use schema::File;
 use uses::Uses;
 
@@ -121,6 +121,16 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
         reader.syntax_error(&(at..at), "not UTF-8".to_owned(), Some(help));
     }
     read(file, reader)
+}
+
+/// [`parse`] for TOML that was made from files in another language: diagnostics name those, and show the TOML as an excerpt.
+///
+/// `file` is the main one of them: relative paths start from its directory, and it is named where no line is known. `origin` has
+/// an element for each line of `toml`: where it came from. A line without one belongs to the nearest line before that has one.
+#[must_use]
+pub fn parse_translated(file: &str, toml: &str, origin: Vec<Option<Origin>>) -> Parsed {
+    let source = Source::translated(file, toml, origin);
+    read(file, Reader::new(Arc::new(source)))
 }
 
 fn read(name: &str, mut reader: Reader) -> Parsed {

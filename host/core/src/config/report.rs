@@ -18,7 +18,12 @@ pub(super) struct Source {
     named: NamedSource<String>,
     /// Offset of the first byte of every line.
     lines: Vec<usize>,
+    /// Where each line came from, if the text was made from other files.
+    origin: Option<Vec<Option<Origin>>>,
 }
+
+/// Where a line of a text that was made from another one came from: a file, as errors are to name it, and a line in it, from 1.
+pub type Origin = (String, usize);
 
 impl Source {
     pub(super) fn new(file: &str, text: &str) -> Self {
@@ -31,7 +36,23 @@ impl Source {
         Self {
             named: NamedSource::new(file, text.to_owned()),
             lines,
+            origin: None,
         }
+    }
+
+    /// A text that was made from others: `origin` has an element for each of its lines.
+    pub(super) fn translated(file: &str, text: &str, origin: Vec<Option<Origin>>) -> Self {
+        Self {
+            origin: Some(origin),
+            ..Self::new(file, text)
+        }
+    }
+
+    /// Where a line came from: its own origin, or that of the nearest line before that has one.
+    fn origin(&self, line: usize) -> Option<&Origin> {
+        let origin = self.origin.as_deref()?;
+        let until = origin.get(..line).unwrap_or(origin);
+        until.iter().rev().find_map(Option::as_ref)
     }
 
     pub(super) fn file(&self) -> &str {
@@ -54,10 +75,14 @@ impl Source {
         (line, self.slice(&(start..offset)).chars().count() + 1)
     }
 
-    /// `FILE:LINE:COLUMN`
+    /// `FILE:LINE:COLUMN`; `FILE:LINE` of the original if the text was made from another one.
     pub(super) fn place(&self, offset: usize) -> String {
         let (line, column) = self.position(offset);
-        format!("{}:{line}:{column}", self.file())
+        match self.origin(line) {
+            Some((file, line)) => format!("{file}:{line}"),
+            None if self.origin.is_some() => self.file().to_owned(),
+            None => format!("{}:{line}:{column}", self.file()),
+        }
     }
 
     /// A span that lies in the text, on the borders of characters.
@@ -84,12 +109,13 @@ impl Source {
 /// One mistake in a configuration, or something in it that deserves a warning.
 ///
 /// Displays as `FILE:LINE:COLUMN: message`; [`Self::render`] adds the line and the help. As a [`miette::Diagnostic`] it
-/// carries the source for graphical reporters.
+/// carries the source for graphical reporters. Of a text that was made from another file ([`super::parse_translated`]), it names
+/// that file and the line there, and shows the line that was made of it.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
     /// [`Severity::Error`]: the configuration cannot be used; [`Severity::Warning`]: it can.
     pub severity: Severity,
-    /// The line, from 1.
+    /// The line of the text, from 1. [`Self::place`] says where that came from.
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
@@ -131,6 +157,12 @@ impl Diagnostic {
         self.source.file()
     }
 
+    /// `FILE:LINE:COLUMN`; `FILE:LINE` of the original for a text that was made from another file.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.source.place(self.span.start)
+    }
+
     /// Whether the configuration cannot be used because of it.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -164,7 +196,10 @@ impl Diagnostic {
             .collect();
         let room = shown.chars().count().saturating_sub(from - first);
         let carets = "^".repeat(marked.chars().count().min(room).max(1));
-        let number = self.line.to_string();
+        let number = match self.source.origin {
+            Some(_) => "as TOML".to_owned(),
+            None => self.line.to_string(),
+        };
         let indent = " ".repeat(number.len());
         let offset = " ".repeat(from - first);
         // Writing to a string does not fail.
@@ -193,14 +228,7 @@ fn clean(line: &str) -> String {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_error() { "" } else { "warning: " };
-        write!(
-            f,
-            "{}:{}:{}: {kind}{}",
-            self.file(),
-            self.line,
-            self.column,
-            self.message
-        )
+        write!(f, "{}: {kind}{}", self.place(), self.message)
     }
 }
 

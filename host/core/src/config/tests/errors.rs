@@ -1,7 +1,7 @@
 //! Configurations that are wrong.
 
 use super::fixture::{Shelf, report, resolve};
-use crate::config::parse_bytes;
+use crate::config::{parse_bytes, parse_translated};
 
 /// The reports of all cases, one after the other.
 fn reports<T: AsRef<str>>(cases: impl IntoIterator<Item = T>) -> String {
@@ -285,4 +285,30 @@ fn miette_shows_the_same_places() {
         })
         .collect();
     assert_eq!(spans, ["0 3", "1 4"]);
+}
+
+#[test]
+fn mistakes_in_a_translated_file_name_the_line_that_they_came_from() {
+    let toml = "# made from lb.conf\n[[service]]\nname = \"a\"\nlisten = \"10.0.0.1:80\"\nresync = 3\n\
+                [[service]]\nname = \"a\"\nlisten = \"10.0.0.1\"\n\n";
+    let at = |file: &str, line| Some((file.to_owned(), line));
+    let origin = vec![
+        None,
+        at("lb.conf", 4),
+        None,
+        at("lb.conf", 5),
+        None,
+        at("more.conf", 1),
+    ];
+    let report = parse_translated("lb.conf", toml, origin)
+        .resolve(&Shelf::new())
+        .unwrap_err();
+    insta::assert_snapshot!(report.render());
+    let nothing_known = parse_translated("lb.conf", "resync = 3\n", Vec::new())
+        .resolve(&Shelf::new())
+        .unwrap_err();
+    assert_eq!(
+        nothing_known.diagnostics[0].to_string(),
+        "lb.conf: resync = 3: a duration needs a unit"
+    );
 }

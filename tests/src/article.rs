@@ -43,6 +43,10 @@ impl Article {
     pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 16, 50, 254);
     /// The virtual gateway of the private side, IPv6.
     pub const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x50, 0, 0, 0, 0, 0, 0x254);
+    /// The virtual addresses of IPv4: the service address and the virtual gateway.
+    pub const VIRTUAL: [IpAddr; 2] = [IpAddr::V4(Self::VIP), IpAddr::V4(Self::GATEWAY)];
+    /// The virtual addresses of IPv6: the service address and the virtual gateway.
+    pub const VIRTUAL6: [IpAddr; 2] = [IpAddr::V6(Self::VIP6), IpAddr::V6(Self::GATEWAY6)];
 
     /// One director that has the virtual addresses, and this many real servers (1 to 48; the article has 2).
     ///
@@ -94,6 +98,26 @@ impl Article {
             net.servers.push(node);
         }
         Ok(net)
+    }
+
+    /// Two directors, and nobody has the service addresses and the virtual gateway yet.
+    ///
+    /// # Errors
+    /// When the network cannot be built.
+    pub fn pair(servers: usize) -> Result<Self> {
+        let mut net = Self::without_virtual_addresses(servers)?;
+        net.add_backup()?;
+        Ok(net)
+    }
+
+    /// The directors: the master and, if there is one, the backup.
+    #[must_use]
+    pub fn directors(&self) -> Vec<Node> {
+        [Some(&self.director), self.backup.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// Adds the backup director.

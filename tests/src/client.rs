@@ -257,6 +257,16 @@ impl Record {
         spread
     }
 
+    /// The longest that one question took, answered or not.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.answers
+            .iter()
+            .map(|answer| answer.took)
+            .max()
+            .unwrap_or_default()
+    }
+
     /// From the first failure's question to the last failure's end. Zero if none failed.
     #[must_use]
     pub fn outage(&self) -> Duration {

@@ -220,6 +220,22 @@ impl Evenkeel {
         Ok(())
     }
 
+    /// Makes the daemon hang: it is stopped as by a debugger.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pause(&mut self) -> Result<()> {
+        self.running()?.signal(Signal::SIGSTOP)
+    }
+
+    /// Ends [`Self::pause`].
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resume(&mut self) -> Result<()> {
+        self.running()?.signal(Signal::SIGCONT)
+    }
+
     /// Waits for the daemon to end by itself.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! Machines and cables: network namespaces, veth pairs and bridges.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::IpAddr;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ struct Shared {
     namespace: File,
     dir: PathBuf,
     started: AtomicU32,
+    /// The other end of each interface's cable: the machine's name and the interface's.
+    cables: Mutex<BTreeMap<String, (String, String)>>,
 }
 
 impl Lab {
@@ -73,6 +76,7 @@ impl Lab {
             namespace,
             dir,
             started: AtomicU32::new(0),
+            cables: Mutex::default(),
         };
         let node = Node {
             shared: Arc::new(shared),
@@ -104,6 +108,8 @@ impl Lab {
             "netns",
             b.name(),
         ])?;
+        a.remember_cable(a_end, b, b_end);
+        b.remember_cable(b_end, a, a_end);
         a.link_up(a_end)?;
         b.link_up(b_end)
     }
@@ -224,6 +230,65 @@ impl Node {
         self.ip(&["link", "set", interface, "down"])
     }
 
+    /// Pulls an interface's cable: it stays up but has no carrier.
+    ///
+    /// # Errors
+    /// When the interface has no cable.
+    pub fn cut(&self, interface: &str) -> Result<()> {
+        self.set_far_end(interface, "down")
+    }
+
+    /// Undoes [`Self::cut`].
+    ///
+    /// # Errors
+    /// When the interface has no cable.
+    pub fn mend(&self, interface: &str) -> Result<()> {
+        self.set_far_end(interface, "up")
+    }
+
+    fn set_far_end(&self, interface: &str, state: &str) -> Result<()> {
+        let cables = self.shared.cables.lock();
+        let cables = cables.unwrap_or_else(PoisonError::into_inner);
+        let (node, end) = cables
+            .get(interface)
+            .with_context(|| format!("{}: {interface} has no cable", self.name()))?;
+        ip(&["-n", node, "link", "set", end, state])
+    }
+
+    fn remember_cable(&self, interface: &str, other: &Self, end: &str) {
+        let cables = self.shared.cables.lock();
+        cables.unwrap_or_else(PoisonError::into_inner).insert(
+            interface.to_owned(),
+            (other.name().to_owned(), end.to_owned()),
+        );
+    }
+
+    /// A counter of this machine's kernel, such as `TCPSynRetrans` of `TcpExt` (`/proc/net/netstat`, `/proc/net/snmp`).
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn counter(&self, group: &str, name: &str) -> Result<u64> {
+        let text = self.enter(|| {
+            // /proc/net is that of the process's first thread.
+            let files = ["netstat", "snmp"].map(|file| format!("/proc/thread-self/net/{file}"));
+            files
+                .map(fs::read_to_string)
+                .into_iter()
+                .collect::<std::io::Result<String>>()
+        })??;
+        let prefix = format!("{group}: ");
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let (names, values) = lines
+            .next()
+            .zip(lines.next())
+            .with_context(|| format!("no group of counters is called {group}"))?;
+        let mut pairs = names.split(' ').zip(values.split(' '));
+        let (_, value) = pairs
+            .find(|(key, _)| *key == name)
+            .with_context(|| format!("{group} has no counter {name}"))?;
+        Ok(value.parse()?)
+    }
+
     /// Sets a network parameter such as `net.ipv4.ip_forward`.
     ///
     /// # Errors
@@ -251,11 +316,16 @@ impl Node {
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                setns(&self.shared.namespace, CloneFlags::CLONE_NEWNET)?;
+                self.go_there()?;
                 anyhow::Ok(work())
             });
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         })
+    }
+
+    /// Puts the calling thread on this machine, for good.
+    pub(crate) fn go_there(&self) -> Result<()> {
+        Ok(setns(&self.shared.namespace, CloneFlags::CLONE_NEWNET)?)
     }
 
     /// Like [`Self::enter`], without waiting.
@@ -270,7 +340,7 @@ impl Node {
         Ok(thread::Builder::new()
             .name(node.name().to_owned())
             .spawn(move || {
-                setns(&node.shared.namespace, CloneFlags::CLONE_NEWNET)?;
+                node.go_there()?;
                 Ok(work())
             })?)
     }

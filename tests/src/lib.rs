@@ -23,22 +23,32 @@
 
 mod article;
 mod backend;
+mod capture;
 mod client;
 mod daemon;
 mod download;
+mod holding;
+mod keepalived;
 mod lab;
 mod nginx;
+mod ping;
 mod process;
 mod wait;
 mod world;
 
 pub use article::Article;
 pub use backend::Backend;
+pub use capture::{Advert, Arp, Capture, Frame};
 pub use client::{Answer, Client, Record, Stream};
 pub use daemon::{Evenkeel, Paths};
 pub use download::{Download, DownloadServer, Progress};
+pub use holding::{Sighting, Sightings, Watch, sole_holder, wait_holder};
+pub use keepalived::Keepalived;
 pub use lab::{Lab, Node};
 pub use nginx::{Nginx, http_get};
+pub use ping::{Ping, Pings};
 pub use process::Process;
 pub use wait::{eventually, wait_until};
-pub use world::{Impossible, inside, isolated, possible, reexec, with_private_world};
+pub use world::{
+    Impossible, inside, isolated, isolated_with, possible, reexec, with_private_world,
+};

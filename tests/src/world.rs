@@ -1,7 +1,7 @@
 //! Namespaces of one's own: going on in a copy of the process that shares no network, mounts or processes with the machine.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
@@ -51,6 +51,15 @@ pub fn inside() -> bool {
 /// # Errors
 /// What `body` returns; also when the copy of the process failed, did not end in time, or had no such test.
 pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
+    isolated_with(&[], body)
+}
+
+/// Like [`isolated`], for a test that needs programs which not every machine has. Where one is missing it says `SKIPPED: <why>`
+/// on standard error and is content.
+///
+/// # Errors
+/// As [`isolated`].
+pub fn isolated_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     if inside() {
         prepare()?;
         body()?;
@@ -58,7 +67,11 @@ pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
         std::process::exit(PASSED);
     }
     let name = test_name(std::any::type_name::<F>());
-    if let Err(impossible) = possible() {
+    let missing = programs.iter().find(|program| !is_installed(program));
+    let can = missing.map_or_else(possible, |program| {
+        Err(Impossible(format!("{program} is not installed")))
+    });
+    if let Err(impossible) = can {
         return skip(name, &impossible);
     }
     let mut copy = private_command([name, "--exact", "--nocapture"])?;
@@ -151,9 +164,7 @@ fn flags() -> Vec<&'static str> {
 
 /// `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of `unshare`, whose end is that of the namespaces.
 fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
-    let mut path = env::var_os("PATH").unwrap_or_default();
-    // Where Debian has administrators' programs, and ordinary users do not look.
-    path.push(":/usr/local/sbin:/usr/sbin:/sbin");
+    let path = search_path();
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "unshare"])
@@ -166,6 +177,17 @@ fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result
         // A failed step is told by its message; the trace of where it was noticed would bury it.
         .env("RUST_LIB_BACKTRACE", "0");
     Ok(command)
+}
+
+/// Also where Debian has administrators' programs, and ordinary users do not look.
+fn search_path() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/local/sbin:/usr/sbin:/sbin");
+    path
+}
+
+fn is_installed(program: &str) -> bool {
+    env::split_paths(&search_path()).any(|dir| dir.join(program).is_file())
 }
 
 /// Gives the private world its own `/run`, where `ip netns` and programs keep theirs. Does so once.

@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_tests::{
-    Article, Backend, Client, Download, DownloadServer, Lab, Nginx, eventually, http_get, inside,
-    isolated, possible,
+    Article, Backend, Capture, Client, Download, DownloadServer, Frame, Lab, Nginx, Ping, Watch,
+    eventually, http_get, inside, isolated, possible, sole_holder, wait_holder,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -95,6 +95,110 @@ fn a_stream_of_questions_records_an_outage() -> Result<()> {
         assert!(record.failures().count() > 3);
         let outage = record.outage();
         assert!(outage > SECOND / 8 && outage < SECOND / 2, "{outage:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pulled_cable_is_a_lost_carrier_and_pings_measure_it() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(1)?;
+        let [director, backup] = &net.directors()[..] else {
+            unreachable!()
+        };
+        let carrier = || {
+            let link = director.ip_json(&["link", "show", "eth1"])?;
+            anyhow::Ok(link[0]["operstate"] == "UP")
+        };
+        for to in [
+            "172.16.50.155".parse()?,
+            IpAddr::V6("fd00:50::155".parse()?),
+        ] {
+            eventually("the cable is good", 5 * SECOND, || {
+                Ok(carrier()?.then_some(()))
+            })?;
+            let ping = Ping::start(backup, to, SECOND / 200)?;
+            std::thread::sleep(SECOND / 5);
+            director.cut("eth1")?;
+            eventually("the cable is cut", 5 * SECOND, || {
+                Ok((!carrier()?).then_some(()))
+            })?;
+            std::thread::sleep(SECOND / 2);
+            director.mend("eth1")?;
+            // Neighbours that were given up are asked for again once a second.
+            std::thread::sleep(2 * SECOND);
+            let pings = ping.stop()?;
+            assert!(pings.gap() > SECOND / 2, "{:?}", pings.gap());
+            assert!(pings.lost() > 50 && pings.lost() < pings.asked.len() - 30);
+        }
+        assert!(director.cut("eth7").is_err());
+        Ok(())
+    })
+}
+
+#[test]
+fn who_has_an_address_and_whom_it_is_announced_to_is_seen() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(1)?;
+        let machines = net.directors();
+        assert_eq!(sole_holder(&machines, &Article::VIRTUAL)?, None);
+        let watch = Watch::start(&machines, &Article::VIRTUAL)?;
+        machines[0].ip(&[
+            "addr",
+            "add",
+            "10.10.54.151/32",
+            "dev",
+            "eth0",
+            "label",
+            "eth0:1",
+        ])?;
+        std::thread::sleep(SECOND / 10);
+        machines[0].add_address("eth1", "172.16.50.254/24")?;
+        wait_holder(&machines, &Article::VIRTUAL, 0, SECOND)?;
+        machines[1].add_address("eth1", "172.16.50.254/24")?;
+        std::thread::sleep(SECOND / 10);
+        assert_eq!(sole_holder(&machines, &Article::VIRTUAL)?, None);
+        machines[1].delete_address("eth1", "172.16.50.254/24")?;
+        wait_holder(&machines, &Article::VIRTUAL, 0, SECOND)?;
+        let sightings = watch.stop()?;
+        assert!(sightings.divided() >= SECOND / 10, "{sightings:?}");
+        assert!(sightings.doubled() >= SECOND / 10, "{sightings:?}");
+        assert!(sightings.missing() >= SECOND / 10, "{sightings:?}");
+        assert_eq!(sightings.moves(), 0);
+        let shown = machines[0].address(Article::VIP.into())?.unwrap();
+        assert_eq!(shown["label"], "eth0:1");
+        assert_eq!(shown["ifname"], "eth0");
+        assert_eq!(shown["prefixlen"], 32);
+        assert_eq!(machines[1].address(Article::VIP.into())?, None);
+        Ok(())
+    })
+}
+
+#[test]
+fn frames_and_counters_tell_of_lost_connection_attempts() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(1)?;
+        let capture = Capture::start(&net.director)?;
+        assert_eq!(net.client.counter("TcpExt", "TCPSynRetrans")?, 0);
+        net.director.run("nft", &["add table inet t"])?;
+        net.director.run(
+            "nft",
+            &["add chain inet t i { type filter hook input priority 0; }"],
+        )?;
+        net.director
+            .run("nft", &["add rule inet t i tcp dport 80 drop"])?;
+        let client = Client::new(&net.client).timeout(SECOND * 3 / 2);
+        let asked = client.ask("10.10.54.155:80".parse()?);
+        assert_eq!(asked.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(net.client.counter("TcpExt", "TCPSynRetrans")?, 1);
+        assert!(net.client.counter("Tcp", "TCPSynRetrans").is_err());
+        let from_client = Ipv4Addr::new(10, 10, 54, 10);
+        let frames = capture.stop()?;
+        let mut questions = frames.iter().filter_map(Frame::arp);
+        assert!(
+            questions.any(|arp| arp.operation == 1 && arp.sender == from_client),
+            "{frames:?}"
+        );
         Ok(())
     })
 }

@@ -27,6 +27,7 @@ pub(crate) const LAB: &[Package] = &[
     package("procps", "sysctl"),
     package("conntrack", "conntrack"),
     package("nginx-light", "nginx"),
+    package("keepalived", "keepalived"),
 ];
 
 /// What the benches compare with and measure with.

@@ -5,6 +5,8 @@
     reason = "compiled into each test file, and none uses all of it"
 )]
 
+pub(crate) mod vrrp;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -138,7 +138,8 @@ fn of_one_host(ip: IpAddr) -> Result<(), String> {
     Err(format!("{what}: expected the address of one host"))
 }
 
-fn mapped(ip: IpAddr) -> Option<Ipv4Addr> {
+/// The IPv4 address that an IPv6 one stands for.
+pub(super) fn mapped(ip: IpAddr) -> Option<Ipv4Addr> {
     match ip {
         IpAddr::V6(v6) => Ipv6Addr::to_ipv4_mapped(&v6),
         IpAddr::V4(_) => None,

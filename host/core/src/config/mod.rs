@@ -4,6 +4,9 @@
 //! text, [`Parsed::resolve`] checks it as a whole once the plugins that it names are loaded.
 
 mod address;
+mod command;
+mod mixed;
+mod network;
 mod plugin;
 mod reader;
 mod reference;
@@ -18,6 +21,7 @@ mod tree;
 mod units;
 mod uses;
 mod value;
+mod vrrp;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::manifest::{Manifest, PluginKind, Setting};
-use crate::model::{Daemon, Model, PluginRef, Vrrp};
+use crate::model::{Daemon, Model, PluginRef};
 
 use reader::{Reader, Table as _};
 pub use reference::reference;
@@ -176,14 +180,20 @@ impl Parsed {
         let mut uses = Uses::new(plugins, &dir);
         let services = resolve::all(&file, &mut uses, &mut reader);
         uses.report(&mut reader);
+        let vrrp = vrrp::all(&file, &dir, &mut reader);
         let failed = reader.has_errors();
         // Nothing is left out without a word.
-        debug_assert!(failed || services.len() == uses::services(&file).len());
+        debug_assert!(
+            failed
+                || (services.len() == file.service.tables().len()
+                    && vrrp.instances.len() == file.vrrp.tables().len()
+                    && vrrp.groups.len() == file.sync_group.tables().len()
+                    && vrrp.scripts.len() == file.script.tables().len())
+        );
         let diagnostics = reader.into_diagnostics();
         if failed {
             Err(Report { diagnostics })
         } else {
-            let vrrp = Vrrp::default();
             Ok((
                 Model {
                     daemon,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::reader::{Leaf, Read, Reader, Table, Wrong};
+use super::reader::{Field, Leaf, Read, Reader, Table, Wrong};
 use super::tree::{self, Entry, Node, Value};
 use super::value::{any_text, text};
 use crate::model::PluginRef;
@@ -216,6 +216,15 @@ pub(super) struct Many<T> {
     pub(super) tables: Vec<T>,
     /// Whether there is something else than tables, too; it has been reported.
     pub(super) others: bool,
+}
+
+impl<T> Field<Many<T>> {
+    /// Those that could be read.
+    pub(super) fn tables(&self) -> &[T] {
+        self.get()
+            .map(|many| many.tables.as_slice())
+            .unwrap_or_default()
+    }
 }
 
 impl<T: Table> Read for Many<T> {

@@ -352,12 +352,20 @@ pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, known)| known)
 }
 
+/// The most names that a message lists.
+const LISTED: usize = 20;
+
 /// "did you mean", where something is similar, and what there is.
 pub(super) fn suggest(word: &str, known: &[&str], what: &str) -> String {
     let list = if known.is_empty() {
         "none".to_owned()
     } else {
-        known.join(", ")
+        let (listed, more) = known.split_at(known.len().min(LISTED));
+        let more = match more.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!("{}{more}", listed.join(", "))
     };
     match similar(word, known.iter().copied()) {
         Some(meant) => format!("did you mean {meant}? {what}: {list}"),

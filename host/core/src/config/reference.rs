@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::reader::{Key, Page};
-use super::schema::pages;
+use super::schema::PAGES;
 
 /// What stands before the tables.
 const BEFORE: &str = include_str!("reference/before.md");
@@ -15,8 +15,8 @@ const AFTER: &str = include_str!("reference/after.md");
 #[must_use]
 pub fn reference() -> String {
     let mut out = BEFORE.to_owned();
-    for page in pages() {
-        write_page(&mut out, &page);
+    for page in PAGES.iter() {
+        write_page(&mut out, page);
     }
     out.push_str(AFTER);
     out

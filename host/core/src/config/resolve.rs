@@ -108,6 +108,9 @@ fn service(
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
+    if let Some(servers) = &servers {
+        servers::check_quorum(table, servers, reader);
+    }
     let protocol = table.protocol.copied()?;
     Some(Service {
         name: name?,
@@ -119,9 +122,9 @@ fn service(
             Protocol::Udp => OnDown::Kill,
         }),
         assign: assign?,
-        quorum: 1,
-        hysteresis: 0,
-        ha_suspend: false,
+        quorum: table.quorum.get()?.0,
+        hysteresis: table.hysteresis.get()?.0,
+        ha_suspend: table.ha_suspend.copied()?,
         servers: servers?,
     })
 }

@@ -2,6 +2,7 @@
 //! reference page all come from here.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::address::{Address, Endpoint};
@@ -22,8 +23,8 @@ macro_rules! table {
     }) => {
         $(#[doc = $about])+
         #[derive(Debug)]
-        pub(super) struct $name {
-            $($(#[doc = $doc])+ pub(super) $key: Field<$type>,)+
+        pub(in crate::config) struct $name {
+            $($(#[doc = $doc])+ pub(in crate::config) $key: Field<$type>,)+
         }
 
         impl Table for $name {
@@ -49,6 +50,13 @@ macro_rules! table {
         }
     };
 }
+
+mod vrrp;
+
+pub(super) use vrrp::{
+    AddressTable, AnnounceTable, NotifyTable, RouteTable, RuleTable, ScriptTable, SyncGroupTable,
+    TrackTable, VrrpTable,
+};
 
 fn path(path: &str) -> PathBuf {
     PathBuf::from(path)
@@ -102,6 +110,15 @@ table! {
         /// The virtual services.
         #[keepalived = "virtual_server"]
         service: Many<ServiceTable> = Presence::Optional("no services");
+        /// The virtual routers.
+        #[keepalived = "vrrp_instance"]
+        vrrp: Many<VrrpTable> = Presence::Optional("none");
+        /// Virtual routers that are master together.
+        #[keepalived = "vrrp_sync_group"]
+        sync_group: Many<SyncGroupTable> = Presence::Optional("none");
+        /// Scripts that virtual routers track.
+        #[keepalived = "vrrp_script"]
+        script: Many<ScriptTable> = Presence::Optional("none");
     }
 }
 
@@ -154,11 +171,20 @@ table! {
         /// What becomes of the established flows of a server that has failed: with `keep` they go on if they can; with `kill`
         /// they are forgotten, so that a client's next packet goes to another server.
         on_down: OnDown = Presence::Optional("`\"keep\"` for TCP, `\"kill\"` for UDP");
-        /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or by `evenkeel flush`.
-        #[keepalived = "virtual_ipaddress"]
+        /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or by `evenkeel flush`. For an address that another director may take over, use `[[vrrp]]` instead.
         interface: Interface = Presence::Optional("the address is left to others");
         /// The address's prefix length on the interface. Only with `interface`; up to 32 for IPv4.
         prefix: Whole<1, 128> = Presence::Optional("32 for IPv4, 128 for IPv6");
+        /// From which sum of the weights of its servers that are up it has its quorum: `status` and the `track` of virtual routers
+        /// look at that.
+        #[keepalived = "quorum"]
+        quorum: Whole<1, 1_000_000_000> = Presence::Default(|| Whole(1));
+        /// The quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`.
+        #[keepalived = "hysteresis"]
+        hysteresis: Whole<0, 1_000_000_000> = Presence::Default(|| Whole(0));
+        /// Whether its servers are checked only while its address is on this director: it must be that of a `[[vrrp]]`.
+        #[keepalived = "ha_suspend"]
+        ha_suspend: bool = Presence::Default(|| false);
         /// The real servers, at least one.
         #[keepalived = "real_server"]
         server: Many<ServerTable> = Presence::Required;
@@ -234,16 +260,25 @@ table! {
 }
 
 /// All tables, in the order of the reference page.
-pub(super) fn pages() -> [Page; 6] {
-    [
+pub(super) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
+    vec![
         File::page(),
         SandboxTable::page(),
         ServiceTable::page(),
         ServerTable::page(),
         SchedulerTable::page(),
         CheckTable::page(),
+        VrrpTable::page(),
+        AddressTable::page(),
+        RouteTable::page(),
+        RuleTable::page(),
+        AnnounceTable::page(),
+        TrackTable::page(),
+        NotifyTable::page(),
+        SyncGroupTable::page(),
+        ScriptTable::page(),
     ]
-}
+});
 
 /// What to do about an unknown key: what was meant, where it belongs, what it is called here.
 pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
@@ -254,7 +289,7 @@ pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
             .find(|known| known.replaces(key))
             .map(|known| known.name)
     };
-    let pages = pages();
+    let pages = PAGES.as_slice();
     if let Some(name) = pages
         .iter()
         .filter(|page| page.place == place)
@@ -265,7 +300,7 @@ pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
     if let Some(meant) = reader::similar(key, keys.iter().copied()) {
         return format!("did you mean {meant}?\n{list}");
     }
-    for page in &pages {
+    for page in pages {
         if page.keys.iter().any(|other| other.name == key) {
             return format!("{key} is a key of {}\n{list}", page.place);
         }

@@ -117,6 +117,33 @@ fn address(
     Some(address)
 }
 
+/// A quorum that the servers cannot reach, or not again.
+pub(super) fn check_quorum(table: &ServiceTable, servers: &[Server], reader: &mut Reader) {
+    let (Some(quorum), Some(hysteresis)) = (table.quorum.get(), table.hysteresis.get()) else {
+        return;
+    };
+    let (quorum, hysteresis) = (u64::from(quorum.0), u64::from(hysteresis.0));
+    let sum: u64 = servers.iter().map(|server| u64::from(server.weight)).sum();
+    if hysteresis >= quorum {
+        let what = format!("not less than the quorum of {quorum}");
+        let help = "once reached, the quorum would never be lost";
+        reader.wrong_at("hysteresis", &table.hysteresis.at, Wrong::new(what, help));
+    } else if quorum > sum.max(1) {
+        // That a service with all servers draining has no quorum of 1 is what one may want.
+        let what = format!("the servers' weights are {sum} in all");
+        let help = "the quorum is a sum of weights; write one that the servers can reach";
+        reader.wrong_at("quorum", &table.quorum.at, Wrong::new(what, help));
+    } else if hysteresis > 0 && quorum + hysteresis > sum {
+        let at = &table.hysteresis.at;
+        let message = format!(
+            "hysteresis = {}: once lost, the quorum is reached again at {}, but the servers' weights are {sum} in all",
+            reader.written(at),
+            quorum + hysteresis
+        );
+        reader.warning(at, message, None);
+    }
+}
+
 /// A server that is itself a virtual service: the director does not balance a connection twice.
 pub(super) fn warn_of_chains(
     services: &[ServiceTable],

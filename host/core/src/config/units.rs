@@ -1,5 +1,6 @@
 //! Durations and sizes, which are written with a unit.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::reader::{Leaf, Wrong};
@@ -36,6 +37,12 @@ impl<const MIN: u64, const MAX: u64> Leaf for Period<MIN, MAX> {
 /// As it would be written: `1m 30s`.
 pub(super) fn in_words(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
+}
+
+/// A number in decimal digits alone: no sign, no spaces.
+pub(super) fn digits<T: FromStr>(written: &str) -> Option<T> {
+    let right = written.bytes().all(|b| b.is_ascii_digit());
+    written.parse().ok().filter(|_| right)
 }
 
 /// Any duration.

@@ -41,10 +41,7 @@ pub(super) fn references(file: &File, dir: &Path) -> Vec<PluginRef> {
 
 /// The services that could be read.
 pub(super) fn services(file: &File) -> &[ServiceTable] {
-    file.service
-        .get()
-        .map(|services| services.tables.as_slice())
-        .unwrap_or_default()
+    file.service.tables()
 }
 
 /// Looks plugins up, and remembers which ones cannot be used: each is reported once, however often it is named.

@@ -94,6 +94,38 @@ impl<const MIN: u32, const MAX: u32> Leaf for Whole<MIN, MAX> {
     }
 }
 
+/// A whole number from `-MOST` to `MOST`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signed<const MOST: i16>(pub(super) i16);
+
+impl<const MOST: i16> Leaf for Signed<MOST> {
+    fn kind() -> String {
+        format!("a whole number from -{MOST} to {MOST}")
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let kind = <Self as Leaf>::kind();
+        match value {
+            Value::Integer(n) => match i16::try_from(*n) {
+                Ok(n) if (-MOST..=MOST).contains(&n) => Ok(Self(n)),
+                _ => Err(Wrong {
+                    what: format!("not {kind}"),
+                    help: None,
+                }),
+            },
+            Value::Text(text) if text.parse::<i16>().is_ok() => Err(Wrong::kind(
+                &kind,
+                Some(format!("write it without quotes: {text}")),
+            )),
+            _ => Err(Wrong::kind(&kind, None)),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// A name in logs and in `status`: of a service, a server.
 #[derive(Debug, Clone)]
 pub(super) struct Name(pub(super) String);
@@ -226,6 +258,46 @@ impl Leaf for Interface {
                 what: what.to_owned(),
                 help: None,
             });
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+/// The label of an address.
+#[derive(Debug, Clone)]
+pub(super) struct Label(pub(super) String);
+
+impl Leaf for Label {
+    fn kind() -> String {
+        "a label of 1 to 15 bytes, such as \"eth0:1\"".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let kind = <Self as Leaf>::kind();
+        let label = any_text(value, &kind)?;
+        let wrong = |c: char| c == '/' || c.is_control() || c.is_whitespace();
+        if label.is_empty() || label.len() > 15 || label.contains(wrong) {
+            return Err(Wrong::kind(&kind, None));
+        }
+        Ok(Self(label.to_owned()))
+    }
+}
+
+/// What a process is known by.
+#[derive(Debug, Clone)]
+pub(super) struct Process(pub(super) String);
+
+impl Leaf for Process {
+    fn kind() -> String {
+        "the name or the absolute path of a program".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let kind = <Self as Leaf>::kind();
+        let name = any_text(value, &kind)?;
+        let relative = name.contains('/') && !name.starts_with('/');
+        if name.is_empty() || relative || name.contains(char::is_control) {
+            return Err(Wrong::kind(&kind, None));
         }
         Ok(Self(name.to_owned()))
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::lab::Node;
@@ -53,6 +54,10 @@ impl Keepalived {
     pub fn start(&mut self) -> Result<()> {
         self.keep_log();
         let file = |name: &str| self.node.dir().join(name);
+        for name in ["keepalived.pid", "keepalived-vrrp.pid"] {
+            // One that was killed leaves them, and its number may be a zombie's: it would be taken for running.
+            let _ = fs::remove_file(file(name));
+        }
         let mut command = Command::new(Self::PROGRAM);
         command
             .args(["--dont-fork", "--log-console", "--log-detail", "--vrrp"])
@@ -124,8 +129,8 @@ impl Keepalived {
         };
         // Whoever is gone already needs no signal.
         let _ = process.signal(Signal::SIGSTOP);
-        for child in children(process.pid()) {
-            let child = Pid::from_raw(child);
+        let children = children(process.pid());
+        for &child in &children {
             let _ = kill(child, Signal::SIGKILL);
             // Nobody waits for it while its parent is stopped: its sockets are closed when it has become a zombie.
             while !is_dead(child) {
@@ -133,6 +138,10 @@ impl Keepalived {
             }
         }
         let _ = process.kill9();
+        for child in children {
+            // Now ours, if this process is the first one of its world.
+            let _ = waitpid(child, None);
+        }
     }
 
     fn keep_log(&mut self) {
@@ -149,12 +158,12 @@ impl Drop for Keepalived {
 }
 
 /// The numbers of a process's children.
-fn children(parent: u32) -> Vec<i32> {
+fn children(parent: u32) -> Vec<Pid> {
     let file = format!("/proc/{parent}/task/{parent}/children");
     fs::read_to_string(file)
         .unwrap_or_default()
         .split_whitespace()
-        .filter_map(|number| number.parse().ok())
+        .filter_map(|number| number.parse().ok().map(Pid::from_raw))
         .collect()
 }
 

@@ -2,6 +2,7 @@
 
 mod connections;
 mod dataplane;
+mod failover;
 mod stage;
 mod stats;
 mod update;
@@ -34,6 +35,8 @@ enum What {
     Dataplane(dataplane::Options),
     /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
     Update(update::Options),
+    /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of keepalived
+    Failover(failover::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -41,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
+            What::Failover(own) => failover::run(own, options.json),
         })
         .map(drop);
     }

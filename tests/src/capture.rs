@@ -126,6 +126,17 @@ impl Arp {
     }
 }
 
+/// An IPv4 packet's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ipv4 {
+    /// The source.
+    pub source: Ipv4Addr,
+    /// The destination.
+    pub destination: Ipv4Addr,
+    /// The protocol: 6 is TCP.
+    pub protocol: u8,
+}
+
 /// A VRRP advertisement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advert {
@@ -165,6 +176,19 @@ impl Frame {
             sender_mac: self.array(22)?,
             sender: Ipv4Addr::from(self.array::<4>(28)?),
             target: Ipv4Addr::from(self.array::<4>(38)?),
+        })
+    }
+
+    /// Its IPv4 header, if it has one.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<Ipv4> {
+        if self.array(12)? != [8, 0] {
+            return None;
+        }
+        Some(Ipv4 {
+            source: Ipv4Addr::from(self.array::<4>(26)?),
+            destination: Ipv4Addr::from(self.array::<4>(30)?),
+            protocol: self.byte(23)?,
         })
     }
 

@@ -358,6 +358,23 @@ impl Evenkeel {
         self.node.output_within(command, READY)
     }
 
+    /// `evenkeel vrrp ORDER`, where the order is `resign` or `resume`.
+    ///
+    /// # Errors
+    /// With what the program said, when it failed.
+    pub fn vrrp(&self, order: &str, instance: Option<&str>) -> Result<()> {
+        let mut command = self.command("vrrp");
+        command.arg(order).args(instance);
+        command.arg("--socket").arg(&self.socket);
+        let output = self.node.output(command)?;
+        ensure!(
+            output.status.success(),
+            "vrrp {order}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
     /// `evenkeel flush`.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ mod world;
 
 pub use article::Article;
 pub use backend::Backend;
-pub use capture::{Advert, Arp, Capture, Frame};
+pub use capture::{Advert, Arp, Capture, Frame, Ipv4};
 pub use client::{Answer, Client, Record, Stream};
 pub use daemon::{Evenkeel, Paths};
 pub use download::{Download, DownloadServer, Progress};

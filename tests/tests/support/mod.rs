@@ -5,6 +5,7 @@
     reason = "compiled into each test file, and none uses all of it"
 )]
 
+pub(crate) mod pair;
 pub(crate) mod vrrp;
 
 use std::fmt::Write as _;

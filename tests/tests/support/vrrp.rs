@@ -21,8 +21,8 @@ pub(crate) struct Instance {
     pub(crate) password: Option<&'static str>,
     /// With prefix lengths, and the interfaces they go on.
     pub(crate) addresses: Vec<(String, &'static str)>,
-    lines: String,
-    tables: String,
+    pub(crate) lines: String,
+    pub(crate) tables: String,
 }
 
 impl Instance {

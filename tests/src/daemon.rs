@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::lab::Node;
 use crate::process::Process;
 use crate::wait::{eventually, wait_until};
+use crate::world::private_directory;
 
 /// How long the daemon may take to answer for the first time: it may have to compile plugins.
 const READY: Duration = Duration::from_secs(60);
@@ -103,6 +104,20 @@ impl Evenkeel {
             environment: Vec::new(),
         };
         evenkeel.configure(config)?;
+        Ok(evenkeel)
+    }
+
+    /// With a configuration file of this name and content, to the letter: a `keepalived.conf`, say. Compiled plugins are kept
+    /// where they are by default, which is in the private world.
+    ///
+    /// # Errors
+    /// When there is no binary or the file cannot be written.
+    pub fn with_file(node: &Node, name: &str, content: &[u8]) -> Result<Self> {
+        private_directory(Path::new("/var/cache"))?;
+        let mut evenkeel = Self::with_paths(node, "", Paths::default())?;
+        fs::remove_file(&evenkeel.config)?;
+        evenkeel.config = node.dir().join(name);
+        fs::write(&evenkeel.config, content)?;
         Ok(evenkeel)
     }
 

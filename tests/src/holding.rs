@@ -136,7 +136,9 @@ impl Watch {
             .name("watch".to_owned())
             .spawn(move || {
                 let mut sightings = Vec::new();
-                while !told.load(Ordering::Relaxed) {
+                loop {
+                    // The last look is after the word to stop, so that it shows how things are then.
+                    let last = told.load(Ordering::Relaxed);
                     let at = Instant::now();
                     let mut held = Vec::new();
                     for node in &machines {
@@ -144,9 +146,11 @@ impl Watch {
                         held.push(&addresses_here()? & &wanted);
                     }
                     sightings.push(Sighting { at, held });
+                    if last {
+                        return Ok(sightings);
+                    }
                     thread::sleep(EVERY);
                 }
-                Ok(sightings)
             })?;
         Ok(Self {
             stop,

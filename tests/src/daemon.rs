@@ -113,12 +113,19 @@ impl Evenkeel {
     /// # Errors
     /// When there is no binary or the file cannot be written.
     pub fn with_file(node: &Node, name: &str, content: &[u8]) -> Result<Self> {
+        Self::with_paths(node, "", Paths::default())?.file(name, content)
+    }
+
+    /// With this configuration file in place of the one it has; see [`Self::with_file`].
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn file(mut self, name: &str, content: &[u8]) -> Result<Self> {
         private_directory(Path::new("/var/cache"))?;
-        let mut evenkeel = Self::with_paths(node, "", Paths::default())?;
-        fs::remove_file(&evenkeel.config)?;
-        evenkeel.config = node.dir().join(name);
-        fs::write(&evenkeel.config, content)?;
-        Ok(evenkeel)
+        fs::remove_file(&self.config)?;
+        self.config = self.node.dir().join(name);
+        fs::write(&self.config, content)?;
+        Ok(self)
     }
 
     /// Looks for plugins here, too.

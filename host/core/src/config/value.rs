@@ -64,6 +64,9 @@ pub(super) struct Whole<const MIN: u32, const MAX: u32>(pub(super) u32);
 
 impl<const MIN: u32, const MAX: u32> Leaf for Whole<MIN, MAX> {
     fn kind() -> String {
+        if MAX - MIN == 1 {
+            return format!("{MIN} or {MAX}");
+        }
         format!("a whole number from {MIN} to {MAX}")
     }
 

@@ -34,7 +34,7 @@ table! {
         #[keepalived = "virtual_ipaddress, virtual_ipaddress_excluded"]
         address: Mixed<AddressTable> = Presence::Required;
         /// Of several directors, that with the highest priority is master. 255: the addresses are this machine's own.
-        #[keepalived = "priority"]
+        #[keepalived = "priority, state"]
         priority: Whole<1, 255> = Presence::Default(|| Whole(100));
         /// Between two adverts. Version 2: in whole seconds, up to 255. Version 3: in steps of 10 ms, up to 40.95 s.
         #[keepalived = "advert_int"]

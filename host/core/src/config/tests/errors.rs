@@ -4,7 +4,7 @@ use super::fixture::{Shelf, report, resolve};
 use crate::config::{parse_bytes, parse_translated};
 
 /// The reports of all cases, one after the other.
-fn reports<T: AsRef<str>>(cases: impl IntoIterator<Item = T>) -> String {
+pub(super) fn reports<T: AsRef<str>>(cases: impl IntoIterator<Item = T>) -> String {
     let reports: Vec<String> = cases
         .into_iter()
         .map(|text| report(text.as_ref()))

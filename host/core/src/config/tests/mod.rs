@@ -5,3 +5,5 @@ mod fixture;
 mod model;
 mod reference;
 mod robust;
+mod vrrp;
+mod vrrp_errors;

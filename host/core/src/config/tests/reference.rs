@@ -32,8 +32,9 @@ fn the_page_in_docs_is_what_the_declarations_say() {
 #[test]
 fn every_example_of_the_page_is_right() {
     let examples = examples();
-    assert!(examples.len() >= 5, "{} examples", examples.len());
+    assert!(examples.len() >= 7, "{} examples", examples.len());
     for example in examples {
-        assert!(!model(&example).services.is_empty());
+        let model = model(&example);
+        assert!(!model.services.is_empty() || !model.vrrp.instances.is_empty());
     }
 }

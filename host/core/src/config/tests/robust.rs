@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::fixture::Shelf;
-use crate::config::{Diagnostic, parse_bytes};
+use super::vrrp::FULL;
+use crate::config::{Diagnostic, parse_bytes, parse_translated};
 
 const VALID: &str = r#"plugin_dirs = ["plugins", "/usr/lib/evenkeel/plugins"]
 resync = "10s"
@@ -97,9 +98,10 @@ fn snippet() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[\\[\\]{}=,\"'#\n\r\t 0-9a-z.:_-]{0,12}",
-        proptest::sample::select(VALID.lines().collect::<Vec<_>>())
+        proptest::sample::select(VALID.lines().chain(FULL.lines()).collect::<Vec<_>>())
             .prop_map(|line| format!("\n{line}\n")),
         Just("[[service]]".to_owned()),
+        Just("[[vrrp]]".to_owned()),
         Just("\u{feff}".to_owned()),
     ]
 }
@@ -125,6 +127,46 @@ proptest! {
     ) {
         read(&mutate(VALID, &changes));
     }
+
+    #[test]
+    fn damaged_virtual_routers_are_read_without_a_panic(
+        changes in proptest::collection::vec((0.0..1.0_f64, 0_usize..20, snippet()), 1..4)
+    ) {
+        read(&mutate(FULL, &changes));
+    }
+
+    #[test]
+    fn any_value_of_a_virtual_router_is_read_without_a_panic(
+        line in 0..FULL.lines().count(),
+        value in "[0-9a-z\"./:\\[\\]{}=, -]{0,24}"
+    ) {
+        let lines = FULL.lines().enumerate().map(|(i, written)| match written.split_once(" = ") {
+            Some((key, _)) if i == line => format!("{key} = {value}\n"),
+            _ => format!("{written}\n"),
+        });
+        read(lines.collect::<String>().as_bytes());
+    }
+
+    #[test]
+    fn a_translated_file_names_only_places_that_it_was_given(
+        changes in proptest::collection::vec((0.0..1.0_f64, 0_usize..20, snippet()), 1..4),
+        origin in proptest::collection::vec(proptest::option::of(1_usize..1_000), 0..200),
+    ) {
+        let text = String::from_utf8_lossy(&mutate(FULL, &changes)).into_owned();
+        let places: Vec<_> = origin.iter().map(|line| line.map(|n| ("more.conf".to_owned(), n))).collect();
+        let known = |line: usize| origin.contains(&Some(line));
+        let found = match parse_translated("lb.conf", &text, places).resolve(&Shelf::new()) {
+            Ok((_, warnings)) => warnings,
+            Err(report) => report.diagnostics,
+        };
+        for found in found {
+            let place = found.place();
+            let line = place.strip_prefix("more.conf:").and_then(|line| line.parse().ok());
+            prop_assert!(place == "lb.conf" || line.is_some_and(known), "{place}");
+            let start = format!("{place}: ");
+            prop_assert!(found.render().starts_with(&start));
+        }
+    }
 }
 
 #[test]
@@ -143,8 +185,10 @@ fn a_message_has_no_control_characters_of_the_file() {
 
 #[test]
 fn a_file_cut_off_anywhere_is_read_without_a_panic() {
-    for end in 0..=VALID.len() {
-        read(&VALID.as_bytes()[..end]);
+    for text in [VALID, FULL] {
+        for end in 0..=text.len() {
+            read(&text.as_bytes()[..end]);
+        }
     }
 }
 

@@ -70,15 +70,17 @@ fn check_interval(
 ) {
     let wrong = match version {
         VrrpVersion::V2 if interval.subsec_nanos() != 0 => {
-            let because = if table.version.written {
-                ""
+            let (because, instead) = if table.version.written {
+                ("", "version = 3")
             } else {
-                ", which a password needs,"
+                (
+                    ", which a password needs,",
+                    "remove the password for version 3",
+                )
             };
-            let up = Duration::from_secs(interval.as_secs() + 1);
+            let up = in_words(Duration::from_secs(interval.as_secs() + 1));
             let what = format!("version 2{because} has whole seconds");
-            let help = format!("write \"{}\", or version = 3", in_words(up));
-            Wrong::new(what, help)
+            Wrong::new(what, format!("write \"{up}\", or {instead}"))
         }
         VrrpVersion::V3 if interval > LONGEST_OF_3 => {
             let what = "longer than version 3 can say (RFC 9568 section 5.2.7)";

@@ -99,6 +99,18 @@ impl Client {
         self.keep(pause, move || client.ask_here(to))
     }
 
+    /// Opens TCP connections without end and closes each at once, `pause` in between, on a thread of its own. Each successful
+    /// answer is empty.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub fn keep_connecting(&self, to: SocketAddr, pause: Duration) -> Result<Stream> {
+        let client = self.clone();
+        self.keep(pause, move || {
+            client.connect_here(to).map(|_| String::new())
+        })
+    }
+
     /// Asks over UDP without end, `pause` after each answer, on a thread of its own.
     ///
     /// # Errors

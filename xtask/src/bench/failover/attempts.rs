@@ -21,6 +21,7 @@ pub(crate) struct Attempts {
     stream: Stream,
     broken: Arc<AtomicUsize>,
     longest: Arc<AtomicU64>,
+    resent_before: u64,
 }
 
 /// What it saw.
@@ -30,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) attempts: usize,
     /// Those without success within 5 s, or refused.
     pub(crate) lost: usize,
+    /// Packets that open a connection and had to be sent again, a second later: an attempt of the kernel's that was lost.
+    pub(crate) resent: u64,
     /// Connections that were made and then broken before the answer had come.
     pub(crate) broken: usize,
     /// The longest time that connecting took.
@@ -60,14 +63,16 @@ impl Attempts {
             stream,
             broken,
             longest,
+            resent_before: resent(net)?,
         })
     }
 
-    pub(crate) fn stop(self) -> Result<Seen> {
+    pub(crate) fn stop(self, net: &Article) -> Result<Seen> {
         let record = self.stream.stop()?;
         Ok(Seen {
             attempts: record.answers.len(),
             lost: record.failures().count(),
+            resent: resent(net)? - self.resent_before,
             broken: self.broken.load(Ordering::Relaxed),
             longest: Duration::from_micros(self.longest.load(Ordering::Relaxed)),
         })
@@ -80,8 +85,13 @@ impl Seen {
         Self {
             attempts: self.attempts + other.attempts,
             lost: self.lost + other.lost,
+            resent: self.resent + other.resent,
             broken: self.broken + other.broken,
             longest: self.longest.max(other.longest),
         }
     }
+}
+
+fn resent(net: &Article) -> Result<u64> {
+    net.client.counter("TcpExt", "TCPSynRetrans")
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::ValueEnum;
 use evenkeel_tests::{Article, Evenkeel, Keepalived, Node};
 
@@ -87,20 +87,12 @@ impl Router {
         }
     }
 
-    /// `evenkeel vrrp resign` or `resume`.
-    pub(crate) fn order(&self, node: &Node, order: &str) -> Result<()> {
-        let Self::Evenkeel(it) = self else {
-            return Ok(());
-        };
-        let mut command = it.command("vrrp");
-        command.arg(order).arg("--socket").arg(it.socket());
-        let output = node.output(command)?;
-        ensure!(
-            output.status.success(),
-            "vrrp {order}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
+    /// `evenkeel vrrp ORDER`; keepalived knows no such thing.
+    pub(crate) fn order(&self, order: &str) -> Result<()> {
+        match self {
+            Self::Evenkeel(it) => it.vrrp(order, None),
+            Self::Keepalived(_) => Ok(()),
+        }
     }
 }
 

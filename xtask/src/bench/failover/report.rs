@@ -73,17 +73,18 @@ pub(crate) fn tables(rows: &BTreeMap<(Interval, Event), Row>) {
     if watched.peek().is_some() {
         println!("\nConnections through Evenkeel's service during planned handovers");
         println!(
-            "{:<12} | {:<25} | {:>8} | {:>5} | {:>17} | {:>12}",
-            "interval", "event", "attempts", "lost", "broken afterwards", "longest"
+            "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>17} | {:>8}",
+            "interval", "event", "attempts", "lost", "sent anew", "broken afterwards", "longest"
         );
     }
     for ((interval, event), seen) in watched {
         println!(
-            "{:<12} | {:<25} | {:>8} | {:>5} | {:>17} | {:>12}",
+            "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>17} | {:>8}",
             interval.name(),
             event.name(),
             seen.attempts,
             seen.lost,
+            seen.resent,
             seen.broken,
             figure(seen.longest.as_secs_f64()),
         );
@@ -105,8 +106,8 @@ fn aims(rows: &BTreeMap<(Interval, Event), Row>) {
     let attempts = rows.values().filter_map(|row| row.attempts);
     if let Some(all) = attempts.reduce(Seen::and) {
         println!(
-            "planned handovers: {} of {} connection attempts lost (aim: none)",
-            all.lost, all.attempts
+            "planned handovers: {} of {} connection attempts lost, {} sent anew (aim: none)",
+            all.lost, all.attempts, all.resent
         );
     }
 }
@@ -132,6 +133,7 @@ pub(crate) fn json(rows: &BTreeMap<(Interval, Event), Row>) -> Value {
             json!({
                 "attempts": seen.attempts,
                 "lost": seen.lost,
+                "sent_anew": seen.resent,
                 "broken": seen.broken,
                 "longest": seen.longest.as_secs_f64(),
             })

@@ -108,7 +108,7 @@ impl<'a> Round<'a> {
         let mut seen = Vec::new();
         if self.program == Program::Evenkeel {
             seen.push(self.measure(Event::Resign)?);
-            self.routers[0].order(&self.nodes[0], "resume")?;
+            self.routers[0].order("resume")?;
             self.wait_alone(0)?;
         }
         for event in [Event::Stop, Event::Return, Event::Death] {
@@ -127,7 +127,7 @@ impl<'a> Round<'a> {
             Event::Death => self.kill()?,
             Event::Stop => self.routers[0].sigterm()?,
             Event::Return => self.routers[0].start()?,
-            Event::Resign => self.routers[0].order(&self.nodes[0], "resign")?,
+            Event::Resign => self.routers[0].order("resign")?,
         }
         match event {
             // Whoever is dead may keep its addresses: nobody hears it.
@@ -139,7 +139,7 @@ impl<'a> Round<'a> {
         let pings = ping.stop()?;
         let last = pings.answered.iter().rev().take(10).flatten().count();
         ensure!(last > 0, "{}: nobody answers any more", event.name());
-        let attempts = attempts.map(Attempts::stop).transpose()?;
+        let attempts = attempts.map(|it| it.stop(self.net)).transpose()?;
         let gap = pings.gap();
         Ok((event, Measured { gap, attempts }))
     }

@@ -300,10 +300,14 @@ pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
     if let Some(meant) = reader::similar(key, keys.iter().copied()) {
         return format!("did you mean {meant}?\n{list}");
     }
+    let same = pages
+        .iter()
+        .filter(|page| page.keys.iter().any(|other| other.name == key));
+    let same: Vec<&str> = same.map(|page| page.place).collect();
+    if !same.is_empty() {
+        return format!("{key} is a key of {}\n{list}", same.join(", "));
+    }
     for page in pages {
-        if page.keys.iter().any(|other| other.name == key) {
-            return format!("{key} is a key of {}\n{list}", page.place);
-        }
         if let Some(name) = renamed(page) {
             return format!("keepalived's {key} is {name} in {}\n{list}", page.place);
         }

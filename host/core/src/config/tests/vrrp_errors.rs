@@ -283,8 +283,9 @@ fn keepalived_keywords_are_explained() {
         ("[[vrrp]]\n", "track_script"),
         ("[[vrrp]]\n", "notify_master"),
         ("[[vrrp]]\n", "quorum"),
-        ("[vrrp.announce]\n", "garp_master_refresh"),
+        ("[[vrrp]]\n[vrrp.announce]\n", "garp_master_refresh"),
         ("[[service]]\n", "virtual_ipaddress"),
+        ("[[script]]\n", "weight"),
     ];
     let lines: Vec<String> = words
         .iter()

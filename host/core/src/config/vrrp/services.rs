@@ -23,7 +23,8 @@ pub(super) fn check(file: &File, addresses: &Seen, reader: &mut Reader) {
             reader.wrong_at("interface", &table.interface.at, Wrong::new(what, help));
         }
         let suspend = table.ha_suspend.copied() == Some(true);
-        if suspend && instance.is_none() && !file.vrrp.is_wrong() {
+        // An address that could not be read may be this one.
+        if suspend && instance.is_none() && !reader.has_errors() {
             let at = &table.ha_suspend.at;
             let message = format!("ha_suspend = true: no [[vrrp]] has the address {addr}");
             let help = "its servers are checked all the time";

@@ -119,7 +119,8 @@ fn one(
     let Some((key, _, at, what)) = written.next() else {
         let help = "add interface, script, file, process or service".to_owned();
         let message = "[[vrrp.track]] names nothing to be watched".to_owned();
-        reader.missing(&entry.weight.at, message, Some(help));
+        // None of them is written, so this is the table's place.
+        reader.missing(&entry.interface.at, message, Some(help));
         return None;
     };
     if let Some((second, _, at, _)) = written.next() {
@@ -177,7 +178,7 @@ pub(super) fn scripts(file: &File, dir: &Path, reader: &mut Reader) -> Vec<Scrip
                 let at = &table.name.at;
                 let what = "another script has this name";
                 unique(&mut seen, name.0.clone(), "name", at, what, reader);
-                if !tracked.contains(name.0.as_str()) {
+                if !tracked.contains(name.0.as_str()) && !reader.has_errors() {
                     let message = format!(
                         "name = {}: no instance tracks this script",
                         reader.written(at)

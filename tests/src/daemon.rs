@@ -135,6 +135,11 @@ impl Evenkeel {
         self
     }
 
+    /// As [`Self::plugin_dir`], from the next start on.
+    pub fn add_plugin_dir(&mut self, dir: impl Into<PathBuf>) {
+        self.plugin_dirs.push(dir.into());
+    }
+
     /// Looks for plugins in no directory but those added after this.
     #[must_use]
     pub fn no_plugin_dirs(mut self) -> Self {

@@ -1,0 +1,321 @@
+//! What the driver does in a turn: what it is told, what is due, what came in; and what the routers want done.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use evenkeel_core::model::{self, VrrpInstance};
+use evenkeel_core::vrrp::{Input, Output};
+
+use super::problems::Source;
+use super::{BUSY, Driver, Message, STALE};
+use crate::courier::Parcel;
+use crate::handle::VrrpEvent;
+use crate::keeper::KeeperReport;
+use crate::links::LinkReport;
+use crate::sockets::{Incoming, Place};
+
+/// Messages from one socket in one go, so that others and the rest of the turn get theirs.
+const BATCH: usize = 64;
+
+impl Driver {
+    /// Tells the routers about the interfaces of the first look.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.update_sockets(now);
+        let names: Vec<_> = self.interfaces.keys().cloned().collect();
+        for name in names {
+            self.tell_interface(&name, now);
+        }
+        self.act();
+    }
+
+    /// Takes in one message; `false`: it says to end.
+    pub(super) fn read(&mut self, message: Message) -> bool {
+        let now = Instant::now();
+        match message {
+            Message::Configure(config) => self.configure(config, now),
+            Message::Ready => {
+                self.ready.data_plane = true;
+                self.get_ready(now);
+            }
+            Message::Tracked(what, reading) => {
+                let what = &what;
+                self.router.handle(Input::Tracked { what, reading }, now);
+            }
+            Message::Command(instance, command) => {
+                let instance = instance.as_deref();
+                self.router
+                    .handle(Input::Command { instance, command }, now);
+            }
+            Message::Stop(done) => {
+                self.stopping.push(done);
+                self.router.handle(Input::Stop, now);
+            }
+            Message::Quit => return false,
+            Message::Link(report) => self.link(report, now),
+            Message::Keeper(report) => self.kept(report, now),
+        }
+        self.act();
+        self.stale = Some(now);
+        true
+    }
+
+    /// Does what is due.
+    pub(super) fn on_time(&mut self) {
+        let now = Instant::now();
+        if self.router.poll_at().is_some_and(|at| at <= now) {
+            self.router.poll(now);
+            self.act();
+        }
+    }
+
+    /// Takes in what came to a socket. Timers are not late because of it.
+    pub(super) fn receive(&mut self, place: Place) {
+        for _ in 0..BATCH {
+            self.on_time();
+            let now = Instant::now();
+            let Some(open) = self.sockets.get_mut(place) else {
+                return;
+            };
+            match open.receive(now) {
+                Ok(Incoming::Message(interface, message)) => {
+                    let input = Input::Received {
+                        interface,
+                        source: message.source,
+                        destination: message.destination,
+                        ttl: message.ttl,
+                        payload: message.payload,
+                    };
+                    self.router.handle(input, now);
+                    let source = Source::Receive(interface.to_owned());
+                    if self.problems.has(&source) {
+                        self.note(source, None);
+                    }
+                    self.act();
+                }
+                Ok(Incoming::Other) => {}
+                Ok(Incoming::Nothing) => return,
+                Err(error) => {
+                    let interface = open.interface().to_owned();
+                    let text = format!("cannot receive adverts on {interface}: {error}");
+                    // An interface that goes down says so once.
+                    if self.interfaces.get(&interface).is_some_and(|link| link.up) {
+                        self.note(Source::Receive(interface), Some(text));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends some of the announcements.
+    pub(super) fn announce(&mut self) {
+        let now = Instant::now();
+        if self.announcer.due(now).is_none_or(|due| now < due) {
+            return;
+        }
+        if let Some(done) = self.announcer.work(now) {
+            self.note(Source::Announce(done.instance), done.problem);
+        }
+    }
+
+    /// Tries again to open what could not be opened.
+    pub(super) fn look_after_sockets(&mut self) {
+        let now = Instant::now();
+        if self.sockets.again().is_some_and(|at| at <= now) {
+            self.update_sockets(now);
+        }
+    }
+
+    /// Puts up how everything is, if that has changed and it is time.
+    pub(super) fn publish(&mut self) {
+        let now = Instant::now();
+        if self.stale.is_none_or(|at| now < at) {
+            return;
+        }
+        self.status.instances = self.router.report(now);
+        self.status.groups = self.router.groups();
+        self.status.problems = self.problems.texts();
+        let put = self.board.put(now, self.status.clone());
+        self.stale = (!put).then(|| now + BUSY);
+    }
+
+    /// When all is handed over: takes the addresses away and says that it is done; then this was all.
+    pub(super) fn finish(&mut self) -> bool {
+        if self.stopping.is_empty() || !self.router.stopped() {
+            return false;
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.stop();
+        }
+        // What the keeper had to say at the end is of no use to the routers, but the daemon wants to know which addresses are left.
+        if let super::Taken::Messages(messages) = self.mail.take() {
+            for message in messages {
+                if let Message::Keeper(KeeperReport::Here(addresses)) = message {
+                    self.tell(VrrpEvent::Here(addresses));
+                }
+            }
+        }
+        self.stale = Some(Instant::now());
+        self.publish();
+        self.parcels
+            .extend(self.stopping.drain(..).map(Parcel::Stopped));
+        true
+    }
+
+    /// Instances that are gone say goodbye by their old configuration; the others begin by the new one.
+    fn configure(&mut self, config: Arc<model::Vrrp>, now: Instant) {
+        let gone = |old: &&VrrpInstance| !config.instances.iter().any(|new| new.name == old.name);
+        let leaving: Vec<_> = self.config.instances.iter().filter(gone).cloned().collect();
+        let mut both = model::Vrrp::clone(&config);
+        both.instances.extend(leaving);
+        self.config = Arc::new(both);
+        self.links.configure(Arc::clone(&config));
+        if let Some(keeper) = &self.keeper {
+            keeper.configure(Arc::clone(&config));
+        }
+        self.update_sockets(now);
+        self.router.configure(&config, now);
+        self.act();
+        self.config = config;
+        self.problems.forget(&self.config);
+        self.update_sockets(now);
+    }
+
+    fn get_ready(&mut self, now: Instant) {
+        let ready = self.ready.data_plane && self.ready.looked;
+        if ready && !std::mem::replace(&mut self.ready.told, true) {
+            self.router.handle(Input::Ready, now);
+        }
+    }
+
+    fn link(&mut self, report: LinkReport, now: Instant) {
+        match report {
+            LinkReport::Link(link) => {
+                let name = link.name.clone();
+                self.interfaces.insert(name.clone(), link);
+                // First the sockets: what the routers do at once goes out through them.
+                self.update_sockets(now);
+                self.tell_interface(&name, now);
+            }
+            LinkReport::Gone(name) => {
+                self.interfaces.remove(&name);
+                self.tell_interface(&name, now);
+                self.update_sockets(now);
+            }
+            LinkReport::Looked => {}
+            LinkReport::Problem(problem) => self.note(Source::Links, problem),
+        }
+    }
+
+    fn tell_interface(&mut self, name: &str, now: Instant) {
+        let link = self.interfaces.get(name);
+        let input = Input::Interface {
+            name,
+            up: link.is_some_and(|link| link.up),
+            ipv4: link.and_then(|link| link.ipv4).map(Into::into),
+            ipv6: link.and_then(|link| link.ipv6).map(Into::into),
+        };
+        self.router.handle(input, now);
+    }
+
+    fn kept(&mut self, report: KeeperReport, now: Instant) {
+        match report {
+            KeeperReport::Found { instance } => {
+                let instance = &instance;
+                self.router.handle(Input::Found { instance }, now);
+            }
+            KeeperReport::Looked => {
+                self.ready.looked = true;
+                self.get_ready(now);
+            }
+            KeeperReport::Held { instance } => {
+                let instance = &instance;
+                self.router.handle(Input::Held { instance }, now);
+            }
+            KeeperReport::Released { .. } => {}
+            KeeperReport::Problem { instance, text } => self.note(Source::Keep(instance), text),
+            KeeperReport::Here(addresses) => self.tell(VrrpEvent::Here(addresses)),
+        }
+    }
+
+    /// Does what the routers want done.
+    fn act(&mut self) {
+        for output in self.router.outputs() {
+            match output {
+                Output::Send {
+                    instance,
+                    source,
+                    payload,
+                } => {
+                    let config = Arc::clone(&self.config);
+                    let Some(of) = config.instances.iter().find(|i| i.name == instance) else {
+                        continue;
+                    };
+                    let sent = self.sockets.send(of, &self.interfaces, source, &payload);
+                    let source = Source::Send(instance);
+                    if sent.is_err() || self.problems.has(&source) {
+                        self.note(source, sent.err());
+                    }
+                }
+                Output::Hold { instance } => {
+                    if let Some(keeper) = &self.keeper {
+                        keeper.hold(&instance);
+                    }
+                }
+                Output::Release { instance } => {
+                    self.announcer.forget(&instance);
+                    if let Some(keeper) = &self.keeper {
+                        keeper.release(&instance);
+                    }
+                }
+                Output::Announce { instance, rounds } => {
+                    let config = Arc::clone(&self.config);
+                    if let Some(of) = config.instances.iter().find(|i| i.name == instance) {
+                        self.announcer.announce(of, &self.interfaces, rounds);
+                    }
+                }
+                Output::Notify {
+                    group,
+                    name,
+                    state,
+                    priority,
+                } => {
+                    self.stale = Some(Instant::now());
+                    self.tell(VrrpEvent::Notify {
+                        group,
+                        name,
+                        state,
+                        priority,
+                    });
+                }
+                Output::Event(event) => self.tell(VrrpEvent::Log(event)),
+            }
+        }
+        self.stale.get_or_insert_with(|| Instant::now() + STALE);
+    }
+
+    fn update_sockets(&mut self, now: Instant) {
+        self.sockets.update(&self.config, &self.interfaces, now);
+        for interface in self.problems.sockets() {
+            if !self.sockets.problems().contains_key(&interface) {
+                self.note(Source::Socket(interface), None);
+            }
+        }
+        for (interface, text) in self.sockets.problems().clone() {
+            self.note(Source::Socket(interface), Some(text));
+        }
+    }
+
+    /// Notes a problem, or its end.
+    fn note(&mut self, source: Source, problem: Option<String>) {
+        let told = self.problems.set(source, problem, &self.config);
+        if let Some(event) = told {
+            self.stale = Some(Instant::now());
+            self.tell(VrrpEvent::Log(event));
+        }
+    }
+
+    fn tell(&mut self, event: VrrpEvent) {
+        self.parcels.push_back(Parcel::Event(event));
+    }
+}

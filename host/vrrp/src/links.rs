@@ -1,0 +1,214 @@
+//! How the interfaces are, as the kernel tells it over rtnetlink.
+//!
+//! On a thread of its own: reading a machine with many interfaces takes its time and may wait for whoever changes them, and the
+//! adverts do not.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::model;
+use futures::channel::mpsc::UnboundedReceiver as Unbounded;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::sys::SocketAddr;
+use rtnetlink::{Handle, MulticastGroup};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::frames::Mac;
+use table::{Interest, Table};
+
+/// Wait before another attempt after a failure.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// An interface that an instance has to do with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its number; another one after it was deleted and made again.
+    pub(crate) index: u32,
+    /// Whether it is up and has a carrier (`IFF_UP` and `IFF_RUNNING`).
+    pub(crate) up: bool,
+    /// Its Ethernet address; `None`: it is no Ethernet.
+    pub(crate) mac: Option<Mac>,
+    /// Its first IPv4 address that is not a virtual one.
+    pub(crate) ipv4: Option<Ipv4Addr>,
+    /// Its first link-local address that is not a virtual one and can be used.
+    pub(crate) ipv6: Option<Ipv6Addr>,
+}
+
+/// What [`Links`] tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LinkReport {
+    /// An interface is there, or has changed.
+    Link(Link),
+    /// An interface of this name is not there any more.
+    Gone(String),
+    /// All interfaces that are there have been told. Comes once.
+    Looked,
+    /// The kernel could not be asked, and why; `None`: it can again.
+    Problem(Option<String>),
+}
+
+/// The thread; ends when this is dropped.
+pub(crate) struct Links(mpsc::UnboundedSender<Arc<model::Vrrp>>);
+
+impl Links {
+    /// Starts it, in the network namespace of the caller.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        config: Arc<model::Vrrp>,
+        tell: impl Fn(LinkReport) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (configure, configs) = mpsc::unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let watcher = Watcher {
+            configs,
+            interest: Interest::of(&config),
+            told: BTreeMap::new(),
+            looked: false,
+            tell,
+        };
+        std::thread::Builder::new()
+            .name("vrrp-links".into())
+            .spawn(move || runtime.block_on(watcher.run()))?;
+        Ok(Self(configure))
+    }
+
+    /// What is configured now. Does not wait.
+    pub(crate) fn configure(&self, config: Arc<model::Vrrp>) {
+        // It listens as long as this is there.
+        let _ = self.0.send(config);
+    }
+}
+
+/// What ends a [`Watcher::watch`].
+enum End {
+    /// Nobody wants to know any more.
+    Unwanted,
+    /// Messages were lost: look again.
+    Lost,
+    /// The socket failed.
+    Failed(String),
+}
+
+type Messages = Unbounded<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
+
+struct Watcher<F> {
+    configs: mpsc::UnboundedReceiver<Arc<model::Vrrp>>,
+    interest: Interest,
+    told: BTreeMap<String, Link>,
+    looked: bool,
+    tell: F,
+}
+
+impl<F: Fn(LinkReport)> Watcher<F> {
+    async fn run(mut self) {
+        loop {
+            match self.watch().await {
+                End::Unwanted => return,
+                End::Lost => {}
+                End::Failed(text) => {
+                    (self.tell)(LinkReport::Problem(Some(text)));
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// First listens, then reads everything, then takes in what was heard meanwhile: so nothing is missed, and the last word
+    /// about each thing is the kernel's last word.
+    async fn watch(&mut self) -> End {
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+        ];
+        let (connection, handle, mut messages) = match rtnetlink::new_multicast_connection(&groups)
+        {
+            Ok(opened) => opened,
+            Err(error) => return End::Failed(format!("cannot open a netlink socket: {error}")),
+        };
+        // Ends with this function.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(connection);
+        let mut table = match read(&handle).await {
+            Ok(table) => table,
+            Err(error) => return End::Failed(format!("cannot read the interfaces: {error}")),
+        };
+        if self.looked {
+            (self.tell)(LinkReport::Problem(None));
+        }
+        loop {
+            self.report(&table);
+            tokio::select! {
+                config = self.configs.recv() => match config {
+                    Some(config) => self.interest = Interest::of(&config),
+                    None => return End::Unwanted,
+                },
+                end = take_in(&mut messages, &mut table) => if let Some(end) = end {
+                    return end;
+                },
+            }
+        }
+    }
+
+    /// Tells what is not as it was told last.
+    fn report(&mut self, table: &Table) {
+        let now = table.links(&self.interest);
+        for name in self.told.keys().filter(|name| !now.contains_key(*name)) {
+            (self.tell)(LinkReport::Gone(name.clone()));
+        }
+        for (name, link) in &now {
+            if self.told.get(name) != Some(link) {
+                (self.tell)(LinkReport::Link(link.clone()));
+            }
+        }
+        self.told = now;
+        if !std::mem::replace(&mut self.looked, true) {
+            (self.tell)(LinkReport::Looked);
+        }
+    }
+}
+
+/// Waits for a message and takes it and those behind it in.
+async fn take_in(messages: &mut Messages, table: &mut Table) -> Option<End> {
+    let mut next = messages.next().await;
+    loop {
+        let Some((message, _)) = next else {
+            return Some(End::Lost);
+        };
+        match message.payload {
+            NetlinkPayload::InnerMessage(message) => table.apply(&message),
+            NetlinkPayload::Overrun(_) => return Some(End::Lost),
+            _ => {}
+        }
+        next = match messages.next().now_or_never() {
+            Some(next) => next,
+            None => return None,
+        };
+    }
+}
+
+async fn read(handle: &Handle) -> Result<Table, rtnetlink::Error> {
+    let mut table = Table::default();
+    let mut links = handle.link().get().execute();
+    while let Some(link) = links.try_next().await? {
+        table.apply(&RouteNetlinkMessage::NewLink(link));
+    }
+    let mut addresses = handle.address().get().execute();
+    while let Some(address) = addresses.try_next().await? {
+        table.apply(&RouteNetlinkMessage::NewAddress(address));
+    }
+    Ok(table)
+}

@@ -31,6 +31,7 @@ table! {
         #[keepalived = "virtual_router_id"]
         router_id: Whole<1, 255> = Presence::Required;
         /// The virtual addresses, at least one. Those of the other family than the adverts' go along without being in the adverts.
+        /// RFC 9568 wants the first IPv6 one to be link-local.
         #[keepalived = "virtual_ipaddress, virtual_ipaddress_excluded"]
         address: Mixed<AddressTable> = Presence::Required;
         /// Of several directors, that with the highest priority is master. 255: the addresses are this machine's own.

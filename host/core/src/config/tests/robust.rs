@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::fixture::Shelf;
 use super::vrrp::FULL;
 use crate::config::{Diagnostic, parse_bytes, parse_translated};
+use crate::model::{Family, Model, Tracked, Vrrp, VrrpVersion};
 
 const VALID: &str = r#"plugin_dirs = ["plugins", "/usr/lib/evenkeel/plugins"]
 resync = "10s"
@@ -48,7 +49,10 @@ fn read(bytes: &[u8]) -> Vec<Diagnostic> {
     );
     let _ = parsed.plugin_refs();
     let diagnostics = match parsed.resolve(&Shelf::new()) {
-        Ok((_, warnings)) => warnings,
+        Ok((model, warnings)) => {
+            keeps_its_promises(&model);
+            warnings
+        }
         Err(report) => {
             assert!(report.errors().count() > 0);
             report.diagnostics
@@ -75,6 +79,52 @@ fn read(bytes: &[u8]) -> Vec<Diagnostic> {
     }
     assert!(diagnostics.is_sorted_by_key(|found| found.span.start));
     diagnostics
+}
+
+/// What the model says of itself.
+fn keeps_its_promises(model: &Model) {
+    let Vrrp {
+        instances,
+        groups,
+        scripts,
+    } = &model.vrrp;
+    let all_differ = |mut keys: Vec<String>| {
+        keys.sort();
+        keys.windows(2).all(|pair| pair[0] != pair[1])
+    };
+    let names: Vec<String> = instances.iter().map(|i| i.name.clone()).collect();
+    let routers = instances.iter();
+    let routers = routers.map(|i| format!("{} {} {}", i.interface, i.family, i.router_id));
+    let members: Vec<String> = groups.iter().flat_map(|g| g.members.clone()).collect();
+    assert!(members.iter().all(|member| names.contains(member)));
+    assert!(all_differ(routers.collect()) && all_differ(names) && all_differ(members));
+    assert!(groups.iter().all(|group| group.members.len() >= 2));
+    assert!(scripts.iter().all(|script| !script.command.is_empty()));
+    for i in instances {
+        let listed = i.addresses.iter().filter(|address| address.advertised);
+        assert!((1..=255).contains(&listed.clone().count()));
+        assert!(listed.clone().all(|a| Family::of(a.addr) == i.family));
+        let ours = i.peers.iter().chain(&i.source);
+        assert!(ours.clone().all(|addr| Family::of(*addr) == i.family));
+        let millis = i.advert_interval.as_millis();
+        assert!(match i.version {
+            VrrpVersion::V2 =>
+                i.family == Family::V4 && millis >= 1_000 && millis.is_multiple_of(1_000),
+            VrrpVersion::V3 =>
+                i.password.is_none() && (10..=40_950).contains(&millis) && millis.is_multiple_of(10),
+        });
+        assert!(i.preempt || (i.preempt_delay.is_zero() && i.priority < 255));
+        assert!(
+            i.routes
+                .iter()
+                .all(|r| r.via.is_some() || r.interface.is_some())
+        );
+        assert!(i.track.iter().all(|track| match &track.what {
+            Tracked::Script(name) => scripts.iter().any(|script| script.name == *name),
+            Tracked::Service(name) => model.services.iter().any(|service| service.name == *name),
+            _ => true,
+        }));
+    }
 }
 
 /// A mutation: at this place (in parts of the text's length), this many bytes are replaced.

@@ -36,7 +36,7 @@ enum Task {
     Test(test::Options),
     /// All that has to pass before a change is taken: format, lints, documentation, tests
     Ci,
-    /// The main job, live, in a private network: servers fail and return, the daemon is killed, traffic goes on
+    /// The main job, live, in a private network: a pair of directors; servers, links and directors fail and return
     Demo(demo::Options),
     /// Measurements
     Bench(bench::Options),

@@ -1,4 +1,4 @@
-//! The main job, live: the article's network, real web servers, and everything that should happen to a load balancer.
+//! The main job, live: a pair of directors before real web servers, and everything that should happen to them.
 
 mod story;
 mod tell;

@@ -1,0 +1,98 @@
+//! What clients see meanwhile.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use evenkeel_tests::{Article, Ping, Record, Stream, http_get};
+
+use super::super::tell::seconds;
+use super::stage::Stage;
+
+/// From one ping to the next.
+const PACE: Duration = Duration::from_millis(5);
+/// How long clients watch before something happens, and after.
+const MARGIN: Duration = Duration::from_millis(300);
+
+/// What clients saw.
+pub(super) struct Seen {
+    /// Requests, one after the other.
+    pub(super) requests: Record,
+    /// How long the service's address was away, by pings 5 ms apart.
+    pub(super) gap: Duration,
+    /// Connection attempts that the clients' kernel had to make again.
+    pub(super) resent: u64,
+}
+
+impl Stage {
+    /// Lets clients ask while something happens.
+    pub(super) fn watch(&mut self, happens: impl FnOnce(&mut Self) -> Result<()>) -> Result<Seen> {
+        // A first request, so that no attempt fails for want of an ARP entry.
+        self.ask(1)?;
+        let before = self.resent()?;
+        let stream = self.keep_asking()?;
+        let ping = Ping::start(&self.net.client, IpAddr::V4(Article::VIP), PACE)?;
+        sleep(MARGIN);
+        happens(self)?;
+        sleep(MARGIN);
+        Ok(Seen {
+            requests: stream.stop()?,
+            gap: ping.stop()?.gap(),
+            resent: self.resent()? - before,
+        })
+    }
+
+    /// Asks over and over.
+    pub(super) fn keep_asking(&self) -> Result<Stream> {
+        let (client, web) = (self.client.clone(), self.web);
+        self.client.keep(PACE, move || http_get(&client, web, "/"))
+    }
+
+    /// Requests one after the other: who answered how many.
+    pub(super) fn ask(&self, times: usize) -> Result<BTreeMap<String, usize>> {
+        let mut spread = BTreeMap::new();
+        for _ in 0..times {
+            let name = http_get(&self.client, self.web, "/")
+                .with_context(|| format!("a request to {}", self.web))?;
+            *spread.entry(name).or_default() += 1;
+        }
+        Ok(spread)
+    }
+
+    /// Tells of a planned handover, which costs nobody anything.
+    pub(super) fn tell_unnoticed(&mut self, seen: &Seen) {
+        self.tell_requests(&seen.requests);
+        let lost = seen.requests.failures().count();
+        self.teller.promise(
+            lost == 0 && seen.resent == 0,
+            &format!(
+                "no connection attempt was lost ({lost}), none had to be made again ({})",
+                seen.resent
+            ),
+        );
+        self.teller.say(&format!(
+            "the longest time without an answer to a ping, 5 ms apart, was {}",
+            seconds(seen.gap)
+        ));
+    }
+
+    pub(super) fn tell_requests(&self, record: &Record) {
+        let failed = record.failures().count();
+        self.teller.say(&format!(
+            "{} requests meanwhile, {failed} failed{}",
+            record.answers.len(),
+            if failed == 0 {
+                String::new()
+            } else {
+                format!(", within {}", seconds(record.outage()))
+            }
+        ));
+        self.teller.spread(&record.spread());
+    }
+
+    fn resent(&self) -> Result<u64> {
+        self.net.client.counter("TcpExt", "TCPSynRetrans")
+    }
+}

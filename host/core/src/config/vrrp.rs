@@ -7,7 +7,7 @@ mod routes;
 mod services;
 mod tracks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,15 +29,27 @@ struct Seen {
     macvlans: BTreeMap<String, Span>,
 }
 
+/// What an instance may refer to.
+struct Refer<'a> {
+    names: Names<'a>,
+    interfaces: BTreeSet<&'a str>,
+    /// Where relative paths start.
+    dir: &'a Path,
+}
+
 /// Everything about virtual routers. What has something wrong in it, which has been reported then, is left out. Relative paths
 /// start from `dir`.
 pub(super) fn all(file: &File, dir: &Path, reader: &mut Reader) -> Vrrp {
     let mut seen = Seen::default();
-    let names = Names::of(file);
+    let refer = Refer {
+        names: Names::of(file),
+        interfaces: protocol::interfaces(file),
+        dir,
+    };
     let tables = file.vrrp.tables();
     let read: Vec<Option<VrrpInstance>> = tables
         .iter()
-        .map(|table| instance(table, &names, dir, &mut seen, reader))
+        .map(|table| instance(table, &refer, &mut seen, reader))
         .collect();
     services::check(file, &seen.addresses, reader);
     Vrrp {
@@ -49,8 +61,7 @@ pub(super) fn all(file: &File, dir: &Path, reader: &mut Reader) -> Vrrp {
 
 fn instance(
     table: &VrrpTable,
-    names: &Names<'_>,
-    dir: &Path,
+    refer: &Refer<'_>,
     seen: &mut Seen,
     reader: &mut Reader,
 ) -> Option<VrrpInstance> {
@@ -84,8 +95,15 @@ fn instance(
     let protocol = protocol::protocol(table, family, reader);
     let addresses = addresses::all(table, family, &mut seen.addresses, reader);
     let peers = protocol::peers(table, family, reader);
-    let virtual_mac = protocol::virtual_mac(table, family, router_id, &mut seen.macvlans, reader);
-    let track = tracks::all(table, names, dir, reader);
+    let virtual_mac = protocol::virtual_mac(
+        table,
+        family,
+        router_id,
+        &refer.interfaces,
+        &mut seen.macvlans,
+        reader,
+    );
+    let track = tracks::all(table, &refer.names, refer.dir, reader);
     let preemption = preemption(table, reader);
     let routes = routes::routes(table, reader);
     let rules = routes::rules(table, family, reader);
@@ -113,7 +131,7 @@ fn instance(
         virtual_mac: virtual_mac?,
         address_lifetime: lifetime?,
         track: track?,
-        notify: notify(&table.notify, dir)?,
+        notify: notify(&table.notify, refer.dir)?,
     })
 }
 

@@ -38,3 +38,21 @@ fn every_example_of_the_page_is_right() {
         assert!(!model.services.is_empty() || !model.vrrp.instances.is_empty());
     }
 }
+
+#[test]
+fn every_example_file_is_right_and_gives_no_warning() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut read = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // That one's plugin is an example itself.
+        if path.extension().is_none_or(|e| e != "toml") || name == "sticky.toml" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!model(&text).services.is_empty(), "{name}");
+        read += 1;
+    }
+    assert!(read >= 1);
+}

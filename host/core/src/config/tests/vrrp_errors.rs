@@ -81,6 +81,8 @@ fn the_protocol_is_one_that_there_is() {
         v4("preempt = false\npreempt_delay = \"1s\""),
         v4("address_lifetime = \"2500ms\""),
         v4("virtual_mac = \"eth0\""),
+        v4("virtual_mac = \"eth1\"")
+            + "[[vrrp]]\nname = \"b\"\ninterface = \"eth1\"\nrouter_id = 2\naddress = \"192.0.2.2\"\n",
         v4("virtual_mac = \"true\""),
     ];
     insta::assert_snapshot!(reports(cases));

@@ -1,14 +1,15 @@
 //! What goes over the wire: version, interval, password, peers, the virtual MAC address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::network::VirtualMac;
 use super::super::reader::{Reader, Wrong};
-use super::super::schema::VrrpTable;
+use super::super::schema::{File, VrrpTable};
 use super::super::tree::Span;
 use super::super::units::in_words;
+use super::super::uses::services;
 use super::{optional, unique};
 use crate::model::{Family, Password, VrrpVersion};
 
@@ -131,11 +132,30 @@ pub(super) fn peers(
     Some(peers.iter().map(|peer| peer.value.0).collect())
 }
 
-/// The name of the interface that carries the virtual MAC address; the outer `None` if that is wrong or cannot be known.
+/// The names of the interfaces that instances and services are on.
+pub(super) fn interfaces(file: &File) -> BTreeSet<&str> {
+    let vrrp = file.vrrp.tables().iter();
+    let addresses = vrrp
+        .clone()
+        .filter_map(|table| table.address.get())
+        .flat_map(|addresses| &addresses.tables)
+        .map(|address| &address.interface);
+    let services = services(file).iter().map(|service| &service.interface);
+    vrrp.map(|table| &table.interface)
+        .chain(addresses)
+        .chain(services)
+        .filter_map(|field| field.get())
+        .map(|name| name.0.as_str())
+        .collect()
+}
+
+/// The name of the interface that carries the virtual MAC address; the outer `None` if that is wrong or cannot be known. It is
+/// none of `interfaces`.
 pub(super) fn virtual_mac(
     table: &VrrpTable,
     family: Option<Family>,
     router_id: Option<u8>,
+    interfaces: &BTreeSet<&str>,
     seen: &mut BTreeMap<String, Span>,
     reader: &mut Reader,
 ) -> Option<Option<String>> {
@@ -148,8 +168,8 @@ pub(super) fn virtual_mac(
         },
     };
     let at = &table.virtual_mac.at;
-    if table.interface.get().is_some_and(|own| own.0 == name) {
-        let what = "the instance's own interface";
+    if interfaces.contains(name.as_str()) {
+        let what = "the configuration puts something on an interface of this name already";
         let help = "write true, or the name of an interface that is to be made";
         reader.wrong_at("virtual_mac", at, Wrong::new(what, help));
         return None;

@@ -1,0 +1,118 @@
+//! Learning that the machine has changed.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use rtnetlink::MulticastGroup;
+use rtnetlink::packet_core::NetlinkPayload;
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::machine::is_our_rule;
+use super::{KeeperError, PROTOCOL};
+
+/// Changes come in swarms (an interface with all its addresses); one look after them is enough.
+const SETTLE: Duration = Duration::from_millis(10);
+
+/// But a swarm without end is not waited out.
+const SETTLE_AT_MOST: Duration = Duration::from_millis(100);
+
+/// Tells when something that matters to virtual addresses has changed, whoever did it.
+pub(super) struct Events {
+    routing: bool,
+    /// One item for each message that matters; ends when the socket fails.
+    messages: BoxStream<'static, ()>,
+    /// When the first change that was not told yet was noticed.
+    noticed: Option<Instant>,
+    /// The socket's task; ends with this.
+    _connection: JoinSet<()>,
+}
+
+impl Events {
+    /// Changes from now on will be told; look at the machine once after it. Routes and rules only where `routing` is set: there
+    /// may be many of them. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`KeeperError::Socket`].
+    pub(super) fn open(routing: bool) -> Result<Self, KeeperError> {
+        let mut groups = vec![
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+        ];
+        if routing {
+            groups.extend([
+                MulticastGroup::Ipv4Route,
+                MulticastGroup::Ipv6Route,
+                MulticastGroup::Ipv4Rule,
+                MulticastGroup::Ipv6Rule,
+            ]);
+        }
+        let (connection, _, messages) =
+            rtnetlink::new_multicast_connection(&groups).map_err(KeeperError::Socket)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(connection);
+        let messages = messages
+            .filter_map(|(message, _)| std::future::ready(matters(&message.payload).then_some(())))
+            .boxed();
+        Ok(Self {
+            routing,
+            messages,
+            noticed: None,
+            _connection: tasks,
+        })
+    }
+
+    /// Waits for a change. Several in a short time are one. Cancel-safe: a change that was noticed is told by the next call.
+    ///
+    /// # Errors
+    /// [`KeeperError::Socket`], when the socket failed and cannot be opened again. A failure that is mended counts as a change.
+    pub(super) async fn changed(&mut self) -> Result<(), KeeperError> {
+        let first = match self.noticed {
+            Some(first) => first,
+            None => {
+                if self.messages.next().await.is_none() {
+                    *self = Self::open(self.routing)?;
+                }
+                *self.noticed.insert(Instant::now())
+            }
+        };
+        let end = first + SETTLE_AT_MOST;
+        loop {
+            let quiet = (Instant::now() + SETTLE).min(end);
+            match tokio::time::timeout_at(quiet, self.messages.next()).await {
+                Ok(Some(())) if Instant::now() < end => {}
+                Ok(Some(())) | Err(_) => break,
+                Ok(None) => {
+                    *self = Self::open(self.routing)?;
+                    break;
+                }
+            }
+        }
+        self.noticed = None;
+        Ok(())
+    }
+}
+
+/// Messages that were lost may have told of a change.
+fn matters(payload: &NetlinkPayload<RouteNetlinkMessage>) -> bool {
+    match payload {
+        NetlinkPayload::Overrun(_) => true,
+        NetlinkPayload::InnerMessage(message) => match message {
+            RouteNetlinkMessage::NewAddress(_)
+            | RouteNetlinkMessage::DelAddress(_)
+            | RouteNetlinkMessage::NewLink(_)
+            | RouteNetlinkMessage::DelLink(_) => true,
+            RouteNetlinkMessage::NewRoute(route) | RouteNetlinkMessage::DelRoute(route) => {
+                u8::from(route.header.protocol) == PROTOCOL
+            }
+            RouteNetlinkMessage::NewRule(rule) | RouteNetlinkMessage::DelRule(rule) => {
+                is_our_rule(rule)
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}

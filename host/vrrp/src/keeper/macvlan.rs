@@ -1,0 +1,205 @@
+//! Interfaces that carry a virtual MAC address (RFC 9568 section 7.3).
+//!
+//! An interface and the macvlan on it are on one wire, so an ARP request reaches both. `arp_ignore` = 1 on both makes each answer
+//! for its own addresses only, with its own MAC address. What it was on the interface before is kept in the macvlan's alias,
+//! where a later process finds it, and set again when the last macvlan goes.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage, MacVlanMode};
+use rtnetlink::{LinkMacVlan, LinkUnspec};
+
+use super::desired::Macvlan;
+use super::machine::{Link, Machine};
+use super::netlink::Netlink;
+use super::{ALIAS, messages};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// Interfaces were made or removed: the machine has to be looked at again.
+    pub(super) changed: bool,
+    /// With the instance.
+    pub(super) problems: Vec<(String, String)>,
+}
+
+/// Makes those that are wanted and not there, and removes those of ours that are not wanted.
+pub(super) async fn prepare(netlink: &Netlink, machine: &Machine, wanted: &[Macvlan]) -> Prepared {
+    let mut prepared = Prepared::default();
+    let obsolete = |link: &Link| {
+        let fits = |macvlan: &Macvlan| macvlan.name == link.name && is(macvlan, link, machine);
+        link.ours() && !wanted.iter().any(fits)
+    };
+    let obsolete: BTreeSet<u32> = machine
+        .links
+        .iter()
+        .filter(|(_, link)| obsolete(link))
+        .map(|(index, _)| *index)
+        .collect();
+    if !obsolete.is_empty() {
+        prepared.changed = true;
+        for (link, error) in remove(netlink, machine, &obsolete).await {
+            tracing::warn!(
+                interface = link,
+                error = error.desc(),
+                "cannot remove a macvlan interface"
+            );
+        }
+    }
+    for macvlan in wanted {
+        let there = machine
+            .index(&macvlan.name)
+            .filter(|index| !obsolete.contains(index));
+        let there = there.and_then(|index| Some((index, machine.links.get(&index)?)));
+        let made = match there {
+            Some((_, link)) if link.ours() => continue,
+            // Left by another implementation, or by an Evenkeel that was killed in the middle of this.
+            Some((index, link)) if is(macvlan, link, machine) => {
+                set_up(netlink, machine, macvlan, index).await
+            }
+            Some(_) => Err(format!("there is an interface {:?} already", macvlan.name)),
+            None => make(netlink, machine, macvlan).await,
+        };
+        match made {
+            Ok(()) => prepared.changed = true,
+            Err(text) => prepared.problems.push((
+                macvlan.instance.clone(),
+                format!("no virtual MAC address: {text}"),
+            )),
+        }
+    }
+    prepared
+}
+
+/// Removes interfaces, and sets `arp_ignore` of what they were on as it was, unless others of ours are still on it.
+/// Returns those that could not be removed.
+pub(super) async fn remove(
+    netlink: &Netlink,
+    machine: &Machine,
+    indices: &BTreeSet<u32>,
+) -> Vec<(String, Errno)> {
+    let mut failures = Vec::new();
+    for index in indices {
+        let Some(link) = machine.links.get(index) else {
+            continue;
+        };
+        let mut message = LinkMessage::default();
+        message.header.index = *index;
+        let request = messages::request(RouteNetlinkMessage::DelLink(message));
+        for result in netlink.send(vec![request]).await {
+            match result {
+                Ok(()) | Err(Errno::ENODEV) => {}
+                Err(error) => failures.push((link.name.clone(), error)),
+            }
+        }
+        let stays = |(other, it): (&u32, &Link)| {
+            it.ours() && it.base == link.base && !indices.contains(other)
+        };
+        let base = link.base.and_then(|base| machine.links.get(&base));
+        if let (Some(base), Some(before)) = (base, arp_ignore_before(link))
+            && !machine.links.iter().any(stays)
+        {
+            // The interface may have gone, and its settings with it.
+            let _ = write("ipv4", &base.name, "arp_ignore", &before);
+        }
+    }
+    failures
+}
+
+/// Whether an interface is the one that is wanted, whoever made it.
+fn is(macvlan: &Macvlan, link: &Link, machine: &Machine) -> bool {
+    let base = link.base.and_then(|base| machine.links.get(&base));
+    link.macvlan && link.mac == macvlan.mac && base.is_some_and(|base| base.name == macvlan.base)
+}
+
+async fn make(netlink: &Netlink, machine: &Machine, macvlan: &Macvlan) -> Result<(), String> {
+    let base = machine
+        .index(&macvlan.base)
+        .ok_or_else(|| format!("no interface {:?}", macvlan.base))?;
+    let message = LinkMacVlan::new(&macvlan.name, base, MacVlanMode::Private)
+        .address(macvlan.mac.to_vec())
+        .build();
+    let request = messages::create(RouteNetlinkMessage::NewLink(message));
+    for result in netlink.send(vec![request]).await {
+        result.map_err(|error| match error {
+            Errno::EOPNOTSUPP => "the kernel has no macvlan".to_owned(),
+            Errno::EADDRINUSE => {
+                format!("another interface on {} has that MAC address", macvlan.base)
+            }
+            error => error.desc().to_owned(),
+        })?;
+    }
+    let index = nix::net::if_::if_nametoindex(macvlan.name.as_str())
+        .map_err(|error| error.desc().to_owned())?;
+    set_up(netlink, machine, macvlan, index).await
+}
+
+/// Settings and alias of an interface that is there.
+async fn set_up(
+    netlink: &Netlink,
+    machine: &Machine,
+    macvlan: &Macvlan,
+    index: u32,
+) -> Result<(), String> {
+    let name = &macvlan.name;
+    // No address and no route of its own making: a backup must not be heard with the virtual MAC address.
+    for key in ["addr_gen_mode", "accept_ra"] {
+        let value = if key == "addr_gen_mode" { "1" } else { "0" };
+        write("ipv6", name, key, value)?;
+    }
+    write("ipv4", name, "arp_ignore", "1")?;
+    // Its clients are behind the interface as well, by which the kernel answers them: loose reverse path filtering.
+    write("ipv4", name, "rp_filter", "2")?;
+    let base = machine.index(&macvlan.base);
+    let sibling = |link: &&Link| link.ours() && link.base == base && link.name != *name;
+    let before = match machine.links.values().find(sibling).map(arp_ignore_before) {
+        Some(before) => before,
+        None => read("ipv4", &macvlan.base, "arp_ignore"),
+    };
+    let alias = match &before {
+        Some(before) => format!("{ALIAS}; arp_ignore of {} was {before}", macvlan.base),
+        None => ALIAS.to_owned(),
+    };
+    // The alias first: whoever finds the interface has to know what to undo.
+    let message = LinkUnspec::new_with_index(index)
+        .append_extra_attribute(LinkAttribute::IfAlias(alias))
+        .build();
+    for result in netlink.send(vec![messages::set_link(message)]).await {
+        result.map_err(|error| error.desc().to_owned())?;
+    }
+    if before.as_deref() == Some("0") {
+        write("ipv4", &macvlan.base, "arp_ignore", "1")?;
+    }
+    Ok(())
+}
+
+/// What its alias says.
+fn arp_ignore_before(link: &Link) -> Option<String> {
+    let (_, before) = link.alias.as_deref()?.rsplit_once(" was ")?;
+    before.parse::<u8>().ok().map(|number| number.to_string())
+}
+
+fn path(family: &str, interface: &str, key: &str) -> PathBuf {
+    ["/proc/sys/net", family, "conf", interface, key]
+        .iter()
+        .collect()
+}
+
+fn read(family: &str, interface: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path(family, interface, key)).ok()?;
+    Some(text.trim().to_owned())
+}
+
+fn write(family: &str, interface: &str, key: &str, value: &str) -> Result<(), String> {
+    let path = path(family, interface, key);
+    match std::fs::write(&path, value) {
+        // A kernel without IPv6.
+        Err(error) if error.kind() == ErrorKind::NotFound && family == "ipv6" => Ok(()),
+        Err(error) => Err(format!("cannot write {}: {error}", path.display())),
+        Ok(()) => Ok(()),
+    }
+}

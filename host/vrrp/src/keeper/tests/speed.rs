@@ -1,0 +1,49 @@
+//! How long it takes. Run with `--nocapture` to see the figures; nothing here fails for slowness.
+
+use evenkeel_tests::isolated;
+
+use super::*;
+
+#[test]
+fn a_hundred_addresses_are_held_and_released_in_one_go() {
+    isolated(|| {
+        interface("eth0");
+        interface("eth1");
+        ip("addr add 10.0.0.2/16 dev eth0");
+        for count in [2, 100] {
+            let addresses: Vec<VirtualAddress> = (0..count)
+                .map(|number| address(&format!("10.0.{number}.9/32"), ["eth0", "eth1"][number % 2]))
+                .collect();
+            let kept = Kept::looked(vec![instance("V", addresses)]);
+            let (mut holds, mut releases) = (Vec::new(), Vec::new());
+            for _ in 0..20 {
+                for (times, standing) in [(&mut holds, true), (&mut releases, false)] {
+                    // Let the events of the one before settle.
+                    std::thread::sleep(Duration::from_millis(30));
+                    let start = Instant::now();
+                    if standing {
+                        kept.hold("V");
+                    } else {
+                        kept.release("V");
+                    }
+                    times.push(start.elapsed());
+                }
+            }
+            let there = infos("eth0").len() + infos("eth1").len();
+            assert!(there < 5, "{there} addresses are left");
+            for (what, mut times) in [("hold", holds), ("release", releases)] {
+                times.sort();
+                #[expect(clippy::print_stdout, reason = "the figures are the point")]
+                {
+                    println!(
+                        "{what} of {count}: median {:?}, most {:?}",
+                        times[10], times[19]
+                    );
+                }
+            }
+            kept.keeper.stop();
+        }
+        Ok(())
+    })
+    .unwrap();
+}

@@ -21,6 +21,7 @@ pub mod desired;
 pub mod diff;
 pub mod health;
 pub mod ids;
+pub mod keepalived;
 pub mod manifest;
 pub mod model;
 pub mod plan;

@@ -1,14 +1,10 @@
 //! A thread of usual priority that carries events from the driver to the daemon: waking a task of another runtime may have to
 //! wait for a lock, and the driver does not wait.
 
-use std::os::fd::AsFd;
-use std::time::Duration;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::handle::VrrpEvent;
-use crate::mailbox::{Receiver, Sender, Taken, mailbox};
+use crate::mailbox::{Receiver, Sender, mailbox};
 
 /// What is carried.
 pub(crate) enum Parcel {
@@ -31,25 +27,13 @@ pub(crate) fn start(events: mpsc::UnboundedSender<VrrpEvent>) -> std::io::Result
 }
 
 fn carry(mut parcels: Receiver<Parcel>, events: &mpsc::UnboundedSender<VrrpEvent>) {
-    loop {
-        match parcels.take() {
-            Taken::Messages(parcels) => {
-                for parcel in parcels {
-                    // Who does not listen any more does not want to know.
-                    match parcel {
-                        Parcel::Event(event) => drop(events.send(event)),
-                        Parcel::Stopped(done) => drop(done.send(())),
-                    }
-                }
+    while let Some(parcels) = parcels.wait() {
+        for parcel in parcels {
+            // Who does not listen any more does not want to know.
+            match parcel {
+                Parcel::Event(event) => drop(events.send(event)),
+                Parcel::Stopped(done) => drop(done.send(())),
             }
-            Taken::Busy => {
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
-            }
-            Taken::Closed => return,
         }
-        let mut bell = [PollFd::new(parcels.as_fd(), PollFlags::POLLIN)];
-        // Interrupted or not, it looks.
-        let _ = poll(&mut bell, PollTimeout::NONE);
     }
 }

@@ -3,8 +3,9 @@
 //! ```text
 //!  Links (thread) ---interfaces---+                      +--> sockets (adverts), packet socket (announcements)
 //!  Keeper (thread) ---reports-----+--> mailbox --> Router +--> Keeper: hold, release
-//!  Vrrp (the daemon) --commands---+                      +--> courier (thread) --> the daemon: events
-//!  sockets ----------adverts----------------------^      +--> board: status
+//!  opener (thread) ----sockets----+                      +--> courier (thread) --> the daemon: events
+//!  Vrrp (the daemon) --commands---+                      +--> board: status
+//!  sockets ----------adverts----------------------^
 //! ```
 //!
 //! One loop around `ppoll`, whose timeout the kernel keeps to the nanosecond (an async runtime's timers are rounded to
@@ -32,6 +33,7 @@ use crate::handle::{VrrpError, VrrpEvent, VrrpStatus};
 use crate::keeper::{Keeper, KeeperReport};
 use crate::links::{Link, LinkReport, Links};
 use crate::mailbox::{Receiver, Sender, Taken};
+use crate::opener::{self, Delivery};
 use crate::realtime::{self, Priority};
 use crate::sockets::{Place, Sockets};
 pub(crate) use board::Board;
@@ -57,12 +59,14 @@ pub(crate) enum Message {
     /// End.
     Quit,
     Link(LinkReport),
+    Socket(Delivery),
     Keeper(KeeperReport),
 }
 
 /// What the driver works with, before it works.
 pub(crate) struct Helpers {
     links: Links,
+    sockets: Sockets,
     keeper: Keeper,
     mail: Receiver<Message>,
     post: Sender<Parcel>,
@@ -105,6 +109,9 @@ impl Helpers {
         })
         .map_err(VrrpError::Thread)?;
         let to_driver = to_self.clone();
+        let opener = opener::start(move |delivery| to_driver.send(Message::Socket(delivery)))
+            .map_err(VrrpError::Thread)?;
+        let to_driver = to_self.clone();
         let keeper = Keeper::start(move |report| to_driver.send(Message::Keeper(report)))?;
         keeper.configure(Arc::clone(config));
         let realtime = helped.and_then(|()| realtime::prefer(Priority::Adverts));
@@ -121,6 +128,7 @@ impl Helpers {
         };
         Ok(Self {
             links,
+            sockets: Sockets::new(opener),
             keeper,
             mail,
             post,
@@ -140,7 +148,7 @@ impl Helpers {
             interfaces,
             keeper: Some(self.keeper),
             links: self.links,
-            sockets: Sockets::default(),
+            sockets: self.sockets,
             announcer: Announcer::default(),
             problems: Problems::default(),
             mail: self.mail,
@@ -255,7 +263,7 @@ impl Driver {
             return false;
         }
         self.publish();
-        let delivered = self.deliver(false);
+        let delivered = self.sockets.send_orders() & self.deliver(false);
         let readable = self.wait(again, delivered);
         for place in readable {
             self.receive(place);

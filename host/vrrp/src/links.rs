@@ -212,3 +212,100 @@ async fn read(handle: &Handle) -> Result<Table, rtnetlink::Error> {
     }
     Ok(table)
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, Result};
+    use evenkeel_core::model::{
+        Announce, Checksum, Family, Notify, Track, Tracked, Vrrp, VrrpInstance, VrrpVersion,
+    };
+    use evenkeel_tests::{Lab, isolated};
+
+    use super::*;
+
+    /// Watches eth0 and eth1.
+    fn config() -> Vrrp {
+        let instance = VrrpInstance {
+            name: "web".into(),
+            interface: "eth0".into(),
+            router_id: 51,
+            version: VrrpVersion::V3,
+            family: Family::V4,
+            priority: 100,
+            advert_interval: Duration::from_secs(1),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            password: None,
+            checksum: Checksum::PseudoHeader,
+            source: None,
+            peers: Vec::new(),
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            rules: Vec::new(),
+            announce: Announce::default(),
+            virtual_mac: None,
+            address_lifetime: None,
+            track: vec![Track {
+                what: Tracked::Interface("eth1".into()),
+                weight: 0,
+            }],
+            notify: Notify::default(),
+        };
+        Vrrp {
+            instances: vec![instance],
+            ..Vrrp::default()
+        }
+    }
+
+    /// What is told until `wanted` says that it is what was waited for.
+    fn wait(
+        reports: &std::sync::mpsc::Receiver<LinkReport>,
+        wanted: impl Fn(&LinkReport) -> bool,
+    ) -> Result<LinkReport> {
+        loop {
+            let report = reports
+                .recv_timeout(Duration::from_secs(10))
+                .context("it was not told")?;
+            if wanted(&report) {
+                return Ok(report);
+            }
+        }
+    }
+
+    fn is_up(report: &LinkReport, up: bool) -> bool {
+        matches!(report, LinkReport::Link(link) if link.name == "eth0" && link.up == up)
+    }
+
+    #[test]
+    fn an_interface_is_told_as_it_comes_changes_and_goes() -> Result<()> {
+        isolated(|| {
+            let lab = Lab::new()?;
+            let (a, b) = (lab.node("a")?, lab.node("b")?);
+            let (told, reports) = std::sync::mpsc::channel();
+            let _links = a.enter(|| {
+                Links::start(Arc::new(config()), move |report| drop(told.send(report)))
+            })??;
+            wait(&reports, |report| *report == LinkReport::Looked)?;
+            lab.cable(&a, "eth0", &b, "eth0")?;
+            wait(&reports, |report| is_up(report, true))?;
+            a.add_address("eth0", "10.9.0.1/24")?;
+            let own = Some(Ipv4Addr::new(10, 9, 0, 1));
+            let has = |report: &LinkReport| matches!(report, LinkReport::Link(l) if l.ipv4 == own);
+            wait(&reports, has)?;
+            a.cut("eth0")?;
+            wait(&reports, |report| is_up(report, false))?;
+            a.mend("eth0")?;
+            wait(&reports, |report| is_up(report, true))?;
+            a.ip(&["link", "set", "eth0", "down"])?;
+            a.ip(&["link", "set", "eth0", "name", "eth1"])?;
+            wait(&reports, |report| {
+                *report == LinkReport::Gone("eth0".into())
+            })?;
+            a.ip(&["link", "del", "eth1"])?;
+            wait(&reports, |report| {
+                *report == LinkReport::Gone("eth1".into())
+            })?;
+            Ok(())
+        })
+    }
+}

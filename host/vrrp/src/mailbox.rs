@@ -8,6 +8,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A new mailbox: the end that is written to, which can be cloned, and the one that is read.
 ///
@@ -104,6 +107,24 @@ impl<T> Receiver<T> {
     }
 }
 
+impl<T> Receiver<T> {
+    /// Waits for messages, on a thread that may; `None`: there will be none any more.
+    pub(crate) fn wait(&mut self) -> Option<VecDeque<T>> {
+        loop {
+            match self.take() {
+                Taken::Messages(messages) if messages.is_empty() => {
+                    let mut bell = [PollFd::new(self.ear.as_fd(), PollFlags::POLLIN)];
+                    // Interrupted or not, it looks.
+                    let _ = poll(&mut bell, PollTimeout::NONE);
+                }
+                Taken::Messages(messages) => return Some(messages),
+                Taken::Busy => std::thread::sleep(Duration::from_millis(1)),
+                Taken::Closed => return None,
+            }
+        }
+    }
+}
+
 impl<T> AsFd for Receiver<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ear.as_fd()
@@ -144,11 +165,7 @@ mod tests {
         let (sender, mut receiver) = mailbox::<u8>().unwrap();
         sender.send(1);
         drop(sender);
-        assert!(matches!(receiver.take(), Taken::Messages(m) if m == [1]));
-        assert!(matches!(
-            receiver.take(),
-            Taken::Messages(_) | Taken::Closed
-        ));
-        assert!(matches!(receiver.take(), Taken::Closed));
+        assert_eq!(receiver.wait(), Some(VecDeque::from([1])));
+        assert_eq!(receiver.wait(), None);
     }
 }

@@ -1,19 +1,26 @@
 //! The sockets that the instances need, opened and closed as interfaces come and go.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::model::{Family, Vrrp, VrrpInstance};
-use nix::errno::Errno;
 
 use crate::links::Link;
+use crate::mailbox::Sender;
+use crate::opener::{Delivery, Job, Order};
 use crate::socket::{AdvertSocket, GROUP_V4, GROUP_V6, Received};
+use words::{cannot_open, cannot_send};
 
 /// Wait before another attempt at opening, and before reading again from a socket that failed.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Adverts that wait for their socket; more than an instance sends while one is opened.
+const UNSENT: usize = 64;
 
 /// One interface, one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,18 +37,34 @@ struct Wanted {
     /// The interface that is opened.
     device: String,
     router_ids: BTreeSet<u8>,
-    multicast: bool,
+    /// Whether the multicast group is to be heard.
+    group: bool,
 }
 
-/// A socket in use.
-pub(crate) struct Open {
-    socket: AdvertSocket,
+struct Slot {
     wanted: Wanted,
+    /// The socket in use. When another one is ordered, it stays until that comes.
+    socket: Option<AdvertSocket>,
     /// It failed: it is left alone until then.
     rest: Option<Instant>,
+    /// The socket that is being opened.
+    ordered: Option<Order>,
+    /// Whether the socket that is there, or is being opened, hears the multicast group.
+    group: bool,
+    /// When to try again to open it.
+    again: Option<Instant>,
+    /// What waits for the socket.
+    unsent: VecDeque<Letter>,
 }
 
-/// What [`Open::receive`] found.
+/// An advert and its addresses.
+struct Letter {
+    source: IpAddr,
+    to: IpAddr,
+    payload: Vec<u8>,
+}
+
+/// What [`Sockets::receive`] found.
 pub(crate) enum Incoming<'a> {
     /// A message, heard on this interface as the instances see it.
     Message(&'a str, Received<'a>),
@@ -49,95 +72,95 @@ pub(crate) enum Incoming<'a> {
     Other,
     /// Nothing more for now.
     Nothing,
-}
-
-impl Open {
-    /// The interface as the instances see it.
-    pub(crate) fn interface(&self) -> &str {
-        &self.wanted.interface
-    }
-
-    /// The next message.
-    ///
-    /// A macvlan hears what the interface below it hears: what is for instances there is left to them, or they would hear it
-    /// twice. A message that is too short to tell is for all: someone has to count it.
-    ///
-    /// # Errors
-    /// What the kernel says. The socket is left alone for a while then.
-    pub(crate) fn receive(&mut self, now: Instant) -> io::Result<Incoming<'_>> {
-        let ids = &self.wanted.router_ids;
-        match self.socket.receive() {
-            Ok(Some(message)) => {
-                let id = message.payload.get(1);
-                Ok(if id.is_none_or(|id| ids.contains(id)) {
-                    Incoming::Message(&self.wanted.interface, message)
-                } else {
-                    Incoming::Other
-                })
-            }
-            Ok(None) => Ok(Incoming::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Incoming::Other),
-            Err(error) => {
-                self.rest = Some(now + AGAIN);
-                Err(error)
-            }
-        }
-    }
+    /// The socket on this interface failed. It is left alone for a while.
+    Failed(&'a str, io::Error),
 }
 
 /// See the module's documentation.
-#[derive(Default)]
 pub(crate) struct Sockets {
-    open: BTreeMap<Place, Open>,
+    opener: Sender<Job>,
+    /// What the opener has not taken yet.
+    jobs: VecDeque<Job>,
+    slots: BTreeMap<Place, Slot>,
+    /// Orders until now.
+    orders: u64,
     /// Why a socket is not there, by interface.
     problems: BTreeMap<String, String>,
-    /// When to try again what failed.
-    again: Option<Instant>,
 }
 
 impl Sockets {
-    /// Opens what is missing and closes what nobody needs.
+    /// None yet.
+    pub(crate) fn new(opener: Sender<Job>) -> Self {
+        Self {
+            opener,
+            jobs: VecDeque::new(),
+            slots: BTreeMap::new(),
+            orders: 0,
+            problems: BTreeMap::new(),
+        }
+    }
+
+    /// Has opened what is missing, and closed what nobody needs.
     pub(crate) fn update(&mut self, config: &Vrrp, links: &BTreeMap<String, Link>, now: Instant) {
         let mut wanted = wanted(config, links);
-        self.open.retain(|place, _| wanted.contains_key(place));
-        self.problems.clear();
-        self.again = None;
-        for (place, open) in &mut self.open {
+        let gone = self
+            .slots
+            .extract_if(.., |place, _| !wanted.contains_key(place));
+        self.jobs
+            .extend(gone.filter_map(|(_, slot)| slot.socket.map(Job::Close)));
+        for (place, slot) in &mut self.slots {
             if let Some(wanted) = wanted.remove(place) {
-                open.wanted = wanted;
+                slot.wanted = wanted;
             }
         }
         for (place, wanted) in wanted {
-            match AdvertSocket::open(place.index, place.family) {
-                Ok(socket) => {
-                    let rest = None;
-                    self.open.insert(
-                        place,
-                        Open {
-                            socket,
-                            wanted,
-                            rest,
-                        },
-                    );
-                }
-                Err(error) => {
-                    self.again = Some(now + AGAIN);
-                    let text = cannot_open(&wanted.device, &error);
-                    self.problems.insert(wanted.device, text);
-                }
+            self.slots.insert(place, Slot::new(wanted));
+        }
+        let devices: BTreeSet<_> = self.slots.values().map(|s| &s.wanted.device).collect();
+        self.problems.retain(|device, _| devices.contains(device));
+        for (place, slot) in &mut self.slots {
+            if let Some(order) = slot.order(*place, self.orders, now) {
+                self.orders += 1;
+                self.jobs.push_back(Job::Open(order));
             }
         }
-        for open in self.open.values_mut() {
-            let (socket, wanted) = (&mut open.socket, &open.wanted);
-            if let Err(error) = socket.listen_to_group(wanted.multicast) {
-                self.again = Some(now + AGAIN);
-                let text = format!(
-                    "cannot listen to VRRP's multicast group on {}: {error}",
-                    wanted.device
-                );
-                self.problems.insert(wanted.device.clone(), text);
+    }
+
+    /// Takes a socket that was opened, or why it was not.
+    pub(crate) fn deliver(&mut self, delivery: Delivery, now: Instant) {
+        let Delivery { order, socket } = delivery;
+        let place = Place {
+            index: order.index,
+            family: order.family,
+        };
+        let slot = self.slots.get_mut(&place);
+        let Some(slot) = slot.filter(|slot| slot.ordered == Some(order)) else {
+            self.jobs.extend(socket.ok().map(Job::Close));
+            return;
+        };
+        slot.ordered = None;
+        match socket {
+            Ok(socket) => {
+                self.problems.remove(&slot.wanted.device);
+                for letter in slot.unsent.drain(..) {
+                    // If it cannot be sent, the next one will tell.
+                    let _ = socket.send(letter.source, letter.to, &letter.payload);
+                }
+                self.jobs
+                    .extend(slot.socket.replace(socket).map(Job::Close));
+            }
+            Err(error) => {
+                slot.again = Some(now + AGAIN);
+                let device = &slot.wanted.device;
+                self.problems
+                    .insert(device.clone(), cannot_open(device, &error));
             }
         }
+    }
+
+    /// Hands the opener its orders; `false`: not now.
+    pub(crate) fn send_orders(&mut self) -> bool {
+        self.opener.try_send(&mut self.jobs)
     }
 
     /// Why sockets are missing, by interface.
@@ -147,26 +170,51 @@ impl Sockets {
 
     /// When to call [`Sockets::update`] although nothing has changed.
     pub(crate) fn again(&self) -> Option<Instant> {
-        self.again
+        self.slots.values().filter_map(|slot| slot.again).min()
     }
 
     /// The sockets to wait for, and their places.
     pub(crate) fn listening(&self, now: Instant) -> impl Iterator<Item = (Place, BorrowedFd<'_>)> {
-        self.open
+        self.slots
             .iter()
-            .filter(move |(_, open)| open.rest.is_none_or(|rest| rest <= now))
-            .map(|(place, open)| (*place, open.socket.as_fd()))
+            .filter(move |(_, slot)| slot.rest.is_none_or(|rest| rest <= now))
+            .filter_map(|(place, slot)| Some((*place, slot.socket.as_ref()?.as_fd())))
     }
 
     /// When a socket that failed is to be listened to again.
     pub(crate) fn rested(&self, now: Instant) -> Option<Instant> {
-        let rests = self.open.values().filter_map(|open| open.rest);
+        let rests = self.slots.values().filter_map(|slot| slot.rest);
         rests.filter(|rest| now < *rest).min()
     }
 
-    /// The socket at a place.
-    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut Open> {
-        self.open.get_mut(&place)
+    /// The next message at a place.
+    ///
+    /// A macvlan hears what the interface below it hears: what is for instances there is left to them, or they would hear it
+    /// twice. A message that is too short to tell is for all: someone has to count it.
+    pub(crate) fn receive(&mut self, place: Place, now: Instant) -> Incoming<'_> {
+        let Some(slot) = self.slots.get_mut(&place) else {
+            return Incoming::Nothing;
+        };
+        let Some(socket) = &mut slot.socket else {
+            return Incoming::Nothing;
+        };
+        let ids = &slot.wanted.router_ids;
+        match socket.receive() {
+            Ok(Some(message)) => {
+                let id = message.payload.get(1);
+                if id.is_none_or(|id| ids.contains(id)) {
+                    Incoming::Message(&slot.wanted.interface, message)
+                } else {
+                    Incoming::Other
+                }
+            }
+            Ok(None) => Incoming::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Incoming::Other,
+            Err(error) => {
+                slot.rest = Some(now + AGAIN);
+                Incoming::Failed(&slot.wanted.interface, error)
+            }
+        }
     }
 
     /// Sends an advert to the peers or the group of an instance: to all of them, even if one fails.
@@ -174,7 +222,7 @@ impl Sockets {
     /// # Errors
     /// In words, what failed first.
     pub(crate) fn send(
-        &self,
+        &mut self,
         instance: &VrrpInstance,
         links: &BTreeMap<String, Link>,
         source: IpAddr,
@@ -187,24 +235,81 @@ impl Sockets {
             index: device.index,
             family: instance.family,
         };
-        let Some(open) = self.open.get(&place) else {
-            // Why there is none is told already.
+        let Some(slot) = self.slots.get_mut(&place) else {
             return Ok(());
         };
-        let send = |to| {
-            let sent = open.socket.send(source, to, payload);
-            // Of an interface that is down everyone knows.
-            sent.or_else(|error| if device.up { Err(error) } else { Ok(()) })
-                .map_err(|error| cannot_send(&device.name, source, to, &error))
-        };
         if instance.peers.is_empty() {
-            return send(match instance.family {
+            let group = match instance.family {
                 Family::V4 => GROUP_V4.into(),
                 Family::V6 => GROUP_V6.into(),
-            });
+            };
+            return slot.send(device, source, group, payload);
         }
-        let failed = instance.peers.iter().filter_map(|peer| send(*peer).err());
-        failed.reduce(|first, _| first).map_or(Ok(()), Err)
+        let mut result = Ok(());
+        for peer in &instance.peers {
+            result = result.and(slot.send(device, source, *peer, payload));
+        }
+        result
+    }
+}
+
+impl Slot {
+    fn new(wanted: Wanted) -> Self {
+        Self {
+            group: wanted.group,
+            wanted,
+            socket: None,
+            rest: None,
+            ordered: None,
+            again: None,
+            unsent: VecDeque::new(),
+        }
+    }
+
+    /// Orders what is missing.
+    fn order(&mut self, place: Place, number: u64, now: Instant) -> Option<Order> {
+        let other = self.group != self.wanted.group;
+        let missing = self.socket.is_none() && self.ordered.is_none();
+        let waits = self.again.is_some_and(|again| now < again);
+        if !other && (!missing || waits) {
+            return None;
+        }
+        self.group = self.wanted.group;
+        self.again = None;
+        let order = Order {
+            index: place.index,
+            family: place.family,
+            group: self.group,
+            number,
+        };
+        self.ordered = Some(order);
+        Some(order)
+    }
+
+    fn send(
+        &mut self,
+        device: &Link,
+        source: IpAddr,
+        to: IpAddr,
+        payload: &[u8],
+    ) -> Result<(), String> {
+        let Some(socket) = &self.socket else {
+            // It is being opened, or it is known why it is not there.
+            if self.ordered.is_some() && self.unsent.len() < UNSENT {
+                let payload = payload.to_vec();
+                self.unsent.push_back(Letter {
+                    source,
+                    to,
+                    payload,
+                });
+            }
+            return Ok(());
+        };
+        match socket.send(source, to, payload) {
+            // Of an interface that is down everyone knows.
+            Err(error) if device.up => Err(cannot_send(&device.name, source, to, &error)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -233,31 +338,10 @@ fn wanted(config: &Vrrp, links: &BTreeMap<String, Link>) -> BTreeMap<Place, Want
             interface: instance.interface.clone(),
             device: device.name.clone(),
             router_ids: BTreeSet::new(),
-            multicast: false,
+            group: false,
         });
         wanted.router_ids.insert(instance.router_id);
-        wanted.multicast |= instance.peers.is_empty();
+        wanted.group |= instance.peers.is_empty();
     }
     all
-}
-
-fn cannot_open(device: &str, error: &io::Error) -> String {
-    let advice = match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-        Errno::EPERM | Errno::EACCES => ": it takes the capability CAP_NET_RAW",
-        Errno::EAFNOSUPPORT => ": IPv6 is disabled on this machine",
-        _ => "",
-    };
-    format!("cannot open a socket for adverts on {device}: {error}{advice}")
-}
-
-fn cannot_send(device: &str, source: IpAddr, to: IpAddr, error: &io::Error) -> String {
-    let advice = match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-        Errno::EPERM => {
-            "; this machine's firewall drops it: let protocol 112 (vrrp) out, and in, too"
-        }
-        Errno::EINVAL | Errno::EADDRNOTAVAIL => "; is the source an address of this machine?",
-        Errno::ENETUNREACH | Errno::EHOSTUNREACH => "; no route leads there",
-        _ => "",
-    };
-    format!("cannot send adverts from {source} to {to} on {device}: {error}{advice}")
 }

@@ -52,6 +52,10 @@ impl Driver {
             }
             Message::Quit => return false,
             Message::Link(report) => self.link(report, now),
+            Message::Socket(delivery) => {
+                self.sockets.deliver(delivery, now);
+                self.note_socket_problems();
+            }
             Message::Keeper(report) => self.kept(report, now),
         }
         self.act();
@@ -73,11 +77,9 @@ impl Driver {
         for _ in 0..BATCH {
             self.on_time();
             let now = Instant::now();
-            let Some(open) = self.sockets.get_mut(place) else {
-                return;
-            };
-            match open.receive(now) {
-                Ok(Incoming::Message(interface, message)) => {
+            match self.sockets.receive(place, now) {
+                Incoming::Message(interface, message) => {
+                    let source = Source::Receive(interface.to_owned());
                     let input = Input::Received {
                         interface,
                         source: message.source,
@@ -86,16 +88,15 @@ impl Driver {
                         payload: message.payload,
                     };
                     self.router.handle(input, now);
-                    let source = Source::Receive(interface.to_owned());
                     if self.problems.has(&source) {
                         self.note(source, None);
                     }
                     self.act();
                 }
-                Ok(Incoming::Other) => {}
-                Ok(Incoming::Nothing) => return,
-                Err(error) => {
-                    let interface = open.interface().to_owned();
+                Incoming::Other => {}
+                Incoming::Nothing => return,
+                Incoming::Failed(interface, error) => {
+                    let interface = interface.to_owned();
                     let text = format!("cannot receive adverts on {interface}: {error}");
                     // An interface that goes down says so once.
                     if self.interfaces.get(&interface).is_some_and(|link| link.up) {
@@ -296,6 +297,10 @@ impl Driver {
 
     fn update_sockets(&mut self, now: Instant) {
         self.sockets.update(&self.config, &self.interfaces, now);
+        self.note_socket_problems();
+    }
+
+    fn note_socket_problems(&mut self) {
         for interface in self.problems.sockets() {
             if !self.sockets.problems().contains_key(&interface) {
                 self.note(Source::Socket(interface), None);

@@ -5,10 +5,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use evenkeel_tests::{Frame, Keepalived, Lab, Node, Process};
+use evenkeel_tests::{Frame, Keepalived, Lab, Node, Ping, Process};
 
 /// The virtual addresses.
 pub(crate) const VIP: &str = "10.9.0.100";
@@ -46,6 +47,14 @@ impl Net {
             b,
             client,
         })
+    }
+
+    /// Whether an address answers the client's pings.
+    pub(crate) fn answers(&self, address: IpAddr) -> Result<bool> {
+        let ping = Ping::start(&self.client, address, Duration::from_millis(50))?;
+        sleep(Duration::from_millis(500));
+        let pings = ping.stop()?;
+        Ok(pings.lost() < pings.asked.len())
     }
 
     pub(crate) fn pair(&self) -> [Node; 2] {

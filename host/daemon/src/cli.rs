@@ -66,6 +66,21 @@ pub(crate) enum Command {
         socket: PathBuf,
     },
 
+    /// Make an Evenkeel configuration of a keepalived.conf.
+    ///
+    /// The TOML goes to standard output. Every keyword that is not carried over is listed on standard error, with its line and
+    /// what to do instead. `run` and `check` take a keepalived.conf as it is, too.
+    Import {
+        /// The keepalived.conf. Files that it includes are read as well.
+        file: PathBuf,
+        /// Write the TOML to this file instead.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// What lines that begin with @NAME are compared with: keepalived's --config-id. By default the host's name.
+        #[arg(long, value_name = "NAME")]
+        config_id: Option<String>,
+    },
+
     /// Work with plugin files.
     #[command(subcommand)]
     Plugin(PluginCommand),

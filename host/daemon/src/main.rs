@@ -51,6 +51,11 @@ fn start(cli: Cli) -> anyhow::Result<()> {
         Command::Status { json, socket } => {
             runtime()?.block_on(commands::status::run(&socket, json))
         }
+        Command::Import {
+            file,
+            output,
+            config_id,
+        } => commands::import::run(&file, output.as_deref(), config_id.as_deref()),
         Command::Plugin(PluginCommand::List {
             config,
             plugin_dirs,

@@ -1,5 +1,7 @@
 //! From a configuration file to all that the daemon needs to run it. Whatever can fail fails here, before anything is touched.
 
+pub(crate) mod keepalived;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -303,14 +305,21 @@ fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
     anyhow::anyhow!("service {service}: {error}")
 }
 
-/// Reads a configuration file as far as that goes without its plugins.
+/// Reads a configuration file, Evenkeel's own or keepalived's, as far as that goes without its plugins.
 ///
 /// # Errors
-/// When it cannot be read; what is wrong in it is kept for [`Parsed::resolve`].
+/// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in it is kept for
+/// [`Parsed::resolve`].
 pub(crate) fn read(file: &Path) -> anyhow::Result<Parsed> {
     let bytes = std::fs::read(file)
         .with_context(|| format!("cannot read the configuration {}", file.display()))?;
-    Ok(config::parse_bytes(&file.to_string_lossy(), &bytes))
+    let name = file.to_string_lossy();
+    if keepalived::is_keepalived(file, &bytes) {
+        let translation = keepalived::usable(file, &bytes)?;
+        let (toml, origin) = (translation.toml, translation.origin);
+        return Ok(config::parse_translated(&name, &toml, origin));
+    }
+    Ok(config::parse_bytes(&name, &bytes))
 }
 
 /// Where plugins are looked for: what the command line says takes the place of what the configuration says.

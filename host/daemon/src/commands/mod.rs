@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod flush;
+pub(crate) mod import;
 pub(crate) mod plugin;
 pub(crate) mod status;
 

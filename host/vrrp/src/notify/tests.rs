@@ -1,0 +1,126 @@
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::*;
+
+struct Scripts {
+    _directory: tempfile::TempDir,
+    log: PathBuf,
+}
+
+impl Scripts {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        Self {
+            _directory: directory,
+            log,
+        }
+    }
+
+    /// Waits, and then writes its word and its arguments to the log.
+    fn writes(&self, word: &str, seconds: &str) -> Vec<String> {
+        let script = format!("sleep {seconds}; echo {word} $* >> {}", self.log.display());
+        ["/bin/sh", "-c", &script, "sh"].map(str::to_owned).into()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    async fn wait_lines(&self, count: usize) -> Vec<String> {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.lines().len() < count {
+            assert!(Instant::now() < end, "{:?}", self.lines());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.lines()
+    }
+}
+
+#[tokio::test]
+async fn the_script_of_the_state_runs_before_the_one_for_any_and_all_in_the_order_of_changes() {
+    let scripts = Scripts::new();
+    let notify = Notify {
+        master: scripts.writes("master", "0.3"),
+        backup: scripts.writes("backup", "0.1"),
+        fault: scripts.writes("fault", "0"),
+        stop: scripts.writes("stop", "0"),
+        any: scripts.writes("any", "0"),
+    };
+    let mut notifier = Notifier::start();
+    for (state, priority) in [
+        (Notified::Master, 100),
+        (Notified::Backup, 90),
+        (Notified::Fault, 90),
+        (Notified::Stop, 0),
+    ] {
+        notifier.tell(&notify, false, "V", state, priority);
+    }
+    notifier.finish().await;
+    assert_eq!(
+        scripts.lines(),
+        [
+            "master",
+            "any INSTANCE V MASTER 100",
+            "backup",
+            "any INSTANCE V BACKUP 90",
+            "fault",
+            "any INSTANCE V FAULT 90",
+            "stop",
+            "any INSTANCE V STOP 0"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn telling_does_not_wait_and_one_instance_does_not_wait_for_another() {
+    let scripts = Scripts::new();
+    let only_master = |master| Notify {
+        master,
+        ..Notify::default()
+    };
+    let (slow, quick) = (scripts.writes("slow", "1"), scripts.writes("quick", "0"));
+    let mut notifier = Notifier::start();
+    let start = Instant::now();
+    notifier.tell(&only_master(slow), false, "V", Notified::Master, 1);
+    notifier.tell(&only_master(quick), true, "V", Notified::Master, 1);
+    assert!(start.elapsed() < Duration::from_millis(500));
+    assert_eq!(scripts.wait_lines(2).await, ["quick", "slow"]);
+}
+
+#[tokio::test]
+async fn a_script_that_fails_or_is_missing_does_not_keep_the_next_from_running() {
+    let scripts = Scripts::new();
+    let notify = Notify {
+        master: vec!["/no/such/program".to_owned()],
+        backup: ["/bin/sh", "-c", "exit 1"].map(str::to_owned).into(),
+        any: scripts.writes("any", "0"),
+        ..Notify::default()
+    };
+    let mut notifier = Notifier::start();
+    notifier.tell(&notify, true, "G", Notified::Master, 7);
+    notifier.tell(&notify, true, "G", Notified::Backup, 7);
+    notifier.finish().await;
+    assert_eq!(
+        scripts.lines(),
+        ["any GROUP G MASTER 7", "any GROUP G BACKUP 7"]
+    );
+}
+
+#[tokio::test]
+async fn the_end_does_not_wait_for_ever_and_leaves_running_what_runs() {
+    let scripts = Scripts::new();
+    let notify = Notify {
+        stop: scripts.writes("late", "7"),
+        ..Notify::default()
+    };
+    let mut notifier = Notifier::start();
+    notifier.tell(&notify, false, "V", Notified::Stop, 1);
+    let start = Instant::now();
+    notifier.finish().await;
+    assert!(start.elapsed() < Duration::from_millis(6500));
+    assert!(!Path::exists(&scripts.log));
+    assert_eq!(scripts.wait_lines(1).await, ["late"]);
+}

@@ -20,10 +20,12 @@ const MARGIN: Duration = Duration::from_millis(300);
 pub(super) struct Seen {
     /// Requests, one after the other.
     pub(super) requests: Record,
+    /// Connections that are opened and closed at once, one after the other.
+    attempts: Record,
     /// How long the service's address was away, by pings 5 ms apart.
     pub(super) gap: Duration,
     /// Connection attempts that the clients' kernel had to make again.
-    pub(super) resent: u64,
+    resent: u64,
 }
 
 impl Stage {
@@ -32,13 +34,15 @@ impl Stage {
         // A first request, so that no attempt fails for want of an ARP entry.
         self.ask(1)?;
         let before = self.resent()?;
-        let stream = self.keep_asking()?;
+        let requests = self.keep_asking()?;
+        let attempts = self.client.keep_connecting(self.web, PACE)?;
         let ping = Ping::start(&self.net.client, IpAddr::V4(Article::VIP), PACE)?;
         sleep(MARGIN);
         happens(self)?;
         sleep(MARGIN);
         Ok(Seen {
-            requests: stream.stop()?,
+            requests: requests.stop()?,
+            attempts: attempts.stop()?,
             gap: ping.stop()?.gap(),
             resent: self.resent()? - before,
         })
@@ -61,19 +65,21 @@ impl Stage {
         Ok(spread)
     }
 
-    /// Tells of a planned handover, which costs nobody anything.
+    /// Tells of a planned handover, during which whoever wants to connect can.
     pub(super) fn tell_unnoticed(&mut self, seen: &Seen) {
-        self.tell_requests(&seen.requests);
-        let lost = seen.requests.failures().count();
+        let lost = seen.attempts.failures().count();
         self.teller.promise(
             lost == 0 && seen.resent == 0,
             &format!(
-                "no connection attempt was lost ({lost}), none had to be made again ({})",
-                seen.resent
+                "of {} connection attempts {lost} were lost, {} had to be made again; the longest took {:.1} ms",
+                seen.attempts.answers.len(),
+                seen.resent,
+                seen.attempts.longest().as_secs_f64() * 1e3
             ),
         );
+        self.tell_requests(&seen.requests);
         self.teller.say(&format!(
-            "the longest time without an answer to a ping, 5 ms apart, was {}",
+            "the longest time without an answer to a ping was {}",
             seconds(seen.gap)
         ));
     }

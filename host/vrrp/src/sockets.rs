@@ -45,7 +45,7 @@ struct Slot {
     wanted: Wanted,
     /// The socket in use. When another one is ordered, it stays until that comes.
     socket: Option<AdvertSocket>,
-    /// It failed: it is left alone until then.
+    /// It is left alone until then: it failed, or there was too much.
     rest: Option<Instant>,
     /// The socket that is being opened.
     ordered: Option<Order>,
@@ -181,7 +181,7 @@ impl Sockets {
             .filter_map(|(place, slot)| Some((*place, slot.socket.as_ref()?.as_fd())))
     }
 
-    /// When a socket that failed is to be listened to again.
+    /// When a socket that is left alone is to be listened to again.
     pub(crate) fn rested(&self, now: Instant) -> Option<Instant> {
         let rests = self.slots.values().filter_map(|slot| slot.rest);
         rests.filter(|rest| now < *rest).min()
@@ -214,6 +214,13 @@ impl Sockets {
                 slot.rest = Some(now + AGAIN);
                 Incoming::Failed(&slot.wanted.interface, error)
             }
+        }
+    }
+
+    /// Leaves a place alone for a while.
+    pub(crate) fn pause(&mut self, place: Place, until: Instant) {
+        if let Some(slot) = self.slots.get_mut(&place) {
+            slot.rest = Some(until);
         }
     }
 

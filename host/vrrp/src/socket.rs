@@ -15,9 +15,9 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type}
 /// The protocol number of VRRP.
 const VRRP: i32 = 112;
 /// Where adverts go over IPv4 (RFC 9568 section 5.1.1.2).
-pub(crate) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// Where adverts go over IPv6 (RFC 9568 section 5.1.2.2).
-pub(crate) const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// Adverts never pass a router (RFC 9568 section 5.1.1.3).
 const TTL: u32 = 255;
 /// Class selector 6, "internetwork control" (RFC 2474 section 4.2.2).

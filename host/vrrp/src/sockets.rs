@@ -13,7 +13,7 @@ use evenkeel_core::model::{Family, Vrrp, VrrpInstance};
 use crate::links::Link;
 use crate::mailbox::Sender;
 use crate::opener::{Delivery, Job, Order};
-use crate::socket::{AdvertSocket, GROUP_V4, GROUP_V6, Received};
+use crate::socket::{AdvertSocket, Received};
 use words::{cannot_open, cannot_send};
 
 /// Wait before another attempt at opening, and before reading again from a socket that failed.
@@ -224,15 +224,15 @@ impl Sockets {
         }
     }
 
-    /// Sends an advert to the peers or the group of an instance: to all of them, even if one fails.
+    /// Sends an advert of an instance.
     ///
     /// # Errors
-    /// In words, what failed first.
+    /// In words, with what to do.
     pub(crate) fn send(
         &mut self,
         instance: &VrrpInstance,
         links: &BTreeMap<String, Link>,
-        source: IpAddr,
+        (source, to): (IpAddr, IpAddr),
         payload: &[u8],
     ) -> Result<(), String> {
         let Some(device) = device(instance, links) else {
@@ -242,21 +242,10 @@ impl Sockets {
             index: device.index,
             family: instance.family,
         };
-        let Some(slot) = self.slots.get_mut(&place) else {
-            return Ok(());
-        };
-        if instance.peers.is_empty() {
-            let group = match instance.family {
-                Family::V4 => GROUP_V4.into(),
-                Family::V6 => GROUP_V6.into(),
-            };
-            return slot.send(device, source, group, payload);
+        match self.slots.get_mut(&place) {
+            Some(slot) => slot.send(device, source, to, payload),
+            None => Ok(()),
         }
-        let mut result = Ok(());
-        for peer in &instance.peers {
-            result = result.and(slot.send(device, source, *peer, payload));
-        }
-        result
     }
 }
 

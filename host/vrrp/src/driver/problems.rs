@@ -1,6 +1,7 @@
 //! What does not work on this machine: told in the log once when it begins and once when it is over, and shown by `status`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use evenkeel_core::model::Vrrp;
 use evenkeel_core::vrrp::Event;
@@ -14,8 +15,8 @@ pub(super) enum Source {
     Socket(String),
     /// Receiving on this interface.
     Receive(String),
-    /// An instance's adverts.
-    Send(String),
+    /// An instance's adverts to this address.
+    Send(String, IpAddr),
     /// An instance's announcements.
     Announce(String),
     /// An instance's addresses, routes, rules and macvlan.
@@ -27,7 +28,7 @@ impl Source {
     fn instances(&self, config: &Vrrp) -> Vec<String> {
         match self {
             Self::Links => Vec::new(),
-            Self::Send(name) | Self::Announce(name) | Self::Keep(name) => vec![name.clone()],
+            Self::Send(name, _) | Self::Announce(name) | Self::Keep(name) => vec![name.clone()],
             Self::Socket(interface) | Self::Receive(interface) => config
                 .instances
                 .iter()
@@ -100,7 +101,7 @@ impl Problems {
     /// All of them, in words.
     pub(super) fn texts(&self) -> Vec<String> {
         let text = |(source, text): (&Source, &String)| match source {
-            Source::Send(name) | Source::Announce(name) | Source::Keep(name) => {
+            Source::Send(name, _) | Source::Announce(name) | Source::Keep(name) => {
                 format!("{name}: {text}")
             }
             Source::Links | Source::Socket(_) | Source::Receive(_) => text.clone(),
@@ -117,7 +118,7 @@ mod tests {
     fn a_problem_is_told_once_and_so_is_its_end() {
         let (mut problems, config) = (Problems::default(), Vrrp::default());
         let mut set = |text: Option<&str>| {
-            let source = Source::Send("web".into());
+            let source = Source::Announce("web".into());
             problems.set(source, text.map(str::to_owned), &config)
         };
         let told = set(Some("no way out")).unwrap();

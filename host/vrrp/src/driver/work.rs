@@ -252,16 +252,19 @@ impl Driver {
                 Output::Send {
                     instance,
                     source,
-                    payload,
+                    messages,
                 } => {
                     let config = Arc::clone(&self.config);
                     let Some(of) = config.instances.iter().find(|i| i.name == instance) else {
                         continue;
                     };
-                    let sent = self.sockets.send(of, &self.interfaces, source, &payload);
-                    let source = Source::Send(instance);
-                    if sent.is_err() || self.problems.has(&source) {
-                        self.note(source, sent.err());
+                    for (to, payload) in messages {
+                        let links = &self.interfaces;
+                        let sent = self.sockets.send(of, links, (source, to), &payload);
+                        let source = Source::Send(instance.clone(), to);
+                        if sent.is_err() || self.problems.has(&source) {
+                            self.note(source, sent.err());
+                        }
                     }
                 }
                 Output::Hold { instance } => {

@@ -19,6 +19,9 @@ const SETTLE: Duration = Duration::from_millis(10);
 /// But a swarm without end is not waited out.
 const SETTLE_AT_MOST: Duration = Duration::from_millis(100);
 
+/// Between two attempts to open the socket. The keeper looks by itself from time to time, too.
+const AGAIN: Duration = Duration::from_secs(3);
+
 /// Tells when something that matters to virtual addresses has changed, whoever did it.
 pub(super) struct Events {
     routing: bool,
@@ -65,16 +68,14 @@ impl Events {
         })
     }
 
-    /// Waits for a change. Several in a short time are one. Cancel-safe: a change that was noticed is told by the next call.
-    ///
-    /// # Errors
-    /// [`KeeperError::Socket`], when the socket failed and cannot be opened again. A failure that is mended counts as a change.
-    pub(super) async fn changed(&mut self) -> Result<(), KeeperError> {
+    /// Waits for a change. Several in a short time are one, and so is a socket that failed and was opened again. Cancel-safe: a
+    /// change that was noticed is told by the next call.
+    pub(super) async fn changed(&mut self) {
         let first = match self.noticed {
             Some(first) => first,
             None => {
                 if self.messages.next().await.is_none() {
-                    *self = Self::open(self.routing)?;
+                    self.open_again().await;
                 }
                 *self.noticed.insert(Instant::now())
             }
@@ -86,13 +87,24 @@ impl Events {
                 Ok(Some(())) if Instant::now() < end => {}
                 Ok(Some(())) | Err(_) => break,
                 Ok(None) => {
-                    *self = Self::open(self.routing)?;
+                    self.open_again().await;
                     break;
                 }
             }
         }
         self.noticed = None;
-        Ok(())
+    }
+
+    async fn open_again(&mut self) {
+        loop {
+            match Self::open(self.routing) {
+                Ok(events) => {
+                    *self = events;
+                    return;
+                }
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) changed: bool,
     /// With the instance.
     pub(super) problems: Vec<(String, String)>,
+    /// What could not be removed.
+    pub(super) failures: Vec<String>,
 }
 
 /// Makes those that are wanted and not there, and removes those of ours that are not wanted.
@@ -43,11 +45,8 @@ pub(super) async fn prepare(netlink: &Netlink, machine: &Machine, wanted: &[Macv
     if !obsolete.is_empty() {
         prepared.changed = true;
         for (link, error) in remove(netlink, machine, &obsolete).await {
-            tracing::warn!(
-                interface = link,
-                error = error.desc(),
-                "cannot remove a macvlan interface"
-            );
+            let text = format!("cannot remove {link}: {}", error.desc());
+            prepared.failures.push(text);
         }
     }
     for macvlan in wanted {

@@ -72,10 +72,12 @@ pub(super) fn address(index: u32, wanted: &Address) -> AddressMessage {
     } else if let Some(label) = &wanted.label {
         attributes.push(AddressAttribute::Label(label.clone()));
     }
-    let seconds = wanted.lifetime.unwrap_or(u32::MAX);
     let mut lifetime = CacheInfo::default();
-    lifetime.ifa_preferred = seconds;
-    lifetime.ifa_valid = seconds;
+    lifetime.ifa_valid = wanted.lifetime.unwrap_or(u32::MAX);
+    // An address without a network is there for others to reach. The machine's own connections are not to come from it,
+    // since it may go (keepalived `preferred_lft`).
+    let alone = wanted.addr.is_ipv6() && wanted.prefix == 128;
+    lifetime.ifa_preferred = if alone { 0 } else { lifetime.ifa_valid };
     attributes.push(AddressAttribute::CacheInfo(lifetime));
     message
 }

@@ -1,4 +1,6 @@
-//! The keeper's task: brings the machine in line with what is wanted, and tells what came of it.
+//! The keeper's task: what it is asked, when it looks.
+
+mod pass;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -7,15 +9,14 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use evenkeel_core::model::Vrrp;
-use nix::errno::Errno;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::desired::{Desired, Standing, Wanted};
 use super::events::Events;
-use super::machine::{Machine, Origin, Present};
+use super::machine::{Machine, Origin};
 use super::netlink::Netlink;
-use super::plan::{self, Change, Plan, Step, plan};
+use super::plan::{self, Change};
 use super::{KeeperError, KeeperReport, macvlan};
 
 /// Wait before another attempt at what could not be done.
@@ -24,8 +25,9 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// A look that nothing asked for.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The kernel may take more away than it was told to, and then it is put back; but not for ever.
-const ROUNDS: usize = 3;
+/// Attempts at the first look, and the wait between them.
+const LOOKS: usize = 20;
+const SOON: Duration = Duration::from_millis(100);
 
 /// What is asked of the keeper.
 #[derive(Debug)]
@@ -47,24 +49,6 @@ struct Seat {
     problem: Option<String>,
 }
 
-/// What a pass over the machine found out.
-#[derive(Debug, Default)]
-struct Outcome {
-    /// Steps that failed; they are not tried again in the same pass.
-    failed: Vec<(Step, Errno)>,
-    /// By instance.
-    problems: BTreeMap<String, Vec<String>>,
-    /// For the log.
-    notes: Vec<Note>,
-}
-
-#[derive(Debug)]
-struct Note {
-    warning: bool,
-    instance: Option<String>,
-    text: String,
-}
-
 pub(super) struct Task {
     commands: mpsc::UnboundedReceiver<Command>,
     reports: Box<dyn Fn(KeeperReport) + Send>,
@@ -81,6 +65,8 @@ pub(super) struct Task {
     /// Whether routes and rules are looked at: once some are configured, or were found.
     routing: bool,
     here: BTreeSet<IpAddr>,
+    /// Problems that are no instance's, as told.
+    orphans: Vec<String>,
     /// When lifetimes were last set anew.
     refreshed: Instant,
     retry: Option<Instant>,
@@ -105,6 +91,7 @@ impl Task {
             configured: false,
             routing: false,
             here: BTreeSet::new(),
+            orphans: Vec::new(),
             refreshed: Instant::now(),
             retry: None,
         })
@@ -126,11 +113,7 @@ impl Task {
                         return;
                     }
                 }
-                changed = self.events.changed() => {
-                    if changed.is_err() {
-                        // Without events, looks are all there is.
-                        tokio::time::sleep(AGAIN).await;
-                    }
+                () = self.events.changed() => {
                     self.stale = true;
                     self.pass().await;
                 }
@@ -188,13 +171,13 @@ impl Task {
         }
         let has_routing =
             |it: &evenkeel_core::model::VrrpInstance| !it.routes.is_empty() || !it.rules.is_empty();
-        self.stale |= !self.configured;
+        self.stale = true;
         let first = !std::mem::replace(&mut self.configured, true);
         let routing = self.routing || self.config.instances.iter().any(has_routing);
         if first {
             // Another process may have left routes that are configured no longer.
             self.routing = true;
-            self.look().await;
+            self.look_at_last().await;
             self.find();
             self.routing = false;
         }
@@ -203,7 +186,9 @@ impl Task {
             self.routing = true;
             match Events::open(true) {
                 Ok(events) => self.events = events,
-                Err(error) => tracing::warn!(%error, "changes of routes will be noticed late"),
+                Err(error) => {
+                    pass::warn(format!("changes of routes will be noticed late: {error}"))
+                }
             }
             self.stale = true;
         }
@@ -244,6 +229,17 @@ impl Task {
         Desired::new(&self.config, standing)
     }
 
+    /// Looks until that succeeds: what is decided now is not decided again. But not for ever.
+    async fn look_at_last(&mut self) {
+        for _ in 0..LOOKS {
+            self.look().await;
+            if !self.stale {
+                return;
+            }
+            tokio::time::sleep(SOON).await;
+        }
+    }
+
     /// Asks the kernel what is there.
     async fn look(&mut self) {
         match Machine::look(&self.netlink, self.routing).await {
@@ -253,207 +249,12 @@ impl Task {
             }
             Err(error) => {
                 self.stale = true;
-                tracing::warn!(%error, "cannot look after virtual addresses");
-                match Netlink::open() {
-                    Ok(netlink) => self.netlink = netlink,
-                    Err(error) => tracing::warn!(%error, "cannot look after virtual addresses"),
+                pass::warn(format!("cannot look after virtual addresses: {error}"));
+                if let Ok(netlink) = Netlink::open() {
+                    self.netlink = netlink;
                 }
             }
         }
-    }
-
-    /// Brings the machine in line. What it is like is known from the last look as a rule, so that a change is on its way at
-    /// once; then a look tells what came of it.
-    async fn pass(&mut self) {
-        if !self.configured {
-            return;
-        }
-        if self.stale {
-            self.look().await;
-        }
-        let desired = self.desired();
-        let mut outcome = Outcome::default();
-        let prepared = macvlan::prepare(&self.netlink, &self.machine, &desired.macvlans).await;
-        if prepared.changed {
-            self.look().await;
-        }
-        for _ in 0..ROUNDS {
-            let plan = plan(&desired, &self.machine);
-            outcome.problems.clear();
-            for (instance, text) in prepared.problems.iter().chain(&plan.problems) {
-                let texts = outcome.problems.entry(instance.clone()).or_default();
-                texts.push(text.clone());
-            }
-            let steps = untried(plan, &outcome);
-            if steps.is_empty() {
-                self.tell_done(&outcome, &[]);
-                break;
-            }
-            self.carry_out(steps, &mut outcome).await;
-        }
-        self.tell_rest(&desired, &mut outcome);
-        log(outcome.notes);
-    }
-
-    async fn carry_out(&mut self, steps: Vec<Step>, outcome: &mut Outcome) {
-        let requests = steps.iter().map(|step| step.change.request()).collect();
-        let results = self.netlink.send(requests).await;
-        for (step, result) in steps.iter().zip(results) {
-            match result {
-                Err(error) if !step.change.is_done_anyway(error) => {
-                    outcome.failed.push((step.clone(), error));
-                }
-                _ => outcome.notes.extend(self.note(step)),
-            }
-        }
-        self.tell_done(outcome, &steps);
-
-        let before = std::mem::take(&mut self.machine);
-        self.look().await;
-        if self.stale {
-            self.machine = before;
-            return;
-        }
-        let removed: Vec<Present> = steps
-            .into_iter()
-            .filter_map(|step| match step.change {
-                Change::RemoveAddress(present) => Some(*present),
-                _ => None,
-            })
-            .collect();
-        let lost = plan::collateral(&before, &removed, &self.machine);
-        if !lost.is_empty() {
-            let requests = lost.iter().map(|step| step.change.request()).collect();
-            for (step, result) in lost.iter().zip(self.netlink.send(requests).await) {
-                match result {
-                    Err(error) if !step.change.is_done_anyway(error) => {
-                        outcome.failed.push((step.clone(), error));
-                    }
-                    _ => outcome.notes.extend(self.note(step)),
-                }
-            }
-            self.look().await;
-        }
-    }
-
-    /// Answers, as soon as possible, what is done without a hitch; and tells of addresses that were put back.
-    fn tell_done(&mut self, outcome: &Outcome, steps: &[Step]) {
-        for (name, seat) in &mut self.seats {
-            let failed = |(step, _): &(Step, Errno)| step.instance.as_deref() == Some(name);
-            if outcome.failed.iter().any(failed) || outcome.problems.contains_key(name) {
-                continue;
-            }
-            let new = |step: &Step| {
-                let added = matches!(step.change, Change::AddAddress { .. });
-                added && step.instance.as_deref() == Some(name)
-            };
-            let instance = name.clone();
-            match seat.standing {
-                Standing::Held if seat.asked || steps.iter().any(new) => {
-                    (self.reports)(KeeperReport::Held { instance });
-                }
-                Standing::Absent if seat.asked => {
-                    (self.reports)(KeeperReport::Released { instance });
-                }
-                _ => continue,
-            }
-            seat.asked = false;
-        }
-    }
-
-    /// Answers what is done in part, and tells of problems and of what is here.
-    fn tell_rest(&mut self, desired: &Desired, outcome: &mut Outcome) {
-        for (step, error) in &outcome.failed {
-            let text = format!("cannot {step}: {}", step.change.explain(*error));
-            match &step.instance {
-                Some(instance) => {
-                    let texts = outcome.problems.entry(instance.clone()).or_default();
-                    texts.push(text);
-                }
-                None => outcome.notes.push(Note {
-                    warning: true,
-                    instance: None,
-                    text,
-                }),
-            }
-        }
-        let broken = outcome
-            .failed
-            .iter()
-            .any(|(_, error)| *error == Errno::ENOTCONN);
-        if broken && let Ok(netlink) = Netlink::open() {
-            self.netlink = netlink;
-            self.stale = true;
-        }
-        for (name, seat) in &mut self.seats {
-            let problem = outcome.problems.get(name).map(|texts| texts.join("; "));
-            let its = |wanted: &&Wanted<super::desired::Address>| wanted.instance == *name;
-            let here =
-                |wanted: &Wanted<super::desired::Address>| is_here(&self.machine, &wanted.what);
-            let some = desired.addresses.iter().filter(its).any(here);
-            if seat.asked
-                && seat.standing == Standing::Held
-                && (some || !desired.addresses.iter().any(|wanted| its(&wanted)))
-            {
-                seat.asked = false;
-                (self.reports)(KeeperReport::Held {
-                    instance: name.clone(),
-                });
-            }
-            if problem != seat.problem {
-                seat.problem.clone_from(&problem);
-                (self.reports)(KeeperReport::Problem {
-                    instance: name.clone(),
-                    text: problem,
-                });
-            }
-        }
-        let pending = self.stale || !outcome.failed.is_empty() || !outcome.problems.is_empty();
-        self.retry = pending.then(|| Instant::now() + AGAIN);
-        let here: BTreeSet<IpAddr> = desired
-            .addresses
-            .iter()
-            .filter(|wanted| is_here(&self.machine, &wanted.what))
-            .map(|wanted| wanted.what.addr)
-            .collect();
-        if here != self.here {
-            self.here.clone_from(&here);
-            (self.reports)(KeeperReport::Here(here));
-        }
-    }
-
-    /// What is worth a line in the log.
-    fn note(&self, step: &Step) -> Option<Note> {
-        let asked = |name: &String| self.seats.get(name).is_some_and(|seat| seat.asked);
-        let (warning, text) = match &step.change {
-            Change::RemoveAddress(present) if present.origin == Origin::Foreign => (
-                true,
-                format!(
-                    "took {} away: a virtual address that this director does not hold, or not as configured",
-                    step.about
-                ),
-            ),
-            Change::RestoreAddress(_) => (
-                true,
-                format!(
-                    "put back {}, which the kernel removed together with a virtual address (see promote_secondaries)",
-                    step.about
-                ),
-            ),
-            Change::AddAddress { .. } if !step.instance.as_ref().is_some_and(asked) => {
-                (false, format!("added {}", step.about))
-            }
-            Change::RemoveAddress(_) if step.instance.is_none() => (
-                false,
-                format!("took {} away: no instance has it any more", step.about),
-            ),
-            _ => return None,
-        };
-        Some(Note {
-            warning,
-            instance: step.instance.clone(),
-            text,
-        })
     }
 
     /// When lifetimes have to be set anew: after a third of the shortest.
@@ -492,13 +293,12 @@ impl Task {
 
     /// The last thing that is done.
     async fn leave(&mut self) {
-        let absent = |name: &str| self.machine.index(name);
         let indices: BTreeSet<u32> = self
             .desired()
             .macvlans
             .iter()
             .filter(|macvlan| !macvlan.up)
-            .filter_map(|macvlan| absent(&macvlan.name))
+            .filter_map(|macvlan| self.machine.index(&macvlan.name))
             .filter(|index| {
                 self.machine
                     .links
@@ -516,42 +316,9 @@ impl Task {
     }
 }
 
-fn untried(plan: Plan, outcome: &Outcome) -> Vec<Step> {
-    let failed = |step: &Step| outcome.failed.iter().any(|(failed, _)| failed == step);
-    let mut steps = plan.steps;
-    steps.retain(|step| !failed(step));
-    steps
-}
-
-fn is_here(machine: &Machine, address: &super::desired::Address) -> bool {
-    let index = machine.index(&address.device);
-    index.is_some_and(|index| machine.at(index, address.addr).next().is_some())
-}
-
 async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// On another thread: a log that stalls must not keep an address waiting.
-fn log(notes: Vec<Note>) {
-    if notes.is_empty() {
-        return;
-    }
-    tokio::task::spawn_blocking(move || {
-        for Note {
-            warning,
-            instance,
-            text,
-        } in notes
-        {
-            if warning {
-                tracing::warn!(instance, "{text}");
-            } else {
-                tracing::info!(instance, "{text}");
-            }
-        }
-    });
 }

@@ -13,7 +13,9 @@ fn addresses_come_and_go_with_label_scope_prefix_and_mark() {
         let mut linked = address("10.1.0.9/32", "eth1");
         linked.scope = 253;
         let six = address("2001:db8::9/64", "eth1");
-        let kept = Kept::looked(vec![instance("V", vec![labelled, linked, six])]);
+        let alone = address("2001:db8::8/128", "eth1");
+        let all = vec![labelled, linked, six, alone];
+        let kept = Kept::looked(vec![instance("V", all)]);
 
         kept.hold("V");
 
@@ -28,7 +30,17 @@ fn addresses_come_and_go_with_label_scope_prefix_and_mark() {
         assert_eq!(mark("eth1", "2001:db8::9"), Some(MARK));
         assert_eq!(six["nodad"], true);
         assert_eq!(six["tentative"], Value::Null);
-        kept.expect(&here(["10.0.0.9", "10.1.0.9", "2001:db8::9"]));
+        assert_eq!(six["deprecated"], Value::Null);
+        // No source of the machine's own connections.
+        assert_eq!(info("eth1", "2001:db8::8")["deprecated"], true);
+        assert_eq!(info("eth1", "2001:db8::8")["valid_life_time"], u32::MAX);
+        kept.expect(&here([
+            "10.0.0.9",
+            "10.1.0.9",
+            "2001:db8::8",
+            "2001:db8::9",
+        ]));
+        kept.is_silent();
 
         kept.release("V");
 

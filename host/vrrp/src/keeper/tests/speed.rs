@@ -33,17 +33,52 @@ fn a_hundred_addresses_are_held_and_released_in_one_go() {
             assert!(there < 5, "{there} addresses are left");
             for (what, mut times) in [("hold", holds), ("release", releases)] {
                 times.sort();
-                #[expect(clippy::print_stdout, reason = "the figures are the point")]
-                {
-                    println!(
-                        "{what} of {count}: median {:?}, most {:?}",
-                        times[10], times[19]
-                    );
-                }
+                show(&format!(
+                    "{what} of {count}: median {:?}, most {:?}",
+                    times[10], times[19]
+                ));
             }
             kept.keeper.stop();
         }
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_groups_instances_are_held_soon_after_each_other() {
+    isolated(|| {
+        interface("eth0");
+        interface("eth1");
+        let kept = Kept::looked(vec![
+            instance("V", vec![address("10.0.0.9/24", "eth0")]),
+            instance("W", vec![address("10.1.0.9/24", "eth1")]),
+        ]);
+        let mut holds = Vec::new();
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(30));
+            let start = Instant::now();
+            kept.keeper.hold("V");
+            kept.keeper.hold("W");
+            kept.wait(&held("V"));
+            let first = start.elapsed();
+            kept.wait(&held("W"));
+            holds.push((start.elapsed(), first));
+            kept.release("V");
+            kept.release("W");
+        }
+        assert_eq!(addresses("eth1"), set([]));
+        holds.sort();
+        show(&format!(
+            "both of a group: median {:?} (first: {:?}), most {:?}",
+            holds[10].0, holds[10].1, holds[19].0
+        ));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the point")]
+fn show(text: &str) {
+    println!("{text}");
 }

@@ -25,6 +25,7 @@ pub mod keepalived;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod quorum;
 pub mod state;
 pub mod sync;
 pub mod vrrp;

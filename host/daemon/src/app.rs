@@ -6,6 +6,8 @@
 //!   control socket (a task) -- questions --+--> App, one task: ---+--> kernel thread (data plane) ------------+--> inputs
 //!   address changes (a task) --------------+    the Director      +--> addresses (rtnetlink)                  |
 //!   kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
+//!
+//!   redundancy: VRRP's thread, watchers, notify scripts; told of quorums and of being ready, says which addresses are here
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,18 +18,19 @@ use std::time::Instant;
 use anyhow::Context as _;
 use evenkeel_core::health::Standing;
 use evenkeel_core::manifest::Setting;
-use evenkeel_core::model::{Daemon, ServiceKey};
+use evenkeel_core::model::{Daemon, Service, ServiceKey, Tracked};
 use evenkeel_core::state::State;
+use evenkeel_core::vrrp::{Command, Reading};
 use evenkeel_dataplane::DataPlane as _;
 use evenkeel_dataplane::nftables::Nftables;
 use evenkeel_runtime::{Failure, Plugin, PluginError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::cli::ConfigArgs;
-use crate::control::{Answer, Asked, ControlSocket, Request};
+use crate::control::{Answer, Asked, ControlSocket, Order, Request};
 use crate::director::{Director, Effect, Input, Job};
 use crate::exit::{self, Failed};
 use crate::kernel::{Kernel, WATCH_PATIENCE, Watcher};
@@ -35,7 +38,8 @@ use crate::lock::Lock;
 use crate::network::Network;
 use crate::prepare::{PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
-use crate::status::Status;
+use crate::redundancy::{Ears, Redundancy};
+use crate::status::{Status, vrrp};
 
 /// Health events that wait for the director before probers have to wait.
 const HEALTH_BACKLOG: usize = 1024;
@@ -141,6 +145,10 @@ struct App {
     kernel: Kernel,
     network: Network,
     probers: Probers,
+    redundancy: Redundancy,
+    ears: Ears,
+    /// The services in force, for what depends on their settings alone.
+    services: Vec<Service>,
     health: mpsc::Receiver<crate::prober::HealthEvent>,
     inputs: mpsc::UnboundedReceiver<Input>,
     to_inputs: mpsc::UnboundedSender<Input>,
@@ -172,12 +180,16 @@ impl App {
             }
         };
         let (events, health) = mpsc::channel(HEALTH_BACKLOG);
+        let (redundancy, ears) = Redundancy::new();
         let mut app = Self {
             started: now,
             director: Director::new(adopted.clone(), daemon.resync, now),
             kernel: Kernel::start(Box::new(plane), to_inputs.clone())?,
             network: Network::start(to_inputs.clone()),
             probers: Probers::new(events),
+            redundancy,
+            ears,
+            services: Vec::new(),
             daemon,
             health,
             inputs,
@@ -198,11 +210,20 @@ impl App {
         let now = Instant::now();
         let checks = std::mem::take(&mut prepared.checks);
         self.network.configure(&prepared.model);
+        self.redundancy.configure(&prepared.model.vrrp);
+        self.services.clone_from(&prepared.model.services);
+        self.rest_checks();
         self.director.configure(prepared, adopted, now);
         self.probers.configure(checks, |service, server| {
             adopted.and_then(|adopted| found_in(adopted, service, server, now))
         });
         self.take_snapshots(now);
+    }
+
+    /// Lets those checks rest that are to rest, and no others.
+    fn rest_checks(&mut self) {
+        self.probers
+            .suspend(self.redundancy.suspended(&self.services));
     }
 
     /// Tells the director how every server is: new ones are not heard of otherwise until something changes.
@@ -221,6 +242,7 @@ impl App {
             }
             if self.director.settled() {
                 self.network.ready();
+                self.redundancy.ready();
                 self.say_ready();
             }
             let wake = self.director.poll_at().map(tokio::time::Instant::from_std);
@@ -229,6 +251,14 @@ impl App {
                 _ = signals.interrupt.recv() => break,
                 _ = signals.hangup.recv() => self.begin_reload(),
                 Some(event) = self.health.recv() => self.take_health(event),
+                Some(event) = self.ears.events.recv() => {
+                    if self.redundancy.handle(event) {
+                        self.rest_checks();
+                    }
+                }
+                Some((what, reading)) = self.ears.readings.recv() => {
+                    self.redundancy.tracked(what, reading);
+                }
                 _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
                     let now = Instant::now();
                     for input in batch.drain(..) {
@@ -241,8 +271,13 @@ impl App {
             }
         }
         info!(
-            "ending; the kernel's rules and addresses stay, and traffic goes on (`evenkeel flush` removes them)"
+            "ending; the kernel's rules and the services' addresses stay, and traffic goes on (`evenkeel flush` removes them)"
         );
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
+            warn!(%error, "cannot tell systemd that the daemon is ending");
+        }
+        // Nothing else is decided any more, and the probers go on until the other director has taken over.
+        self.redundancy.stop(self.ears.events).await;
     }
 
     /// Tells systemd (`Type=notify`), once, that the kernel holds what is configured.
@@ -270,8 +305,12 @@ impl App {
         }
     }
 
-    fn carry_out(&self, effect: Effect) {
+    fn carry_out(&mut self, effect: Effect) {
         match effect {
+            Effect::Quorum { service, reached } => {
+                let reading = if reached { Reading::Up } else { Reading::Down };
+                self.redundancy.tracked(Tracked::Service(service), reading);
+            }
             Effect::Kernel(step) => self.kernel.step(step),
             Effect::Kill(backend) => self.kernel.kill(backend),
             Effect::Ask { service, job } => self.ask_scheduler(service, job),
@@ -358,7 +397,24 @@ impl App {
     }
 
     fn answer(&mut self, question: Asked) {
-        let Request::Status = question.request;
+        match question.request {
+            Request::Status => self.answer_status(question.reply),
+            Request::Vrrp { order, instance } => {
+                let command = match order {
+                    Order::Resign => Command::Resign,
+                    Order::Resume => Command::Resume,
+                };
+                let answer = match self.redundancy.command(instance, command) {
+                    Ok(()) => Answer::Done,
+                    Err(message) => Answer::Error { message },
+                };
+                // Whoever asked may have gone.
+                let _ = question.reply.send(answer);
+            }
+        }
+    }
+
+    fn answer_status(&mut self, reply: oneshot::Sender<Answer>) {
         let now = Instant::now();
         self.take_snapshots(now);
         let mut status = Status {
@@ -372,13 +428,15 @@ impl App {
             settled: self.director.settled(),
             kernel: self.kernel.report(),
             network_problem: self.network.problem(),
+            vrrp: vrrp::report(&self.redundancy),
             services: self.director.report(now),
         };
+        status.mark_suspended(&self.services, self.probers.suspended());
         let counters = self.kernel.counters();
         tokio::spawn(async move {
             status.count(&counters.await);
             // Whoever asked may have gone.
-            let _ = question.reply.send(Answer::Status(Box::new(status)));
+            let _ = reply.send(Answer::Status(Box::new(status)));
         });
     }
 }

@@ -44,7 +44,9 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Balance, as the configuration says, until SIGTERM. SIGHUP reads the configuration again.
     ///
-    /// When it ends, however it ends, the kernel's rules stay and traffic goes on; the next start takes them over.
+    /// When it ends, however it ends, the kernel's rules stay and traffic goes on; the next start takes them over. With VRRP,
+    /// SIGTERM hands the virtual addresses over to the other director first.
+    /// FILE may be a keepalived.conf, too.
     Run(ConfigArgs),
 
     /// Check a configuration and this machine without touching anything.
@@ -56,7 +58,7 @@ pub(crate) enum Command {
         no_preflight: bool,
     },
 
-    /// Show the virtual services and their real servers.
+    /// Show the VRRP instances, and the virtual services with their real servers.
     Status {
         /// As JSON.
         #[arg(long)]
@@ -65,6 +67,10 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
         socket: PathBuf,
     },
+
+    /// Tell the running daemon what to do about VRRP.
+    #[command(subcommand)]
+    Vrrp(VrrpCommand),
 
     /// Make an Evenkeel configuration of a keepalived.conf.
     ///
@@ -109,6 +115,25 @@ pub(crate) struct ConfigArgs {
     /// The control socket, in place of the configuration's `socket`.
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VrrpCommand {
+    /// Hand the virtual addresses over to the other director, and leave it alone until `resume`. This director takes over again
+    /// only if there is no other.
+    Resign(VrrpArgs),
+    /// Take part in the election again, as configured.
+    Resume(VrrpArgs),
+}
+
+/// Who is meant.
+#[derive(Debug, Args)]
+pub(crate) struct VrrpArgs {
+    /// The VRRP instance or sync group; without one, all.
+    pub(crate) instance: Option<String>,
+    /// The daemon's control socket.
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub(crate) socket: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -28,6 +28,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) enum Request {
     /// How everything is.
     Status,
+    /// Hand over to the other director, or take part in the election again.
+    Vrrp {
+        /// What to do.
+        order: Order,
+        /// Which instance or sync group; `None`: all.
+        instance: Option<String>,
+    },
+}
+
+/// What an operator may want of VRRP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// [`evenkeel_core::vrrp::Command::Resign`].
+    Resign,
+    /// [`evenkeel_core::vrrp::Command::Resume`].
+    Resume,
 }
 
 /// What is answered.
@@ -36,7 +53,9 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
-    /// The request was not understood.
+    /// What was asked for is under way.
+    Done,
+    /// The request was not understood, or cannot be done.
     Error {
         /// Why.
         message: String,

@@ -16,6 +16,7 @@ mod preflight;
 mod prepare;
 mod prober;
 mod probers;
+mod redundancy;
 mod status;
 mod telemetry;
 
@@ -51,6 +52,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
         Command::Status { json, socket } => {
             runtime()?.block_on(commands::status::run(&socket, json))
         }
+        Command::Vrrp(command) => runtime()?.block_on(commands::vrrp::run(command)),
         Command::Import {
             file,
             output,

@@ -1,11 +1,12 @@
 //! `evenkeel check`'s look at the machine: what would keep this configuration from working here, and what to do about it.
 //!
-//! [`facts`] looks, [`machine`], [`services`] and [`servers`] judge what was seen. Nothing is changed.
+//! [`facts`] looks, [`machine`], [`vrrp`], [`services`] and [`servers`] judge what was seen. Nothing is changed.
 
 mod facts;
 mod machine;
 mod servers;
 mod services;
+mod vrrp;
 
 use std::fmt;
 
@@ -97,6 +98,7 @@ pub(crate) async fn preflight(model: &Model, probe: &Probe) -> Vec<Finding> {
 
 fn judge(model: &Model, probe: &Probe, facts: &Facts) -> Vec<Finding> {
     let mut findings = machine::judge(model, probe, facts);
+    findings.extend(vrrp::judge(model, facts));
     findings.extend(services::judge(model, facts));
     findings.extend(servers::judge(model, facts));
     findings

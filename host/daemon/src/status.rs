@@ -1,7 +1,11 @@
 //! What `evenkeel status` shows.
 
-use std::collections::BTreeMap;
+pub(crate) mod vrrp;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+
+use evenkeel_core::model::{Service, ServiceKey};
 
 use evenkeel_core::state::{BackendId, Counters};
 use serde::{Deserialize, Serialize};
@@ -32,11 +36,25 @@ pub(crate) struct Status {
     pub(crate) kernel: KernelReport,
     /// What is wrong with the addresses that are to be on interfaces.
     pub(crate) network_problem: Option<String>,
+    /// VRRP, where it is configured.
+    pub(crate) vrrp: Option<vrrp::VrrpReport>,
     /// The virtual services, in the order of the configuration.
     pub(crate) services: Vec<ServiceReport>,
 }
 
 impl Status {
+    /// Says of services whose checks rest that they do.
+    pub(crate) fn mark_suspended(&mut self, services: &[Service], resting: &BTreeSet<ServiceKey>) {
+        let names: BTreeSet<&str> = services
+            .iter()
+            .filter(|service| resting.contains(&service.key))
+            .map(|service| service.name.as_str())
+            .collect();
+        for service in &mut self.services {
+            service.suspended = names.contains(service.name.as_str());
+        }
+    }
+
     /// Puts the servers' counters in.
     pub(crate) fn count(&mut self, counters: &BTreeMap<BackendId, Counters>) {
         for server in self
@@ -82,6 +100,9 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
             writeln!(out, "{what}: {problem}")?;
         }
     }
+    if let Some(report) = &status.vrrp {
+        vrrp::write(out, report)?;
+    }
     let width = status
         .services
         .iter()
@@ -108,6 +129,15 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         )?;
         if let Some(problem) = &service.scheduler_problem {
             writeln!(out, "  !! {problem}; its last good plan stays")?;
+        }
+        if service.suspended {
+            writeln!(
+                out,
+                "  checks rest while the address is on the other director (ha_suspend)"
+            )?;
+        }
+        if !service.quorum && service.spread != "refuse" {
+            writeln!(out, "  !! fewer servers than its quorum wants")?;
         }
         if service.spread == "refuse" {
             writeln!(
@@ -240,6 +270,8 @@ mod tests {
             spread: "sequence".into(),
             slots: 3,
             snat: false,
+            quorum: true,
+            suspended: false,
             servers: vec![server("172.16.50.157:80", "up"), down, failing],
         };
         let six = ServiceReport {
@@ -269,6 +301,7 @@ mod tests {
             settled: true,
             kernel: KernelReport::default(),
             network_problem: None,
+            vrrp: None,
             services: vec![service, six, none],
         };
         insta::assert_snapshot!(render(&status), @r"

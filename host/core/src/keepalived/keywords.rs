@@ -107,6 +107,10 @@ pub(super) const GLOBAL: Words = &[
         "adverts go to ff02::12: take `peers` for other addresses",
     ),
     (
+        "default_interface",
+        "for static addresses, which are the system's to set up; each [[vrrp]] names its interface",
+    ),
+    (
         "lvs_sync_daemon",
         "Evenkeel does not use IPVS; connections are not synchronised between directors",
     ),

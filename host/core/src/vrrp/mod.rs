@@ -1,7 +1,16 @@
 //! VRRP: virtual routers as one pure machine.
 //!
-//! `router::Router` holds every instance and sync group. The driver hands it what it receives and what it is told about
+//! [`router::Router`] holds every instance and sync group. The driver hands it what it receives and what it is told about
 //! interfaces and tracked things ([`Input`]), calls it when its time has come, and carries out what it wants ([`Output`]).
+
+mod announce;
+mod instance;
+mod mismatch;
+pub mod packet;
+mod receive;
+pub mod router;
+pub mod timing;
+mod tracking;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -62,7 +71,7 @@ pub enum Input<'a> {
         /// What to do.
         command: Command,
     },
-    /// The daemon is to end: masters hand over, and `router::Router::stopped` says when that is done.
+    /// The daemon is to end: masters hand over, and [`router::Router::stopped`] says when that is done.
     Stop,
 }
 
@@ -96,8 +105,8 @@ pub enum Output {
         instance: String,
         /// The source address, which the checksum may cover.
         source: IpAddr,
-        /// The VRRP message.
-        payload: Vec<u8>,
+        /// The VRRP message, with where it goes to: the checksum may cover that, too.
+        messages: Vec<(IpAddr, Vec<u8>)>,
     },
     /// Put the instance's addresses, routes and rules in place; then [`Input::Held`].
     Hold {

@@ -7,7 +7,7 @@ use crate::addresses::{AddressChange, Addresses};
 use crate::exit::{self, Failed};
 use crate::lock::Lock;
 
-/// Removes our table and our addresses.
+/// Removes our table, our addresses, and what VRRP has put in the kernel.
 ///
 /// # Errors
 /// [`exit::RUNNING`] while a daemon runs; others when something could not be removed.
@@ -21,12 +21,17 @@ pub(crate) async fn run(table: &str) -> anyhow::Result<()> {
             super::print(&format!("removed address {address}\n"))?;
         }
     }
+    let swept = evenkeel_vrrp::remove_all().await?;
+    for what in &swept.removed {
+        super::print(&format!("removed {what}\n"))?;
+    }
     let mut plane = Nftables::new(table)?;
     plane.clear()?;
     super::print(&format!("removed table inet {table}\n"))?;
-    if removed.failures.is_empty() {
+    let mut failures = swept.failures;
+    failures.extend(removed.failures.iter().map(ToString::to_string));
+    if failures.is_empty() {
         return Ok(());
     }
-    let failures: Vec<String> = removed.failures.iter().map(ToString::to_string).collect();
     Err(Failed::new(exit::FAILURE, failures.join("; ")).into())
 }

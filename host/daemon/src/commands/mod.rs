@@ -5,6 +5,7 @@ pub(crate) mod flush;
 pub(crate) mod import;
 pub(crate) mod plugin;
 pub(crate) mod status;
+pub(crate) mod vrrp;
 
 use std::io::Write as _;
 

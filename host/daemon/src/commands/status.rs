@@ -16,6 +16,7 @@ pub(crate) async fn run(socket: &Path, json: bool) -> anyhow::Result<()> {
             super::print(&(serde_json::to_string_pretty(&status)? + "\n"))?;
         }
         Answer::Status(status) => super::print(&render(&status))?,
+        Answer::Done => {}
         Answer::Error { message } => return Err(Failed::new(exit::FAILURE, message).into()),
     }
     Ok(())

@@ -24,6 +24,7 @@ use evenkeel_core::health::ServerHealth;
 use evenkeel_core::ids::Ids;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::{OnDown, Service, ServiceKey};
+use evenkeel_core::quorum::Quorum;
 use evenkeel_core::state::{BackendId, Change, Spread, State};
 use evenkeel_core::sync::{Damage, KernelSync, Step};
 use evenkeel_runtime::Plugin;
@@ -70,6 +71,8 @@ pub(crate) enum Effect {
     Kernel(Step),
     /// Forget the flows of this server.
     Kill(BackendId),
+    /// The service of this name has its quorum of servers, or has lost it.
+    Quorum { service: String, reached: bool },
 }
 
 /// See the module's documentation.
@@ -134,7 +137,13 @@ impl Director {
                             .map(|state| state.spread.clone())
                             .filter(|spread| *spread != Spread::Refuse),
                     };
+                    let quorum = Quorum::new(&spec, service::live_weight(&servers));
+                    self.effects.push(Effect::Quorum {
+                        service: spec.name.clone(),
+                        reached: quorum.reached(),
+                    });
                     let service = VirtualService {
+                        quorum,
                         spec,
                         seat: Seat::new(self.seats, new.plugin, new.settings, new.scheduler),
                         servers,
@@ -156,6 +165,7 @@ impl Director {
                     };
                     service.spec = spec;
                     service.servers = servers;
+                    self.effects.push(service.quorum_now());
                     self.services.insert(key, service);
                     self.news(key, true);
                 }
@@ -274,6 +284,22 @@ impl Director {
         };
         if !change.changed {
             return;
+        }
+        let had_quorum = service.quorum.reached();
+        let quorum = service.quorum_now();
+        if had_quorum != service.quorum.reached() {
+            if had_quorum {
+                warn!(
+                    service = service.spec.name,
+                    "the service has lost its quorum of servers"
+                );
+            } else {
+                info!(
+                    service = service.spec.name,
+                    "the service has its quorum of servers again"
+                );
+            }
+            self.effects.push(quorum);
         }
         if change.went_down && service.spec.on_down == OnDown::Kill {
             self.doomed.entry(key).or_default().push(change.id);

@@ -26,6 +26,10 @@ pub(crate) struct ServiceReport {
     /// How many slots the plan in force has.
     pub(crate) slots: usize,
     pub(crate) snat: bool,
+    /// Whether the servers that are up are enough for its quorum.
+    pub(crate) quorum: bool,
+    /// Whether its checks rest, because its address is not on this director (`ha_suspend`).
+    pub(crate) suspended: bool,
     pub(crate) servers: Vec<ServerReport>,
 }
 
@@ -87,6 +91,8 @@ pub(super) fn service(service: &VirtualService, wanted: &State, now: Instant) ->
         spread: spread.to_owned(),
         slots,
         snat: service.spec.snat,
+        quorum: service.quorum.reached(),
+        suspended: false,
         servers: service
             .servers
             .iter()

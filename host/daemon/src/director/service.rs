@@ -3,9 +3,11 @@
 use evenkeel_core::desired::{self, Usable};
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::model::{Server, Service};
+use evenkeel_core::quorum::Quorum;
 use evenkeel_core::state::{BackendId, ServiceState, Spread};
 use evenkeel_runtime::Backend;
 
+use super::Effect;
 use super::seat::Seat;
 
 /// See the module's documentation.
@@ -19,6 +21,7 @@ pub(crate) struct VirtualService {
     pub(crate) asked_about: Vec<Usable>,
     /// What is wrong with the scheduler.
     pub(crate) problem: Option<String>,
+    pub(crate) quorum: Quorum,
 }
 
 /// A real server of a virtual service.
@@ -43,6 +46,15 @@ impl RealServer {
 }
 
 impl VirtualService {
+    /// Whether it has its quorum, as its servers are now.
+    pub(crate) fn quorum_now(&mut self) -> Effect {
+        self.quorum.update(&self.spec, live_weight(&self.servers));
+        Effect::Quorum {
+            service: self.spec.name.clone(),
+            reached: self.quorum.reached(),
+        }
+    }
+
     /// What the kernel should hold.
     pub(crate) fn wanted(&self) -> ServiceState {
         desired::service_state(
@@ -72,6 +84,15 @@ impl VirtualService {
             changed: before != after,
         })
     }
+}
+
+/// The sum of the weights of the servers that are up.
+pub(super) fn live_weight(servers: &[RealServer]) -> u64 {
+    servers
+        .iter()
+        .filter(|server| server.up())
+        .map(|server| u64::from(server.weight()))
+        .sum()
 }
 
 /// The servers that are up.

@@ -100,6 +100,7 @@ struct World {
     now: Instant,
     /// Jobs are kept here instead of being run, while it is `Some`.
     held: Option<Vec<(ServiceKey, Job)>>,
+    quorums: Vec<(String, bool)>,
 }
 
 impl World {
@@ -123,6 +124,7 @@ impl World {
             broken,
             now,
             held: None,
+            quorums: Vec::new(),
         }
     }
 
@@ -193,6 +195,10 @@ impl World {
                             changes,
                             done: true,
                         }
+                    }
+                    Effect::Quorum { service, reached } => {
+                        self.quorums.push((service, reached));
+                        continue;
                     }
                     Effect::Kill(id) => {
                         self.killed.push(id);
@@ -481,4 +487,19 @@ fn a_service_whose_servers_are_all_down_or_draining_refuses() {
         1,
         "the draining server stays"
     );
+}
+
+#[test]
+fn the_quorum_is_told_at_the_start_and_whenever_it_is_lost_or_reached() {
+    let mut world = World::new(State::default());
+    let mut spec = service(80, &[1, 2]);
+    spec.quorum = 2;
+    world.configure(vec![spec], None);
+    let name = || "s80".to_owned();
+    assert_eq!(world.quorums, [(name(), true)]);
+    world.health(1, false);
+    world.health(2, false);
+    world.health(1, true);
+    world.health(2, true);
+    assert_eq!(world.quorums[1..], [(name(), false), (name(), true)]);
 }

@@ -23,6 +23,10 @@ const SYS_NET: &str = "/proc/sys/net";
 pub(super) struct Facts {
     /// Whether this process may change the network (`CAP_NET_ADMIN`).
     pub(super) net_admin: bool,
+    /// Whether this process may open raw sockets (`CAP_NET_RAW`).
+    pub(super) net_raw: bool,
+    /// Whether a process listens to VRRP (IP protocol 112).
+    pub(super) vrrp_sockets: bool,
     /// `net.ipv4.ip_forward`.
     pub(super) forwards_v4: Option<bool>,
     /// `net.ipv6.conf.all.forwarding`.
@@ -69,7 +73,13 @@ impl Facts {
             routes.insert(server, net.route(server).await?);
         }
         Ok(Self {
-            net_admin: net_admin(),
+            net_admin: capable(CAP_NET_ADMIN),
+            net_raw: capable(CAP_NET_RAW),
+            vrrp_sockets: ["net/raw", "net/raw6"].into_iter().any(|table| {
+                open(&proc_file(table))
+                    .and_then(|file| std::io::read_to_string(file).ok())
+                    .is_some_and(|text| has_vrrp(&text))
+            }),
             forwards_v4: setting("ipv4/ip_forward").map(|value| value != 0),
             forwards_v6: setting("ipv6/conf/all/forwarding").map(|value| value != 0),
             conntrack: conntrack(),
@@ -111,12 +121,24 @@ fn conntrack() -> Option<Conntrack> {
     })
 }
 
-fn net_admin() -> bool {
-    /// `include/uapi/linux/capability.h`.
-    const CAP_NET_ADMIN: u32 = 12;
+/// `include/uapi/linux/capability.h`.
+const CAP_NET_ADMIN: u32 = 12;
+/// As above.
+const CAP_NET_RAW: u32 = 13;
+
+/// Whether this process has a capability.
+fn capable(capability: u32) -> bool {
     open(&proc_file("status"))
         .and_then(|file| Status::from_buf_read(file).ok())
-        .is_some_and(|status| status.capeff & (1 << CAP_NET_ADMIN) != 0)
+        .is_some_and(|status| status.capeff & (1 << capability) != 0)
+}
+
+/// Whether `/proc/net/raw` (or `raw6`) lists a socket of protocol 112: its local port is the protocol
+/// (`net/ipv4/raw.c`, `raw_sock_seq_show`).
+pub(super) fn has_vrrp(text: &str) -> bool {
+    text.lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .any(|local| local.ends_with(":0070"))
 }
 
 fn listening() -> BTreeSet<(Protocol, SocketAddr)> {

@@ -21,7 +21,13 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
         .map(
             |(addr, services)| match services.iter().find_map(|service| service.assign.as_ref()) {
                 Some(assign) => assigned(assign, &named(services), facts),
-                None => left_to_others(*addr, &named(services), facts),
+                None => match holder(*addr, model) {
+                    Some(instance) => Finding::ok(format!(
+                        "{}: {addr} comes and goes with VRRP instance {instance}",
+                        named(services)
+                    )),
+                    None => left_to_others(*addr, &named(services), facts),
+                },
             },
         )
         .collect();
@@ -79,6 +85,14 @@ fn assigned(assign: &Assign, services: &str, facts: &Facts) -> Finding {
             "take it out of what sets it (the system's network configuration, keepalived), or remove `interface` from the service",
         ),
     }
+}
+
+/// The VRRP instance that an address belongs to.
+fn holder(addr: IpAddr, model: &Model) -> Option<&str> {
+    let mut instances = model.vrrp.instances.iter();
+    instances
+        .find(|instance| instance.addresses.iter().any(|it| it.addr == addr))
+        .map(|instance| instance.name.as_str())
 }
 
 /// An address that others are to bring here.

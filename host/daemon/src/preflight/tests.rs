@@ -1,4 +1,5 @@
 mod rules;
+mod vrrp;
 mod whole;
 
 use std::net::{IpAddr, SocketAddr};
@@ -104,6 +105,7 @@ fn director() -> Facts {
     };
     Facts {
         net_admin: true,
+        net_raw: true,
         forwards_v4: Some(true),
         forwards_v6: Some(false),
         conntrack: Some(Conntrack {

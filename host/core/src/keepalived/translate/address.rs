@@ -15,6 +15,8 @@ pub(super) struct Addresses {
     interface: Option<String>,
     seen: BTreeSet<IpAddr>,
     first_advertised: Option<IpAddr>,
+    /// Whether `virtual_ipaddress` has IPv4 and IPv6.
+    advertised_both: bool,
 }
 
 impl Addresses {
@@ -23,6 +25,7 @@ impl Addresses {
             interface,
             seen: BTreeSet::new(),
             first_advertised: None,
+            advertised_both: false,
         }
     }
 
@@ -33,6 +36,10 @@ impl Addresses {
     /// The one that tells the family of the adverts.
     pub(super) fn first_advertised(&self) -> Option<IpAddr> {
         self.first_advertised
+    }
+
+    pub(super) fn advertised_both(&self) -> bool {
+        self.advertised_both
     }
 
     pub(super) fn has_v4(&self) -> bool {
@@ -114,7 +121,8 @@ impl Translator<'_> {
             return None;
         }
         if advertised {
-            to.first_advertised.get_or_insert(addr);
+            let first = *to.first_advertised.get_or_insert(addr);
+            to.advertised_both |= first.is_ipv4() != addr.is_ipv4();
         }
         let mut pairs = vec![("address", quote(text))];
         if let Some(interface) = written.interface {

@@ -33,7 +33,7 @@ impl Translator<'_> {
         let mut tracked = Vec::new();
         for inner in statement.statements() {
             if TRACKS.contains(&inner.keyword()) {
-                let items = self.tracks(inner, !weights);
+                let items = self.tracks(inner, false);
                 tracked.extend(
                     items
                         .into_iter()

@@ -76,7 +76,7 @@ impl Translator<'_> {
             table,
             announce: Table::new("[vrrp.announce]", place.clone()),
             notify: Table::new("[vrrp.notify]", place.clone()),
-            addresses: Addresses::new(self.interface_of(statement)),
+            addresses: Addresses::new(Self::interface_of(statement)),
             advert: None,
             auth_type: None,
             auth_pass: None,
@@ -113,11 +113,10 @@ impl Translator<'_> {
     }
 
     /// The interface, wherever in the block it stands.
-    fn interface_of(&self, statement: &Statement) -> Option<String> {
+    fn interface_of(statement: &Statement) -> Option<String> {
         let mut inner = statement.statements().iter();
         let own = inner.rfind(|inner| inner.keyword() == "interface");
-        let from = own.or_else(|| self.globals.get("default_interface"));
-        from.and_then(|inner| inner.word(1)).map(str::to_owned)
+        own.and_then(|inner| inner.word(1)).map(str::to_owned)
     }
 
     /// Whether a statement could be used.
@@ -261,10 +260,12 @@ impl Translator<'_> {
         announce.otherwise("delay", "\"5s\"".to_owned());
         announce.otherwise("refresh", "\"0s\"".to_owned());
         announce.otherwise("refresh_repeat", "1".to_owned());
-        // As keepalived has it: what is not said of lower priorities is as for a new master.
-        let like = |key: &str| announce.get(key).map(str::to_owned).unwrap_or_default();
-        let (repeat, delay) = (like("repeat"), like("delay"));
-        announce.otherwise("lower_priority_repeat", repeat);
+        // As keepalived has it: what global_defs says of a new master, but not what the instance says.
+        let global = |keyword: &str| self.globals.get(keyword).and_then(|s| s.word(1));
+        let delay = global("vrrp_garp_master_delay").and_then(value::seconds);
+        let delay = delay.map_or_else(|| "\"5s\"".to_owned(), value::show);
+        let repeat = global("vrrp_garp_master_repeat").and_then(|text| text.parse::<u32>().ok());
+        announce.otherwise("lower_priority_repeat", repeat.unwrap_or(5).to_string());
         announce.otherwise("lower_priority_delay", delay);
         if !to.table.has("interface") {
             self.wrong(statement, "it has no interface");
@@ -286,7 +287,6 @@ impl Translator<'_> {
                 ..global
             };
             let of_instance = match global.keyword() {
-                "default_interface" => "interface",
                 "vrrp_version" => "version",
                 "vrrp_garp_master_delay" => "delay",
                 "vrrp_garp_master_repeat" => "repeat",
@@ -299,7 +299,6 @@ impl Translator<'_> {
                 continue;
             }
             match of_instance {
-                "interface" => self.text(&mut to.table, "interface", &global),
                 "version" => self.whole(&mut to.table, "version", &global),
                 _ => {
                     self.announcement(&global, &mut to.announce);
@@ -324,6 +323,10 @@ impl Translator<'_> {
         if v6 && to.addresses.has_v4() {
             to.table.otherwise("family", quote("ipv6"));
         }
+        if to.addresses.advertised_both() {
+            let what = "it has addresses of both families: keepalived leaves out those that are not of the first one's; here they go along without being in the adverts, as virtual_ipaddress_excluded do";
+            self.changed(statement, what);
+        }
         if let Some(IpAddr::V6(first)) = to.addresses.first_advertised()
             && !first.is_unicast_link_local()
         {
@@ -340,13 +343,16 @@ impl Translator<'_> {
         let Some((written, from)) = to.advert.take() else {
             return;
         };
-        let held = if version == 2 {
-            let rounded = written.saturating_add(Duration::from_millis(500)).as_secs();
-            Duration::from_secs(rounded.clamp(1, 255))
+        let held = if written < Duration::from_millis(10) || written > Duration::from_secs(255) {
+            // Out of keepalived's own range: it takes the default.
+            Duration::from_secs(1)
+        } else if version == 2 {
+            let rounded = written.saturating_add(Duration::from_millis(500));
+            Duration::from_secs(rounded.as_secs().max(1))
         } else {
             let hundredths = written.as_millis() / 10 * 10;
             let hundredths = u64::try_from(hundredths).unwrap_or(u64::MAX);
-            Duration::from_millis(hundredths).clamp(Duration::from_millis(10), LONGEST)
+            Duration::from_millis(hundredths).min(LONGEST)
         };
         if held != written {
             to.table.set(

@@ -71,7 +71,7 @@ struct Translator<'a> {
     /// Scripts, processes and files by their keyword (`track_script`) and name.
     tracked: BTreeMap<(&'static str, String), Tracked>,
     server_groups: BTreeMap<String, Statement>,
-    /// Instances whose weights keepalived takes as 0, since they are in a sync group.
+    /// Instances of sync groups in which weights do not count.
     weightless: BTreeSet<String>,
     /// What sync groups track, by member.
     tracked_by_groups: BTreeMap<String, Vec<Item>>,
@@ -79,7 +79,6 @@ struct Translator<'a> {
 
 /// The keywords of `global_defs` that are defaults of instances.
 const GLOBALS: &[&str] = &[
-    "default_interface",
     "vrrp_version",
     "vrrp_garp_master_delay",
     "vrrp_garp_master_repeat",

@@ -238,7 +238,12 @@ impl Translator<'_> {
             let plugin = self.plugin(statement, DEFAULT);
             to.table.otherwise("scheduler", quote(plugin));
         }
-        to.table.otherwise("protocol", quote("tcp"));
+        if !to.table.has("protocol") {
+            to.table.otherwise("protocol", quote("udp"));
+            let what = "it names no protocol, which keepalived takes as UDP: write protocol TCP if that is meant";
+            self.notes
+                .add(Kind::Warning, statement.place(), statement.keyword(), what);
+        }
         to.table.otherwise("quorum", "1".to_owned());
         to.table.otherwise("hysteresis", "0".to_owned());
         to.table.otherwise("ha_suspend", "false".to_owned());

@@ -17,8 +17,8 @@ pub(super) const TRACKS: [&str; 4] = [
 ];
 
 impl Translator<'_> {
-    /// The lines of one of these blocks as elements of `track`. With `weightless` all weights are 0, as keepalived takes them in a
-    /// sync group.
+    /// The lines of one of these blocks as elements of `track`. With `weightless`, which instances of sync groups are, weights do
+    /// not count, as in keepalived.
     pub(super) fn tracks(&mut self, block: &Statement, weightless: bool) -> Vec<Item> {
         let mut items: Vec<Item> = Vec::new();
         if block.block.is_none() {
@@ -57,14 +57,23 @@ impl Translator<'_> {
             (found.key, found.value.clone(), found.weight)
         };
         let weight = self.weight(keyword, line, otherwise)?;
-        let weight = if weightless && weight != 0 {
-            let what = format!(
-                "{name}: its weight is 0, as keepalived takes it in a sync group: the instance is in fault while this fails"
-            );
-            self.notes.add(Kind::Changed, line.place(), keyword, what);
-            0
-        } else {
-            weight
+        let weight = match (weightless && weight != 0, key) {
+            (false, _) => weight,
+            (true, "interface") => {
+                let what = format!(
+                    "{name}: its weight is 0, as keepalived takes it in a sync group: the instance is in fault while it is down"
+                );
+                self.notes.add(Kind::Changed, line.place(), keyword, what);
+                0
+            }
+            (true, _) => {
+                let what = format!(
+                    "{name}: keepalived does not look at what has a weight in an instance of a sync group; let the group track it, or take the weight away"
+                );
+                self.notes
+                    .add(Kind::NotCarried, line.place(), keyword, what);
+                return None;
+            }
         };
         let mut pairs = vec![(key, value)];
         if weight != 0 {

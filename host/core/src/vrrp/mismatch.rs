@@ -1,0 +1,167 @@
+//! What does not fit between this router and others: told once, and shown as long as it is heard.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Sources are what whoever sends says they are, and are not remembered without bound.
+const LIMIT: usize = 32;
+
+/// What does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Malformed,
+    Checksum,
+    Ttl,
+    Version,
+    Authentication,
+    Interval,
+    Addresses,
+    Owners,
+    Equal,
+    TwoMasters,
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Heard {
+    text: String,
+    first: Instant,
+    last: Instant,
+    /// How long it stays although it is not heard.
+    memory: Duration,
+    told: bool,
+}
+
+/// The mismatches of an instance.
+#[derive(Debug, Default)]
+pub(super) struct Mismatches {
+    heard: BTreeMap<(IpAddr, Kind), Heard>,
+}
+
+impl Mismatches {
+    /// Notes one. Says whether it is to be told: only the first time, and once it has been there for `after`.
+    pub(super) fn note(
+        &mut self,
+        from: IpAddr,
+        kind: Kind,
+        now: Instant,
+        (memory, after): (Duration, Duration),
+        text: impl FnOnce() -> String,
+    ) -> Option<String> {
+        if !self.heard.contains_key(&(from, kind)) && self.heard.len() >= LIMIT {
+            return None;
+        }
+        let heard = self.heard.entry((from, kind)).or_insert_with(|| Heard {
+            text: String::new(),
+            first: now,
+            last: now,
+            memory,
+            told: false,
+        });
+        heard.last = now;
+        let text = text();
+        if heard.text != text {
+            heard.text = text;
+        }
+        if heard.told || now < heard.first + after {
+            return None;
+        }
+        heard.told = true;
+        Some(heard.text.clone())
+    }
+
+    /// It fits again.
+    pub(super) fn clear(&mut self, from: IpAddr, kinds: &[Kind]) {
+        for kind in kinds {
+            self.heard.remove(&(from, *kind));
+        }
+    }
+
+    /// Forgets those that are not heard any more.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.heard
+            .retain(|_, heard| now < heard.last + heard.memory);
+    }
+
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        self.heard.values().map(|it| it.last + it.memory).min()
+    }
+
+    pub(super) fn texts(&self) -> Vec<String> {
+        let told = self.heard.values().filter(|heard| heard.told);
+        told.map(|heard| heard.text.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "only differences to it matter")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn from(last: u8) -> IpAddr {
+        [10, 0, 0, last].into()
+    }
+
+    #[test]
+    fn a_mismatch_is_told_once_until_it_was_gone() {
+        let mut all = Mismatches::default();
+        let start = start();
+        let times = (3 * SECOND, Duration::ZERO);
+        let mut note =
+            |at, kind| all.note(from(1), kind, start + at * SECOND, times, || "no".into());
+        assert_eq!(note(0, Kind::Version), Some("no".to_owned()));
+        assert_eq!(note(1, Kind::Version), None);
+        assert_eq!(note(1, Kind::Interval), Some("no".to_owned()));
+        all.clear(from(1), &[Kind::Interval]);
+        all.expire(start + 3 * SECOND);
+        assert_eq!(all.texts(), ["no"]);
+        all.expire(start + 4 * SECOND);
+        assert!(all.texts().is_empty());
+        let again = all.note(from(1), Kind::Version, start + 9 * SECOND, times, || {
+            "no".into()
+        });
+        assert!(again.is_some());
+    }
+
+    #[test]
+    fn what_may_be_over_at_once_is_told_when_it_lasts() {
+        let mut all = Mismatches::default();
+        let start = start();
+        let times = (2 * SECOND, 3 * SECOND);
+        let told: Vec<bool> = (0..6)
+            .map(|at| {
+                all.note(
+                    from(1),
+                    Kind::TwoMasters,
+                    start + at * SECOND,
+                    times,
+                    || "two".into(),
+                )
+                .is_some()
+            })
+            .collect();
+        assert_eq!(told, [false, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn forged_sources_do_not_fill_the_memory() {
+        let mut all = Mismatches::default();
+        for last in 0..=255 {
+            all.note(
+                from(last),
+                Kind::Checksum,
+                start(),
+                (SECOND, Duration::ZERO),
+                String::new,
+            );
+        }
+        assert_eq!(all.heard.len(), LIMIT);
+    }
+}

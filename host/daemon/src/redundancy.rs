@@ -1,0 +1,243 @@
+//! The other director: VRRP's driver, what it watches and whom it tells.
+//!
+//! ```text
+//!  watchers (scripts, files, processes) --readings--+
+//!  director (quorums, ready) -----------------------+--> Vrrp (a thread of its own) --events--> App
+//!  control socket (resign, resume) -----------------+                                     |
+//!                                       notify scripts, the log, checks that rest <-------+
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use evenkeel_core::model::{self, ServiceKey, Tracked};
+use evenkeel_core::vrrp::{Command, Reading};
+use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+/// See the module's documentation.
+pub(crate) struct Redundancy {
+    config: model::Vrrp,
+    /// There once an instance is configured.
+    driver: Option<Vrrp>,
+    /// Why it is not there although it should be.
+    problem: Option<String>,
+    to_events: mpsc::UnboundedSender<VrrpEvent>,
+    watchers: Watchers,
+    notifier: Notifier,
+    /// How everything tracked is, for a driver that is started later.
+    readings: BTreeMap<Tracked, Reading>,
+    ready: bool,
+    /// The virtual addresses that are on this director.
+    here: BTreeSet<IpAddr>,
+}
+
+/// What the daemon has to hear.
+pub(crate) struct Ears {
+    /// Of the driver.
+    pub(crate) events: mpsc::UnboundedReceiver<VrrpEvent>,
+    /// Of the watchers.
+    pub(crate) readings: mpsc::UnboundedReceiver<(Tracked, Reading)>,
+}
+
+impl Redundancy {
+    /// Nothing is configured yet. Call it inside a tokio runtime.
+    pub(crate) fn new() -> (Self, Ears) {
+        let (to_events, events) = mpsc::unbounded_channel();
+        let (to_readings, readings) = mpsc::unbounded_channel();
+        let redundancy = Self {
+            config: model::Vrrp::default(),
+            driver: None,
+            problem: None,
+            to_events,
+            watchers: Watchers::start(to_readings),
+            notifier: Notifier::start(),
+            readings: BTreeMap::new(),
+            ready: false,
+            here: BTreeSet::new(),
+        };
+        (redundancy, Ears { events, readings })
+    }
+
+    /// What is configured now.
+    pub(crate) fn configure(&mut self, config: &model::Vrrp) {
+        if *config == self.config && (self.driver.is_some() || config.instances.is_empty()) {
+            return;
+        }
+        self.config = config.clone();
+        match &self.driver {
+            Some(driver) => driver.configure(config.clone()),
+            None if config.instances.is_empty() => {}
+            None => self.start(),
+        }
+        self.watchers.configure(config);
+        let tracked: BTreeSet<&Tracked> = config
+            .instances
+            .iter()
+            .flat_map(|instance| &instance.track)
+            .map(|track| &track.what)
+            .collect();
+        self.readings
+            .retain(|what, _| matches!(what, Tracked::Service(_)) || tracked.contains(what));
+    }
+
+    fn start(&mut self) {
+        let driver = match Vrrp::start(self.config.clone(), self.to_events.clone()) {
+            Ok(driver) => driver,
+            Err(error) => {
+                error!(%error, "VRRP cannot start: this director will not become master");
+                self.problem = Some(error.to_string());
+                return;
+            }
+        };
+        self.problem = None;
+        for (what, reading) in &self.readings {
+            driver.tracked(what.clone(), *reading);
+        }
+        if self.ready {
+            driver.ready();
+        }
+        self.driver = Some(driver);
+    }
+
+    /// The data plane holds what is configured: this director may become master.
+    pub(crate) fn ready(&mut self) {
+        if !std::mem::replace(&mut self.ready, true)
+            && let Some(driver) = &self.driver
+        {
+            driver.ready();
+        }
+    }
+
+    /// How something tracked is.
+    pub(crate) fn tracked(&mut self, what: Tracked, reading: Reading) {
+        if self.readings.insert(what.clone(), reading) == Some(reading) {
+            return;
+        }
+        if let Some(driver) = &self.driver {
+            driver.tracked(what, reading);
+        }
+    }
+
+    /// Does what an operator wants.
+    ///
+    /// # Errors
+    /// In words, when there is no such instance or group.
+    pub(crate) fn command(&self, name: Option<String>, command: Command) -> Result<(), String> {
+        let Some(driver) = &self.driver else {
+            return Err(self.problem.clone().map_or_else(
+                || "no VRRP instance is configured".to_owned(),
+                |problem| format!("VRRP does not run: {problem}"),
+            ));
+        };
+        let Some(name) = name else {
+            driver.command(None, command);
+            return Ok(());
+        };
+        // A group's members do everything together, so that any of them stands for all.
+        let group = self.config.groups.iter().find(|group| group.name == name);
+        let instance = match group.and_then(|group| group.members.first()) {
+            Some(first) => first.clone(),
+            None => name,
+        };
+        let mut names = self.config.instances.iter().map(|known| &known.name);
+        if names.any(|known| *known == instance) {
+            driver.command(Some(instance), command);
+            return Ok(());
+        }
+        let known: Vec<&str> = self
+            .config
+            .instances
+            .iter()
+            .map(|known| known.name.as_str())
+            .chain(self.config.groups.iter().map(|group| group.name.as_str()))
+            .collect();
+        Err(format!(
+            "no VRRP instance or sync group {instance:?}; there is: {}",
+            known.join(", ")
+        ))
+    }
+
+    /// Takes in what the driver says. Returns whether other addresses are here than before.
+    pub(crate) fn handle(&mut self, event: VrrpEvent) -> bool {
+        match event {
+            VrrpEvent::Log(event) if event.warning => {
+                warn!(instance = event.instance, "{}", event.text);
+            }
+            VrrpEvent::Log(event) => info!(instance = event.instance, "{}", event.text),
+            VrrpEvent::Notify {
+                group,
+                name,
+                state,
+                priority,
+            } => {
+                let mut instances = self.config.instances.iter();
+                let mut groups = self.config.groups.iter();
+                let notify = if group {
+                    groups.find(|it| it.name == name).map(|it| &it.notify)
+                } else {
+                    instances.find(|it| it.name == name).map(|it| &it.notify)
+                };
+                if let Some(notify) = notify {
+                    self.notifier.tell(notify, group, &name, state, priority);
+                }
+            }
+            VrrpEvent::Here(addresses) => {
+                return std::mem::replace(&mut self.here, addresses) != self.here;
+            }
+        }
+        false
+    }
+
+    /// Which services' checks rest: those that want it (`ha_suspend`) while their address is an instance's and not here.
+    pub(crate) fn suspended(&self, services: &[model::Service]) -> BTreeSet<ServiceKey> {
+        let virtual_ones: BTreeSet<IpAddr> = self
+            .config
+            .instances
+            .iter()
+            .flat_map(|instance| &instance.addresses)
+            .map(|address| address.addr)
+            .collect();
+        services
+            .iter()
+            .filter(|service| service.ha_suspend)
+            .map(|service| service.key)
+            .filter(|key| virtual_ones.contains(&key.addr) && !self.here.contains(&key.addr))
+            .collect()
+    }
+
+    /// How VRRP is; `None` where none is configured.
+    pub(crate) fn status(&self) -> Option<VrrpStatus> {
+        self.driver.as_ref().map(Vrrp::status)
+    }
+
+    /// What is configured.
+    pub(crate) fn config(&self) -> &model::Vrrp {
+        &self.config
+    }
+
+    /// Why VRRP does not run although it is configured.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Hands over to the other director, and runs the notify scripts of that.
+    pub(crate) async fn stop(mut self, mut events: mpsc::UnboundedReceiver<VrrpEvent>) {
+        if let Some(driver) = self.driver.take() {
+            let mut stopping = std::pin::pin!(driver.stop());
+            loop {
+                tokio::select! {
+                    () = &mut stopping => break,
+                    Some(event) = events.recv() => {
+                        self.handle(event);
+                    }
+                }
+            }
+        }
+        while let Ok(event) = events.try_recv() {
+            self.handle(event);
+        }
+        self.notifier.finish().await;
+    }
+}

@@ -47,7 +47,7 @@ pub const MARK: u8 = 0x66;
 pub const PROTOCOL: u8 = 101;
 
 /// What the alias (`IFLA_IFALIAS`, `ip link` shows it) of our macvlan interfaces begins with.
-pub const ALIAS: &str = "evenkeel vrrp";
+pub(crate) const ALIAS: &str = "evenkeel vrrp";
 
 /// The value of `IFA_PROTO` of the addresses that the daemon assigns for its services. They are never touched here.
 const SERVICE_MARK: u8 = 0x65;

@@ -99,7 +99,7 @@ impl Helpers {
         if let Err(error) = locked {
             note(format!(
                 "memory is not locked ({error}): a machine that swaps may delay adverts; \
-                 the capability CAP_SYS_RESOURCE or LimitMEMLOCK=infinity would allow it"
+                 the capability CAP_IPC_LOCK or LimitMEMLOCK=infinity would allow it"
             ));
         }
         let helped = realtime::prefer(Priority::Helpers);

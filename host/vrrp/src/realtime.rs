@@ -35,18 +35,20 @@ pub(crate) fn prefer(priority: Priority) -> Result<(), Errno> {
 /// Only where memory may be locked without limit: with a limit, an allocation that goes beyond it would fail later on.
 ///
 /// # Errors
-/// [`Errno::EPERM`]: there is a limit (`LimitMEMLOCK=infinity` in a systemd unit takes it away), or what the kernel said.
+/// Mostly [`Errno::EPERM`]: not allowed without limit (it takes `CAP_IPC_LOCK`, or `LimitMEMLOCK=infinity` in a systemd unit).
 pub(crate) fn lock_memory() -> Result<(), Errno> {
-    // Raising the limit needs CAP_SYS_RESOURCE; without it the limit stays what it is.
-    let _ = setrlimit(
-        Resource::RLIMIT_MEMLOCK,
-        libc::RLIM_INFINITY,
-        libc::RLIM_INFINITY,
-    );
-    let (soft, _) = getrlimit(Resource::RLIMIT_MEMLOCK)?;
-    if soft != libc::RLIM_INFINITY {
-        return Err(Errno::EPERM);
+    let (soft, hard) = getrlimit(Resource::RLIMIT_MEMLOCK)?;
+    if soft == libc::RLIM_INFINITY {
+        return lock_all();
     }
+    // While the limit is zero, locking succeeds for those only to whom limits do not apply (can_do_mlock of mm/mlock.c).
+    setrlimit(Resource::RLIMIT_MEMLOCK, 0, hard)?;
+    let result = lock_all();
+    setrlimit(Resource::RLIMIT_MEMLOCK, soft, hard)?;
+    result
+}
+
+fn lock_all() -> Result<(), Errno> {
     #[expect(unsafe_code, reason = "nix does not know MCL_ONFAULT")]
     // SAFETY: it only changes how the kernel treats our pages.
     let result =

@@ -235,11 +235,11 @@ fn with_keepalived(ours: &str, theirs: &str, addresses: &[&str]) -> Result<()> {
     wait_holder(&pair, &held, 1, SOON)?;
     let mut a = ours(200)?;
     wait_holder(&pair, &held, 0, SOON)?;
+    ensure!(!a.log().contains("warning"), "{}", a.log());
     // We die, and so does our link.
     net.a.link_down("eth0")?;
     a.kill9()?;
     wait_holder(&pair[1..], &held, 0, SOON)?;
-    ensure!(!a.log().contains("warning"), "{}", a.log());
     Ok(())
 }
 

@@ -92,6 +92,9 @@ impl Change {
             (Self::AddRoute(_), Errno::EINVAL) => {
                 "the kernel refuses it (is the source address one of this machine's?)".to_owned()
             }
+            (Self::LinkUp(_), Errno::EADDRINUSE) => {
+                "another interface has the same virtual MAC address (did another VRRP leave it?)".to_owned()
+            }
             (Self::AddRoute(_), Errno::ENETDOWN) => "its interface is down".to_owned(),
             (Self::AddAddress { address, .. }, Errno::EACCES | Errno::EPFNOSUPPORT | Errno::EOPNOTSUPP)
                 if address.addr.is_ipv6() =>

@@ -1,6 +1,6 @@
 //! What was there before the keeper, and what stays after it.
 
-use evenkeel_tests::isolated;
+use evenkeel_tests::{Keepalived, Lab, isolated, isolated_with};
 
 use super::*;
 use crate::keeper::remove_all;
@@ -88,6 +88,66 @@ fn virtual_addresses_that_another_implementation_left_go_and_others_stay() {
         eventually("it goes", || addresses("eth0") == set(["10.0.0.2/24"]));
         // Not where the configuration has it: not VRRP's.
         assert_eq!(addresses("eth1"), set(["10.0.0.9/32"]));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_a_keepalived_that_was_killed_leaves_goes_or_is_taken_over() {
+    const CONFIG: &str = "
+        vrrp_instance PLAIN {
+            interface eth0
+            virtual_router_id 51
+            virtual_ipaddress {
+                10.0.0.9/24 label eth0:9
+                10.0.0.8/24
+            }
+        }
+        vrrp_instance WITH_MAC {
+            interface eth0
+            virtual_router_id 52
+            use_vmac vrrp52
+            virtual_ipaddress {
+                10.3.0.9/24
+            }
+        }
+    ";
+    isolated_with(&[Keepalived::PROGRAM], || {
+        let lab = Lab::new()?;
+        let (director, other) = (lab.node("director")?, lab.node("other")?);
+        lab.cable(&director, "eth0", &other, "eth0")?;
+        director.add_address("eth0", "10.0.0.2/24")?;
+        let mut keepalived = Keepalived::new(&director, CONFIG)?;
+        keepalived.start()?;
+        director.enter(|| {
+            eventually("keepalived has its addresses", || {
+                addresses("eth0").contains("10.0.0.8/24")
+                    && addresses("vrrp52").contains("10.3.0.9/24")
+            });
+        })?;
+        keepalived.kill9()?;
+
+        director.enter(|| {
+            assert_eq!(addresses("vrrp52"), set(["10.3.0.9/24"]));
+            let plain = vec![
+                address("10.0.0.9/24", "eth0"),
+                address("10.0.0.8/24", "eth0"),
+            ];
+            let mut with_mac = instance("WITH_MAC", vec![address("10.3.0.9/24", "eth0")]);
+            with_mac.router_id = 52;
+            with_mac.virtual_mac = Some("vrrp52".to_owned());
+            let kept = Kept::looked(vec![instance("PLAIN", plain), with_mac]);
+            eventually("nothing is left", || {
+                addresses("eth0") == set(["10.0.0.2/24"]) && addresses("vrrp52").is_empty()
+            });
+            kept.hold("WITH_MAC");
+            assert_eq!(addresses("vrrp52"), set(["10.3.0.9/24"]));
+            kept.release("WITH_MAC");
+            kept.keeper.stop();
+            let links = ip_json("link show");
+            assert!(links.iter().all(|link| link["ifname"] != "vrrp52"));
+        })?;
         Ok(())
     })
     .unwrap();

@@ -208,3 +208,31 @@ fn a_macvlan_that_goes_with_its_interface_comes_back_with_it() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_virtual_mac_that_another_interface_has_is_a_problem_in_words() {
+    isolated(|| {
+        interface("eth0");
+        ip("link add link eth0 name left address 00:00:5e:00:01:33 type macvlan mode private");
+        ip("link set left up");
+        let mut four = instance("V", vec![address("10.0.0.9/24", "eth0")]);
+        four.virtual_mac = Some("vrrp51".to_owned());
+        let kept = Kept::looked(vec![four]);
+
+        kept.keeper.hold("V");
+
+        // Its address is there, and can be given up or announced; but nobody reaches it.
+        kept.wait(&held("V"));
+        assert_eq!(
+            kept.problem().unwrap(),
+            "cannot set up vrrp51: another interface has the same virtual MAC address \
+             (did another VRRP leave it?)"
+        );
+        ip("link del left");
+        assert_eq!(kept.problem(), None);
+        let up = link("vrrp51").unwrap();
+        assert!(up["flags"].as_array().unwrap().contains(&"UP".into()));
+        Ok(())
+    })
+    .unwrap();
+}

@@ -1,8 +1,17 @@
-//! When the network is told again where the addresses are: keepalived's schedule.
+//! When the network is told again where the addresses are: keepalived's schedule, and some rounds more.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::model::Announce;
+
+/// A round each so long after the first ones: a switch's port may not forward yet when they are sent.
+const SOON: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_millis(1000),
+    Duration::from_millis(2000),
+];
 
 /// What is to come after the first rounds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +20,8 @@ pub(super) struct Schedule {
     once: Option<(Instant, u32)>,
     /// From time to time.
     refresh: Option<Instant>,
+    /// A round at each of these.
+    soon: VecDeque<Instant>,
 }
 
 impl Schedule {
@@ -23,6 +34,7 @@ impl Schedule {
     ) {
         self.once = (!delay.is_zero()).then_some((now + delay, rounds));
         self.refresh = refresh.map(|every| now + every);
+        self.soon = SOON.map(|after| now + after).into();
     }
 
     /// After a lower advert was heard. A repetition that is due sooner stays.
@@ -38,7 +50,10 @@ impl Schedule {
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
         let once = self.once.map(|(at, _)| at);
-        [once, self.refresh].into_iter().flatten().min()
+        [once, self.refresh, self.soon.front().copied()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The rounds that are due.
@@ -49,6 +64,10 @@ impl Schedule {
         {
             self.once = None;
             due.push(rounds);
+        }
+        if self.soon.front().is_some_and(|at| *at <= now) {
+            self.soon.retain(|at| *at > now);
+            due.push(1);
         }
         if self.refresh.is_some_and(|at| at <= now) {
             self.refresh = config.refresh.map(|every| now + every);
@@ -81,9 +100,10 @@ mod tests {
         let due: Vec<_> = [4, 5, 6, 59, 60, 119, 120]
             .map(|seconds| schedule.due(at(seconds), &config))
             .into();
+        // Whoever asks late gets what was due soon at once.
         assert_eq!(
             due,
-            [vec![], vec![5], vec![], vec![], vec![2], vec![], vec![2]]
+            [vec![1], vec![5], vec![], vec![], vec![2], vec![], vec![2]]
         );
         assert_eq!(schedule.poll_at(), Some(at(180)));
         schedule.clear();
@@ -91,10 +111,29 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_that_is_not_ready_yet_is_told_again_soon() {
+        let mut schedule = Schedule::default();
+        let begin = start();
+        schedule.begin(Duration::from_secs(5), 5, None, begin);
+        let mut after = Vec::new();
+        while let Some(at) = schedule.poll_at() {
+            after.push((
+                (at - begin).as_millis(),
+                schedule.due(at, &Announce::default()),
+            ));
+        }
+        let rounds = [(100, 1), (300, 1), (1000, 1), (2000, 1), (5000, 5)];
+        assert_eq!(after, rounds.map(|(at, rounds)| (at, vec![rounds])));
+    }
+
+    #[test]
     fn a_delay_of_zero_means_never_again() {
         let mut schedule = Schedule::default();
-        schedule.begin(Duration::ZERO, 5, None, start());
         schedule.after_lower(Duration::ZERO, 5, start());
         assert_eq!(schedule.poll_at(), None);
+        schedule.begin(Duration::ZERO, 5, None, start());
+        while let Some(at) = schedule.poll_at() {
+            assert_eq!(schedule.due(at, &Announce::default()), [1]);
+        }
     }
 }

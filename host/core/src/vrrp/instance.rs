@@ -12,6 +12,9 @@ use crate::model::{Family, VrrpInstance, VrrpVersion};
 
 /// The most that a hand-over at the daemon's end may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// What a router that was in fault waits at least: an interface says that it is up before the switch behind it forwards, and the
+/// Linux bridge, for one, takes up to a second.
+const LINK_SETTLES: Duration = Duration::from_secs(1);
 /// Where multicast adverts go (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
 const GROUP_V4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 18));
 const GROUP_V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
@@ -59,6 +62,8 @@ pub(super) struct Instance {
     held: bool,
     schedule: Schedule,
     last_sent: Option<Instant>,
+    /// When the network was told again because another master was heard.
+    disputed: Option<Instant>,
     pub(super) mismatches: Mismatches,
     pub(super) counters: Counters,
     /// The daemon ends, and this instance is done.
@@ -86,6 +91,7 @@ impl Instance {
             held: false,
             schedule: Schedule::default(),
             last_sent: None,
+            disputed: None,
             mismatches: Mismatches::default(),
             counters: Counters::default(),
             stopped: false,
@@ -284,8 +290,12 @@ impl Instance {
     pub(super) fn recover(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.master = None;
         self.lower_since = None;
+        let was_told = !self.untold;
         self.enter(State::Backup, now, out);
         self.listen(now);
+        if was_told {
+            self.timer = self.timer.max(Some(now + LINK_SETTLES));
+        }
         if self.priority == 255 {
             // RFC 9568 section 6.4.1: the owner is master at once.
             self.timer = None;
@@ -400,7 +410,13 @@ impl Instance {
         self.kept = Some(Kept::HandingOver(now + wait));
         self.timer = None;
         self.wants = false;
-        self.enter(State::Backup, now, out);
+        if stopping {
+            // The next that is told is the stop.
+            self.state = State::Backup;
+            self.since = now;
+        } else {
+            self.enter(State::Backup, now, out);
+        }
     }
 
     /// From master to backup because another router is master.
@@ -577,18 +593,19 @@ impl Instance {
             return true;
         }
         // It learns at once that we are here, and so does whoever believed it. Bounded, whatever is received.
-        let gap = self.spec.advert_interval / 8;
-        if self.last_sent.is_none_or(|at| now >= at + gap) {
+        let interval = self.spec.advert_interval;
+        if self.last_sent.is_none_or(|at| now >= at + interval / 8) {
             self.advertise(now, out);
-            if self.held {
-                let announce = self.spec.announce;
-                self.announce(announce.lower_priority_repeat, out);
-                self.schedule.after_lower(
-                    announce.lower_priority_delay,
-                    announce.lower_priority_repeat,
-                    now,
-                );
-            }
+        }
+        if self.held && self.disputed.is_none_or(|at| now >= at + interval) {
+            self.disputed = Some(now);
+            let announce = self.spec.announce;
+            self.announce(announce.lower_priority_repeat, out);
+            self.schedule.after_lower(
+                announce.lower_priority_delay,
+                announce.lower_priority_repeat,
+                now,
+            );
         }
         false
     }

@@ -103,7 +103,7 @@ impl Notes {
     pub(super) fn add(&mut self, kind: Kind, place: Place, keyword: &str, text: impl Into<String>) {
         let note = Note {
             kind,
-            file: self.file(place).to_owned(),
+            file: printable(self.file(place)),
             line: place.line,
             column: place.column,
             keyword: printable(keyword),

@@ -1,1 +1,9 @@
 //! Whole configurations.
+
+mod article;
+mod every_keyword;
+mod fixture;
+mod robust;
+mod services;
+mod text;
+mod vrrp;

@@ -25,7 +25,7 @@ impl Translator<'_> {
             self.set(table, key, value, from);
             return self.changed(from, "it needs a shell, so that /bin/sh -c runs it");
         }
-        match shlex::split(text) {
+        match split(text) {
             Some(words) if words.first().is_some_and(|word| !word.is_empty()) => {
                 let plain = |word: &String| !word.contains([' ', '\'', '"', '\\', '#']);
                 let value = if words.iter().all(|word| plain(word) && !word.is_empty()) {
@@ -40,6 +40,32 @@ impl Translator<'_> {
             None => self.wrong(from, "a quote or a backslash in the command has no end"),
         }
     }
+}
+
+/// The words of a command: quotes hold spaces together, a backslash takes the meaning of the next character. Unlike in a shell, a
+/// `#` begins no comment. `None` if a quote or a backslash has no end.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (Some(open), c) if open == c => quote = None,
+            (None | Some('"'), '\\') => {
+                let next = chars.next()?;
+                word.get_or_insert_default().push(next);
+            }
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
 }
 
 /// Whether a command has what only a shell understands, outside of quotes.
@@ -64,6 +90,18 @@ fn needs_a_shell(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_split_at_spaces_that_are_not_quoted() {
+        let words = |text| split(text).unwrap_or_default();
+        assert_eq!(
+            words("/bin/x  a 'b c' d\\ e \"f \\\" g\""),
+            ["/bin/x", "a", "b c", "d e", "f \" g"]
+        );
+        assert_eq!(words("/bin/x #1 ''"), ["/bin/x", "#1", ""]);
+        assert_eq!(split("/bin/x 'a"), None);
+        assert_eq!(split("/bin/x \\"), None);
+    }
 
     #[test]
     fn redirections_and_pipes_need_a_shell_unless_they_are_quoted() {

@@ -1,5 +1,6 @@
 //! `vrrp_instance`.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub(super) struct Instance {
     auth_pass: Option<Statement>,
     nopreempt: Option<Statement>,
     preempt_delay: Option<Statement>,
+    /// What is tracked so far.
+    tracked: BTreeSet<String>,
     /// The statement that says `state MASTER`.
     master: Option<Statement>,
 }
@@ -82,6 +85,7 @@ impl Translator<'_> {
             auth_pass: None,
             nopreempt: None,
             preempt_delay: None,
+            tracked: BTreeSet::new(),
             master: None,
         };
         if statement.block.is_none() {
@@ -94,9 +98,9 @@ impl Translator<'_> {
                 self.unknown(inner, &mut instance.table, words, TRANSLATED);
             }
         }
-        if let Some(items) = self.tracked_by_groups.get(name) {
-            instance.table.extend("track", items.clone(), &place);
-        }
+        let of_group = self.tracked_by_groups.get(name).cloned();
+        let of_group = self.each_once(of_group.unwrap_or_default(), &mut instance.tracked);
+        instance.table.extend("track", of_group, &place);
         self.complete(statement, &mut instance);
         instance.table.remarks(statement.tail());
         let Instance {
@@ -164,6 +168,7 @@ impl Translator<'_> {
             "unicast_peer" => self.peers(inner, table),
             keyword if TRACKS.contains(&keyword) => {
                 let items = self.tracks(inner, weightless);
+                let items = self.each_once(items, &mut to.tracked);
                 table.extend("track", items, &Source::statement(inner));
             }
             _ => {
@@ -360,16 +365,15 @@ impl Translator<'_> {
                 value::show(held),
                 Source::statement(&from),
             );
-            let what = if version == 2 {
+            let shown = value::show(held);
+            let what = if held == Duration::from_secs(1) && written > Duration::from_secs(2) {
+                format!("{shown}, as keepalived takes what is not from 0.01 to 255 s")
+            } else if version == 2 {
                 format!(
-                    "{}: version 2 has whole seconds only, up to 255; for shorter times set version = 3 on all directors",
-                    value::show(held)
+                    "{shown}: version 2 has whole seconds only; for shorter times set version = 3 on all directors"
                 )
             } else {
-                format!(
-                    "{}: version 3 has steps of 10 ms, up to 40.95 s",
-                    value::show(held)
-                )
+                format!("{shown}: version 3 has steps of 10 ms, up to 40.95 s")
             };
             self.changed(&from, &what);
         }

@@ -7,7 +7,7 @@ use super::check::Inherited;
 use crate::keepalived::document::{Source, Table, quote};
 use crate::keepalived::keywords;
 use crate::keepalived::note::Kind;
-use crate::keepalived::tree::{Statement, Word};
+use crate::keepalived::tree::{Comment, Statement, Word};
 
 /// keepalived's schedulers for which a plugin is shipped, with the plugin's name.
 const SHIPPED: &[(&str, &str)] = &[("rr", "rr"), ("wrr", "wrr")];
@@ -236,7 +236,13 @@ impl Translator<'_> {
     fn defaults(&mut self, statement: &Statement, to: &mut Service<'_>) {
         if !to.table.has("scheduler") {
             let plugin = self.plugin(statement, DEFAULT);
-            to.table.otherwise("scheduler", quote(plugin));
+            let place = statement.place();
+            let text = format!("in place of keepalived's default, {DEFAULT}");
+            let from = Source {
+                trail: vec![Comment { text, place }],
+                ..Source::place(place)
+            };
+            to.table.set("scheduler", quote(plugin), from);
         }
         if !to.table.has("protocol") {
             to.table.otherwise("protocol", quote("udp"));

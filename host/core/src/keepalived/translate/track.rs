@@ -1,5 +1,7 @@
 //! `track_interface`, `track_script`, `track_process` and `track_file` of an instance or a sync group.
 
+use std::collections::BTreeSet;
+
 use super::Translator;
 use crate::keepalived::document::{Item, Source, inline, quote};
 use crate::keepalived::note::Kind;
@@ -40,6 +42,26 @@ impl Translator<'_> {
         }
         items.extend(block.tail().iter().cloned().map(Item::Remark));
         items
+    }
+
+    /// Leaves out what is tracked already.
+    pub(super) fn each_once(&mut self, items: Vec<Item>, seen: &mut BTreeSet<String>) -> Vec<Item> {
+        let mut once = Vec::with_capacity(items.len());
+        for item in items {
+            if let Item::Element(text, from) = &item {
+                let what = text.split(", weight = ").next().unwrap_or_default();
+                let what = what.trim_end_matches(" }").trim_start_matches("{ ");
+                if !seen.insert(what.to_owned()) {
+                    if let Some(place) = from.place {
+                        let text = format!("{what}: the instance tracks it already");
+                        self.notes.add(Kind::NotCarried, place, "track", text);
+                    }
+                    continue;
+                }
+            }
+            once.push(item);
+        }
+        once
     }
 
     fn track(&mut self, keyword: &str, line: &Statement, weightless: bool) -> Option<String> {

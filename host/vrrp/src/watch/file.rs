@@ -1,5 +1,6 @@
 //! A file with a number in it.
 
+use std::ffi::OsStr;
 use std::io::{ErrorKind, Read as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use evenkeel_core::model::Tracked;
 use evenkeel_core::vrrp::Reading;
+use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -51,7 +53,7 @@ pub(super) async fn watch(path: PathBuf, readings: Readings) {
             }
         }
         // Whether it changed or not, it is read again.
-        let _ = tokio::time::timeout(LOOK, changes.next()).await;
+        let _ = tokio::time::timeout(LOOK, changes.next(path.file_name())).await;
         if changes.0.is_none() {
             changes = Changes::of(&path);
         }
@@ -140,25 +142,34 @@ impl Changes {
         Self(open())
     }
 
-    /// Waits for one. Cancel-safe.
-    async fn next(&mut self) {
-        let Some(inotify) = &self.0 else {
-            return std::future::pending().await;
-        };
-        let Ok(mut ready) = inotify.readable().await else {
-            self.0 = None;
-            return;
-        };
-        let events = inotify.get_ref().0.read_events();
-        ready.clear_ready();
-        let gone =
-            AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_IGNORED;
-        let lost = match &events {
-            Ok(events) => events.iter().any(|event| event.mask.intersects(gone)),
-            Err(error) => *error != nix::errno::Errno::EAGAIN,
-        };
-        if lost {
-            self.0 = None;
+    /// Waits for one that concerns the file of that name; others in its directory may change all the time. Cancel-safe.
+    async fn next(&mut self, name: Option<&OsStr>) {
+        loop {
+            let Some(inotify) = &self.0 else {
+                return std::future::pending().await;
+            };
+            let Ok(mut ready) = inotify.readable().await else {
+                self.0 = None;
+                return;
+            };
+            let events = inotify.get_ref().0.read_events();
+            ready.clear_ready();
+            let gone = AddWatchFlags::IN_DELETE_SELF
+                | AddWatchFlags::IN_MOVE_SELF
+                | AddWatchFlags::IN_IGNORED
+                | AddWatchFlags::IN_Q_OVERFLOW;
+            match events {
+                Ok(events) if events.iter().any(|event| event.mask.intersects(gone)) => {
+                    self.0 = None;
+                    return;
+                }
+                Ok(events) if events.iter().any(|event| event.name.as_deref() == name) => return,
+                Ok(_) | Err(Errno::EAGAIN) => {}
+                Err(_) => {
+                    self.0 = None;
+                    return;
+                }
+            }
         }
     }
 }

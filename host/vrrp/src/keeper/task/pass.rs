@@ -23,6 +23,8 @@ struct Outcome {
     failed: Vec<(Step, Errno)>,
     /// By instance.
     problems: BTreeMap<String, Vec<String>>,
+    /// Instances that got an address, and were not told of it yet.
+    added: BTreeSet<String>,
     /// Problems of what belongs to no instance.
     orphans: Vec<String>,
     /// For the log.
@@ -64,7 +66,7 @@ impl Task {
             }
             let steps = untried(plan, &outcome);
             if steps.is_empty() {
-                self.tell_done(&outcome, &[]);
+                self.tell_done(&mut outcome);
                 break;
             }
             self.carry_out(steps, &mut outcome).await;
@@ -80,11 +82,15 @@ impl Task {
             match result {
                 Err(error) if !step.change.is_done_anyway(error) => {
                     outcome.failed.push((step.clone(), error));
+                    continue;
                 }
                 _ => outcome.notes.extend(self.note(step)),
             }
+            if matches!(step.change, Change::AddAddress { .. }) {
+                outcome.added.extend(step.instance.clone());
+            }
         }
-        self.tell_done(outcome, &steps);
+        self.tell_done(outcome);
 
         let before = std::mem::take(&mut self.machine);
         self.look().await;
@@ -115,17 +121,16 @@ impl Task {
     }
 
     /// Answers, as soon as possible, what is done without a hitch; and tells of addresses that were put back.
-    fn tell_done(&mut self, outcome: &Outcome, steps: &[Step]) {
+    fn tell_done(&mut self, outcome: &mut Outcome) {
         for (name, seat) in &mut self.seats {
-            let its = |step: &Step| step.instance.as_deref() == Some(name);
-            if outcome.failed.iter().any(|(step, _)| its(step)) {
+            let its = |(step, _): &(Step, Errno)| step.instance.as_deref() == Some(name);
+            if outcome.failed.iter().any(its) {
                 continue;
             }
-            let added = |step: &Step| matches!(step.change, Change::AddAddress { .. }) && its(step);
             let whole = !outcome.problems.contains_key(name);
             let instance = name.clone();
             match seat.standing {
-                Standing::Held if whole && (seat.asked || steps.iter().any(added)) => {
+                Standing::Held if whole && (seat.asked | outcome.added.remove(name)) => {
                     (self.reports)(KeeperReport::Held { instance });
                 }
                 Standing::Absent if seat.asked => {
@@ -171,7 +176,8 @@ impl Task {
             let here = |wanted: &Wanted<Address>| is_here(&self.machine, &wanted.what);
             let mut addresses = desired.addresses.iter().filter(its).peekable();
             let some = addresses.peek().is_none() || addresses.any(here);
-            if seat.asked && seat.standing == Standing::Held && some {
+            let due = seat.asked || outcome.added.contains(name);
+            if due && seat.standing == Standing::Held && some {
                 seat.asked = false;
                 (self.reports)(KeeperReport::Held {
                     instance: name.clone(),

@@ -124,6 +124,10 @@ fn what_cannot_be_added_is_told_and_the_rest_is_held() {
             "10.1.0.9/24 cannot be added: no interface \"nowhere\"; there is: lo, eth0-far, eth0"
         );
         assert_eq!(addresses("eth0"), set(["10.0.0.9/24"]));
+        // What is there is put back, and told, as if it were all.
+        ip("addr del 10.0.0.9/24 dev eth0");
+        kept.wait(&held("V"));
+        assert_eq!(addresses("eth0"), set(["10.0.0.9/24"]));
         kept.release("V");
         assert_eq!(kept.problem(), None);
         Ok(())

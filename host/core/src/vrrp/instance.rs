@@ -421,6 +421,9 @@ impl Instance {
 
     /// From master to backup because another router is master.
     pub(super) fn yield_to_other(&mut self, now: Instant, out: &mut Vec<Output>) {
+        // A last advert: the other router does not know otherwise that there were two, and that the network may believe this one.
+        // One that hears a lower advert tells the network again (so does keepalived).
+        self.send(self.priority, now, out);
         self.let_go(out);
         self.enter(State::Backup, now, out);
         self.listen(now);

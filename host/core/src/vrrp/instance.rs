@@ -99,6 +99,11 @@ impl Instance {
         }
     }
 
+    /// For how long it has been in its state.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
     pub(super) fn priority(&self) -> u8 {
         self.priority
     }
@@ -619,7 +624,7 @@ impl Instance {
         InstanceReport {
             name: self.spec.name.clone(),
             state: self.state,
-            since: now.saturating_duration_since(self.since),
+            since: self.age(now),
             holding: self.state == State::Master || self.kept.is_some(),
             resigned: self.resigned,
             priority: self.priority,

@@ -234,10 +234,16 @@ impl Check<'_> {
             self.fits(&[Kind::Equal]);
         }
         if self.instance.state == State::Master {
-            let after = self.instance.spec.advert_interval.max(advert.interval) * 3;
+            // One that has just become master is heard by the old one only now, and that is as it should be.
+            let while_settling = self.instance.spec.advert_interval.max(advert.interval) * 3;
+            let after = if self.instance.age(self.now) > while_settling {
+                Duration::ZERO
+            } else {
+                while_settling
+            };
             let theirs = advert.priority;
             self.tell_after(Kind::TwoMasters, after, || {
-                format!("{from} is master, too, with priority {theirs} against our {own}, and goes on: it does not hear us, or drops our adverts; look for a firewall on the way (IP protocol 112), and at its log")
+                format!("{from} is master, too, with priority {theirs} against our {own}: it did not hear us, or drops our adverts; look for a firewall on the way (IP protocol 112), and at its log")
             });
         } else {
             self.fits(&[Kind::TwoMasters]);

@@ -24,6 +24,8 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Lab {
     dir: PathBuf,
+    /// The number of the next cable's first end.
+    cables: AtomicU32,
 }
 
 /// One machine of a lab: a network namespace. Clones are the same machine.
@@ -53,7 +55,10 @@ impl Lab {
             "a Lab exists only in a private world: see evenkeel_tests::isolated"
         );
         ip(&["link", "set", "lo", "up"])?;
-        Ok(Self { dir: DIR.into() })
+        Ok(Self {
+            dir: DIR.into(),
+            cables: AtomicU32::new(100),
+        })
     }
 
     /// A directory that goes when the private world goes.
@@ -94,20 +99,13 @@ impl Lab {
     /// # Errors
     /// When an interface of that name exists.
     pub fn cable(&self, a: &Node, a_end: &str, b: &Node, b_end: &str) -> Result<()> {
-        ip(&[
-            "-n",
-            a.name(),
-            "link",
-            "add",
-            a_end,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            b_end,
-            "netns",
-            b.name(),
-        ])?;
+        // When both ends happen to have one number, the kernel notices a change of carrier up to a second later
+        // (`linkwatch_urgent_event` in net/core/link_watch.c): a switch would drop frames for so long.
+        let number = self.cables.fetch_add(2, Ordering::Relaxed);
+        let [a_number, b_number] = [number, number + 1].map(|it| it.to_string());
+        let first = ["-n", a.name(), "link", "add", a_end, "index", &a_number];
+        let second = ["peer", "name", b_end, "index", &b_number, "netns", b.name()];
+        ip(&[first.as_slice(), &["type", "veth"], &second].concat())?;
         a.remember_cable(a_end, b, b_end);
         b.remember_cable(b_end, a, a_end);
         a.link_up(a_end)?;

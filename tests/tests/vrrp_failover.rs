@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_tests::{Article, Client, Ping, Watch, isolated};
+use support::PATIENCE;
 use support::pair::{BACKUP, MASTER, PRIORITIES, Pair, web};
 use support::vrrp::Instance;
 
@@ -19,8 +20,10 @@ fn one_director_has_both_addresses_and_the_other_takes_over_when_it_dies() -> Re
     isolated(|| {
         let mut pair = Pair::of(Instance::v3)?;
         assert_eq!(pair.report(MASTER)?["state"], "master");
-        assert_eq!(pair.report(BACKUP)?["state"], "backup");
-        assert_eq!(pair.report(BACKUP)?["master"], "10.10.54.155");
+        pair.directors[BACKUP].wait_status("it knows the master", PATIENCE, |status| {
+            let report = &status["vrrp"]["instances"][0];
+            report["state"] == "backup" && report["master"] == "10.10.54.155"
+        })?;
         pair.serves(10)?;
         // The rules are there before the addresses.
         let rules = pair.nodes[BACKUP].run("nft", &["list", "table", "inet", "evenkeel"])?;

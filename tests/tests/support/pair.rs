@@ -103,7 +103,25 @@ impl Pair {
     /// Asks a number of times through the service.
     pub(crate) fn serves(&self, times: usize) -> Result<()> {
         let answers = Client::new(&self.net.client).ask_times(self.net.vip(80), times);
-        answers.map(drop).with_context(|| self.logs())
+        answers
+            .map(drop)
+            .with_context(|| self.neighbours() + &self.logs())
+    }
+
+    /// Whom everyone takes for whom.
+    fn neighbours(&self) -> String {
+        let net = &self.net;
+        let everyone = [&net.client, &self.nodes[0], &self.nodes[1]].into_iter();
+        everyone
+            .chain(&net.servers)
+            .map(|node| {
+                let shown = node.run("ip", &["neigh", "show"]).unwrap_or_default();
+                let links = node
+                    .run("ip", &["-brief", "link", "show"])
+                    .unwrap_or_default();
+                format!("{}:\n{shown}{links}", node.name())
+            })
+            .collect()
     }
 
     /// Ends a director as a power cut would: addresses and rules stay on it, but nothing hears from it.

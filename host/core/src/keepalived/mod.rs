@@ -69,7 +69,7 @@ pub fn translate(file: &str, bytes: &[u8], id: Option<&str>, load: &mut Load<'_>
 }
 
 /// Whether a configuration file is one of keepalived's, and not Evenkeel's own. It is told by what is in it: the first word is one
-/// that begins a block there. Where that says nothing (an empty file), the name does: `.conf`.
+/// that begins a block there. Where that says nothing (an empty file, a slip in the first word), the name does: `.conf`.
 #[must_use]
 pub fn is_keepalived(file: &str, bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
@@ -77,16 +77,16 @@ pub fn is_keepalived(file: &str, bytes: &[u8]) -> bool {
     let mut lines = lines
         .map(|line| line.trim_matches(source::is_space))
         .filter(|line| !line.is_empty() && !line.starts_with(['#', '!']));
+    let by_name = file.ends_with(".conf");
     let Some(first) = lines.next() else {
-        return file.ends_with(".conf");
+        return by_name;
     };
     let word = first
         .split(|c| source::is_space(c) || c == '{')
         .next()
         .unwrap_or_default();
     let rest = first.strip_prefix(word).unwrap_or_default();
-    if rest.trim_start_matches(source::is_space).starts_with('=') {
-        return false;
-    }
-    keywords::is_top(word) || word.starts_with(['$', '@', '~'])
+    let is_key = rest.trim_start_matches(source::is_space).starts_with('=');
+    let keyword = keywords::is_top(word) || word.starts_with(['$', '@', '~']);
+    !is_key && (keyword || (by_name && !first.starts_with('[') && !word.contains('=')))
 }

@@ -143,10 +143,7 @@ pub(in crate::keepalived) const GROUP: Words = &[
 /// In `vrrp_script`.
 pub(in crate::keepalived) const SCRIPT: Words = &[
     ("user", USER),
-    (
-        "init_fail",
-        "a script counts as well until it has failed `fall` times",
-    ),
+    ("init_fail", "the first result of a script counts at once"),
     (
         "reverse",
         "write a command that fails when this one succeeds",

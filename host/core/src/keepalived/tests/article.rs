@@ -147,4 +147,9 @@ fn a_file_is_keepaliveds_by_what_is_in_it() {
         assert!(!is_keepalived("evenkeel.toml", text.as_bytes()), "{text}");
     }
     assert!(is_keepalived("keepalived.conf", b"# nothing\n"));
+    // A slip in the first word is to be reported as one.
+    assert!(is_keepalived("keepalived.conf", b"vrrp_instnce a {\n"));
+    for text in ["[[vrrp]]\n", "resync = \"1s\"\n", "resync=\"1s\"\n"] {
+        assert!(!is_keepalived("evenkeel.conf", text.as_bytes()), "{text}");
+    }
 }

@@ -1,8 +1,9 @@
 //! Interfaces that carry a virtual MAC address (RFC 9568 section 7.3).
 //!
 //! An interface and the macvlan on it are on one wire, so an ARP request reaches both. `arp_ignore` = 1 on both makes each answer
-//! for its own addresses only, with its own MAC address. What it was on the interface before is kept in the macvlan's alias,
-//! where a later process finds it, and set again when the last macvlan goes.
+//! for its own addresses only, with its own MAC address. `arp_announce` = 2 on the interface keeps it from asking for its neighbours
+//! in the name of a virtual address, which it sends packets from: they would learn its own MAC address for it. What they were on
+//! the interface before is kept in the macvlan's alias, where a later process finds it, and set again when the last macvlan goes.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -17,6 +18,9 @@ use super::desired::Macvlan;
 use super::machine::{Link, Machine};
 use super::netlink::Netlink;
 use super::{ALIAS, messages};
+
+/// Settings of the interface below (`net.ipv4.conf`), with what they become where they are 0.
+const BELOW: [(&str, &str); 2] = [("arp_ignore", "1"), ("arp_announce", "2")];
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -74,7 +78,7 @@ pub(super) async fn prepare(netlink: &Netlink, machine: &Machine, wanted: &[Macv
     prepared
 }
 
-/// Removes interfaces, and sets `arp_ignore` of what they were on as it was, unless others of ours are still on it.
+/// Removes interfaces, and sets the settings of what they were on as they were, unless others of ours are still on it.
 /// Returns those that could not be removed.
 pub(super) async fn remove(
     netlink: &Netlink,
@@ -99,11 +103,13 @@ pub(super) async fn remove(
             it.ours() && it.base == link.base && !indices.contains(other)
         };
         let base = link.base.and_then(|base| machine.links.get(&base));
-        if let (Some(base), Some(before)) = (base, arp_ignore_before(link))
+        if let Some(base) = base
             && !machine.links.iter().any(stays)
         {
-            // The interface may have gone, and its settings with it.
-            let _ = write("ipv4", &base.name, "arp_ignore", &before);
+            for (key, before) in Before::told_by(link).0 {
+                // The interface may have gone, and its settings with it.
+                let _ = write("ipv4", &base.name, key, &before);
+            }
         }
     }
     failures
@@ -155,14 +161,11 @@ async fn set_up(
     write("ipv4", name, "rp_filter", "2")?;
     let base = machine.index(&macvlan.base);
     let sibling = |link: &&Link| link.ours() && link.base == base && link.name != *name;
-    let before = match machine.links.values().find(sibling).map(arp_ignore_before) {
-        Some(before) => before,
-        None => read("ipv4", &macvlan.base, "arp_ignore"),
+    let before = match machine.links.values().find(sibling) {
+        Some(sibling) => Before::told_by(sibling),
+        None => Before::of(&macvlan.base),
     };
-    let alias = match &before {
-        Some(before) => format!("{ALIAS}; arp_ignore of {} was {before}", macvlan.base),
-        None => ALIAS.to_owned(),
-    };
+    let alias = before.alias(&macvlan.base);
     // The alias first: whoever finds the interface has to know what to undo.
     let message = LinkUnspec::new_with_index(index)
         .append_extra_attribute(LinkAttribute::IfAlias(alias))
@@ -170,16 +173,48 @@ async fn set_up(
     for result in netlink.send(vec![messages::set_link(message)]).await {
         result.map_err(|error| error.desc().to_owned())?;
     }
-    if before.as_deref() == Some("0") {
-        write("ipv4", &macvlan.base, "arp_ignore", "1")?;
+    for (key, value) in BELOW {
+        if before.0.iter().any(|(it, was)| *it == key && was == "0") {
+            write("ipv4", &macvlan.base, key, value)?;
+        }
     }
     Ok(())
 }
 
-/// What its alias says.
-fn arp_ignore_before(link: &Link) -> Option<String> {
-    let (_, before) = link.alias.as_deref()?.rsplit_once(" was ")?;
-    before.parse::<u8>().ok().map(|number| number.to_string())
+/// What the settings of the interface below were.
+struct Before(Vec<(&'static str, String)>);
+
+impl Before {
+    fn of(interface: &str) -> Self {
+        let keys = BELOW.iter().map(|(key, _)| *key);
+        Self(
+            keys.filter_map(|key| Some((key, read("ipv4", interface, key)?)))
+                .collect(),
+        )
+    }
+
+    /// `evenkeel vrrp; eth0 had arp_ignore=0 arp_announce=0`
+    fn alias(&self, interface: &str) -> String {
+        let mut alias = ALIAS.to_owned();
+        for (position, (key, value)) in self.0.iter().enumerate() {
+            if position == 0 {
+                alias.push_str(&format!("; {interface} had"));
+            }
+            alias.push_str(&format!(" {key}={value}"));
+        }
+        alias
+    }
+
+    fn told_by(link: &Link) -> Self {
+        let words = link.alias.iter().flat_map(|alias| alias.split_whitespace());
+        let told = words.filter_map(|word| word.split_once('='));
+        let known = told.filter_map(|(key, value)| {
+            let (key, _) = BELOW.iter().find(|(known, _)| *known == key)?;
+            let number: u8 = value.parse().ok()?;
+            Some((*key, number.to_string()))
+        });
+        Self(known.collect())
+    }
 }
 
 fn path(family: &str, interface: &str, key: &str) -> PathBuf {

@@ -272,6 +272,8 @@ fn flush_removes_whatever_carries_our_marks_and_nothing_else() {
         assert_eq!(ip_json("link show").len(), 3);
         let arp_ignore = std::fs::read_to_string("/proc/sys/net/ipv4/conf/eth0/arp_ignore")?;
         assert_eq!(arp_ignore.trim(), "0");
+        let arp_announce = std::fs::read_to_string("/proc/sys/net/ipv4/conf/eth0/arp_announce")?;
+        assert_eq!(arp_announce.trim(), "0");
         Ok(())
     })
     .unwrap();

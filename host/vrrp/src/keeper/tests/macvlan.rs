@@ -42,7 +42,10 @@ fn a_macvlan_with_the_virtual_mac_carries_the_addresses_and_is_down_while_it_doe
         assert_eq!(made["address"], "00:00:5e:00:01:33");
         assert_eq!(made["link"], "eth0");
         assert_eq!(made["linkinfo"]["info_data"]["mode"], "private");
-        assert_eq!(made["ifalias"], "evenkeel vrrp; arp_ignore of eth0 was 0");
+        assert_eq!(
+            made["ifalias"],
+            "evenkeel vrrp; eth0 had arp_ignore=0 arp_announce=0"
+        );
         assert_eq!(made["operstate"], "DOWN");
         kept.hold("V");
 
@@ -69,6 +72,7 @@ fn a_macvlan_with_the_virtual_mac_carries_the_addresses_and_is_down_while_it_doe
         kept.keeper.stop();
         assert_eq!(link("vrrp51"), None);
         assert_eq!(setting("ipv4/conf/eth0/arp_ignore"), "0");
+        assert_eq!(setting("ipv4/conf/eth0/arp_announce"), "0");
         Ok(())
     })
     .unwrap();
@@ -155,6 +159,9 @@ fn arp_ignore_is_set_back_when_the_last_macvlan_goes() {
             link("first").is_some() && link("second").is_some()
         });
         eventually("it is set", || setting("ipv4/conf/eth0/arp_ignore") == "1");
+        eventually("it is set, too", || {
+            setting("ipv4/conf/eth0/arp_announce") == "2"
+        });
 
         kept.configure(vec![first]);
         eventually("one is gone", || link("second").is_none());

@@ -76,7 +76,11 @@ impl Teller {
     }
 }
 
-/// `1.23 s`.
+/// `1.23 s`, `69 ms`.
 pub(crate) fn seconds(duration: Duration) -> String {
-    format!("{:.2} s", duration.as_secs_f64())
+    if duration < Duration::from_secs(1) {
+        format!("{:.0} ms", duration.as_secs_f64() * 1e3)
+    } else {
+        format!("{:.2} s", duration.as_secs_f64())
+    }
 }

@@ -73,20 +73,20 @@ pub(crate) fn tables(rows: &BTreeMap<(Interval, Event), Row>) {
     if watched.peek().is_some() {
         println!("\nConnections through Evenkeel's service during planned handovers");
         println!(
-            "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>17} | {:>8}",
-            "interval", "event", "attempts", "lost", "sent anew", "broken afterwards", "longest"
+            "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>8} | {:>20}",
+            "interval", "event", "attempts", "lost", "sent anew", "longest", "open ones that ended"
         );
     }
     for ((interval, event), seen) in watched {
         println!(
-            "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>17} | {:>8}",
+            "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>8} | {:>20}",
             interval.name(),
             event.name(),
             seen.attempts,
             seen.lost,
             seen.resent,
-            seen.broken,
             figure(seen.longest.as_secs_f64()),
+            seen.broken,
         );
     }
     aims(rows);

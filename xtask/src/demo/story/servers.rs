@@ -14,7 +14,7 @@ const OUT: Duration = Duration::from_millis(1000 + 3 * 500 + 500);
 
 impl Stage {
     pub(super) fn in_turn(&mut self) -> Result<()> {
-        self.teller.chapter("200 requests");
+        self.teller.chapter("200 requests, in turn");
         let spread = self.ask(200)?;
         self.teller.spread(&spread);
         let even = spread.len() == 2 && spread.values().all(|count| *count == 100);

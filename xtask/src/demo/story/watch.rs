@@ -79,7 +79,7 @@ impl Stage {
         );
         self.tell_requests(&seen.requests);
         self.teller.say(&format!(
-            "the longest time without an answer to a ping was {}",
+            "pings, 5 ms apart: the longest time without an answer was {}",
             seconds(seen.gap)
         ));
     }

@@ -29,7 +29,24 @@ impl Stage {
         self.teller.spread(&spread);
         let even = spread.len() == 2 && spread.values().all(|count| *count == 20);
         self.teller.promise(even, "20 requests each");
-        self.status(MASTER)
+        self.status(MASTER)?;
+        self.import()
+    }
+
+    /// What of the master's keepalived.conf is not carried over.
+    fn import(&mut self) -> Result<()> {
+        let director = &self.directors[MASTER];
+        let mut import = director.command("import");
+        import.arg(director.config_file());
+        let output = self.directors.nodes[MASTER].output(import)?;
+        self.teller
+            .say("evenkeel import makes a TOML of it, and lists what is not carried over:");
+        self.teller.quote(&String::from_utf8_lossy(&output.stderr));
+        self.teller.promise(
+            output.status.success() && output.stdout.starts_with(b"#"),
+            "it could be translated",
+        );
+        Ok(())
     }
 
     pub(super) fn quicker(&mut self) -> Result<()> {

@@ -116,7 +116,7 @@ impl Pair {
     fn is_settled(&self, which: usize) -> Result<()> {
         let watch = Watch::start(&self.nodes, &self.addresses)?;
         let capture = Capture::start(&self.net.client)?;
-        std::thread::sleep(4 * self.interval + SECOND / 4);
+        std::thread::sleep(3 * self.interval + SECOND / 4);
         let (seen, frames) = (watch.stop()?, capture.stop()?);
         let otherwise = seen.longest(|held| {
             held[which].len() < self.addresses.len() || !held[1 - which].is_empty()

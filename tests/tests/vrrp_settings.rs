@@ -60,6 +60,7 @@ fn addresses_have_their_label_scope_prefix_and_mark() -> Result<()> {
             assert_eq!(shown["prefixlen"], 25);
             assert_eq!(shown["ifname"], "eth1");
         }
+        std::thread::sleep(SECOND / 2);
         // The second one is not in any advert.
         let frames = capture.stop()?;
         let adverts: Vec<_> = frames.iter().filter_map(Frame::advert).collect();
@@ -156,6 +157,8 @@ fn all_addresses_are_announced_on_both_sides_when_they_move() -> Result<()> {
         };
         let configs = PRIORITIES.map(|priority| both(priority).toml() + &web(&net));
         let pair = Pair::start(net, &configs, &both(1).held())?;
+        // The master's own second time is over.
+        std::thread::sleep(SECOND);
         let outside = Capture::start(&pair.net.client)?;
         let inside = Capture::start(&pair.net.servers[0])?;
         pair.directors[MASTER].vrrp("resign", None)?;
@@ -182,13 +185,16 @@ fn all_addresses_are_announced_on_both_sides_when_they_move() -> Result<()> {
                     .iter()
                     .filter(|frame| frame.announced() == Some(address))
                     .collect();
-                // Three rounds, and three again.
-                assert_eq!(told.len(), 6, "{address}: {told:?}");
+                // Three rounds, three again after half a second, and single ones in between.
+                assert!(told.len() >= 6, "{address}: {told:?}");
                 for frame in &told {
                     assert_eq!(frame.source().unwrap().as_slice(), mac);
                 }
-                let pause = told[3].at.duration_since(told[2].at);
-                assert!(pause > SECOND / 4, "{pause:?}");
+                let later = |frame: &&&Frame| frame.at.duration_since(told[0].at) >= 2 * SECOND / 5;
+                assert!(
+                    told.iter().filter(later).count() >= 3,
+                    "{address}: {told:?}"
+                );
             }
         }
         Ok(())

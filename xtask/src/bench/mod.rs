@@ -48,7 +48,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         })
         .map(drop);
     }
-    setup::packages(&[setup::BUILD, setup::LAB, setup::BENCH].concat())?;
+    let peers = match options.what {
+        What::Failover(_) => &[],
+        What::Dataplane(_) | What::Update(_) => setup::BENCH,
+    };
+    setup::packages(&[setup::BUILD, setup::LAB, peers].concat())?;
     if !options.no_build {
         build::run(&build::Options::default())?;
         if matches!(options.what, What::Update(_)) {

@@ -78,6 +78,10 @@ impl Stage {
             ),
         );
         self.tell_requests(&seen.requests);
+        if seen.requests.failures().count() > 0 {
+            self.teller
+                .say("(those were under way when the addresses moved: directors do not share connections yet)");
+        }
         self.teller.say(&format!(
             "pings, 5 ms apart: the longest time without an answer was {}",
             seconds(seen.gap)

@@ -77,6 +77,7 @@ impl Links {
             interest: Interest::of(&config),
             told: BTreeMap::new(),
             looked: false,
+            failed: false,
             tell,
         };
         std::thread::Builder::new()
@@ -109,6 +110,8 @@ struct Watcher<F> {
     interest: Interest,
     told: BTreeMap<String, Link>,
     looked: bool,
+    /// A problem was told.
+    failed: bool,
     tell: F,
 }
 
@@ -119,6 +122,7 @@ impl<F: Fn(LinkReport)> Watcher<F> {
                 End::Unwanted => return,
                 End::Lost => {}
                 End::Failed(text) => {
+                    self.failed = true;
                     (self.tell)(LinkReport::Problem(Some(text)));
                     tokio::time::sleep(AGAIN).await;
                 }
@@ -146,7 +150,7 @@ impl<F: Fn(LinkReport)> Watcher<F> {
             Ok(table) => table,
             Err(error) => return End::Failed(format!("cannot read the interfaces: {error}")),
         };
-        if self.looked {
+        if std::mem::take(&mut self.failed) {
             (self.tell)(LinkReport::Problem(None));
         }
         loop {

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use evenkeel_tests::{Article, Client, Ping, Watch, isolated};
+use evenkeel_tests::{
+    Article, Capture, Client, Frame, Ping, Watch, eventually, isolated, sole_holder,
+};
 use support::PATIENCE;
 use support::pair::{BACKUP, MASTER, PRIORITIES, Pair, web};
 use support::vrrp::Instance;
@@ -114,7 +116,7 @@ fn a_director_that_hangs_is_replaced_and_has_no_address_when_it_wakes_up() -> Re
         pair.directors[MASTER].resume()?;
         // It still thinks that it is master, and has the higher priority: either may be the one.
         std::thread::sleep(SECOND);
-        let holder = evenkeel_tests::sole_holder(&pair.nodes, &pair.addresses)?;
+        let holder = sole_holder(&pair.nodes, &pair.addresses)?;
         assert!(holder.is_some(), "{}", pair.logs());
         pair.stays(holder.unwrap(), SECOND)?;
         pair.serves(10)
@@ -239,6 +241,73 @@ fn both_addresses_move_together_when_only_the_private_link_fails() -> Result<()>
 #[test]
 fn both_addresses_move_together_when_only_the_public_link_fails() -> Result<()> {
     isolated(|| moves_as_one("eth0", Instance::v3))
+}
+
+#[test]
+fn while_the_private_side_is_away_for_both_nobody_has_an_address() -> Result<()> {
+    isolated(|| {
+        let pair = Pair::of(Instance::v3)?;
+        for node in &pair.nodes {
+            node.cut("eth1")?;
+        }
+        for which in [MASTER, BACKUP] {
+            pair.wait_state(which, "fault")?;
+        }
+        for node in &pair.nodes {
+            let all = node.addresses()?;
+            assert!(!pair.addresses.iter().any(|it| all.contains(it)));
+        }
+        pair.nodes[BACKUP].mend("eth1")?;
+        pair.wait(BACKUP)?;
+        pair.serves(5)?;
+        pair.nodes[MASTER].mend("eth1")?;
+        pair.wait(MASTER)?;
+        pair.serves(5)
+    })
+}
+
+#[test]
+fn of_two_equal_directors_one_is_master_and_the_other_one_leaves_it_alone() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(2)?;
+        let config = Instance::v3(100).toml() + &web(&net);
+        let mut pair = Pair::prepare(net, &[config.clone(), config], &Article::VIRTUAL)?;
+        for director in &mut pair.directors {
+            director.start_without_waiting()?;
+        }
+        let holder = eventually("there is one master", PATIENCE, || {
+            sole_holder(&pair.nodes, &pair.addresses)
+        })?;
+        pair.stays(holder, SECOND)?;
+        pair.directors[holder].sigterm()?;
+        pair.wait(1 - holder)?;
+        pair.directors[holder].start()?;
+        pair.stays(1 - holder, SECOND)?;
+        pair.serves(5)
+    })
+}
+
+#[test]
+fn every_ten_milliseconds_a_pair_takes_over_and_hands_over() -> Result<()> {
+    isolated(|| {
+        let fast = |priority| Instance {
+            interval: SECOND / 100,
+            ..Instance::v3(priority)
+        };
+        let mut pair = Pair::of(fast)?;
+        pair.loses_nothing(|pair| {
+            pair.directors[MASTER].vrrp("resign", None)?;
+            pair.wait(BACKUP)?;
+            pair.directors[MASTER].vrrp("resume", None)?;
+            pair.wait(MASTER).map(drop)
+        })?;
+        pair.die(MASTER)?;
+        pair.wait_has(BACKUP)?;
+        pair.serves(5)?;
+        pair.come_back(MASTER)?;
+        pair.wait(MASTER)?;
+        pair.serves(5)
+    })
 }
 
 #[test]
@@ -374,17 +443,12 @@ fn preemption_waits_for_its_delay() -> Result<()> {
 }
 
 #[test]
-fn a_pair_with_a_direct_link_for_adverts_takes_over() -> Result<()> {
+fn a_pair_of_named_peers_takes_over() -> Result<()> {
     isolated(|| {
         let net = Article::pair(2)?;
         let hosts = ["10.10.54.155", "10.10.54.156"];
-        let instance = |which: usize| {
-            Instance::v3(PRIORITIES[which])
-                .with(&format!("source = \"{}\"", hosts[which]))
-                .with(&format!("peers = [\"{}\"]", hosts[1 - which]))
-        };
-        let configs = [MASTER, BACKUP].map(|which| instance(which).toml() + &web(&net));
-        let capture = evenkeel_tests::Capture::start(&net.director)?;
+        let configs = PRIORITIES.map(|priority| Instance::unicast(priority).toml() + &web(&net));
+        let capture = Capture::start(&net.director)?;
         let mut pair = Pair::start(net, &configs, &Article::VIRTUAL)?;
         pair.loses_nothing(|pair| {
             pair.directors[MASTER].sigterm()?;
@@ -393,10 +457,7 @@ fn a_pair_with_a_direct_link_for_adverts_takes_over() -> Result<()> {
             pair.wait(MASTER).map(drop)
         })?;
         let frames = capture.stop()?;
-        let adverts: Vec<_> = frames
-            .iter()
-            .filter_map(evenkeel_tests::Frame::advert)
-            .collect();
+        let adverts: Vec<_> = frames.iter().filter_map(Frame::advert).collect();
         assert!(adverts.len() > 10);
         let peers: Vec<IpAddr> = hosts
             .iter()
@@ -425,7 +486,7 @@ fn with_a_virtual_mac_clients_never_learn_another_one() -> Result<()> {
         };
         let virtual_mac = "00:00:5e:00:01:33";
         assert_eq!(learnt(&pair)?, virtual_mac);
-        let capture = evenkeel_tests::Capture::start(&pair.net.client)?;
+        let capture = Capture::start(&pair.net.client)?;
         pair.directors[MASTER].vrrp("resign", None)?;
         pair.wait(BACKUP)?;
         assert_eq!(learnt(&pair)?, virtual_mac);
@@ -436,7 +497,7 @@ fn with_a_virtual_mac_clients_never_learn_another_one() -> Result<()> {
         pair.wait_has(BACKUP)?;
         assert_eq!(learnt(&pair)?, virtual_mac);
         let frames = capture.stop()?;
-        for arp in frames.iter().filter_map(evenkeel_tests::Frame::arp) {
+        for arp in frames.iter().filter_map(Frame::arp) {
             if arp.sender == Article::VIP {
                 assert_eq!(arp.sender_mac, [0, 0, 0x5e, 0, 1, 0x33]);
             }

@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -110,6 +111,36 @@ fn adverts_that_are_none_are_counted_and_change_nothing() -> Result<()> {
         pair.wait_state(MASTER, "backup")?;
         pair.wait(MASTER)?;
         pair.serves(5)
+    })
+}
+
+#[test]
+fn a_machine_without_a_moment_to_spare_delays_no_advert_where_real_time_is_allowed() -> Result<()> {
+    isolated(|| {
+        let pair = Pair::of(Instance::v3)?;
+        for director in &pair.directors {
+            // The Lab has all rights but, in a container, that to real time.
+            let realtime = director.status()?["vrrp"]["realtime"].clone();
+            assert!(realtime.is_boolean(), "{realtime}");
+            if realtime == false {
+                return Ok(());
+            }
+        }
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        let busy: Vec<_> = (0..8)
+            .map(|_| {
+                let mut command = Command::new("sh");
+                command.args(["-c", "while :; do :; done"]);
+                pair.net.client.spawn("busy", command)
+            })
+            .collect::<Result<_>>()?;
+        std::thread::sleep(2 * SECOND);
+        drop(busy);
+        let seen = watch.stop()?;
+        assert_eq!(seen.moves(), 0, "{}", pair.logs());
+        assert_eq!(seen.doubled(), Duration::ZERO, "{}", pair.logs());
+        assert_eq!(pair.report(BACKUP)?["counters"]["became_master"], 0);
+        Ok(())
     })
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Instance {
     pub(crate) password: Option<&'static str>,
     /// With prefix lengths, and the interfaces they go on.
     pub(crate) addresses: Vec<(String, &'static str)>,
+    /// The own address and the peer's; `None`: multicast.
+    pub(crate) peers: Option<[&'static str; 2]>,
     pub(crate) lines: String,
     pub(crate) tables: String,
 }
@@ -40,6 +42,7 @@ impl Instance {
                 (format!("{}/24", Article::VIP), "eth0"),
                 (format!("{}/24", Article::GATEWAY), "eth1"),
             ],
+            peers: None,
             lines: String::new(),
             tables: String::new(),
         }
@@ -63,6 +66,20 @@ impl Instance {
                 (format!("{}/64", Article::VIP6), "eth0"),
                 (format!("{}/64", Article::GATEWAY6), "eth1"),
             ],
+            ..Self::v3(priority)
+        }
+    }
+
+    /// Version 3 every 100 ms, with the other director as a named peer: the master, [`PRIORITIES`](super::pair::PRIORITIES)' first,
+    /// is 10.10.54.155.
+    pub(crate) fn unicast(priority: u8) -> Self {
+        let [own, other] = if priority > 100 {
+            ["10.10.54.155", "10.10.54.156"]
+        } else {
+            ["10.10.54.156", "10.10.54.155"]
+        };
+        Self {
+            peers: Some([own, other]),
             ..Self::v3(priority)
         }
     }
@@ -95,6 +112,9 @@ impl Instance {
         if let Some(password) = self.password {
             let _ = writeln!(text, "password = \"{password}\"");
         }
+        if let Some([own, other]) = self.peers {
+            let _ = writeln!(text, "source = \"{own}\"\npeers = [\"{other}\"]");
+        }
         text += &self.lines;
         let mut addresses = String::new();
         for (address, interface) in &self.addresses {
@@ -116,9 +136,12 @@ impl Instance {
         let authentication = self.password.map_or_else(String::new, |password| {
             format!("    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}\n")
         });
+        let peers = self.peers.map_or_else(String::new, |[own, other]| {
+            format!("    unicast_src_ip {own}\n    unicast_peer {{\n        {other}\n    }}\n")
+        });
         format!(
             "vrrp_instance {} {{\n    state BACKUP\n    interface {}\n    virtual_router_id {}\n    version {}\n    priority {}\n    \
-             advert_int {}\n{authentication}    virtual_ipaddress {{\n{addresses}    }}\n}}\n",
+             advert_int {}\n{authentication}{peers}    virtual_ipaddress {{\n{addresses}    }}\n}}\n",
             self.name,
             self.interface,
             self.router_id,

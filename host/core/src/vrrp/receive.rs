@@ -22,22 +22,23 @@ pub(super) struct Packet<'a> {
 /// How long a mismatch is remembered although it is not heard, at least.
 const MEMORY: Duration = Duration::from_secs(3);
 
-/// Hands a packet to an instance, if it is for it. Says whether the instance, as master, was beaten.
+/// Whether a packet is for an instance.
+pub(super) fn is_for(instance: &Instance, packet: &Packet<'_>) -> bool {
+    let spec = &instance.spec;
+    spec.interface == packet.interface
+        && spec.family == Family::of(packet.source)
+        // Too short to tell: counted, at least.
+        && packet::router_id(packet.payload).is_none_or(|id| id == spec.router_id)
+        && instance.source() != Some(packet.source)
+}
+
+/// Hands a packet to an instance that it is for. Says whether the instance, as master, was beaten.
 pub(super) fn receive(
     instance: &mut Instance,
     packet: &Packet<'_>,
     now: Instant,
     out: &mut Vec<Output>,
 ) -> bool {
-    let spec = &instance.spec;
-    let for_it = spec.interface == packet.interface
-        && spec.family == Family::of(packet.source)
-        // Too short to tell: counted, at least.
-        && packet::router_id(packet.payload).is_none_or(|id| id == spec.router_id)
-        && instance.source() != Some(packet.source);
-    if !for_it {
-        return false;
-    }
     let mut check = Check {
         instance,
         from: packet.source,

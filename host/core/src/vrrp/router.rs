@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::instance::Instance;
-use super::tracking::{Facts, Interface, Known};
+use super::tracking::{Interface, Known};
 use super::{Command, GroupReport, Input, InstanceReport, Notified, Output, State, receive};
 use crate::model::{SyncGroup, Vrrp};
 
@@ -52,7 +52,8 @@ impl Router {
     /// those that are gone hand over at once.
     pub fn configure(&mut self, config: &Vrrp, now: Instant) {
         self.arrange(config, now);
-        self.settle(now);
+        self.judge(now);
+        self.settle(0..self.instances.len(), now);
     }
 
     fn arrange(&mut self, config: &Vrrp, now: Instant) {
@@ -106,22 +107,8 @@ impl Router {
                     ttl,
                     payload,
                 };
-                let stopping = self.stopping;
-                let beaten: Vec<usize> = self
-                    .instances
-                    .iter_mut()
-                    .enumerate()
-                    .filter_map(|(position, instance)| {
-                        let beaten = receive::receive(instance, &packet, now, &mut self.outputs);
-                        beaten.then_some(position)
-                    })
-                    .collect();
-                for position in beaten {
-                    self.beaten(position, now);
-                }
-                if stopping {
-                    self.finish();
-                }
+                self.receive(&packet, now);
+                return;
             }
             Input::Interface {
                 name,
@@ -131,9 +118,11 @@ impl Router {
             } => {
                 let interface = Interface { up, ipv4, ipv6 };
                 self.known.interfaces.insert(name.to_owned(), interface);
+                self.judge(now);
             }
             Input::Tracked { what, reading } => {
                 self.known.readings.insert(what.clone(), reading);
+                self.judge(now);
             }
             Input::Ready => self.ready = true,
             Input::Found { instance } => {
@@ -159,7 +148,29 @@ impl Router {
                 self.finish();
             }
         }
-        self.settle(now);
+        self.settle(0..self.instances.len(), now);
+    }
+
+    /// Hands a packet to those whom it is for; nothing is done for the others.
+    fn receive(&mut self, packet: &receive::Packet<'_>, now: Instant) {
+        let mut heard = Vec::new();
+        let mut beaten = Vec::new();
+        for (position, instance) in self.instances.iter_mut().enumerate() {
+            if !receive::is_for(instance, packet) {
+                continue;
+            }
+            heard.push(position);
+            if receive::receive(instance, packet, now, &mut self.outputs) {
+                beaten.push(position);
+            }
+        }
+        for position in beaten {
+            self.beaten(position, now);
+        }
+        if self.stopping {
+            self.finish();
+        }
+        self.settle(heard, now);
     }
 
     fn find(&mut self, name: &str) -> Option<&mut Instance> {
@@ -168,13 +179,17 @@ impl Router {
 
     /// Does what is due.
     pub fn poll(&mut self, now: Instant) {
-        for instance in &mut self.instances {
-            instance.poll(now, self.stopping, &mut self.outputs);
+        let mut due = Vec::new();
+        for (position, instance) in self.instances.iter_mut().enumerate() {
+            if instance.poll_at().is_some_and(|at| at <= now) {
+                instance.poll(now, self.stopping, &mut self.outputs);
+                due.push(position);
+            }
         }
         if self.stopping {
             self.finish();
         }
-        self.settle(now);
+        self.settle(due, now);
     }
 
     /// When to call [`Self::poll`].
@@ -260,21 +275,22 @@ impl Router {
         }
     }
 
-    /// Brings the instances in line with what is known, and the members of groups in line with one another.
-    fn settle(&mut self, now: Instant) {
+    /// What is known of interfaces and tracked things has changed.
+    fn judge(&mut self, now: Instant) {
+        for instance in &mut self.instances {
+            let facts = self.known.judge(&instance.spec);
+            instance.set_facts(facts, now, &mut self.outputs);
+        }
+    }
+
+    /// Brings instances to which something happened in line with what is known, and with the other members of their group.
+    fn settle(&mut self, positions: impl IntoIterator<Item = usize>, now: Instant) {
         if self.stopping {
             return;
         }
-        for instance in &mut self.instances {
-            let facts: Facts = self.known.judge(&instance.spec);
-            instance.set_facts(facts, now, &mut self.outputs);
-        }
-        for position in 0..self.instances.len() {
+        for position in positions {
             let together = self.together(position);
-            // Once for a group, by its first member.
-            if together.iter().min() == Some(&position) {
-                self.settle_together(&together, now);
-            }
+            self.settle_together(&together, now);
         }
         self.tell_groups();
     }

@@ -277,7 +277,13 @@ fn show(output: &mut File) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::test_name;
+    use super::{is_installed, test_name};
+
+    #[test]
+    fn a_program_that_is_missing_is_noticed() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("a-program-that-nobody-has"));
+    }
 
     #[test]
     fn a_tests_name_is_found_in_the_type_of_its_closure() {

@@ -19,6 +19,8 @@ use tracing::{error, info, warn};
 /// See the module's documentation.
 pub(crate) struct Redundancy {
     config: model::Vrrp,
+    /// Whether there has been a configuration yet.
+    configured: bool,
     /// There once an instance is configured.
     driver: Option<Vrrp>,
     /// Why it is not there although it should be.
@@ -48,6 +50,7 @@ impl Redundancy {
         let (to_readings, readings) = mpsc::unbounded_channel();
         let redundancy = Self {
             config: model::Vrrp::default(),
+            configured: false,
             driver: None,
             problem: None,
             to_events,
@@ -62,6 +65,10 @@ impl Redundancy {
 
     /// What is configured now.
     pub(crate) fn configure(&mut self, config: &model::Vrrp) {
+        let first = !std::mem::replace(&mut self.configured, true);
+        if first && config.instances.is_empty() {
+            tokio::spawn(sweep());
+        }
         if *config == self.config && (self.driver.is_some() || config.instances.is_empty()) {
             return;
         }
@@ -239,5 +246,20 @@ impl Redundancy {
             self.handle(event);
         }
         self.notifier.finish().await;
+    }
+}
+
+/// Takes away what a daemon with VRRP left in the kernel, when there is no VRRP any more.
+async fn sweep() {
+    match evenkeel_vrrp::remove_all().await {
+        Ok(swept) => {
+            for what in swept.removed {
+                info!("removed {what}: VRRP is no longer configured");
+            }
+            for failure in swept.failures {
+                warn!("what VRRP has left stays: {failure}");
+            }
+        }
+        Err(error) => warn!(%error, "cannot look for what VRRP has left"),
     }
 }

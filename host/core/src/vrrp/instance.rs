@@ -578,6 +578,12 @@ impl Instance {
         });
     }
 
+    /// Whether of two masters the other one stays: by priority, then by address (RFC 9568 section 6.4.3 (735)).
+    pub(super) fn is_beaten_by(&self, advert: &Advert, from: IpAddr) -> bool {
+        let tie = advert.priority == self.priority && self.source.is_some_and(|own| from > own);
+        advert.priority > self.priority || tie
+    }
+
     /// RFC 9568 section 6.4.3 (700 and on).
     fn heard_as_master(
         &mut self,
@@ -590,8 +596,7 @@ impl Instance {
             self.advertise(now, out);
             return false;
         }
-        let tie = advert.priority == self.priority && self.source.is_some_and(|own| from > own);
-        if advert.priority > self.priority || tie {
+        if self.is_beaten_by(advert, from) {
             self.remember(advert, from);
             self.event(
                 false,

@@ -234,7 +234,7 @@ impl Check<'_> {
         } else {
             self.fits(&[Kind::Equal]);
         }
-        if self.instance.state == State::Master {
+        if self.instance.state == State::Master && !self.instance.is_beaten_by(advert, from) {
             // One that has just become master is heard by the old one only now, and that is as it should be.
             let while_settling = self.instance.spec.advert_interval.max(advert.interval) * 3;
             let after = if self.instance.age(self.now) > while_settling {

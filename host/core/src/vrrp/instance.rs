@@ -12,6 +12,8 @@ use crate::model::{Family, VrrpInstance, VrrpVersion};
 
 /// The most that a hand-over at the daemon's end may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// So long a new router may wait to hear of its interfaces and of what it tracks, before that is a fault.
+const GRACE: Duration = Duration::from_secs(2);
 /// What a router that was in fault waits at least: an interface says that it is up before the switch behind it forwards, and the
 /// Linux bridge, for one, takes up to a second.
 const LINK_SETTLES: Duration = Duration::from_secs(1);
@@ -58,6 +60,8 @@ pub(super) struct Instance {
     lower_since: Option<Instant>,
     pub(super) resigned: bool,
     kept: Option<Kept>,
+    /// It is to be seen whether they stay.
+    left_over: bool,
     /// The keeper has put the addresses in place.
     held: bool,
     schedule: Schedule,
@@ -79,7 +83,7 @@ impl Instance {
             spec: spec.clone(),
             state: State::Fault,
             since: now,
-            timer: None,
+            timer: Some(now + GRACE),
             wants: false,
             faults: Vec::new(),
             reasons: Vec::new(),
@@ -88,6 +92,7 @@ impl Instance {
             lower_since: None,
             resigned: false,
             kept: None,
+            left_over: false,
             held: false,
             schedule: Schedule::default(),
             last_sent: None,
@@ -311,13 +316,14 @@ impl Instance {
     /// Something that it needs has failed. `begun`: before, what is not known yet counts as failed, but is not worth a word.
     pub(super) fn fail(&mut self, why: &str, begun: bool, now: Instant, out: &mut Vec<Output>) {
         let told = self.state == State::Fault && !self.untold;
-        if told || (self.untold && !begun) {
+        if told || (self.untold && !(begun && self.age(now) >= GRACE)) {
             return;
         }
         if self.state == State::Master {
             self.send(0, now, out);
         }
-        if self.state == State::Master || self.kept.is_some() {
+        let left_over = std::mem::take(&mut self.left_over);
+        if self.state == State::Master || self.kept.is_some() || left_over {
             self.let_go(out);
         }
         self.timer = None;
@@ -468,8 +474,8 @@ impl Instance {
                 self.let_go(out);
             } else {
                 self.event(true, "no other router has taken over".to_owned(), out);
-                // Comes back at once, unless the rest of its sync group is not ready for that.
-                self.let_go(out);
+                self.kept = None;
+                self.left_over = true;
                 self.wants = true;
             }
         }
@@ -477,6 +483,13 @@ impl Instance {
             for rounds in self.schedule.due(now, &self.spec.announce) {
                 self.announce(rounds, out);
             }
+        }
+    }
+
+    /// After a hand-over to nobody: the addresses go unless this router has become master again.
+    pub(super) fn tidy(&mut self, out: &mut Vec<Output>) {
+        if std::mem::take(&mut self.left_over) && self.state != State::Master {
+            self.let_go(out);
         }
     }
 

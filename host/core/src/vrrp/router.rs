@@ -329,6 +329,11 @@ impl Router {
                 }
             }
         }
+        for position in together {
+            if let Some(instance) = self.instances.get_mut(*position) {
+                instance.tidy(&mut self.outputs);
+            }
+        }
     }
 
     fn state_of(&self, group: &Group) -> State {

@@ -11,6 +11,9 @@ use super::pair::ASK;
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(3)];
 /// Long enough for three attempts of the kernel's (after 1 and 3 s).
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The kernel waits for a second before it sends a packet that opens a connection again. (It does so at once when an answer does
+/// not fit, which is why its own count, `TCPSynRetrans`, says more than was lost.)
+const LATE: Duration = Duration::from_millis(500);
 /// After so long without an answer a connection counts as broken.
 const BROKEN: Duration = Duration::from_millis(500);
 
@@ -19,7 +22,6 @@ const BROKEN: Duration = Duration::from_millis(500);
 pub(crate) struct Attempts {
     connecting: Vec<Stream>,
     asking: Stream,
-    resent_before: u64,
 }
 
 /// What they saw.
@@ -29,8 +31,8 @@ pub(crate) struct Seen {
     pub(crate) attempts: usize,
     /// Those without success within 5 s, or refused.
     pub(crate) lost: usize,
-    /// Packets that open a connection and had to be sent again, a second later: an attempt of the kernel's that was lost.
-    pub(crate) resent: u64,
+    /// Those that took so long that a packet of theirs must have been lost, and was sent again.
+    pub(crate) late: usize,
     /// The longest time that connecting took.
     pub(crate) longest: Duration,
     /// Connections that were open when the address moved, and ended without an answer.
@@ -41,7 +43,6 @@ impl Attempts {
     pub(crate) fn start(net: &Article) -> Result<Self> {
         let to = net.vip(ASK);
         let client = Client::new(&net.client);
-        let resent_before = resent(net)?;
         let patient = client.clone().timeout(PATIENCE);
         let connecting = PAUSES
             .iter()
@@ -50,20 +51,23 @@ impl Attempts {
         Ok(Self {
             connecting,
             asking: client.timeout(BROKEN).keep_asking(to, PAUSES[0])?,
-            resent_before,
         })
     }
 
-    pub(crate) fn stop(self, net: &Article) -> Result<Seen> {
+    pub(crate) fn stop(self) -> Result<Seen> {
         let mut seen = Seen::default();
         for stream in self.connecting {
             let record = stream.stop()?;
             seen.attempts += record.answers.len();
             seen.lost += record.failures().count();
+            seen.late += record
+                .answers
+                .iter()
+                .filter(|it| it.result.is_ok() && it.took >= LATE)
+                .count();
             seen.longest = seen.longest.max(record.longest());
         }
         seen.broken = self.asking.stop()?.failures().count();
-        seen.resent = resent(net)? - self.resent_before;
         Ok(seen)
     }
 }
@@ -74,13 +78,9 @@ impl Seen {
         Self {
             attempts: self.attempts + other.attempts,
             lost: self.lost + other.lost,
-            resent: self.resent + other.resent,
+            late: self.late + other.late,
             longest: self.longest.max(other.longest),
             broken: self.broken + other.broken,
         }
     }
-}
-
-fn resent(net: &Article) -> Result<u64> {
-    net.client.counter("TcpExt", "TCPSynRetrans")
 }

@@ -74,7 +74,7 @@ pub(crate) fn tables(rows: &BTreeMap<(Interval, Event), Row>) {
         println!("\nConnections through Evenkeel's service during planned handovers");
         println!(
             "{:<12} | {:<25} | {:>8} | {:>5} | {:>9} | {:>8} | {:>20}",
-            "interval", "event", "attempts", "lost", "sent anew", "longest", "open ones that ended"
+            "interval", "event", "attempts", "lost", "0.5 s +", "longest", "open ones that ended"
         );
     }
     for ((interval, event), seen) in watched {
@@ -84,7 +84,7 @@ pub(crate) fn tables(rows: &BTreeMap<(Interval, Event), Row>) {
             event.name(),
             seen.attempts,
             seen.lost,
-            seen.resent,
+            seen.late,
             figure(seen.longest.as_secs_f64()),
             seen.broken,
         );
@@ -106,8 +106,8 @@ fn aims(rows: &BTreeMap<(Interval, Event), Row>) {
     let attempts = rows.values().filter_map(|row| row.attempts);
     if let Some(all) = attempts.reduce(Seen::and) {
         println!(
-            "planned handovers: {} of {} connection attempts lost, {} sent anew (aim: none)",
-            all.lost, all.attempts, all.resent
+            "planned handovers: {} of {} connection attempts lost, {} took 0.5 s or longer (aim: none)",
+            all.lost, all.attempts, all.late
         );
     }
 }
@@ -133,7 +133,7 @@ pub(crate) fn json(rows: &BTreeMap<(Interval, Event), Row>) -> Value {
             json!({
                 "attempts": seen.attempts,
                 "lost": seen.lost,
-                "sent_anew": seen.resent,
+                "late": seen.late,
                 "broken": seen.broken,
                 "longest": seen.longest.as_secs_f64(),
             })

@@ -139,7 +139,7 @@ impl<'a> Round<'a> {
         let pings = ping.stop()?;
         let last = pings.answered.iter().rev().take(10).flatten().count();
         ensure!(last > 0, "{}: nobody answers any more", event.name());
-        let attempts = attempts.map(|it| it.stop(self.net)).transpose()?;
+        let attempts = attempts.map(Attempts::stop).transpose()?;
         let gap = pings.gap();
         Ok((event, Measured { gap, attempts }))
     }

@@ -19,6 +19,10 @@ pub(crate) const BACKUP: usize = 1;
 /// Priorities of the two.
 pub(crate) const PRIORITIES: [u8; 2] = [120, 80];
 
+/// An attempt to connect that takes so long has lost a packet: the kernel sends it again after a second. (`TCPSynRetrans` also counts
+/// those that it sends again at once, because an answer did not fit.)
+const SENT_AGAIN: Duration = Duration::from_millis(900);
+
 /// Both directors run, and [`MASTER`] has the addresses.
 pub(crate) struct Pair {
     pub(crate) net: Article,
@@ -164,8 +168,6 @@ impl Pair {
         action: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
         self.serves(1)?;
-        let lost = |pair: &Self| pair.net.client.counter("TcpExt", "TCPSynRetrans");
-        let before = lost(self)?;
         let client = Client::new(&self.net.client);
         let streams = [2, 3]
             .map(|pause| client.keep_connecting(self.net.vip(80), Duration::from_millis(pause)));
@@ -177,17 +179,17 @@ impl Pair {
             let failed = record.failures().next();
             ensure!(failed.is_none(), "{failed:?}\n{}", self.logs());
             ensure!(
+                record.longest() < SENT_AGAIN,
+                "an attempt took {:?}\n{}",
+                record.longest(),
+                self.logs()
+            );
+            ensure!(
                 record.answers.len() > 100,
                 "{} answers",
                 record.answers.len()
             );
         }
-        let attempts = lost(self)? - before;
-        ensure!(
-            attempts == 0,
-            "{attempts} attempts were lost\n{}",
-            self.logs()
-        );
         Ok(())
     }
 }

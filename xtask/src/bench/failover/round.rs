@@ -12,7 +12,7 @@ use super::attempts::{Attempts, Seen};
 use super::pair::{Program, Router, down_time, routers};
 
 /// From one question to the next.
-const PACE: Duration = Duration::from_millis(5);
+pub(crate) const PACE: Duration = Duration::from_millis(5);
 /// How long anything may take that is not bound to the interval.
 const LIMIT: Duration = Duration::from_secs(20);
 /// What is waited before and after an event, so that the gap has an edge on either side.

@@ -1,14 +1,16 @@
 //! One virtual router: the state machine of RFC 9568 section 6.4 (RFC 3768 section 6.4 for version 2).
 
+mod hear;
+mod send;
+
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::announce::Schedule;
 use super::mismatch::Mismatches;
-use super::packet::{Advert, Authentication};
 use super::tracking::Facts;
 use super::{Counters, Event, InstanceReport, Notified, Output, State, timing};
-use crate::model::{Family, VrrpInstance, VrrpVersion};
+use crate::model::{VrrpInstance, VrrpVersion};
 
 /// The most that a hand-over at the daemon's end may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -17,10 +19,6 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What a router that was in fault waits at least: an interface says that it is up before the switch behind it forwards, and the
 /// Linux bridge, for one, takes up to a second.
 const LINK_SETTLES: Duration = Duration::from_secs(1);
-/// Where multicast adverts go (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
-const GROUP_V4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 18));
-const GROUP_V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
-
 /// Another router that is master.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Master {
@@ -205,54 +203,6 @@ impl Instance {
         });
     }
 
-    /// Sends an advert, if there is an address to send it from.
-    fn send(&mut self, priority: u8, now: Instant, out: &mut Vec<Output>) {
-        let Some(source) = self.source else { return };
-        let authentication = self
-            .spec
-            .password
-            .map_or(Authentication::None, Authentication::Text);
-        let advert = Advert {
-            version: self.spec.version,
-            router_id: self.spec.router_id,
-            priority,
-            interval: self.spec.advert_interval,
-            addresses: self.advertised().collect(),
-            authentication,
-        };
-        let destination = match (self.spec.peers.first(), self.spec.family) {
-            (Some(peer), _) => *peer,
-            (None, Family::V4) => GROUP_V4,
-            (None, Family::V6) => GROUP_V6,
-        };
-        // The checksum may cover the destination, so that each peer gets an advert of its own.
-        let more = self.spec.peers.get(1..).unwrap_or_default().iter().copied();
-        let encode = |to| (to, advert.encode(source, to, self.spec.checksum));
-        out.push(Output::Send {
-            instance: self.spec.name.clone(),
-            source,
-            messages: std::iter::once(destination)
-                .chain(more)
-                .map(encode)
-                .collect(),
-        });
-        self.last_sent = Some(now);
-        self.counters.sent += 1;
-        if priority == 0 {
-            self.counters.priority_zero_sent += 1;
-        }
-    }
-
-    pub(super) fn advertised(&self) -> impl Iterator<Item = IpAddr> {
-        let addresses = self.spec.addresses.iter();
-        addresses.filter(|it| it.advertised).map(|it| it.addr)
-    }
-
-    fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
-        self.send(self.priority, now, out);
-        self.timer = Some(now + self.spec.advert_interval);
-    }
-
     /// Takes in what interfaces and trackers make of it.
     pub(super) fn set_facts(&mut self, facts: Facts, now: Instant, out: &mut Vec<Output>) {
         let Facts {
@@ -359,15 +309,6 @@ impl Instance {
             .begin(announce.delay, announce.repeat, announce.refresh, now);
     }
 
-    fn announce(&self, rounds: u32, out: &mut Vec<Output>) {
-        if rounds > 0 {
-            out.push(Output::Announce {
-                instance: self.spec.name.clone(),
-                rounds,
-            });
-        }
-    }
-
     /// A new configuration of the same router.
     pub(super) fn reconfigure(&mut self, spec: &VrrpInstance, now: Instant, out: &mut Vec<Output>) {
         let moved = |it: &VrrpInstance| {
@@ -412,8 +353,9 @@ impl Instance {
             return;
         }
         self.send(0, now, out);
+        // Longer than any other router waits, even if it does not get the last advert.
         let interval = self.spec.advert_interval;
-        let mut wait = timing::master_down(self.spec.version, self.priority, interval);
+        let mut wait = timing::master_down(self.spec.version, 1, interval) + interval / 2;
         if stopping {
             wait = wait.min(STOP_LIMIT);
         }
@@ -508,132 +450,6 @@ impl Instance {
             self.wants = false;
             self.notify(Notified::Stop, out);
         }
-    }
-
-    /// A good advert of another router. Says whether this router, as master, was beaten.
-    pub(super) fn heard(
-        &mut self,
-        advert: &Advert,
-        from: IpAddr,
-        now: Instant,
-        out: &mut Vec<Output>,
-    ) -> bool {
-        self.counters.received += 1;
-        if advert.priority == 0 {
-            self.counters.priority_zero_received += 1;
-        }
-        match self.state {
-            State::Fault => false,
-            State::Backup => {
-                self.heard_as_backup(advert, from, now, out);
-                false
-            }
-            State::Master => self.heard_as_master(advert, from, now, out),
-        }
-    }
-
-    /// RFC 9568 section 6.4.2 (420 and on).
-    fn heard_as_backup(
-        &mut self,
-        advert: &Advert,
-        from: IpAddr,
-        now: Instant,
-        out: &mut Vec<Output>,
-    ) {
-        if advert.priority == 0 {
-            if self.is_handing_over() {
-                return;
-            }
-            self.lower_since = None;
-            self.timer = Some(now + self.skew());
-            self.wants = false;
-            return;
-        }
-        if self.kept.is_some() {
-            self.let_go(out);
-            self.listen(now);
-        }
-        let lower = advert.priority < self.priority;
-        let accept = !lower || !self.may_preempt(advert, from, now);
-        self.remember(advert, from);
-        let idle = self.timer.is_none() && !self.wants;
-        if accept || idle {
-            self.listen(now);
-        }
-    }
-
-    /// Whether a master of lower priority is not to be left alone.
-    fn may_preempt(&mut self, advert: &Advert, from: IpAddr, now: Instant) -> bool {
-        let since = *self.lower_since.get_or_insert(now);
-        if self.resigned {
-            return false;
-        }
-        if !self.spec.preempt {
-            // It has become worse since it is master: something failed there. It is not the healthy master of lower priority
-            // that `nopreempt` is to leave alone (keepalived's users miss this: a weighted tracker never fails over).
-            return self
-                .master
-                .is_some_and(|it| it.addr == from && advert.priority < it.highest);
-        }
-        now >= since + self.spec.preempt_delay
-    }
-
-    fn remember(&mut self, advert: &Advert, from: IpAddr) {
-        let before = self.master.filter(|it| it.addr == from);
-        if advert.priority >= self.priority {
-            self.lower_since = None;
-        }
-        self.master = Some(Master {
-            addr: from,
-            priority: advert.priority,
-            highest: before.map_or(advert.priority, |it| it.highest.max(advert.priority)),
-            interval: advert.interval,
-        });
-    }
-
-    /// Whether of two masters the other one stays: by priority, then by address (RFC 9568 section 6.4.3 (735)).
-    pub(super) fn is_beaten_by(&self, advert: &Advert, from: IpAddr) -> bool {
-        let tie = advert.priority == self.priority && self.source.is_some_and(|own| from > own);
-        advert.priority > self.priority || tie
-    }
-
-    /// RFC 9568 section 6.4.3 (700 and on).
-    fn heard_as_master(
-        &mut self,
-        advert: &Advert,
-        from: IpAddr,
-        now: Instant,
-        out: &mut Vec<Output>,
-    ) -> bool {
-        if advert.priority == 0 {
-            self.advertise(now, out);
-            return false;
-        }
-        if self.is_beaten_by(advert, from) {
-            self.remember(advert, from);
-            self.event(
-                false,
-                format!("{from} is master, with priority {}", advert.priority),
-                out,
-            );
-            return true;
-        }
-        // It learns at once that we are here, and so does whoever believed it. Bounded, whatever is received.
-        let interval = self.spec.advert_interval;
-        if self.last_sent.is_none_or(|at| now >= at + interval / 8) {
-            self.advertise(now, out);
-        }
-        if self.held && self.disputed.is_none_or(|at| now >= at + interval) {
-            self.disputed = Some(now);
-            let announce = self.spec.announce;
-            self.announce(announce.lower_priority_repeat, out);
-            self.schedule.after_lower(
-                announce.lower_priority_delay,
-                announce.lower_priority_repeat,
-                now,
-            );
-        }
-        false
     }
 
     pub(super) fn report(&self, now: Instant) -> InstanceReport {

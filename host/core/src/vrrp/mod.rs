@@ -3,6 +3,9 @@
 //! [`router::Router`] holds every instance and sync group. The driver hands it what it receives and what it is told about
 //! interfaces and tracked things ([`Input`]), calls it when its time has come, and carries out what it wants ([`Output`]).
 
+#[cfg(test)]
+mod tests;
+
 mod announce;
 mod instance;
 mod mismatch;

@@ -71,7 +71,7 @@ impl Known {
                     .reasons
                     .push(format!("{}: priority {change:+}", track.what));
             }
-            priority += change;
+            priority = priority.saturating_add(change);
         }
         facts.priority = if spec.priority == 255 {
             // The owner's never changes.

@@ -1,0 +1,136 @@
+//! Another router's adverts: as a backup, and as the master.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::super::packet::Advert;
+use super::super::{Output, State};
+use super::{Instance, Master};
+
+impl Instance {
+    /// A good advert of another router. Says whether this router, as master, was beaten.
+    pub(in crate::vrrp) fn heard(
+        &mut self,
+        advert: &Advert,
+        from: IpAddr,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        self.counters.received += 1;
+        if advert.priority == 0 {
+            self.counters.priority_zero_received += 1;
+        }
+        match self.state {
+            State::Fault => false,
+            State::Backup => {
+                self.heard_as_backup(advert, from, now, out);
+                false
+            }
+            State::Master => self.heard_as_master(advert, from, now, out),
+        }
+    }
+
+    /// RFC 9568 section 6.4.2 (420 and on).
+    fn heard_as_backup(
+        &mut self,
+        advert: &Advert,
+        from: IpAddr,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
+        if advert.priority == 0 {
+            if self.is_handing_over() {
+                return;
+            }
+            self.lower_since = None;
+            self.timer = Some(now + self.skew());
+            self.wants = false;
+            return;
+        }
+        if self.kept.is_some() {
+            self.let_go(out);
+            self.listen(now);
+        }
+        let lower = advert.priority < self.priority;
+        let accept = !lower || !self.may_preempt(advert, from, now);
+        self.remember(advert, from);
+        let idle = self.timer.is_none() && !self.wants;
+        if accept || idle {
+            self.listen(now);
+        }
+    }
+
+    /// Whether a master of lower priority is not to be left alone.
+    fn may_preempt(&mut self, advert: &Advert, from: IpAddr, now: Instant) -> bool {
+        let since = *self.lower_since.get_or_insert(now);
+        if self.resigned {
+            return false;
+        }
+        if !self.spec.preempt {
+            // It has become worse since it is master: something failed there. It is not the healthy master of lower priority
+            // that `nopreempt` is to leave alone (keepalived's users miss this: a weighted tracker never fails over).
+            return self
+                .master
+                .is_some_and(|it| it.addr == from && advert.priority < it.highest);
+        }
+        now >= since + self.spec.preempt_delay
+    }
+
+    fn remember(&mut self, advert: &Advert, from: IpAddr) {
+        let before = self.master.filter(|it| it.addr == from);
+        if advert.priority >= self.priority {
+            self.lower_since = None;
+        }
+        self.master = Some(Master {
+            addr: from,
+            priority: advert.priority,
+            highest: before.map_or(advert.priority, |it| it.highest.max(advert.priority)),
+            interval: advert.interval,
+        });
+    }
+
+    /// Whether of two masters the other one stays: by priority, then by address (RFC 9568 section 6.4.3 (735)).
+    pub(in crate::vrrp) fn is_beaten_by(&self, advert: &Advert, from: IpAddr) -> bool {
+        let tie = advert.priority == self.priority && self.source.is_some_and(|own| from > own);
+        advert.priority > self.priority || tie
+    }
+
+    /// RFC 9568 section 6.4.3 (700 and on).
+    fn heard_as_master(
+        &mut self,
+        advert: &Advert,
+        from: IpAddr,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        if advert.priority == 0 {
+            self.advertise(now, out);
+            return false;
+        }
+        if self.is_beaten_by(advert, from) {
+            self.remember(advert, from);
+            self.event(
+                false,
+                format!("{from} is master, with priority {}", advert.priority),
+                out,
+            );
+            return true;
+        }
+        // It learns at once that we are here, and so does whoever believed it. Bounded, whatever is received.
+        let interval = self.spec.advert_interval;
+        if self.last_sent.is_none_or(|at| now >= at + interval / 8) {
+            self.advertise(now, out);
+        }
+        if self.held && self.disputed.is_none_or(|at| now >= at + interval) {
+            self.disputed = Some(now);
+            let announce = self.spec.announce;
+            self.announce(announce.lower_priority_repeat, out);
+            self.schedule.after_lower(
+                announce.lower_priority_delay,
+                announce.lower_priority_repeat,
+                now,
+            );
+        }
+        false
+    }
+}

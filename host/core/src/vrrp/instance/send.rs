@@ -1,0 +1,72 @@
+//! What a router says: adverts, and announcements of its addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+
+use super::super::Output;
+use super::super::packet::{Advert, Authentication};
+use super::Instance;
+use crate::model::Family;
+
+/// Where multicast adverts go (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
+const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+
+impl Instance {
+    /// Sends an advert, if there is an address to send it from.
+    pub(super) fn send(&mut self, priority: u8, now: Instant, out: &mut Vec<Output>) {
+        let Some(source) = self.source else { return };
+        let authentication = self
+            .spec
+            .password
+            .map_or(Authentication::None, Authentication::Text);
+        let advert = Advert {
+            version: self.spec.version,
+            router_id: self.spec.router_id,
+            priority,
+            interval: self.spec.advert_interval,
+            addresses: self.advertised().collect(),
+            authentication,
+        };
+        let destination = match (self.spec.peers.first(), self.spec.family) {
+            (Some(peer), _) => *peer,
+            (None, Family::V4) => GROUP_V4,
+            (None, Family::V6) => GROUP_V6,
+        };
+        // The checksum may cover the destination, so that each peer gets an advert of its own.
+        let more = self.spec.peers.get(1..).unwrap_or_default().iter().copied();
+        let encode = |to| (to, advert.encode(source, to, self.spec.checksum));
+        out.push(Output::Send {
+            instance: self.spec.name.clone(),
+            source,
+            messages: std::iter::once(destination)
+                .chain(more)
+                .map(encode)
+                .collect(),
+        });
+        self.last_sent = Some(now);
+        self.counters.sent += 1;
+        if priority == 0 {
+            self.counters.priority_zero_sent += 1;
+        }
+    }
+
+    pub(in crate::vrrp) fn advertised(&self) -> impl Iterator<Item = IpAddr> {
+        let addresses = self.spec.addresses.iter();
+        addresses.filter(|it| it.advertised).map(|it| it.addr)
+    }
+
+    pub(super) fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.send(self.priority, now, out);
+        self.timer = Some(now + self.spec.advert_interval);
+    }
+
+    pub(super) fn announce(&self, rounds: u32, out: &mut Vec<Output>) {
+        if rounds > 0 {
+            out.push(Output::Announce {
+                instance: self.spec.name.clone(),
+                rounds,
+            });
+        }
+    }
+}

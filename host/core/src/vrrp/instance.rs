@@ -30,6 +30,17 @@ pub(super) struct Master {
     pub(super) interval: Duration,
 }
 
+/// What an advert means for the rest of the sync group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing.
+    Nothing,
+    /// The other router is, and stays, master.
+    Followed,
+    /// This router was master, and yields.
+    Beaten,
+}
+
 /// Why the addresses are here although this router is not master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
@@ -227,6 +238,10 @@ impl Instance {
         if self.state == State::Master || self.kept.is_some() {
             return;
         }
+        if self.state == State::Fault && !self.untold {
+            self.let_go(out);
+            return;
+        }
         let text = "its addresses are here already, from before this daemon; they stay unless another master is heard";
         self.event(false, text.to_owned(), out);
         self.kept = Some(Kept::Found);
@@ -256,7 +271,7 @@ impl Instance {
         if was_told {
             self.timer = self.timer.max(Some(now + LINK_SETTLES));
         }
-        if self.priority == 255 {
+        if self.priority == 255 && !self.resigned {
             // RFC 9568 section 6.4.1: the owner is master at once.
             self.timer = None;
             self.wants = true;
@@ -438,6 +453,13 @@ impl Instance {
     /// Whether the addresses are still here while the daemon waits for its end.
     pub(super) fn is_handing_over(&self) -> bool {
         matches!(self.kept, Some(Kept::HandingOver(_)))
+    }
+
+    /// While the daemon waits for its end: something that the addresses need has failed, so there is nothing to hand over.
+    pub(super) fn give_up_if_faulty(&mut self, out: &mut Vec<Output>) {
+        if self.is_handing_over() && !self.faults.is_empty() {
+            self.let_go(out);
+        }
     }
 
     /// The end, as far as this instance goes.

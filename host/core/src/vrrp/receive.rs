@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::instance::Instance;
+use super::instance::{Heard, Instance};
 use super::mismatch::Kind;
 use super::packet::{self, Advert, Authentication, DecodeError};
 use super::{Event, Output, State};
@@ -32,13 +32,13 @@ pub(super) fn is_for(instance: &Instance, packet: &Packet<'_>) -> bool {
         && instance.source() != Some(packet.source)
 }
 
-/// Hands a packet to an instance that it is for. Says whether the instance, as master, was beaten.
+/// Hands a packet to an instance that it is for.
 pub(super) fn receive(
     instance: &mut Instance,
     packet: &Packet<'_>,
     now: Instant,
     out: &mut Vec<Output>,
-) -> bool {
+) -> Heard {
     let mut check = Check {
         instance,
         from: packet.source,
@@ -47,7 +47,7 @@ pub(super) fn receive(
         out,
     };
     let Some(advert) = check.good(packet) else {
-        return false;
+        return Heard::Nothing;
     };
     check.compare(&advert);
     instance.heard(&advert, packet.source, now, out)

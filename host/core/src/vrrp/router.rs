@@ -1,16 +1,19 @@
 //! All instances and sync groups of a director as one machine.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::instance::Instance;
+use super::instance::{Heard, Instance};
 use super::tracking::{Interface, Known};
 use super::{Command, GroupReport, Input, InstanceReport, Notified, Output, State, receive};
-use crate::model::{SyncGroup, Vrrp};
+use crate::model::{SyncGroup, Track, Vrrp};
 
 /// The virtual routers of a director. See the module's documentation for how it is driven.
 #[derive(Debug)]
 pub struct Router {
     instances: Vec<Instance>,
+    /// What each of them tracks, by position: what one member of a group tracks counts for all, so that they do not come apart.
+    tracks: Vec<BTreeSet<Track>>,
     groups: Vec<Group>,
     known: Known,
     ready: bool,
@@ -33,6 +36,7 @@ impl Router {
     pub fn new(config: &Vrrp, now: Instant) -> Self {
         let mut router = Self {
             instances: Vec::new(),
+            tracks: Vec::new(),
             groups: Vec::new(),
             known: Known::default(),
             ready: false,
@@ -41,8 +45,8 @@ impl Router {
         };
         router.arrange(config, now);
         // Interfaces are not known yet, so that all are in fault for now; it is not worth a word.
-        for instance in &mut router.instances {
-            let facts = router.known.judge(&instance.spec);
+        for (instance, tracks) in router.instances.iter_mut().zip(&router.tracks) {
+            let facts = router.known.judge(&instance.spec, tracks);
             instance.set_facts(facts, now, &mut Vec::new());
         }
         router
@@ -88,6 +92,13 @@ impl Router {
                 spec: spec.clone(),
             });
         }
+        self.tracks = (0..self.instances.len())
+            .map(|position| {
+                let together = self.together(position).into_iter();
+                let members = together.filter_map(|member| self.instances.get(member));
+                members.flat_map(|it| it.spec.track.clone()).collect()
+            })
+            .collect();
     }
 
     /// Takes in what happened.
@@ -154,19 +165,20 @@ impl Router {
     /// Hands a packet to those whom it is for; nothing is done for the others.
     fn receive(&mut self, packet: &receive::Packet<'_>, now: Instant) {
         let mut heard = Vec::new();
-        let mut beaten = Vec::new();
         for (position, instance) in self.instances.iter_mut().enumerate() {
-            if !receive::is_for(instance, packet) {
-                continue;
-            }
-            heard.push(position);
-            if receive::receive(instance, packet, now, &mut self.outputs) {
-                beaten.push(position);
+            if receive::is_for(instance, packet) {
+                let meant = receive::receive(instance, packet, now, &mut self.outputs);
+                heard.push((position, meant));
             }
         }
-        for position in beaten {
-            self.beaten(position, now);
+        for (position, meant) in &heard {
+            match meant {
+                Heard::Nothing => {}
+                Heard::Followed => self.follow(*position, now),
+                Heard::Beaten => self.beaten(*position, now),
+            }
         }
+        let heard = heard.into_iter().map(|(position, _)| position);
         if self.stopping {
             self.finish();
         }
@@ -249,6 +261,16 @@ impl Router {
         }
     }
 
+    /// A member that is no master leaves another router to be it: the rest of its group does so, too. They are of one mind as a
+    /// rule, but not where a reload has just made a group of them.
+    fn follow(&mut self, position: usize, now: Instant) {
+        for member in self.together(position) {
+            if let Some(instance) = self.instances.get_mut(member) {
+                instance.hand_over(now, self.stopping, &mut self.outputs);
+            }
+        }
+    }
+
     fn command(&mut self, name: Option<&str>, command: Command, now: Instant) {
         let named = |instance: &Instance| name.is_none_or(|name| instance.spec.name == name);
         let positions: Vec<usize> = (0..self.instances.len())
@@ -277,9 +299,15 @@ impl Router {
 
     /// What is known of interfaces and tracked things has changed.
     fn judge(&mut self, now: Instant) {
-        for instance in &mut self.instances {
-            let facts = self.known.judge(&instance.spec);
+        for (instance, tracks) in self.instances.iter_mut().zip(&self.tracks) {
+            let facts = self.known.judge(&instance.spec, tracks);
             instance.set_facts(facts, now, &mut self.outputs);
+            if self.stopping {
+                instance.give_up_if_faulty(&mut self.outputs);
+            }
+        }
+        if self.stopping {
+            self.finish();
         }
     }
 

@@ -35,7 +35,8 @@ impl Known {
         self.interfaces.get(interface).is_some_and(|it| it.up)
     }
 
-    pub(super) fn judge(&self, spec: &VrrpInstance) -> Facts {
+    /// For an instance with what counts for it.
+    pub(super) fn judge(&self, spec: &VrrpInstance, tracks: &BTreeSet<Track>) -> Facts {
         let mut facts = Facts {
             source: self.source(spec),
             ..Facts::default()
@@ -61,7 +62,7 @@ impl Known {
             ));
         }
         let mut priority = i32::from(spec.priority);
-        for track in &spec.track {
+        for track in tracks {
             let (change, fault) = self.effect(track);
             if let Some(fault) = fault {
                 facts.faults.push(fault);

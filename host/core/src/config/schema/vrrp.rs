@@ -261,7 +261,8 @@ table! {
         /// Its name in logs, in `status` and for notify commands. No two groups have the same.
         #[keepalived = "vrrp_sync_group"]
         name: Name = Presence::Required;
-        /// The names of its instances, at least two. An instance is in one group at most.
+        /// The names of its instances, at least two. An instance is in one group at most. Give them the same `priority` on a
+        /// director: were one the better one here and another there, the group would go to and fro. What one of them tracks counts for all.
         #[keepalived = "group"]
         members: List<Placed<Name>> = Presence::Required;
         /// What is run when the group's state changes.

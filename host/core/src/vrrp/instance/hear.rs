@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::super::packet::Advert;
 use super::super::{Output, State};
-use super::{Instance, Master};
+use super::{Heard, Instance, Master};
 
 impl Instance {
     /// A good advert of another router. Says whether this router, as master, was beaten.
@@ -15,37 +15,40 @@ impl Instance {
         from: IpAddr,
         now: Instant,
         out: &mut Vec<Output>,
-    ) -> bool {
+    ) -> Heard {
         self.counters.received += 1;
         if advert.priority == 0 {
             self.counters.priority_zero_received += 1;
         }
         match self.state {
-            State::Fault => false,
-            State::Backup => {
-                self.heard_as_backup(advert, from, now, out);
-                false
-            }
-            State::Master => self.heard_as_master(advert, from, now, out),
+            State::Fault => Heard::Nothing,
+            State::Backup => match self.heard_as_backup(advert, from, now, out) {
+                true => Heard::Followed,
+                false => Heard::Nothing,
+            },
+            State::Master => match self.heard_as_master(advert, from, now, out) {
+                true => Heard::Beaten,
+                false => Heard::Nothing,
+            },
         }
     }
 
-    /// RFC 9568 section 6.4.2 (420 and on).
+    /// RFC 9568 section 6.4.2 (420 and on). Says whether the other router is left to be master.
     fn heard_as_backup(
         &mut self,
         advert: &Advert,
         from: IpAddr,
         now: Instant,
         out: &mut Vec<Output>,
-    ) {
+    ) -> bool {
         if advert.priority == 0 {
             if self.is_handing_over() {
-                return;
+                return false;
             }
             self.lower_since = None;
             self.timer = Some(now + self.skew());
             self.wants = false;
-            return;
+            return false;
         }
         if self.kept.is_some() {
             self.let_go(out);
@@ -58,6 +61,7 @@ impl Instance {
         if accept || idle {
             self.listen(now);
         }
+        accept
     }
 
     /// Whether a master of lower priority is not to be left alone.
@@ -95,7 +99,7 @@ impl Instance {
         advert.priority > self.priority || tie
     }
 
-    /// RFC 9568 section 6.4.3 (700 and on).
+    /// RFC 9568 section 6.4.3 (700 and on). Says whether the other router is the better master.
     fn heard_as_master(
         &mut self,
         advert: &Advert,
@@ -103,11 +107,7 @@ impl Instance {
         now: Instant,
         out: &mut Vec<Output>,
     ) -> bool {
-        if advert.priority == 0 {
-            self.advertise(now, out);
-            return false;
-        }
-        if self.is_beaten_by(advert, from) {
+        if advert.priority != 0 && self.is_beaten_by(advert, from) {
             self.remember(advert, from);
             self.event(
                 false,
@@ -120,6 +120,9 @@ impl Instance {
         let interval = self.spec.advert_interval;
         if self.last_sent.is_none_or(|at| now >= at + interval / 8) {
             self.advertise(now, out);
+        }
+        if advert.priority == 0 {
+            return false;
         }
         if self.held && self.disputed.is_none_or(|at| now >= at + interval) {
             self.disputed = Some(now);

@@ -112,7 +112,7 @@ fn rows() -> Vec<Row> {
         // RFC 9568 section 6.4.3
         Row { name: "master: its time", start: master, happens: |b| { b.pass(99 * MS); b.outputs(); b.pass(MS); },
               state: Master, holding: true, deeds: &["send 100", "announce 1"] },
-        Row { name: "master: priority 0 is answered", start: master, happens: |b| b.hear(OTHER, &advert(0)),
+        Row { name: "master: priority 0 is answered", start: master, happens: |b| { b.pass(50 * MS); b.hear(OTHER, &advert(0)); },
               state: Master, holding: true, deeds: &["send 100"] },
         Row { name: "master: a better one", start: master, happens: |b| b.hear(OTHER, &advert(101)),
               state: Backup, holding: false, deeds: &["send 100", "release", "notify Backup"] },
@@ -191,6 +191,12 @@ fn rows() -> Vec<Row> {
         Row { name: "stop: after a resignation that is under way", start: || { let mut b = master(); b.give(Input::Command { instance: None, command: Command::Resign }); b.outputs(); b },
               happens: |b| { b.give(Input::Stop); assert!(!b.router.stopped()); b.hear(OTHER, &advert(80)); assert!(b.router.stopped()); },
               state: Backup, holding: false, deeds: &["release", "notify Stop"] },
+        Row { name: "stop: a link fails while the other is awaited", start: master, happens: |b| { b.give(Input::Stop); b.interface("eth1", false); assert!(b.router.stopped()); },
+              state: Backup, holding: false, deeds: &["send 0", "release", "notify Stop"] },
+        Row { name: "a resigned owner that was in fault waits", start: || { let mut b = Bench::master(instance(255)); b.give(Input::Command { instance: None, command: Command::Resign }); b.hear(OTHER, &advert(80)); b.interface("eth1", false); b.outputs(); b },
+              happens: |b| { b.interface("eth1", true); hears(b, 80, 30); }, state: Backup, holding: false, deeds: &["notify Backup"] },
+        Row { name: "found while in fault: released", start: || { let mut b = backup(); b.interface("eth1", false); b.outputs(); b }, happens: |b| b.give(Input::Found { instance: "VI_1" }),
+              state: Fault, holding: false, deeds: &["release"] },
         // Reload
         Row { name: "reload: nothing changed", start: master, happens: |b| b.router.configure(&config(instance(100)), b.now),
               state: Master, holding: true, deeds: &[] },

@@ -164,6 +164,16 @@ impl World {
         self.note();
     }
 
+    /// SIGHUP.
+    pub(super) fn reload(&mut self, at: usize, config: Vrrp) {
+        self.machines[at].config = config;
+        let (now, machine) = (self.now, &mut self.machines[at]);
+        if let Some(router) = &mut machine.router {
+            router.configure(&machine.config, now);
+            self.carry_out(at);
+        }
+    }
+
     fn command(&mut self, at: usize, command: Command) {
         let instance = None;
         self.give(at, Input::Command { instance, command });

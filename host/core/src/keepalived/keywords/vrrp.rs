@@ -128,7 +128,7 @@ pub(in crate::keepalived) const GROUP: Words = &[
     ),
     (
         "sync_group_tracking_weight",
-        "not needed: weights count for the instance that has them",
+        "not needed: what one instance tracks counts for its group",
     ),
     (
         "notify_deleted",

@@ -37,6 +37,11 @@ impl Schedule {
         self.soon = SOON.map(|after| now + after).into();
     }
 
+    /// Another refresh is configured.
+    pub(super) fn set_refresh(&mut self, refresh: Option<Duration>, now: Instant) {
+        self.refresh = refresh.map(|every| now + every);
+    }
+
     /// After a lower advert was heard. A repetition that is due sooner stays.
     pub(super) fn after_lower(&mut self, delay: Duration, rounds: u32, now: Instant) {
         if self.once.is_none() && !delay.is_zero() && rounds > 0 {

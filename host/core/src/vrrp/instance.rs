@@ -75,6 +75,8 @@ pub(super) struct Instance {
     held: bool,
     schedule: Schedule,
     last_sent: Option<Instant>,
+    /// Who handed over last, and when.
+    left: Option<(IpAddr, Instant)>,
     /// When the network was told again because another master was heard.
     disputed: Option<Instant>,
     pub(super) mismatches: Mismatches,
@@ -105,6 +107,7 @@ impl Instance {
             held: false,
             schedule: Schedule::default(),
             last_sent: None,
+            left: None,
             disputed: None,
             mismatches: Mismatches::default(),
             counters: Counters::default(),
@@ -124,6 +127,16 @@ impl Instance {
 
     pub(super) fn source(&self) -> Option<IpAddr> {
         self.source
+    }
+
+    /// Whether its state was never told, because not everything that it needs is known yet. `begun`: before, it may take any time.
+    pub(super) fn is_beginning(&self, begun: bool, now: Instant) -> bool {
+        self.untold && !(begun && self.age(now) >= GRACE)
+    }
+
+    /// Whether a state of it was told.
+    pub(super) fn is_told(&self) -> bool {
+        !self.untold
     }
 
     /// Whether another router's adverts are for this one.
@@ -281,7 +294,7 @@ impl Instance {
     /// Something that it needs has failed. `begun`: before, what is not known yet counts as failed, but is not worth a word.
     pub(super) fn fail(&mut self, why: &str, begun: bool, now: Instant, out: &mut Vec<Output>) {
         let told = self.state == State::Fault && !self.untold;
-        if told || (self.untold && !(begun && self.age(now) >= GRACE)) {
+        if told || self.is_beginning(begun, now) {
             return;
         }
         if self.state == State::Master {
@@ -341,6 +354,10 @@ impl Instance {
             || self.spec.password != spec.password
             || self.spec.peers != spec.peers
             || self.spec.checksum != spec.checksum;
+        let refresh = spec.announce.refresh;
+        if self.held && self.spec.announce.refresh != refresh {
+            self.schedule.set_refresh(refresh, now);
+        }
         self.spec = spec.clone();
         if self.state == State::Master && told_otherwise {
             self.advertise(now, out);
@@ -364,6 +381,11 @@ impl Instance {
 
     /// From master to backup because the group does so, or an operator wants it: the addresses stay until another is master.
     pub(super) fn hand_over(&mut self, now: Instant, stopping: bool, out: &mut Vec<Output>) {
+        if let Some(Kept::HandingOver(until)) = &mut self.kept
+            && stopping
+        {
+            *until = (*until).min(now + STOP_LIMIT);
+        }
         if self.state != State::Master {
             return;
         }

@@ -1,4 +1,5 @@
-//! What does not fit between this router and others: told once, and shown as long as it is heard.
+//! What does not fit between this router and others: told once, until it was not heard for a while, and shown as long as it is
+//! heard.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -31,6 +32,8 @@ struct Heard {
     /// How long it stays although it is not heard.
     memory: Duration,
     told: bool,
+    /// It fits again. Still known, so that one that comes and goes is not told each time.
+    gone: bool,
 }
 
 /// The mismatches of an instance.
@@ -49,7 +52,7 @@ impl Mismatches {
         (memory, after): (Duration, Duration),
         text: impl FnOnce() -> String,
     ) -> Option<String> {
-        if !self.heard.contains_key(&(from, kind)) && self.heard.len() >= LIMIT {
+        if !self.heard.contains_key(&(from, kind)) && !self.make_room() {
             return None;
         }
         let heard = self.heard.entry((from, kind)).or_insert_with(|| Heard {
@@ -58,7 +61,11 @@ impl Mismatches {
             last: now,
             memory,
             told: false,
+            gone: false,
         });
+        if std::mem::take(&mut heard.gone) {
+            heard.first = now;
+        }
         heard.last = now;
         let text = text();
         if heard.text != text {
@@ -74,8 +81,20 @@ impl Mismatches {
     /// It fits again.
     pub(super) fn clear(&mut self, from: IpAddr, kinds: &[Kind]) {
         for kind in kinds {
-            self.heard.remove(&(from, *kind));
+            if let Some(heard) = self.heard.get_mut(&(from, *kind)) {
+                heard.gone = true;
+            }
         }
+    }
+
+    /// Whether there is room for one more, if need be in place of one that is gone.
+    fn make_room(&mut self) -> bool {
+        if self.heard.len() < LIMIT {
+            return true;
+        }
+        let mut all = self.heard.iter();
+        let gone = all.find_map(|(key, heard)| heard.gone.then_some(*key));
+        gone.is_some_and(|key| self.heard.remove(&key).is_some())
     }
 
     /// Forgets those that are not heard any more.
@@ -89,7 +108,7 @@ impl Mismatches {
     }
 
     pub(super) fn texts(&self) -> Vec<String> {
-        let told = self.heard.values().filter(|heard| heard.told);
+        let told = self.heard.values().filter(|it| it.told && !it.gone);
         told.map(|heard| heard.text.clone()).collect()
     }
 }

@@ -28,6 +28,8 @@ struct Group {
     members: Vec<usize>,
     /// As last told.
     told: Option<State>,
+    /// Its end was told.
+    stopped: bool,
 }
 
 impl Router {
@@ -89,6 +91,7 @@ impl Router {
                     .iter()
                     .find(|it| it.spec.name == spec.name)
                     .and_then(|it| it.told),
+                stopped: false,
                 spec: spec.clone(),
             });
         }
@@ -295,6 +298,19 @@ impl Router {
                 instance.finish(&mut self.outputs);
             }
         }
+        for group in &mut self.groups {
+            let mut members = group.members.iter();
+            let done = members.all(|at| self.instances.get(*at).is_none_or(|it| it.stopped));
+            if done && !std::mem::replace(&mut group.stopped, true) {
+                let first = group.members.first().and_then(|at| self.instances.get(*at));
+                self.outputs.push(Output::Notify {
+                    group: true,
+                    name: group.spec.name.clone(),
+                    state: Notified::Stop,
+                    priority: first.map_or(0, Instance::priority),
+                });
+            }
+        }
     }
 
     /// What is known of interfaces and tracked things has changed.
@@ -324,8 +340,12 @@ impl Router {
     }
 
     fn settle_together(&mut self, together: &[usize], now: Instant) {
-        let mut of = together.iter().filter_map(|at| self.instances.get(*at));
-        let fault = of.find_map(|it| Some((it.spec.name.clone(), it.faults.first()?.clone())));
+        let of = || together.iter().filter_map(|at| self.instances.get(*at));
+        // One that was added by a new configuration is not known to be in fault before its interface was heard of.
+        let fault = of()
+            .filter(|it| !it.is_beginning(self.ready, now))
+            .find_map(|it| Some((it.spec.name.clone(), it.faults.first()?.clone())));
+        let all_well = of().all(|it| it.faults.is_empty());
         if let Some((name, why)) = fault {
             for position in together {
                 let Some(instance) = self.instances.get_mut(*position) else {
@@ -342,6 +362,7 @@ impl Router {
         for position in together {
             if let Some(instance) = self.instances.get_mut(*position)
                 && instance.state == State::Fault
+                && all_well
             {
                 instance.recover(now, &mut self.outputs);
             }
@@ -385,7 +406,9 @@ impl Router {
                 return;
             };
             let state = self.state_of(group);
-            if group.told == Some(state) {
+            let mut members = group.members.iter();
+            let all_told = members.all(|at| self.instances.get(*at).is_some_and(Instance::is_told));
+            if group.told == Some(state) || !all_told {
                 continue;
             }
             let first = group.members.first().and_then(|at| self.instances.get(*at));
@@ -406,3 +429,6 @@ impl Router {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

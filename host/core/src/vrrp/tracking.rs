@@ -83,8 +83,12 @@ impl Known {
         facts
     }
 
+    /// None while the interface is down: nothing can be sent by it then.
     fn source(&self, spec: &VrrpInstance) -> Option<IpAddr> {
         let interface = self.interfaces.get(&spec.interface)?;
+        if !interface.up {
+            return None;
+        }
         let own = match spec.family {
             Family::V4 => interface.ipv4,
             Family::V6 => interface.ipv6,

@@ -19,6 +19,9 @@ impl Instance {
         self.counters.received += 1;
         if advert.priority == 0 {
             self.counters.priority_zero_received += 1;
+            self.left = Some((from, now));
+        } else if self.is_late(from, now) {
+            return Heard::Nothing;
         }
         match self.state {
             State::Fault => Heard::Nothing,
@@ -31,6 +34,13 @@ impl Instance {
                 false => Heard::Nothing,
             },
         }
+    }
+
+    /// Whether an advert was overtaken by the one with which its sender handed over. It would undo that: the router that has taken
+    /// over would yield to one that is no master any more.
+    fn is_late(&self, from: IpAddr, now: Instant) -> bool {
+        self.left
+            .is_some_and(|(who, at)| who == from && now < at + self.interval() / 4)
     }
 
     /// RFC 9568 section 6.4.2 (420 and on). Says whether the other router is left to be master.

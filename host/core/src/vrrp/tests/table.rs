@@ -129,7 +129,7 @@ fn rows() -> Vec<Row> {
               state: Backup, holding: false, deeds: &[] },
         // Interfaces and tracked things
         Row { name: "master: its interface goes", start: master, happens: |b| b.interface("eth0", false),
-              state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
+              state: Fault, holding: false, deeds: &["release", "notify Fault"] },
         Row { name: "master: an interface of an address goes, and the other address with it", start: master, happens: |b| b.interface("eth1", false),
               state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
         Row { name: "backup: an interface goes", start: backup, happens: |b| b.interface("eth1", false),

@@ -147,8 +147,8 @@ struct App {
     probers: Probers,
     redundancy: Redundancy,
     ears: Ears,
-    /// The services in force, for what depends on their settings alone.
-    services: Vec<Service>,
+    /// The services in force whose checks may rest (`ha_suspend`).
+    may_rest: Vec<Service>,
     health: mpsc::Receiver<crate::prober::HealthEvent>,
     inputs: mpsc::UnboundedReceiver<Input>,
     to_inputs: mpsc::UnboundedSender<Input>,
@@ -189,7 +189,7 @@ impl App {
             probers: Probers::new(events),
             redundancy,
             ears,
-            services: Vec::new(),
+            may_rest: Vec::new(),
             daemon,
             health,
             inputs,
@@ -211,7 +211,8 @@ impl App {
         let checks = std::mem::take(&mut prepared.checks);
         self.network.configure(&prepared.model);
         self.redundancy.configure(&prepared.model.vrrp);
-        self.services.clone_from(&prepared.model.services);
+        let services = prepared.model.services.iter();
+        self.may_rest = services.filter(|it| it.ha_suspend).cloned().collect();
         self.rest_checks();
         self.director.configure(prepared, adopted, now);
         self.probers.configure(checks, |service, server| {
@@ -223,7 +224,7 @@ impl App {
     /// Lets those checks rest that are to rest, and no others.
     fn rest_checks(&mut self) {
         self.probers
-            .suspend(self.redundancy.suspended(&self.services));
+            .suspend(self.redundancy.suspended(&self.may_rest));
     }
 
     /// Tells the director how every server is: new ones are not heard of otherwise until something changes.
@@ -431,7 +432,7 @@ impl App {
             vrrp: vrrp::report(&self.redundancy),
             services: self.director.report(now),
         };
-        status.mark_suspended(&self.services, self.probers.suspended());
+        status.mark_suspended(&self.may_rest, self.probers.suspended());
         let counters = self.kernel.counters();
         tokio::spawn(async move {
             status.count(&counters.await);

@@ -197,8 +197,8 @@ impl Redundancy {
         false
     }
 
-    /// Which services' checks rest: those that want it (`ha_suspend`) while their address is an instance's and not here.
-    pub(crate) fn suspended(&self, services: &[model::Service]) -> BTreeSet<ServiceKey> {
+    /// Of the services whose checks may rest, which ones' do: those whose address is an instance's and not here.
+    pub(crate) fn suspended(&self, may_rest: &[model::Service]) -> BTreeSet<ServiceKey> {
         let virtual_ones: BTreeSet<IpAddr> = self
             .config
             .instances
@@ -206,9 +206,8 @@ impl Redundancy {
             .flat_map(|instance| &instance.addresses)
             .map(|address| address.addr)
             .collect();
-        services
+        may_rest
             .iter()
-            .filter(|service| service.ha_suspend)
             .map(|service| service.key)
             .filter(|key| virtual_ones.contains(&key.addr) && !self.here.contains(&key.addr))
             .collect()

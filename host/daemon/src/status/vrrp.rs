@@ -55,25 +55,27 @@ pub(crate) struct Instance {
     pub(crate) reasons: Vec<String>,
     /// What does not fit between this router and others.
     pub(crate) problems: Vec<String>,
-    pub(crate) counters: Counts,
+    #[serde(with = "CountersFormat")]
+    pub(crate) counters: Counters,
 }
 
-/// See [`Counters`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counts {
-    pub(crate) became_master: u64,
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-    pub(crate) priority_zero_sent: u64,
-    pub(crate) priority_zero_received: u64,
-    pub(crate) malformed: u64,
-    pub(crate) checksum_errors: u64,
-    pub(crate) ttl_errors: u64,
-    pub(crate) version_errors: u64,
-    pub(crate) authentication_errors: u64,
-    pub(crate) interval_mismatches: u64,
-    pub(crate) address_mismatches: u64,
-    pub(crate) unknown_peers: u64,
+/// How [`Counters`] are written, which core leaves to others.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Counters")]
+struct CountersFormat {
+    became_master: u64,
+    sent: u64,
+    received: u64,
+    priority_zero_sent: u64,
+    priority_zero_received: u64,
+    malformed: u64,
+    checksum_errors: u64,
+    ttl_errors: u64,
+    version_errors: u64,
+    authentication_errors: u64,
+    interval_mismatches: u64,
+    address_mismatches: u64,
+    unknown_peers: u64,
 }
 
 /// A sync group.
@@ -134,7 +136,7 @@ fn instance(spec: &VrrpInstance, report: &InstanceReport) -> Instance {
         addresses: addresses.collect(),
         reasons: report.reasons.clone(),
         problems: report.problems.clone(),
-        counters: counts(report.counters),
+        counters: report.counters,
     }
 }
 
@@ -151,39 +153,6 @@ fn word(state: State) -> &'static str {
         State::Backup => "backup",
         State::Master => "master",
         State::Fault => "fault",
-    }
-}
-
-fn counts(from: Counters) -> Counts {
-    let Counters {
-        became_master,
-        sent,
-        received,
-        priority_zero_sent,
-        priority_zero_received,
-        malformed,
-        checksum_errors,
-        ttl_errors,
-        version_errors,
-        authentication_errors,
-        interval_mismatches,
-        address_mismatches,
-        unknown_peers,
-    } = from;
-    Counts {
-        became_master,
-        sent,
-        received,
-        priority_zero_sent,
-        priority_zero_received,
-        malformed,
-        checksum_errors,
-        ttl_errors,
-        version_errors,
-        authentication_errors,
-        interval_mismatches,
-        address_mismatches,
-        unknown_peers,
     }
 }
 
@@ -272,7 +241,7 @@ mod tests {
             ],
             reasons: Vec::new(),
             problems: Vec::new(),
-            counters: Counts::default(),
+            counters: Counters::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The number of a real server. Stays with the server as long as the service is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,10 +41,59 @@ pub struct Backend {
     pub endpoint: SocketAddr,
     /// Its weight, 0 to 65535. 0: it is draining and must get no new connections.
     pub weight: u32,
-    /// Connections now.
-    pub active: u32,
+    /// What changes all the time, as far as [`Scheduler::FACTS`](crate::Scheduler::FACTS) asks for it.
+    pub counts: Counts,
     /// Free key/value pairs of the configuration (`zone`, `cpu`, ...).
     pub labels: Vec<(String, String)>,
+}
+
+/// What changes all the time about a real server. All zero if the scheduler does not ask for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that are open.
+    pub active: u32,
+    /// Connections that are closing or closed, and still known to the kernel.
+    pub inactive: u32,
+    /// New connections ever. May begin anew at any number.
+    pub total: u64,
+    /// How long the last successful health check took.
+    pub latency: Option<Duration>,
+}
+
+/// What a scheduler wants to be told of, beyond servers and weights. Each makes the host work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// [`Counts::active`], [`Counts::inactive`] and [`Counts::total`].
+    pub connections: bool,
+    /// [`Counts::latency`].
+    pub latency: bool,
+}
+
+impl Facts {
+    /// Neither.
+    pub const NONE: Self = Self {
+        connections: false,
+        latency: false,
+    };
+    /// Counts of connections.
+    pub const CONNECTIONS: Self = Self {
+        connections: true,
+        latency: false,
+    };
+    /// Both.
+    pub const ALL: Self = Self {
+        connections: true,
+        latency: true,
+    };
+}
+
+/// How a scheduler's decisions can be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// The kernel spreads new connections by the last [`Plan`](crate::Plan).
+    Plan,
+    /// [`Scheduler::pick`](crate::Scheduler::pick) is called for every new connection.
+    PerConnection,
 }
 
 impl Backend {
@@ -100,10 +150,12 @@ impl Backends {
         self.iter().map(|backend| u64::from(backend.weight)).sum()
     }
 
-    /// The sum of the connections now.
+    /// The sum of the connections that are open.
     #[must_use]
     pub fn total_active(&self) -> u64 {
-        self.iter().map(|backend| u64::from(backend.active)).sum()
+        self.iter()
+            .map(|backend| u64::from(backend.counts.active))
+            .sum()
     }
 
     /// Takes the whole list anew.
@@ -116,17 +168,17 @@ impl Backends {
         self.all = all;
     }
 
-    /// Takes over one count. Unknown numbers are of servers that have just gone.
-    pub(crate) fn set_active(&mut self, id: BackendId, active: u32) {
+    /// Takes over one server's counts. Unknown numbers are of servers that have just gone.
+    pub(crate) fn set_counts(&mut self, id: BackendId, counts: Counts) {
         if let Some(backend) = self.get_mut(id) {
-            backend.active = active;
+            backend.counts = counts;
         }
     }
 
     /// Counts a connection that `pick` has just placed, until the host tells the count.
     pub(crate) fn placed(&mut self, id: BackendId) {
         if let Some(backend) = self.get_mut(id) {
-            backend.active = backend.active.saturating_add(1);
+            backend.counts.active = backend.counts.active.saturating_add(1);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What stands between the contract's calls and a plugin's traits: the same in a plugin and in its
 //! native tests.
 
-use crate::backends::{Backend, BackendId, Backends, Flow};
+use crate::backends::{Backend, BackendId, Backends, Counts, Flow};
 use crate::checker::{HealthChecker, Verdict};
 use crate::plan::Plan;
 use crate::scheduler::Scheduler;
@@ -11,7 +11,7 @@ use crate::target::{RawTarget, Target};
 /// A scheduler that has been configured, of whatever type.
 pub(crate) trait SchedulerInstance {
     fn set_backends(&mut self, backends: Vec<Backend>);
-    fn set_load(&mut self, id: BackendId, active: u32);
+    fn set_counts(&mut self, id: BackendId, counts: Counts);
     fn make_plan(&mut self) -> Plan;
     fn pick(&mut self, flow: &Flow) -> Option<BackendId>;
 }
@@ -37,8 +37,8 @@ impl<S: Scheduler> SchedulerInstance for SchedulerGlue<S> {
         self.backends.set(backends);
     }
 
-    fn set_load(&mut self, id: BackendId, active: u32) {
-        self.backends.set_active(id, active);
+    fn set_counts(&mut self, id: BackendId, counts: Counts) {
+        self.backends.set_counts(id, counts);
     }
 
     fn make_plan(&mut self) -> Plan {

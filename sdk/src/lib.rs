@@ -105,7 +105,7 @@ pub mod testing;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
-pub use backends::{Backend, BackendId, Backends, Flow, Protocol};
+pub use backends::{Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Protocol};
 pub use checker::{CheckError, HealthChecker, Verdict};
 pub use host::{now, random};
 pub use log::{Level, log, log_enabled};

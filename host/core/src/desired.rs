@@ -72,6 +72,8 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         snat,
         backends,
         spread,
+        persistence: None,
+        ask: None,
     }
 }
 

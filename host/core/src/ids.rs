@@ -109,6 +109,8 @@ mod tests {
                 snat: false,
                 backends: [(id, server(1))].into(),
                 spread: Spread::Refuse,
+                persistence: None,
+                ask: None,
             },
         );
         let mut ids = Ids::adopt(&state);

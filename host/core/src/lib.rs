@@ -17,8 +17,10 @@
 //! Whatever needs the time gets it as an argument; whatever wants to act returns what is to be done.
 
 pub mod config;
+pub mod connections;
 pub mod desired;
 pub mod diff;
+pub mod flow;
 pub mod health;
 pub mod ids;
 pub mod keepalived;

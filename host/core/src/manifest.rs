@@ -34,6 +34,44 @@ pub struct Manifest {
     pub summary: String,
     /// The settings that it takes, in the order in which it names them.
     pub settings: Vec<SettingSpec>,
+    /// What a scheduler can do; `None` for a checker.
+    pub abilities: Option<Abilities>,
+}
+
+/// What a scheduler can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abilities {
+    /// How its decisions can be followed. Not empty; the first is the default.
+    pub decisions: Vec<Decision>,
+    /// What it wants to be told of.
+    pub facts: Facts,
+}
+
+/// How a scheduler's decisions are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Decision {
+    /// The kernel spreads new connections by a plan.
+    Plan,
+    /// The scheduler is asked about each new connection.
+    PerConnection,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plan => "plan",
+            Self::PerConnection => "per-connection",
+        })
+    }
+}
+
+/// What a scheduler wants to be told of, beyond servers and weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Counts of connections.
+    pub connections: bool,
+    /// How long health checks take.
+    pub latency: bool,
 }
 
 /// One setting that a plugin takes.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::manifest::Setting;
+use crate::manifest::{Decision, Setting};
 
 mod vrrp;
 
@@ -95,6 +95,8 @@ pub struct Daemon {
     pub resync: Duration,
     /// What a plugin may use.
     pub sandbox: Sandbox,
+    /// Native plugins (shared objects) that the operator trusts with the whole daemon. Absolute.
+    pub native_plugins: Vec<PathBuf>,
 }
 
 /// What a plugin's instance may use. Shared by every plugin.
@@ -102,6 +104,8 @@ pub struct Daemon {
 pub struct Sandbox {
     /// Processor time of one call, before it is ended. 10 ms to 10 s.
     pub call_time: Duration,
+    /// Processor time of one decision about one connection, before it is ended. 1 ms to 1 s.
+    pub pick_time: Duration,
     /// Linear memory of one instance, in bytes.
     pub memory: usize,
     /// Elements of one instance's tables.
@@ -118,6 +122,7 @@ impl Default for Sandbox {
     fn default() -> Self {
         Self {
             call_time: Duration::from_millis(50),
+            pick_time: Duration::from_millis(20),
             memory: 64 << 20,
             table_elements: 40_000,
             instances: 100,
@@ -136,6 +141,10 @@ pub struct Service {
     pub key: ServiceKey,
     /// Who spreads the connections.
     pub scheduler: PluginUse,
+    /// How the scheduler's decisions are followed: one of those that it offers.
+    pub decision: Decision,
+    /// A client's connections go to the server that its last one went to (keepalived `persistence_timeout`).
+    pub persistence: Option<Persistence>,
     /// Full NAT: the source address becomes the director's, so that real servers need no route through it.
     pub snat: bool,
     /// What becomes of established flows of a server that has failed.
@@ -150,6 +159,16 @@ pub struct Service {
     pub ha_suspend: bool,
     /// The real servers, in the order of the configuration. Never empty; addresses are unique.
     pub servers: Vec<Server>,
+}
+
+/// How long, and how coarsely, a service remembers its clients (IPVS persistence).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Persistence {
+    /// How long after a client's last new connection. Whole seconds, at least 1.
+    pub timeout: Duration,
+    /// Clients whose addresses begin with the same so many bits are taken as one (keepalived `persistence_granularity`): 1 to 32 or
+    /// 128.
+    pub prefix: u8,
 }
 
 /// What becomes of the established flows of a server that has failed.
@@ -182,6 +201,11 @@ pub struct Server {
     pub address: SocketAddr,
     /// 0 to 65535. 0: takes no new connections (draining).
     pub weight: u32,
+    /// With so many connections it gets no new ones (keepalived `uthreshold`); `None`: there is no limit.
+    pub upper_threshold: Option<u32>,
+    /// Below so many it gets new ones again (keepalived `lthreshold`). `None`: below three quarters of the upper threshold, as IPVS
+    /// has it. At most the upper threshold.
+    pub lower_threshold: Option<u32>,
     /// Free key/value pairs for schedulers.
     pub labels: BTreeMap<String, String>,
     /// The checks, which must all pass. Empty: always taken as up.

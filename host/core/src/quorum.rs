@@ -49,6 +49,8 @@ mod tests {
     fn service(quorum: u32, hysteresis: u32) -> Service {
         let listen = SocketAddr::from((Ipv4Addr::new(10, 10, 54, 151), 80));
         Service {
+            decision: crate::manifest::Decision::Plan,
+            persistence: None,
             name: "web".into(),
             key: ServiceKey {
                 addr: listen.ip(),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use crate::model::ServiceKey;
+use crate::model::{Persistence, ServiceKey};
 
 /// Number of one real server of one virtual service; the connection mark of every connection sent to it.
 ///
@@ -77,7 +77,15 @@ pub struct ServiceState {
     pub backends: BTreeMap<BackendId, SocketAddr>,
     /// How new connections are spread.
     pub spread: Spread,
+    /// Clients that go where their last connection went, before anything else is asked.
+    pub persistence: Option<Persistence>,
+    /// The queue through which the daemon is asked about each new connection; `spread` is what happens while nobody answers.
+    pub ask: Option<Queue>,
 }
+
+/// Number of an NFQUEUE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Queue(pub u16);
 
 /// All that is ours in the kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -199,6 +199,8 @@ fn service(n: u32, plan: &[u32]) -> ServiceState {
         SocketAddr::from(([10, 100 + two, three, four], 80))
     };
     ServiceState {
+        ask: None,
+        persistence: None,
         snat: false,
         backends: (0..SERVERS)
             .map(|server| (id(n, server), address(server)))

@@ -23,6 +23,8 @@ fn a_scripted_failure_happens_once_and_changes_nothing() {
         snat: false,
         backends: [].into(),
         spread: Spread::Refuse,
+        persistence: None,
+        ask: None,
     };
     let change = [Change::Put(key, service)];
     fake.fail_next_apply(Error::Nft {

@@ -81,7 +81,7 @@ fn schedule(name: &str, plugin: &dyn Plugin, count: u32) -> Result<()> {
                 name: format!("server-{n}"),
                 address: (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
                 weight: 1 + n % 5,
-                active: 0,
+                facts: evenkeel_runtime::BackendFacts::default(),
                 labels: Vec::new(),
             })
         })
@@ -91,7 +91,13 @@ fn schedule(name: &str, plugin: &dyn Plugin, count: u32) -> Result<()> {
     line(&format!("{name}: set_backends, {count} backends"), set);
     let loads = [Load {
         id: backends[0].id,
-        active: 1,
+        facts: evenkeel_runtime::BackendFacts {
+            counts: evenkeel_core::connections::Counts {
+                active: 1,
+                ..Default::default()
+            },
+            latency: None,
+        },
     }];
     line(
         &format!("{name}: set_loads of one, {count} backends"),

@@ -49,7 +49,7 @@ fn main() -> Result<()> {
                 name,
                 address,
                 weight: 1,
-                active: 0,
+                facts: evenkeel_runtime::BackendFacts::default(),
                 labels: Vec::new(),
             })
         })

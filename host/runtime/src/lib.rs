@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use evenkeel_core::connections::Counts;
+pub use evenkeel_core::flow::Flow;
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
-use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 
@@ -71,30 +72,28 @@ pub struct Backend {
     pub address: SocketAddr,
     /// Its weight now. 0: takes no new connections.
     pub weight: u32,
-    /// Connections now.
-    pub active: u32,
+    /// As far as the scheduler wants such facts.
+    pub facts: BackendFacts,
     /// Free key/value pairs of the configuration.
     pub labels: Vec<(String, String)>,
 }
 
-/// A backend's count of connections, changed since the last call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Load {
-    /// Whose count.
-    pub id: BackendId,
-    /// Connections now.
-    pub active: u32,
+/// What changes all the time about a real server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BackendFacts {
+    /// Its connections.
+    pub counts: Counts,
+    /// How long its last successful health check took.
+    pub latency: Option<Duration>,
 }
 
-/// A new connection that a scheduler is to place.
+/// A backend's facts, changed since the last call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flow {
-    /// TCP or UDP.
-    pub protocol: Protocol,
-    /// The client.
-    pub source: SocketAddr,
-    /// The virtual service.
-    pub destination: SocketAddr,
+pub struct Load {
+    /// Whose.
+    pub id: BackendId,
+    /// As they are now.
+    pub facts: BackendFacts,
 }
 
 /// One service's scheduler. Calls block for up to the sandbox's call time. After an error the instance is of no more use.
@@ -117,7 +116,8 @@ pub trait Scheduler: Send {
     /// [`PluginError`].
     fn make_plan(&mut self) -> Result<Plan, PluginError>;
 
-    /// Places one connection, after a plan of [`Plan::PerConnection`]. `None`: refuse it.
+    /// Places one connection, where the scheduler can and was chosen to. Blocks for up to the sandbox's pick time. `None`: refuse it.
+    /// What it answers is not checked.
     ///
     /// # Errors
     /// [`PluginError`].

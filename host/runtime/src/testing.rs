@@ -57,7 +57,7 @@ pub(crate) fn backends(weights: &[u32]) -> Vec<Backend> {
         name: format!("s{n}"),
         address: (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
         weight: *weight,
-        active: 0,
+        facts: crate::BackendFacts::default(),
         labels: vec![],
     };
     (1..).zip(weights).map(backend).collect()

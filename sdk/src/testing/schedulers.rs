@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::values;
-use crate::backends::{Backend, BackendId, Flow};
+use crate::backends::{Backend, BackendId, Counts, Flow};
 use crate::glue::{SchedulerGlue, SchedulerInstance};
 use crate::manifest::{Manifest, SettingValue};
 use crate::plan::{Plan, Table};
@@ -51,7 +51,7 @@ impl<S: Scheduler> SchedulerTest<S> {
         self.glue.set_backends(servers);
     }
 
-    /// The counts of connections that have changed. Names that are not known are left out.
+    /// The numbers of open connections that have changed. Names that are not known are left out.
     pub fn loads(&mut self, loads: &[(&str, u32)]) {
         for &(name, active) in loads {
             if let Some(backend) = self
@@ -59,9 +59,21 @@ impl<S: Scheduler> SchedulerTest<S> {
                 .iter_mut()
                 .find(|backend| backend.name == name)
             {
-                backend.active = active;
-                self.glue.set_load(backend.id, active);
+                backend.counts.active = active;
+                self.glue.set_counts(backend.id, backend.counts);
             }
+        }
+    }
+
+    /// All that changes about a server. A name that is not known is left out.
+    pub fn counts_of(&mut self, name: &str, counts: Counts) {
+        if let Some(backend) = self
+            .backends
+            .iter_mut()
+            .find(|backend| backend.name == name)
+        {
+            backend.counts = counts;
+            self.glue.set_counts(backend.id, counts);
         }
     }
 
@@ -120,7 +132,7 @@ impl<S: Scheduler> SchedulerTest<S> {
             name: name.to_owned(),
             endpoint: SocketAddr::new(ip.into(), 80),
             weight: 1,
-            active: 0,
+            counts: Counts::default(),
             labels: Vec::new(),
         };
         self.backends.push(backend.clone());

@@ -70,7 +70,7 @@ impl Scheduler for Least {
     fn pick(&mut self, _: &Flow, backends: &Backends) -> Option<BackendId> {
         backends
             .taking()
-            .min_by_key(|backend| backend.active)
+            .min_by_key(|backend| backend.counts.active)
             .map(|backend| backend.id)
     }
 }
@@ -240,12 +240,27 @@ fn backends_are_found_by_number_and_summed_up() {
         name: format!("s{id}"),
         endpoint: (Ipv4Addr::LOCALHOST, 80).into(),
         weight,
-        active,
+        counts: crate::Counts {
+            active,
+            ..crate::Counts::default()
+        },
         labels: vec![("zone".into(), format!("z{id}"))],
     };
     backends.set(vec![backend(9, 5, 1), backend(4, 0, 2)]);
-    backends.set_active(BackendId::new(4), 7);
-    backends.set_active(BackendId::new(5), 7);
+    backends.set_counts(
+        BackendId::new(4),
+        crate::Counts {
+            active: 7,
+            ..crate::Counts::default()
+        },
+    );
+    backends.set_counts(
+        BackendId::new(5),
+        crate::Counts {
+            active: 7,
+            ..crate::Counts::default()
+        },
+    );
     assert_eq!(
         (
             backends.len(),

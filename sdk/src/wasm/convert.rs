@@ -7,7 +7,7 @@ use super::bindings::checker::evenkeel::plugin::target_io;
 use super::bindings::checker::exports::evenkeel::plugin::health_checker;
 use super::bindings::scheduler::evenkeel::plugin::{host, types};
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
-use crate::backends::{Backend, BackendId, Flow, Protocol};
+use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Protocol};
 use crate::checker::Verdict;
 use crate::log::Level;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
@@ -115,9 +115,39 @@ impl From<scheduler::Backend> for Backend {
             name: backend.name,
             endpoint: backend.endpoint.into(),
             weight: backend.weight,
-            active: backend.active,
+            counts: backend.counts.into(),
             labels: backend.labels,
         }
+    }
+}
+
+impl From<scheduler::Counts> for Counts {
+    fn from(counts: scheduler::Counts) -> Self {
+        Self {
+            active: counts.active,
+            inactive: counts.inactive,
+            total: counts.total,
+            latency: counts
+                .latency_us
+                .map(|latency| Duration::from_micros(latency.into())),
+        }
+    }
+}
+
+/// What a scheduler can do.
+pub(super) fn abilities(decisions: &[Decision], facts: Facts) -> scheduler::Abilities {
+    let mut wanted = scheduler::Facts::empty();
+    wanted.set(scheduler::Facts::CONNECTIONS, facts.connections);
+    wanted.set(scheduler::Facts::LATENCY, facts.latency);
+    scheduler::Abilities {
+        decisions: decisions
+            .iter()
+            .map(|decision| match decision {
+                Decision::Plan => scheduler::Decision::Plan,
+                Decision::PerConnection => scheduler::Decision::PerConnection,
+            })
+            .collect(),
+        facts: wanted,
     }
 }
 

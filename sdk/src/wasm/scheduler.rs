@@ -27,6 +27,10 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
         manifest::<S, S::Settings>().into()
     }
 
+    fn list_abilities() -> contract::Abilities {
+        convert::abilities(S::DECISIONS, S::FACTS)
+    }
+
     fn configure(settings: Vec<types::Setting>) -> Result<(), String> {
         report_panics();
         let glue = SchedulerGlue::<S>::configure(convert::values(settings))?;
@@ -41,7 +45,7 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     fn set_loads(loads: Vec<contract::Load>) {
         with(|scheduler| {
             for load in loads {
-                scheduler.set_load(BackendId::new(load.id), load.active);
+                scheduler.set_counts(BackendId::new(load.id), load.counts.into());
             }
         });
     }

@@ -30,6 +30,7 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
             .get()
             .map(|table| sandbox(&table.0))
             .unwrap_or_default(),
+        native_plugins: Vec::new(),
     }
 }
 
@@ -39,6 +40,7 @@ fn sandbox(table: &SandboxTable) -> Sandbox {
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     Sandbox {
         call_time: table.call_time.get().map_or(default.call_time, |v| v.0),
+        pick_time: default.pick_time,
         memory: table.memory.get().map_or(default.memory, |v| size(v.0)),
         table_elements: table
             .table_elements
@@ -116,6 +118,8 @@ fn service(
         name: name?,
         key: key?,
         scheduler: scheduler?,
+        decision: crate::manifest::Decision::Plan,
+        persistence: None,
         snat: table.snat.copied()?,
         on_down: table.on_down.copied().unwrap_or(match protocol {
             Protocol::Tcp => OnDown::Keep,

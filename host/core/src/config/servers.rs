@@ -82,6 +82,8 @@ fn one(
         name,
         address,
         weight: table.weight.get()?.0,
+        upper_threshold: None,
+        lower_threshold: None,
         labels: table.labels.get()?.0.clone(),
         checks: probes?.iter().map(|probe| probe.of(address)).collect(),
     })

@@ -27,6 +27,8 @@ fn key(port: u16) -> ServiceKey {
 fn service(id: u32) -> ServiceState {
     let id = BackendId::new(id).unwrap();
     ServiceState {
+        ask: None,
+        persistence: None,
         snat: false,
         backends: [(id, ([10, 1, 0, 1], 80).into())].into(),
         spread: Spread::Slots {

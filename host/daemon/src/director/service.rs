@@ -118,7 +118,7 @@ pub(super) fn backends(servers: &[RealServer]) -> Vec<Backend> {
             name: server.spec.name.clone(),
             address: server.spec.address,
             weight: server.weight(),
-            active: 0,
+            facts: evenkeel_runtime::BackendFacts::default(),
             labels: server
                 .spec
                 .labels

@@ -108,6 +108,7 @@ impl World {
         let now = Instant::now();
         let broken = Arc::new(AtomicBool::new(false));
         let manifest = Manifest {
+            abilities: None,
             name: "turns".into(),
             version: "1.2.3".into(),
             summary: String::new(),
@@ -147,6 +148,7 @@ impl World {
             })
             .collect();
         let daemon = Daemon {
+            native_plugins: Vec::new(),
             plugin_dirs: Vec::new(),
             cache_dir: "/nowhere".into(),
             socket: "/nowhere".into(),
@@ -296,6 +298,8 @@ fn service(port: u16, servers: &[u8]) -> Service {
         },
     };
     Service {
+        decision: evenkeel_core::manifest::Decision::Plan,
+        persistence: None,
         name: format!("s{port}"),
         key: key(port),
         scheduler,
@@ -308,6 +312,8 @@ fn service(port: u16, servers: &[u8]) -> Service {
         servers: servers
             .iter()
             .map(|n| Server {
+                lower_threshold: None,
+                upper_threshold: None,
                 name: n.to_string(),
                 address: address(*n),
                 weight: 1,

@@ -24,6 +24,8 @@ fn ip(text: &str) -> IpAddr {
 fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
     let listen: SocketAddr = listen.parse().unwrap();
     Service {
+        decision: evenkeel_core::manifest::Decision::Plan,
+        persistence: None,
         name: name.to_owned(),
         key: ServiceKey {
             addr: listen.ip(),
@@ -46,6 +48,8 @@ fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
 
 fn server(address: &str) -> Server {
     Server {
+        lower_threshold: None,
+        upper_threshold: None,
         name: address.to_owned(),
         address: address.parse().unwrap(),
         weight: 1,
@@ -65,6 +69,7 @@ fn assign(interface: &str, addr: &str, prefix: u8) -> Assign {
 fn model(services: Vec<Service>) -> Model {
     Model {
         daemon: Daemon {
+            native_plugins: Vec::new(),
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::from("cache"),
             socket: PathBuf::from("socket"),

@@ -122,6 +122,8 @@ fn service(key: &ServiceKey, servers: &[u32], selector: Selector, slots: &[u32])
         }
     };
     ServiceState {
+        ask: None,
+        persistence: None,
         snat: false,
         backends,
         spread,

@@ -163,6 +163,8 @@ impl Contents {
                 snat: rule.snat,
                 backends,
                 spread,
+                persistence: None,
+                ask: None,
             },
             chain,
             range,

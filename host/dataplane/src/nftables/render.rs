@@ -126,6 +126,8 @@ mod tests {
                 .map(|(n, a)| (id(*n), a.parse().unwrap()))
                 .collect(),
             spread,
+            persistence: None,
+            ask: None,
         };
         let slots = |selector, ids: &[u32]| Spread::Slots {
             selector,

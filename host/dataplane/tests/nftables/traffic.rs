@@ -45,6 +45,8 @@ fn id(n: u16) -> BackendId {
 /// A service with the four servers; its backends' numbers begin after `first`.
 fn service(v6: bool, first: u16, selector: Selector, plan: &[u16]) -> ServiceState {
     ServiceState {
+        ask: None,
+        persistence: None,
         snat: false,
         backends: (1..=4)
             .map(|n| (id(first + n), (address(v6, n), 8000).into()))

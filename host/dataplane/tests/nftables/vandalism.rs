@@ -19,6 +19,8 @@ fn key(port: u16) -> ServiceKey {
 fn service(first: u32, plan: &[u32]) -> ServiceState {
     let id = |n: u32| BackendId::new(first + n).unwrap();
     ServiceState {
+        ask: None,
+        persistence: None,
         snat: false,
         backends: (0..3u8)
             .map(|n| (id(n.into()), ([10, 0, 0, n + 1], 80).into()))

@@ -33,6 +33,15 @@ pub(super) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
             manifest.settings.len()
         ));
     }
+    if let Some(abilities) = &mut manifest.abilities {
+        if abilities.decisions.is_empty() {
+            return Err("it names no decision that it can make".to_owned());
+        }
+        let mut seen = BTreeSet::new();
+        abilities
+            .decisions
+            .retain(|decision| seen.insert(*decision));
+    }
     manifest.summary = clean(&manifest.summary, LINE);
     let mut keys = BTreeSet::new();
     for spec in &mut manifest.settings {
@@ -106,6 +115,7 @@ mod tests {
     fn manifest(name: &str, version: &str, settings: Vec<SettingSpec>) -> Manifest {
         let summary = "one\nline".to_owned();
         Manifest {
+            abilities: None,
             name: name.to_owned(),
             version: version.to_owned(),
             summary,

@@ -74,20 +74,28 @@ impl WasmPlugin {
                     .instantiate_pre(component)
                     .map_err(misfit)?;
                 let code = scheduler::Code::new(code).map_err(misfit)?;
-                let described = scheduler::describe(shared, &code, &voice);
+                let described =
+                    scheduler::describe(shared, &code, &voice).map(|(manifest, abilities)| {
+                        (manifest, Some(since_v0_1::abilities(&abilities)))
+                    });
                 (Code::Scheduler(Arc::new(code)), described)
             }
             PluginKind::Checker => {
                 let code = shared.checkers.instantiate_pre(component).map_err(misfit)?;
                 let code = checker::Code::new(code).map_err(misfit)?;
-                let described = checker::describe(shared, &code, &voice);
+                let described =
+                    checker::describe(shared, &code, &voice).map(|manifest| (manifest, None));
                 (Code::Checker(Arc::new(code)), described)
             }
         };
-        let manifest = described
+        let (manifest, abilities) = described
             .map_err(|failure| format!("failed when asked to describe itself: {failure}"))?;
-        let manifest = checked(since_v0_1::manifest(manifest))
-            .map_err(|problem| format!("describes itself wrongly: {problem}"))?;
+        let manifest = Manifest {
+            abilities,
+            ..since_v0_1::manifest(manifest)
+        };
+        let manifest =
+            checked(manifest).map_err(|problem| format!("describes itself wrongly: {problem}"))?;
         let identity = Identity {
             name: Arc::from(&*manifest.name),
             version: Arc::from(&*manifest.version),

@@ -10,7 +10,7 @@ use wasmtime::Store;
 use super::Shared;
 use super::plugin::Identity;
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
-use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::Guest;
+use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::{Abilities, Guest};
 use super::since_v0_1::scheduler::{SchedulerPlugin, SchedulerPluginPre};
 use super::since_v0_1::{self as contract};
 use super::state::{State, begin, store};
@@ -51,8 +51,11 @@ pub(super) fn describe(
     shared: &Shared,
     code: &Code,
     voice: &Arc<Voice>,
-) -> Result<Manifest, Failure> {
-    Instance::new(shared, code, voice)?.call(|guest, store| guest.call_describe(store))
+) -> Result<(Manifest, Abilities), Failure> {
+    let mut instance = Instance::new(shared, code, voice)?;
+    let manifest = instance.call(|guest, store| guest.call_describe(store))?;
+    let abilities = instance.call(|guest, store| guest.call_list_abilities(store))?;
+    Ok((manifest, abilities))
 }
 
 /// The scheduler of one service.

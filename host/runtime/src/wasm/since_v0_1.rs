@@ -7,7 +7,7 @@ mod convert;
 mod host;
 mod target_io;
 
-pub(super) use convert::{backends, flow, loads, manifest, plan, settings, verdict};
+pub(super) use convert::{abilities, backends, flow, loads, manifest, plan, settings, verdict};
 
 /// The world of schedulers. Synchronous: a fiber for each call would cost more than most calls.
 pub(super) mod scheduler {

@@ -41,6 +41,7 @@ fn spec(key: &str, kind: SettingKind) -> SettingSpec {
 
 fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
     Manifest {
+        abilities: None,
         name: name.to_owned(),
         version: "1.0.0".to_owned(),
         summary: String::new(),

@@ -131,6 +131,8 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
             snat,
             backends,
             spread,
+            persistence: None,
+            ask: None,
         }
     })
 }
@@ -219,6 +221,8 @@ fn a_range_that_has_become_far_too_large_is_given_back() {
             selector: Selector::Sequence,
             slots: vec![id; len],
         },
+        persistence: None,
+        ask: None,
     };
     let key = key(80);
     let mut layout = layout_of(key, &with(1_000));

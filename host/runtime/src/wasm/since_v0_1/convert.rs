@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use evenkeel_core::manifest::{Manifest, Setting, SettingKind, SettingSpec, SettingValue};
+use evenkeel_core::manifest::{
+    Abilities, Decision, Facts, Manifest, Setting, SettingKind, SettingSpec, SettingValue,
+};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::{BackendId, Selector};
@@ -12,7 +14,7 @@ use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
 use crate::wasm::voice::clean;
-use crate::{Backend, Flow, Load, Verdict};
+use crate::{Backend, BackendFacts, Flow, Load, Verdict};
 
 /// Characters kept of the reason of a verdict.
 const REASON: usize = 300;
@@ -23,6 +25,7 @@ pub(in crate::wasm) fn manifest(manifest: wit::Manifest) -> Manifest {
         version: manifest.version,
         summary: manifest.summary,
         settings: manifest.settings.into_iter().map(setting_spec).collect(),
+        abilities: None,
     }
 }
 
@@ -94,7 +97,7 @@ pub(in crate::wasm) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Back
         name: backend.name.clone(),
         endpoint: endpoint(backend.address),
         weight: backend.weight,
-        active: backend.active,
+        counts: counts(&backend.facts),
         labels: backend.labels.clone(),
     };
     backends.iter().map(backend).collect()
@@ -105,9 +108,33 @@ pub(in crate::wasm) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
         .iter()
         .map(|l| wit_scheduler::Load {
             id: l.id.get(),
-            active: l.active,
+            counts: counts(&l.facts),
         })
         .collect()
+}
+
+fn counts(facts: &BackendFacts) -> wit_scheduler::Counts {
+    let micros = |latency: Duration| u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+    wit_scheduler::Counts {
+        active: facts.counts.active,
+        inactive: facts.counts.inactive,
+        total: facts.counts.total,
+        latency_us: facts.latency.map(micros),
+    }
+}
+
+pub(in crate::wasm) fn abilities(abilities: &wit_scheduler::Abilities) -> Abilities {
+    let decision = |decision: &wit_scheduler::Decision| match decision {
+        wit_scheduler::Decision::Plan => Decision::Plan,
+        wit_scheduler::Decision::PerConnection => Decision::PerConnection,
+    };
+    Abilities {
+        decisions: abilities.decisions.iter().map(decision).collect(),
+        facts: Facts {
+            connections: abilities.facts.contains(wit_scheduler::Facts::CONNECTIONS),
+            latency: abilities.facts.contains(wit_scheduler::Facts::LATENCY),
+        },
+    }
 }
 
 pub(in crate::wasm) fn flow(flow: &Flow) -> wit_scheduler::Flow {

@@ -1,0 +1,1 @@
+//! Counts connections: conntrack events and dumps.

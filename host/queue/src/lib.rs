@@ -1,0 +1,1 @@
+//! Asks the daemon about each new connection: NFQUEUE.

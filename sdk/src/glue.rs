@@ -47,7 +47,9 @@ impl<S: Scheduler> SchedulerInstance for SchedulerGlue<S> {
 
     fn pick(&mut self, flow: &Flow) -> Option<BackendId> {
         let picked = self.scheduler.pick(flow, &self.backends)?;
-        self.backends.placed(picked);
+        if S::FACTS.connections {
+            self.backends.placed(picked);
+        }
         Some(picked)
     }
 }

@@ -52,6 +52,9 @@ struct Least(Every);
 impl Scheduler for Least {
     type Settings = Every;
 
+    const DECISIONS: &'static [crate::Decision] = &[crate::Decision::PerConnection];
+    const FACTS: crate::Facts = crate::Facts::CONNECTIONS;
+
     fn new(settings: Every) -> Result<Self, String> {
         if settings.must.is_empty() {
             Err("must not be empty".into())

@@ -1,4 +1,4 @@
-//! Lists whose elements are tables or, in short, one of their keys alone.
+//! Tables, alone or in lists, that may be written as one of their keys alone.
 
 use super::reader::{Leaf, Read, Reader, Table, Wrong};
 use super::tree::{self, Entry, Node, Span, Value};
@@ -45,21 +45,43 @@ impl<T: Abbreviated> Read for Mixed<T> {
     }
 }
 
+/// A table or, in short, the value of its one important key.
+#[derive(Debug)]
+pub(super) struct Brief<T>(pub(super) T);
+
+impl<T: Abbreviated> Read for Brief<T> {
+    fn kind() -> String {
+        format!("a table {} or, in short, {}", T::PLACE, T::WHAT)
+    }
+
+    fn read(_key: &str, node: Node, reader: &mut Reader) -> Option<Self> {
+        let at = node.span.clone();
+        let table = match node.value {
+            Value::Table(table) => table,
+            // Whatever it is: that key knows best what is wrong with it.
+            _ => in_short::<T>(node),
+        };
+        Some(Self(T::read_table(table, at, reader)))
+    }
+}
+
+/// As if the table had only that key.
+fn in_short<T: Abbreviated>(node: Node) -> tree::Table {
+    let entry = Entry {
+        key: T::SHORT.to_owned(),
+        at: node.span.clone(),
+        node,
+    };
+    tree::Table {
+        entries: vec![entry],
+    }
+}
+
 fn element<T: Abbreviated>(key: &str, node: Node, reader: &mut Reader) -> Option<T> {
     let at = node.span.clone();
     match node.value {
         Value::Table(table) => Some(T::read_table(table, at, reader)),
-        Value::Text(_) => {
-            let entry = Entry {
-                key: T::SHORT.to_owned(),
-                at: at.clone(),
-                node,
-            };
-            let table = tree::Table {
-                entries: vec![entry],
-            };
-            Some(T::read_table(table, at, reader))
-        }
+        Value::Text(_) => Some(T::read_table(in_short::<T>(node), at, reader)),
         _ => {
             let kind = format!("{} or a table", T::WHAT);
             reader.wrong(key, &node, Wrong::kind(&kind, None));

@@ -15,6 +15,7 @@ mod resolve;
 mod schema;
 mod servers;
 mod settings;
+mod spread;
 mod syntax;
 mod timing;
 mod tree;
@@ -160,10 +161,11 @@ impl Parsed {
         &self.daemon
     }
 
-    /// The plugins that are named (or used because nothing is named), each once, so that they can be loaded.
+    /// The plugins that are named (or used because nothing is named), each once, so that they can be loaded. Without native ones
+    /// that the file does not trust: loading one already runs its code.
     #[must_use]
     pub fn plugin_refs(&self) -> Vec<PluginRef> {
-        uses::references(&self.file, &self.dir)
+        uses::references(&self.file, &self.dir, &self.daemon.native_plugins)
     }
 
     /// Checks the configuration as a whole. With the model come the warnings.
@@ -177,7 +179,7 @@ impl Parsed {
             daemon,
             dir,
         } = self;
-        let mut uses = Uses::new(plugins, &dir);
+        let mut uses = Uses::new(plugins, &dir, &daemon.native_plugins);
         let services = resolve::all(&file, &mut uses, &mut reader);
         uses.report(&mut reader);
         let vrrp = vrrp::all(&file, &dir, &mut reader);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Field, Leaf, Read, Reader, Table, Wrong};
 use super::tree::{self, Entry, Node, Value};
-use super::value::{any_text, text};
+use super::value::{FilePath, any_text, text};
 use crate::model::PluginRef;
 
-/// A plugin's name, or its file: what contains `/` or ends in `.wasm`.
+/// A plugin's name, or its file: what contains `/` or ends in `.wasm` or `.so`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PluginName(pub(super) String);
 
@@ -18,9 +18,15 @@ pub(super) fn joined(dir: &Path, path: &Path) -> PathBuf {
     dir.join(path).components().collect()
 }
 
+/// Whether a file is a native plugin.
+pub(super) fn is_native(file: &Path) -> bool {
+    file.extension().is_some_and(|e| e == "so")
+}
+
 impl PluginName {
     fn is_file(name: &str) -> bool {
-        name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "wasm")
+        let file = Path::new(name);
+        name.contains('/') || is_native(file) || file.extension().is_some_and(|e| e == "wasm")
     }
 
     /// What the daemon is to look for. Files start from the configuration's directory.
@@ -35,7 +41,7 @@ impl PluginName {
 
 impl Leaf for PluginName {
     fn kind() -> String {
-        "a plugin's name, or its file (with `/` or `.wasm`)".to_owned()
+        "a plugin's name, or its file (with `/`, `.wasm` or `.so`)".to_owned()
     }
 
     fn leaf(value: &Value) -> Result<Self, Wrong> {
@@ -50,7 +56,7 @@ impl Leaf for PluginName {
             if lower.starts_with(|c: char| c.is_ascii_lowercase()) && lower.chars().all(right) {
                 format!("write \"{lower}\"")
             } else {
-                "a name has a-z, 0-9 and -; a file has a / or ends in .wasm".to_owned()
+                "a name has a-z, 0-9 and -; a file has a / or ends in .wasm or .so".to_owned()
             };
         Err(Wrong::new(
             "neither the name nor the file of a plugin",
@@ -60,6 +66,32 @@ impl Leaf for PluginName {
 
     fn show(&self) -> String {
         format!("\"{}\"", self.0)
+    }
+}
+
+/// The file of a native plugin.
+#[derive(Debug, Clone)]
+pub(super) struct SharedObject(pub(super) PathBuf);
+
+impl Leaf for SharedObject {
+    fn kind() -> String {
+        "a path that ends in `.so`".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let kind = "the path of a shared object, which ends in .so";
+        let FilePath(path) = FilePath::leaf(value).map_err(|wrong| Wrong {
+            what: format!("expected {kind}"),
+            ..wrong
+        })?;
+        if is_native(&path) {
+            return Ok(Self(path));
+        }
+        let help = path.extension().is_some_and(|e| e == "wasm").then(|| {
+            "WebAssembly needs no trust: put it in one of plugin_dirs, or name the file where it is used"
+                .to_owned()
+        });
+        Err(Wrong::kind(kind, help))
     }
 }
 

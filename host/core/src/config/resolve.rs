@@ -1,13 +1,14 @@
 //! The configuration as a whole: what one table alone does not tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::plugin::{PluginName, Settings, Several, joined};
 use super::reader::{Field, Reader, Wrong};
 use super::schema::{self, CheckTable, File, SandboxTable, ServiceTable};
 use super::servers;
+use super::spread;
 use super::timing::{Probe, probe};
 use super::tree::Span;
 use super::uses::{DEFAULT_SCHEDULER, Uses, services};
@@ -30,8 +31,16 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
             .get()
             .map(|table| sandbox(&table.0))
             .unwrap_or_default(),
-        native_plugins: Vec::new(),
+        native_plugins: native_plugins(file, dir),
     }
+}
+
+/// The native plugins that are trusted, each once.
+fn native_plugins(file: &File, dir: &Path) -> Vec<PathBuf> {
+    let listed = file.native_plugins.get().map_or(&[][..], |list| &list.0);
+    let mut seen = BTreeSet::new();
+    let paths = listed.iter().map(|plugin| joined(dir, &plugin.value.0));
+    paths.filter(|path| seen.insert(path.clone())).collect()
 }
 
 fn sandbox(table: &SandboxTable) -> Sandbox {
@@ -40,7 +49,7 @@ fn sandbox(table: &SandboxTable) -> Sandbox {
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     Sandbox {
         call_time: table.call_time.get().map_or(default.call_time, |v| v.0),
-        pick_time: default.pick_time,
+        pick_time: table.pick_time.get().map_or(default.pick_time, |v| v.0),
         memory: table.memory.get().map_or(default.memory, |v| size(v.0)),
         table_elements: table
             .table_elements
@@ -107,6 +116,8 @@ fn service(
         );
     }
     let scheduler = scheduler(table, uses, reader);
+    let decision = spread::decision(table, scheduler.as_ref(), uses, reader);
+    let persistence = spread::persistence(table, key, reader);
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
@@ -118,8 +129,8 @@ fn service(
         name: name?,
         key: key?,
         scheduler: scheduler?,
-        decision: crate::manifest::Decision::Plan,
-        persistence: None,
+        decision: decision?,
+        persistence: persistence?,
         snat: table.snat.copied()?,
         on_down: table.on_down.copied().unwrap_or(match protocol {
             Protocol::Tcp => OnDown::Keep,

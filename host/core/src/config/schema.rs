@@ -6,11 +6,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::address::{Address, Endpoint};
-use super::plugin::{Labels, Many, PluginName, Settings, Several, Short, Single};
+use super::mixed::{Abbreviated, Brief, Placed};
+use super::plugin::{Labels, Many, PluginName, Settings, Several, SharedObject, Short, Single};
 use super::reader::{self, Field, Key, Leaf, Page, Presence, Reader, Table, Wrong};
 use super::tree::{self, Span, Value};
 use super::units::{Period, Size};
 use super::value::{FilePath, Interface, List, Name, SocketPath, TableName, Whole, one_of, word};
+use crate::manifest::Decision;
 use crate::model::{OnDown, Protocol, Sandbox};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -97,6 +99,10 @@ table! {
         /// Directories in which plugins are looked for, in this order. Every `*.wasm` in them is a plugin; the configuration
         /// refers to it by the name in its manifest.
         plugin_dirs: List<FilePath> = Presence::Default(plugin_dirs);
+        /// Native plugins (shared objects) that are trusted with everything: they run inside the daemon, without a sandbox, with its
+        /// rights, and are never unloaded. Only files that belong to root and that nobody else may write. One that is listed is
+        /// found by the name in its manifest, too.
+        native_plugins: List<Placed<SharedObject>> = Presence::Default(|| List(Vec::new()));
         /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700).
         cache_dir: FilePath = Presence::Default(cache_dir);
         /// The control socket, through which `evenkeel status` asks.
@@ -132,6 +138,8 @@ table! {
     SandboxTable in "[sandbox]" {
         /// Processor time of one call.
         call_time: Period<10, 10_000> = Presence::Default(|| Period(limits().call_time));
+        /// Processor time of one decision about one connection, for schedulers that are asked per connection.
+        pick_time: Period<1, 1_000> = Presence::Default(|| Period(limits().pick_time));
         /// Memory of one instance.
         memory: Size<{ 1 << 20 }, { 4 << 30 }> = Presence::Default(|| Size(limits().memory as u64));
         /// Elements of one instance's tables.
@@ -162,6 +170,14 @@ table! {
         /// nothing is said.
         #[keepalived = "lb_algo, lvs_sched"]
         scheduler: Short<SchedulerTable> = Presence::Optional("`\"rr\"`");
+        /// How the scheduler's decisions are followed. With `plan` the kernel spreads new connections by itself, by a plan that the
+        /// scheduler renews; with `per-connection` the scheduler is asked about each new connection, which costs more, and the
+        /// last plan is followed while it does not answer. `evenkeel plugin inspect` shows what a scheduler offers.
+        decision: Decision = Presence::Optional("what the scheduler offers first");
+        /// A client's new connections go to the server that its last one went to, until it has made none for so long; with a table
+        /// `service.persistence`, that of a network of clients.
+        #[keepalived = "persistence_timeout"]
+        persistence: Brief<PersistenceTable> = Presence::Optional("each connection for itself");
         /// The health checks of each server. If there are several, a server is up while it passes all. Without one, servers are
         /// always taken as up.
         check: Several<CheckTable> = Presence::Optional("no checks");
@@ -203,6 +219,14 @@ table! {
         /// Its share of the connections beside the other servers' weights. 0: it gets no new ones (draining).
         #[keepalived = "weight"]
         weight: Whole<0, 65_535> = Presence::Default(|| Whole(1));
+        /// With so many connections it gets no new ones. Inactive ones (closing, or without a handshake) count, as with IPVS. 0:
+        /// there is no limit.
+        #[keepalived = "uthreshold"]
+        upper_threshold: Whole<0, { u32::MAX }> = Presence::Default(|| Whole(0));
+        /// A server that reached its upper threshold gets new ones again when it has fewer connections than this. At most
+        /// `upper_threshold`. 0: fewer than three quarters of `upper_threshold`.
+        #[keepalived = "lthreshold"]
+        lower_threshold: Whole<0, { u32::MAX }> = Presence::Default(|| Whole(0));
         /// Free key/value pairs for schedulers that look at them.
         labels: Labels = Presence::Default(Labels::default);
         /// Checks in place of the service's. `[]` or `"none"`: none, so that the server is always taken as up.
@@ -219,6 +243,23 @@ table! {
         /// The plugin's settings; `evenkeel plugin inspect` shows which ones it takes.
         settings: Settings = Presence::Default(Settings::default);
     }
+}
+
+table! {
+    /// For how long clients stay with their server. `persistence = "5m"` is short for `persistence = { timeout = "5m" }`.
+    PersistenceTable in "service.persistence" {
+        /// How long after a client's last new connection its server is remembered. Whole seconds.
+        #[keepalived = "persistence_timeout"]
+        timeout: Period<1_000, { 31 * DAY }> = Presence::Required;
+        /// Clients whose addresses begin with the same so many bits are taken as one; up to 32 for IPv4.
+        #[keepalived = "persistence_granularity"]
+        prefix: Whole<1, 128> = Presence::Optional("the whole address: 32 for IPv4, 128 for IPv6");
+    }
+}
+
+impl Abbreviated for PersistenceTable {
+    const SHORT: &'static str = "timeout";
+    const WHAT: &'static str = "a duration";
 }
 
 table! {
@@ -267,6 +308,7 @@ pub(super) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         ServiceTable::page(),
         ServerTable::page(),
         SchedulerTable::page(),
+        PersistenceTable::page(),
         CheckTable::page(),
         VrrpTable::page(),
         AddressTable::page(),
@@ -333,6 +375,20 @@ impl Leaf for Protocol {
 
     fn show(&self) -> String {
         format!("\"{self}\"")
+    }
+}
+
+impl Leaf for Decision {
+    fn kind() -> String {
+        one_of(&["plan", "per-connection"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let words = [
+            ("plan", Self::Plan),
+            ("per-connection", Self::PerConnection),
+        ];
+        word(value, &words)
     }
 }
 

@@ -72,21 +72,46 @@ fn one(
         None
     };
     let probes = own.as_deref().or(service_checks);
+    let thresholds = thresholds(table, reader);
     let address = address?;
     let name = match table.name.get() {
         Some(name) => name.0.clone(),
         None if table.name.is_wrong() => return None,
         None => address.to_string(),
     };
+    let (upper_threshold, lower_threshold) = thresholds?;
     Some(Server {
         name,
         address,
         weight: table.weight.get()?.0,
-        upper_threshold: None,
-        lower_threshold: None,
+        upper_threshold,
+        lower_threshold,
         labels: table.labels.get()?.0.clone(),
         checks: probes?.iter().map(|probe| probe.of(address)).collect(),
     })
+}
+
+/// The upper and the lower threshold, as far as there are any; `None` if they are wrong.
+fn thresholds(table: &ServerTable, reader: &mut Reader) -> Option<(Option<u32>, Option<u32>)> {
+    let (upper, lower) = (
+        table.upper_threshold.get()?.0,
+        table.lower_threshold.get()?.0,
+    );
+    let at = &table.lower_threshold.at;
+    if lower > 0 && upper == 0 {
+        let message = "lower_threshold without upper_threshold".to_owned();
+        let help = "add the upper_threshold from which on the server gets no new connections, or remove lower_threshold";
+        reader.error(at, message, Some(help.to_owned()));
+        return None;
+    }
+    if lower > upper {
+        let what = format!("more than the upper_threshold of {upper}");
+        let help = "below it, a server that was full gets new connections again";
+        reader.wrong_at("lower_threshold", at, Wrong::new(what, help));
+        return None;
+    }
+    let limit = |n: u32| (n > 0).then_some(n);
+    Some((limit(upper), limit(lower)))
 }
 
 /// Where connections are sent, if they can be.

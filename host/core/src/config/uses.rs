@@ -1,22 +1,22 @@
 //! Which plugins a configuration uses, and with which settings.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::plugin::{PluginName, Settings};
+use super::plugin::{PluginName, Settings, is_native};
 use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
 use super::tree::Span;
 use super::{Found, Plugins};
-use crate::manifest::PluginKind;
+use crate::manifest::{Decision, PluginKind};
 use crate::model::{PluginRef, PluginUse};
 
 /// What spreads connections if the configuration says nothing.
 pub(super) const DEFAULT_SCHEDULER: &str = "rr";
 
-/// Every plugin that is named, each once, in order.
-pub(super) fn references(file: &File, dir: &Path) -> Vec<PluginRef> {
+/// Every plugin that is named, each once, in order; without native ones that are not among the `trusted`.
+pub(super) fn references(file: &File, dir: &Path, trusted: &[PathBuf]) -> Vec<PluginRef> {
     let mut names: Vec<&PluginName> = Vec::new();
     let default = PluginName(DEFAULT_SCHEDULER.to_owned());
     for service in services(file) {
@@ -36,7 +36,18 @@ pub(super) fn references(file: &File, dir: &Path) -> Vec<PluginRef> {
     }
     names.sort();
     names.dedup();
-    names.into_iter().map(|name| name.reference(dir)).collect()
+    let references = names.into_iter().map(|name| name.reference(dir));
+    references
+        .filter(|plugin| distrusted(plugin, trusted).is_none())
+        .collect()
+}
+
+/// The file of a native plugin that the configuration does not trust.
+fn distrusted<'a>(plugin: &'a PluginRef, trusted: &[PathBuf]) -> Option<&'a Path> {
+    match plugin {
+        PluginRef::File(file) if is_native(file) && !trusted.contains(file) => Some(file),
+        _ => None,
+    }
 }
 
 /// The services that could be read.
@@ -48,6 +59,8 @@ pub(super) fn services(file: &File) -> &[ServiceTable] {
 pub(super) struct Uses<'a> {
     plugins: &'a dyn Plugins,
     dir: &'a Path,
+    /// The native plugins that may be used.
+    trusted: &'a [PathBuf],
     unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
     /// What plugins said to their settings.
     answers: BTreeMap<String, Result<(), String>>,
@@ -60,10 +73,11 @@ struct Unusable {
 }
 
 impl<'a> Uses<'a> {
-    pub(super) fn new(plugins: &'a dyn Plugins, dir: &'a Path) -> Self {
+    pub(super) fn new(plugins: &'a dyn Plugins, dir: &'a Path, trusted: &'a [PathBuf]) -> Self {
         Self {
             plugins,
             dir,
+            trusted,
             unusable: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
@@ -79,6 +93,11 @@ impl<'a> Uses<'a> {
         reader: &mut Reader,
     ) -> Option<PluginUse> {
         let plugin = name.reference(self.dir);
+        if let Some(file) = distrusted(&plugin, self.trusted) {
+            let (message, help) = distrust(file);
+            self.unusable(plugin, kind, at, || (message, Some(help)));
+            return None;
+        }
         let found = self.plugins.find(&plugin);
         if let Found::One { kind: is, manifest } = &found
             && *is == kind
@@ -87,20 +106,39 @@ impl<'a> Uses<'a> {
             let with = PluginUse { plugin, settings };
             return self.accepted(kind, with, at, reader);
         }
-        let plugins = self.plugins;
-        let unusable = self
-            .unusable
-            .entry((plugin, kind))
-            .or_insert_with_key(|(plugin, _)| {
-                let (message, help) = explain(kind, plugin, found, plugins);
-                Unusable {
-                    message,
-                    help,
-                    at: Vec::new(),
-                }
-            });
-        unusable.at.push(at.clone());
+        let (plugins, named) = (self.plugins, plugin.clone());
+        self.unusable(plugin, kind, at, || explain(kind, &named, found, plugins));
         None
+    }
+
+    /// Notes that a plugin cannot be used, and at its first use why.
+    fn unusable(
+        &mut self,
+        plugin: PluginRef,
+        kind: PluginKind,
+        at: &Span,
+        why: impl FnOnce() -> (String, Option<String>),
+    ) {
+        let unusable = self.unusable.entry((plugin, kind)).or_insert_with(|| {
+            let (message, help) = why();
+            Unusable {
+                message,
+                help,
+                at: Vec::new(),
+            }
+        });
+        unusable.at.push(at.clone());
+    }
+
+    /// How the decisions of a scheduler that can be used can be followed; the first is the default.
+    pub(super) fn decisions(&self, scheduler: &PluginRef) -> &'a [Decision] {
+        match self.plugins.find(scheduler) {
+            Found::One { manifest, .. } => match &manifest.abilities {
+                Some(abilities) => &abilities.decisions,
+                None => &[],
+            },
+            _ => &[],
+        }
     }
 
     /// Asks the plugin itself, once for the same settings.
@@ -154,6 +192,16 @@ impl<'a> Uses<'a> {
             reader.error(first, unusable.message, help);
         }
     }
+}
+
+/// Why a native plugin is not used, and how it would be.
+fn distrust(file: &Path) -> (String, String) {
+    let file = file.display();
+    let message = format!("native plugin {file} is not trusted");
+    let help = format!(
+        "it would run inside the daemon, without a sandbox and with all its rights; if that is wanted, write at the top of the file:\nnative_plugins = [\"{file}\"]"
+    );
+    (message, help)
 }
 
 /// Why a plugin cannot be used, and what there is instead.

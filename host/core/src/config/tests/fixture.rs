@@ -4,10 +4,14 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::config::{Diagnostic, Found, Plugins, Report, parse};
-use crate::manifest::{Manifest, PluginKind, Setting, SettingKind, SettingSpec, SettingValue};
+use crate::manifest::{
+    Abilities, Decision, Facts, Manifest, PluginKind, Setting, SettingKind, SettingSpec,
+    SettingValue,
+};
 use crate::model::{Model, PluginRef};
 
-/// Plugins `rr`, `wrr`, `hash` (schedulers), `tcp`, `http` (checkers), `twice` (in two files), `bad.wasm` (broken).
+/// Plugins `rr`, `wrr` (schedulers by plan), `hash` (by plan or per connection), `ask` (per connection), `tcp`, `http` (checkers),
+/// `twice` (in two files), `bad.wasm` (broken), and `rr` once more as any `rr.so`.
 pub(super) struct Shelf {
     plugins: Vec<(PluginKind, Manifest)>,
     /// How often a plugin was asked to accept settings.
@@ -17,9 +21,13 @@ pub(super) struct Shelf {
 impl Shelf {
     pub(super) fn new() -> Self {
         let plugins = vec![
-            (PluginKind::Scheduler, manifest("rr", vec![])),
-            (PluginKind::Scheduler, manifest("wrr", vec![])),
-            (PluginKind::Scheduler, manifest("hash", hash())),
+            scheduler(&[Decision::Plan], manifest("rr", vec![])),
+            scheduler(&[Decision::Plan], manifest("wrr", vec![])),
+            scheduler(
+                &[Decision::Plan, Decision::PerConnection],
+                manifest("hash", hash()),
+            ),
+            scheduler(&[Decision::PerConnection], manifest("ask", vec![])),
             (PluginKind::Checker, manifest("tcp", vec![])),
             (PluginKind::Checker, manifest("http", http())),
         ];
@@ -28,6 +36,18 @@ impl Shelf {
             asked: Cell::new(0),
         }
     }
+}
+
+fn scheduler(decisions: &[Decision], manifest: Manifest) -> (PluginKind, Manifest) {
+    let abilities = Abilities {
+        decisions: decisions.to_vec(),
+        facts: Facts::default(),
+    };
+    let manifest = Manifest {
+        abilities: Some(abilities),
+        ..manifest
+    };
+    (PluginKind::Scheduler, manifest)
 }
 
 fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
@@ -99,6 +119,11 @@ fn http() -> Vec<SettingSpec> {
 
 impl Plugins for Shelf {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
+        if let PluginRef::File(file) = plugin
+            && file.ends_with("rr.so")
+        {
+            return self.find(&PluginRef::Name("rr".to_owned()));
+        }
         let PluginRef::Name(name) = plugin else {
             return if plugin.to_string().ends_with("bad.wasm") {
                 Found::Broken {

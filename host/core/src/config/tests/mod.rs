@@ -5,5 +5,6 @@ mod fixture;
 mod model;
 mod reference;
 mod robust;
+mod spread;
 mod vrrp;
 mod vrrp_errors;

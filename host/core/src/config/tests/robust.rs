@@ -7,12 +7,14 @@ use proptest::prelude::*;
 use super::fixture::Shelf;
 use super::vrrp::FULL;
 use crate::config::{Diagnostic, parse_bytes, parse_translated};
-use crate::model::{Family, Model, Tracked, Vrrp, VrrpVersion};
+use crate::model::{Family, Model, PluginRef, Tracked, Vrrp, VrrpVersion};
 
 const VALID: &str = r#"plugin_dirs = ["plugins", "/usr/lib/evenkeel/plugins"]
+native_plugins = ["native/rr.so"]
 resync = "10s"
 [sandbox]
 memory = "128MiB"
+pick_time = "5ms"
 [[service]]
 name = "größe" # not right, on purpose
 listen = "192.0.2.25:25"
@@ -21,6 +23,8 @@ on_down = "kill"
 interface = "eth0"
 prefix = 24
 scheduler = { plugin = "hash", settings = { by = "flow", slots = 9 } }
+decision = "per-connection"
+persistence = { timeout = "5m", prefix = 24 }
 check = ["tcp", { plugin = "http", port = 91, settings = { path = "/ready", wait = "1s" } }]
 [[service.server]]
 address = "10.0.0.31:25"
@@ -28,11 +32,15 @@ labels = { zone = "a" }
 [[service.server]]
 address = "10.0.0.32:25"
 weight = 0
+upper_threshold = 500
+lower_threshold = 400
 check = "none"
 [[service]]
 name = "v6"
 listen = "[2001:db8::1]:53"
 protocol = "udp"
+scheduler = "native/rr.so"
+persistence = "1h"
 server = [{ address = "[2001:db8::2]:53" }]
 "#;
 
@@ -83,6 +91,24 @@ fn read(bytes: &[u8]) -> Vec<Diagnostic> {
 
 /// What the model says of itself.
 fn keeps_its_promises(model: &Model) {
+    for service in &model.services {
+        let longest = if service.key.addr.is_ipv4() { 32 } else { 128 };
+        assert!(service.persistence.is_none_or(|persistence| {
+            let timeout = persistence.timeout;
+            timeout.as_secs() >= 1
+                && timeout.subsec_nanos() == 0
+                && (1..=longest).contains(&persistence.prefix)
+        }));
+        assert!(service.servers.iter().all(|server| {
+            let (upper, lower) = (server.upper_threshold, server.lower_threshold);
+            upper != Some(0) && lower != Some(0) && lower.is_none_or(|lower| upper >= Some(lower))
+        }));
+        if let PluginRef::File(file) = &service.scheduler.plugin
+            && file.extension().is_some_and(|e| e == "so")
+        {
+            assert!(model.daemon.native_plugins.contains(file));
+        }
+    }
     let Vrrp {
         instances,
         groups,

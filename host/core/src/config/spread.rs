@@ -1,0 +1,90 @@
+//! How a service's connections are spread: whether the scheduler is asked about each, and how long a client stays with its server.
+
+use super::reader::{Reader, Wrong};
+use super::schema::ServiceTable;
+use super::uses::Uses;
+use crate::manifest::Decision;
+use crate::model::{Persistence, PluginRef, PluginUse, ServiceKey};
+
+/// What the configuration chooses of what the scheduler offers, or what that offers first; `None` if it does not offer what is
+/// chosen, or if there is no scheduler.
+pub(super) fn decision(
+    table: &ServiceTable,
+    scheduler: Option<&PluginUse>,
+    uses: &Uses<'_>,
+    reader: &mut Reader,
+) -> Option<Decision> {
+    let scheduler = &scheduler?.plugin;
+    let offered = uses.decisions(scheduler);
+    let first = offered.first().copied().unwrap_or(Decision::Plan);
+    match table.decision.copied() {
+        None if table.decision.is_wrong() => None,
+        None => Some(first),
+        Some(chosen) if chosen == first || offered.contains(&chosen) => Some(chosen),
+        Some(_) => {
+            reader.wrong_at(
+                "decision",
+                &table.decision.at,
+                not_offered(scheduler, first),
+            );
+            None
+        }
+    }
+}
+
+/// `only` is what the scheduler offers instead: there are no more than two.
+fn not_offered(scheduler: &PluginRef, only: Decision) -> Wrong {
+    let how = match only {
+        Decision::Plan => "by plan",
+        Decision::PerConnection => "per connection",
+    };
+    let what = format!("scheduler {scheduler} decides {how} only");
+    Wrong::new(
+        what,
+        format!("remove decision or write \"{only}\", or choose another scheduler"),
+    )
+}
+
+/// How clients are remembered, if they are; the outer `None` if that is wrong.
+#[expect(clippy::option_option, reason = "wrong, or none, or one")]
+pub(super) fn persistence(
+    table: &ServiceTable,
+    service: Option<ServiceKey>,
+    reader: &mut Reader,
+) -> Option<Option<Persistence>> {
+    let Some(written) = table.persistence.get().map(|brief| &brief.0) else {
+        return (!table.persistence.is_wrong()).then_some(None);
+    };
+    let timeout = match written.timeout.get().map(|timeout| timeout.0) {
+        Some(timeout) if timeout.subsec_nanos() > 0 => {
+            let whole = timeout.as_secs() + 1;
+            let wrong = Wrong::new("not whole seconds", format!("write \"{whole}s\""));
+            reader.wrong_at("timeout", &written.timeout.at, wrong);
+            None
+        }
+        timeout => timeout,
+    };
+    let longest: u8 = match service?.addr.is_ipv4() {
+        true => 32,
+        false => 128,
+    };
+    let prefix = match written.prefix.get() {
+        None if written.prefix.is_wrong() => return None,
+        None => longest,
+        Some(prefix) => match u8::try_from(prefix.0) {
+            Ok(prefix) if prefix <= longest => prefix,
+            _ => {
+                let wrong = Wrong::new(
+                    "too long for an IPv4 address",
+                    format!("from 1 to {longest}"),
+                );
+                reader.wrong_at("prefix", &written.prefix.at, wrong);
+                return None;
+            }
+        },
+    };
+    Some(Some(Persistence {
+        timeout: timeout?,
+        prefix,
+    }))
+}

@@ -75,7 +75,7 @@ impl Column {
 }
 
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
-    let stage = Stage::set()?;
+    let stage = Stage::set(&Way::ALL)?;
     let time = Duration::from_secs(options.seconds);
     let mut columns = [
         Column::new("1 stream, offloads on (Gb/s)", "stream_offloads_on"),
@@ -102,8 +102,9 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
             this_round(&columns)
         );
     }
-    let status = stage.evenkeel.status_table()?;
-    println!("\nEvenkeel's own view:\n{status}");
+    if let Some(evenkeel) = stage.evenkeel(Way::Evenkeel) {
+        println!("\nEvenkeel's own view:\n{}", evenkeel.status_table()?);
+    }
     table(&columns);
     for (way, failed) in Way::ALL
         .iter()

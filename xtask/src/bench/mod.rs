@@ -2,6 +2,7 @@
 
 mod connections;
 mod dataplane;
+mod decisions;
 mod failover;
 mod stage;
 mod stats;
@@ -33,6 +34,8 @@ pub(crate) struct Options {
 enum What {
     /// Throughput and new connections/s: plain routing, Evenkeel, HAProxy (mode tcp) and nginx (stream) in one run
     Dataplane(dataplane::Options),
+    /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
+    Decisions(decisions::Options),
     /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
     Update(update::Options),
     /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of keepalived
@@ -43,6 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if inside() {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
+            What::Decisions(own) => decisions::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
             What::Failover(own) => failover::run(own, options.json),
         })
@@ -50,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let peers = match options.what {
         What::Failover(_) => &[],
-        What::Dataplane(_) | What::Update(_) => setup::BENCH,
+        What::Dataplane(_) | What::Decisions(_) | What::Update(_) => setup::BENCH,
     };
     setup::packages(&[setup::BUILD, setup::LAB, peers].concat())?;
     if !options.no_build {

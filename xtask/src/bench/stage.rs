@@ -22,18 +22,35 @@ const SERVERS: usize = 2;
 pub(crate) enum Way {
     /// The director forwards packets and does nothing else (no connection tracking).
     Routing,
+    /// In turn, by plan.
     Evenkeel,
+    /// Least connections, by plan: connections are counted.
+    EvenkeelCounting,
+    /// Least connections, each connection decided.
+    EvenkeelAsking,
     HaProxy,
     Nginx,
 }
 
 impl Way {
+    /// What throughput is compared over.
     pub(crate) const ALL: [Self; 4] = [Self::Routing, Self::Evenkeel, Self::HaProxy, Self::Nginx];
+    /// What ways to decide are compared over.
+    pub(crate) const DECIDING: [Self; 6] = [
+        Self::Routing,
+        Self::Evenkeel,
+        Self::EvenkeelCounting,
+        Self::EvenkeelAsking,
+        Self::HaProxy,
+        Self::Nginx,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Routing => "plain routing",
             Self::Evenkeel => "Evenkeel",
+            Self::EvenkeelCounting => "Evenkeel, lc by plan",
+            Self::EvenkeelAsking => "Evenkeel, lc per connection",
             Self::HaProxy => "HAProxy, mode tcp",
             Self::Nginx => "nginx stream",
         }
@@ -43,6 +60,8 @@ impl Way {
         match self {
             Self::Routing => "routing",
             Self::Evenkeel => "evenkeel",
+            Self::EvenkeelCounting => "counting",
+            Self::EvenkeelAsking => "asking",
             Self::HaProxy => "haproxy",
             Self::Nginx => "nginx",
         }
@@ -54,6 +73,8 @@ impl Way {
             Self::Evenkeel => 2,
             Self::HaProxy => 3,
             Self::Nginx => 4,
+            Self::EvenkeelCounting => 5,
+            Self::EvenkeelAsking => 6,
         }
     }
 
@@ -102,12 +123,13 @@ pub(crate) struct Stage {
     _lab: Lab,
     _listening: Vec<Server>,
     programs: Vec<Process>,
-    _nginx: Nginx,
-    pub(crate) evenkeel: Evenkeel,
+    _nginx: Vec<Nginx>,
+    evenkeels: Vec<(Way, Evenkeel)>,
 }
 
 impl Stage {
-    pub(crate) fn set() -> Result<Self> {
+    /// With a director for each of these ways.
+    pub(crate) fn set(ways: &[Way]) -> Result<Self> {
         let lab = Lab::new()?;
         let client = lab.node("client")?;
         tune(&client)?;
@@ -118,7 +140,7 @@ impl Stage {
             servers.push(server);
         }
         let mut directors = Vec::new();
-        for way in Way::ALL {
+        for &way in ways {
             directors.push((way, director(&lab, way, &client, &servers)?));
         }
         let mut listening = Vec::new();
@@ -129,10 +151,18 @@ impl Stage {
             iperf.args(["-s", "-p", &STREAM.to_string()]);
             programs.push(server.spawn("iperf3", iperf)?);
         }
-        let node = |way: Way| &directors[usize::from(way.number()) - 1].1;
-        programs.push(haproxy(node(Way::HaProxy))?);
-        let nginx = nginx(node(Way::Nginx))?;
-        let evenkeel = evenkeel(node(Way::Evenkeel))?;
+        let mut nginxes = Vec::new();
+        let mut evenkeels = Vec::new();
+        for (way, node) in &directors {
+            match way {
+                Way::Routing => {}
+                Way::HaProxy => programs.push(haproxy(node)?),
+                Way::Nginx => nginxes.push(nginx(node)?),
+                Way::Evenkeel | Way::EvenkeelCounting | Way::EvenkeelAsking => {
+                    evenkeels.push((*way, evenkeel(node, *way)?));
+                }
+            }
+        }
         let stage = Self {
             client,
             servers,
@@ -140,8 +170,8 @@ impl Stage {
             _lab: lab,
             _listening: listening,
             programs,
-            _nginx: nginx,
-            evenkeel,
+            _nginx: nginxes,
+            evenkeels,
         };
         stage.wait_ready()?;
         Ok(stage)
@@ -149,7 +179,8 @@ impl Stage {
 
     fn wait_ready(&self) -> Result<()> {
         let client = Client::new(&self.client);
-        for way in Way::ALL {
+        for (way, _) in &self.directors {
+            let way = *way;
             // iperf3 takes a connection without more for a failed test: one way is enough to see that it listens.
             let ports: &[u16] = if way == Way::Routing {
                 &[ASK, STREAM]
@@ -166,6 +197,14 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// The daemon of a way, if that is one of Evenkeel's and was set up.
+    pub(crate) fn evenkeel(&self, way: Way) -> Option<&Evenkeel> {
+        let mut evenkeels = self.evenkeels.iter();
+        evenkeels
+            .find(|(it, _)| *it == way)
+            .map(|(_, daemon)| daemon)
     }
 
     fn logs(&self) -> String {
@@ -232,8 +271,12 @@ fn director(lab: &Lab, way: Way, client: &Node, servers: &[Node]) -> Result<Node
     Ok(director)
 }
 
-fn evenkeel(node: &Node) -> Result<Evenkeel> {
-    let way = Way::Evenkeel;
+fn evenkeel(node: &Node, way: Way) -> Result<Evenkeel> {
+    let scheduler = match way {
+        Way::EvenkeelCounting => "scheduler = \"lc\"\ndecision = \"plan\"",
+        Way::EvenkeelAsking => "scheduler = \"lc\"\ndecision = \"per-connection\"",
+        _ => "scheduler = \"rr\"",
+    };
     let service = |name: &str, port: u16, servers: usize| {
         let servers = (0..servers).fold(String::new(), |text, server| {
             text + &format!(
@@ -242,7 +285,7 @@ fn evenkeel(node: &Node) -> Result<Evenkeel> {
             )
         });
         format!(
-            "[[service]]\nname = \"{name}\"\nlisten = \"{}:{port}\"\nscheduler = {{ plugin = \"rr\" }}\n\
+            "[[service]]\nname = \"{name}\"\nlisten = \"{}:{port}\"\n{scheduler}\n\
              check = {{ plugin = \"tcp\" }}\n{servers}\n",
             way.service()
         )

@@ -9,6 +9,9 @@ use super::value::text;
 
 const EXAMPLE: &str = "a duration such as \"6s\", \"250ms\" or \"1m 30s\"";
 
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
+
 /// A duration from `MIN` to `MAX` milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Period<const MIN: u64, const MAX: u64>(pub(super) Duration);
@@ -36,6 +39,11 @@ impl<const MIN: u64, const MAX: u64> Leaf for Period<MIN, MAX> {
 
 /// As it would be written: `1m 30s`.
 pub(super) fn in_words(duration: Duration) -> String {
+    // A month is no certain time.
+    let days = duration.as_secs() / DAY;
+    if days >= 30 && duration == Duration::from_secs(days * DAY) {
+        return format!("{days}days");
+    }
     humantime::format_duration(duration).to_string()
 }
 

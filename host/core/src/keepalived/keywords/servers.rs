@@ -6,28 +6,10 @@ use super::{BFD, MAIL, NOT_NEEDED, SNMP, Words};
 pub(in crate::keepalived) const SERVER: Words = &[
     (
         "persistence_engine",
-        "no scheduler that keeps clients on their server is shipped yet",
+        "clients are known by their addresses: what is inside their packets (SIP) is not looked at",
     ),
-    (
-        "persistence_timeout",
-        "no scheduler that keeps clients on their server is shipped yet; examples/sticky-scheduler shows how one is written",
-    ),
-    (
-        "persistence_granularity",
-        "no scheduler that keeps clients on their server is shipped yet",
-    ),
-    (
-        "granularity",
-        "no scheduler that keeps clients on their server is shipped yet",
-    ),
-    ("flag-1", "an option of IPVS's schedulers"),
-    ("flag-2", "an option of IPVS's schedulers"),
-    ("flag-3", "an option of IPVS's schedulers"),
-    ("sh-port", "an option of IPVS's schedulers"),
-    ("sh-fallback", "an option of IPVS's schedulers"),
-    ("mh-port", "an option of IPVS's schedulers"),
-    ("mh-fallback", "an option of IPVS's schedulers"),
-    ("hashed", "an option of IPVS's schedulers"),
+    ("flag-3", "no scheduler of IPVS has a third flag"),
+    ("hashed", "not needed: a mark of IPVS's own"),
     (
         "ops",
         "each UDP flow stays with its server: one packet at a time is not possible",
@@ -79,8 +61,6 @@ pub(in crate::keepalived) const REAL: Words = &[
         "notify_down",
         "servers have no notify commands: watch `evenkeel status --json` or the log",
     ),
-    ("uthreshold", "servers have no limit of connections"),
-    ("lthreshold", "servers have no limit of connections"),
     ("smtp_alert", MAIL),
     ("snmp_name", SNMP),
     (

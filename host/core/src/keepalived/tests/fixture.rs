@@ -5,8 +5,13 @@ use crate::keepalived::{Included, Translation, translate};
 use crate::manifest::{Manifest, PluginKind, SettingKind, SettingSpec};
 use crate::model::{Model, PluginRef};
 
-/// `rr`, `wrr`, `tcp` and `http`, as they are shipped.
+/// The schedulers, `tcp` and `http`, as they are shipped.
 pub(super) struct Shipped(Vec<(PluginKind, Manifest)>);
+
+/// All of IPVS's.
+pub(super) const SCHEDULERS: [&str; 14] = [
+    "rr", "wrr", "lc", "wlc", "sed", "nq", "sh", "dh", "lblc", "lblcr", "mh", "fo", "ovf", "twos",
+];
 
 impl Shipped {
     pub(super) fn new() -> Self {
@@ -20,12 +25,18 @@ impl Shipped {
             flag("tls"),
             flag("tls-verify"),
         ];
-        Self(vec![
-            (PluginKind::Scheduler, manifest("rr", vec![])),
-            (PluginKind::Scheduler, manifest("wrr", vec![])),
+        let mut plugins = vec![
             (PluginKind::Checker, manifest("tcp", vec![])),
             (PluginKind::Checker, manifest("http", http)),
-        ])
+        ];
+        plugins.extend(SCHEDULERS.map(|name| {
+            let settings = match name {
+                "sh" | "mh" => vec![flag("port"), flag("fallback")],
+                _ => Vec::new(),
+            };
+            (PluginKind::Scheduler, manifest(name, settings))
+        }));
+        Self(plugins)
     }
 }
 

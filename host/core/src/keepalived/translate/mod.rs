@@ -9,6 +9,7 @@ mod instance;
 mod names;
 mod route;
 mod service;
+mod spread;
 mod tables;
 mod track;
 mod value;

@@ -4,17 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Translator;
 use super::check::Inherited;
+use super::spread::{self, Spread};
 use crate::keepalived::document::{Source, Table, quote};
 use crate::keepalived::keywords;
 use crate::keepalived::note::Kind;
-use crate::keepalived::tree::{Comment, Statement, Word};
-
-/// keepalived's schedulers for which a plugin is shipped, with the plugin's name.
-const SHIPPED: &[(&str, &str)] = &[("rr", "rr"), ("wrr", "wrr")];
-
-/// The scheduler that takes the place of one that is not shipped, and keepalived's default, which is not either.
-const INSTEAD: &str = "wrr";
-const DEFAULT: &str = "wlc";
+use crate::keepalived::tree::{Statement, Word};
 
 /// The most addresses that a range in a group may have.
 const MOST: u32 = 4096;
@@ -22,6 +16,15 @@ const MOST: u32 = 4096;
 const TRANSLATED: &[&str] = &[
     "lb_algo",
     "lvs_sched",
+    "flag-1",
+    "flag-2",
+    "sh-port",
+    "sh-fallback",
+    "mh-port",
+    "mh-fallback",
+    "persistence_timeout",
+    "persistence_granularity",
+    "granularity",
     "lb_kind",
     "lvs_method",
     "protocol",
@@ -41,6 +44,8 @@ const TRANSLATED: &[&str] = &[
 
 const TRANSLATED_SERVER: &[&str] = &[
     "weight",
+    "uthreshold",
+    "lthreshold",
     "lb_kind",
     "lvs_method",
     "delay_loop",
@@ -66,6 +71,7 @@ struct Service<'s> {
     hysteresis: Option<u32>,
     /// Where IPVS itself would keep the connections of failed servers.
     inhibit: Option<Statement>,
+    spread: Spread<'s>,
 }
 
 impl Translator<'_> {
@@ -123,6 +129,7 @@ impl Translator<'_> {
             quorum: None,
             hysteresis: None,
             inhibit: None,
+            spread: Spread::default(),
         };
         if statement.block.is_none() {
             self.wrong(statement, "it needs a block: { ... }");
@@ -146,6 +153,7 @@ impl Translator<'_> {
             return Some(Err(table));
         }
         self.defaults(statement, &mut service);
+        let persistence = self.persistence(&service.spread, first, &mut service.table);
         let mut table = service.table;
         let servers: Vec<Table> = service
             .real
@@ -167,7 +175,8 @@ impl Translator<'_> {
             &mut table,
         );
         table.remarks(statement.tail());
-        table.tables = hoisted(servers);
+        table.tables.extend(persistence);
+        table.tables.extend(hoisted(servers));
         Some(Ok(table))
     }
 
@@ -175,7 +184,8 @@ impl Translator<'_> {
     fn of_service<'s>(&mut self, inner: &'s Statement, to: &mut Service<'s>) -> bool {
         let table = &mut to.table;
         match inner.keyword() {
-            "lb_algo" | "lvs_sched" => self.scheduler(inner, table),
+            "lb_algo" | "lvs_sched" => to.spread.scheduler = self.scheduler(inner, table),
+            keyword if spread::KEYWORDS.contains(&keyword) => to.spread.later.push(inner),
             "lb_kind" | "lvs_method" => self.method(inner, table),
             "protocol" => {
                 if let Some(protocol) = self.argument(inner, table) {
@@ -200,27 +210,6 @@ impl Translator<'_> {
         true
     }
 
-    fn scheduler(&mut self, from: &Statement, table: &mut Table) {
-        let Some(algorithm) = self.argument(from, table) else {
-            return;
-        };
-        let plugin = self.plugin(from, algorithm);
-        self.set(table, "scheduler", quote(plugin), from);
-    }
-
-    /// The plugin for one of keepalived's schedulers.
-    fn plugin(&mut self, from: &Statement, algorithm: &str) -> &'static str {
-        let shipped = SHIPPED.iter().find(|(name, _)| *name == algorithm);
-        if let Some((_, plugin)) = shipped {
-            return plugin;
-        }
-        let what = format!(
-            "no plugin for the scheduler {algorithm} is shipped yet: {INSTEAD} takes its place, with the same weights"
-        );
-        self.notes.add(Kind::Changed, from.place(), "lb_algo", what);
-        INSTEAD
-    }
-
     fn method(&mut self, from: &Statement, table: &mut Table) {
         let first = from.word(1).unwrap_or_default();
         if first == "NAT" {
@@ -234,16 +223,7 @@ impl Translator<'_> {
     }
 
     fn defaults(&mut self, statement: &Statement, to: &mut Service<'_>) {
-        if !to.table.has("scheduler") {
-            let plugin = self.plugin(statement, DEFAULT);
-            let place = statement.place();
-            let text = format!("in place of keepalived's default, {DEFAULT}");
-            let from = Source {
-                trail: vec![Comment { text, place }],
-                ..Source::place(place)
-            };
-            to.table.set("scheduler", quote(plugin), from);
-        }
+        self.flags(&to.spread, &mut to.table);
         if !to.table.has("protocol") {
             to.table.otherwise("protocol", quote("udp"));
             let what = "it names no protocol, which keepalived takes as UDP: write protocol TCP if that is meant";
@@ -273,6 +253,8 @@ impl Translator<'_> {
         for inner in statement.statements() {
             match inner.keyword() {
                 "weight" => self.whole(&mut table, "weight", inner),
+                "uthreshold" => self.whole(&mut table, "upper_threshold", inner),
+                "lthreshold" => self.whole(&mut table, "lower_threshold", inner),
                 "lb_kind" | "lvs_method" => self.method(inner, &mut table),
                 "inhibit_on_failure" => {
                     let on = self.switch(inner, &mut table);
@@ -295,6 +277,7 @@ impl Translator<'_> {
             }
         }
         table.otherwise("weight", "1".to_owned());
+        self.thresholds(statement, &mut table);
         let mut checks = Vec::new();
         for checker in &checkers {
             checks.extend(self.checks(checker, &inherited, &mut table));

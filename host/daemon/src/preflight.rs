@@ -1,16 +1,18 @@
 //! `evenkeel check`'s look at the machine: what would keep this configuration from working here, and what to do about it.
 //!
-//! [`facts`] looks, [`machine`], [`vrrp`], [`services`] and [`servers`] judge what was seen. Nothing is changed.
+//! [`facts`] looks, [`machine`], [`counting`], [`vrrp`], [`services`] and [`servers`] judge what was seen. Nothing is changed.
 
+mod counting;
 mod facts;
 mod machine;
 mod servers;
 mod services;
 mod vrrp;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use evenkeel_core::model::Model;
+use evenkeel_core::model::{Model, ServiceKey};
 use evenkeel_dataplane::Probe;
 
 use facts::Facts;
@@ -86,9 +88,15 @@ impl fmt::Display for Finding {
 
 /// Looks at the machine (the network namespace of the calling thread; call it inside a tokio runtime) and judges whether this
 /// configuration can work on it. What could not be looked at is a finding too.
-pub(crate) async fn preflight(model: &Model, probe: &Probe) -> Vec<Finding> {
+///
+/// `counted`: the services whose schedulers want to know the number of connections.
+pub(crate) async fn preflight(
+    model: &Model,
+    counted: &BTreeSet<ServiceKey>,
+    probe: &Probe,
+) -> Vec<Finding> {
     match Facts::gather(model).await {
-        Ok(facts) => judge(model, probe, &facts),
+        Ok(facts) => judge(model, counted, probe, &facts),
         Err(error) => vec![Finding::error(
             format!("cannot look at this machine: {error}"),
             "Evenkeel needs Linux with netlink and /proc",
@@ -96,8 +104,14 @@ pub(crate) async fn preflight(model: &Model, probe: &Probe) -> Vec<Finding> {
     }
 }
 
-fn judge(model: &Model, probe: &Probe, facts: &Facts) -> Vec<Finding> {
+fn judge(
+    model: &Model,
+    counted: &BTreeSet<ServiceKey>,
+    probe: &Probe,
+    facts: &Facts,
+) -> Vec<Finding> {
     let mut findings = machine::judge(model, probe, facts);
+    findings.extend(counting::judge(model, counted, facts));
     findings.extend(vrrp::judge(model, facts));
     findings.extend(services::judge(model, facts));
     findings.extend(servers::judge(model, facts));

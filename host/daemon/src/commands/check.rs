@@ -26,6 +26,11 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     for warning in &prepared.warnings {
         super::print(&format!("{warning}\n"))?;
     }
+    let counted = prepared.schedulers.iter().filter(|(_, new)| {
+        let abilities = new.plugin.manifest().abilities.as_ref();
+        abilities.is_some_and(|abilities| abilities.facts.connections)
+    });
+    let counted = counted.map(|(service, _)| *service).collect();
     let model = prepared.model;
     let servers: usize = model
         .services
@@ -43,7 +48,7 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let probe = tokio::task::spawn_blocking(move || Nftables::new(&table)?.probe())
         .await
         .context("the data plane's thread")??;
-    let findings = preflight(&model, &probe).await;
+    let findings = preflight(&model, &counted, &probe).await;
     for finding in &findings {
         super::print(&format!("{finding}\n"))?;
     }

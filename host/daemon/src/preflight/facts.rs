@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) forwards_v6: Option<bool>,
     /// `None` while the kernel tracks no connections yet.
     pub(super) conntrack: Option<Conntrack>,
+    /// `net.netfilter.nf_conntrack_events`.
+    pub(super) conntrack_events: Option<u64>,
     /// `net.bridge.bridge-nf-call-iptables`: bridged IPv4 goes through netfilter.
     pub(super) bridge_filter_v4: bool,
     /// `net.bridge.bridge-nf-call-ip6tables`: bridged IPv6 goes through netfilter.
@@ -83,6 +85,7 @@ impl Facts {
             forwards_v4: setting("ipv4/ip_forward").map(|value| value != 0),
             forwards_v6: setting("ipv6/conf/all/forwarding").map(|value| value != 0),
             conntrack: conntrack(),
+            conntrack_events: setting("netfilter/nf_conntrack_events"),
             bridge_filter_v4: setting("bridge/bridge-nf-call-iptables") == Some(1),
             bridge_filter_v6: setting("bridge/bridge-nf-call-ip6tables") == Some(1),
             interfaces: net.interfaces().await?,

@@ -1,3 +1,4 @@
+mod counting;
 mod rules;
 mod vrrp;
 mod whole;
@@ -117,6 +118,7 @@ fn director() -> Facts {
             count: 12,
             max: 262_144,
         }),
+        conntrack_events: Some(2),
         interfaces: [
             (1, interface("lo")),
             (2, interface("eth0")),
@@ -146,7 +148,7 @@ fn probe() -> Probe {
 }
 
 fn rendered(model: &Model, probe: &Probe, facts: &Facts) -> String {
-    let findings = judge(model, probe, facts);
+    let findings = judge(model, &BTreeSet::new(), probe, facts);
     findings
         .iter()
         .map(ToString::to_string)
@@ -156,7 +158,7 @@ fn rendered(model: &Model, probe: &Probe, facts: &Facts) -> String {
 
 /// All that is not as it should be: its level and both its sentences.
 fn amiss(model: &Model, facts: &Facts) -> Vec<(Level, String)> {
-    judge(model, &probe(), facts)
+    judge(model, &BTreeSet::new(), &probe(), facts)
         .into_iter()
         .filter(|finding| finding.level != Level::Ok)
         .map(|finding| {

@@ -1,6 +1,7 @@
 //! The whole text, and a look at a real machine.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::super::facts::ipvs_services;
 use super::*;
@@ -86,6 +87,12 @@ fn a_real_machine_is_seen_as_it_is() {
         net.add("br0", "172.16.50.155", 24).await;
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
         std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        // Not there before the kernel tracks connections.
+        let events = Path::new("/proc/sys/net/netfilter/nf_conntrack_events");
+        let events = events
+            .exists()
+            .then(|| std::fs::write(events, "1").unwrap())
+            .map(|()| 1);
         let tcp = std::net::TcpListener::bind("10.10.54.151:0").unwrap();
         let udp = std::net::UdpSocket::bind("[::1]:0").unwrap();
         let client = std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
@@ -95,6 +102,7 @@ fn a_real_machine_is_seen_as_it_is() {
         let facts = Facts::gather(&model).await.unwrap();
 
         assert!(facts.net_admin);
+        assert_eq!(facts.conntrack_events, events);
         assert_eq!(
             (facts.forwards_v4, facts.forwards_v6),
             (Some(false), Some(true))
@@ -127,7 +135,7 @@ fn a_real_machine_is_seen_as_it_is() {
         assert_eq!(facts.listening, listening, "and not the connections");
         drop(client);
 
-        let findings = preflight(&model, &probe()).await;
+        let findings = preflight(&model, &BTreeSet::new(), &probe()).await;
         let errors = findings
             .iter()
             .filter(|finding| finding.level == Level::Error)

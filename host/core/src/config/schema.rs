@@ -174,8 +174,8 @@ table! {
         /// scheduler renews; with `per-connection` the scheduler is asked about each new connection, which costs more, and the
         /// last plan is followed while it does not answer. `evenkeel plugin inspect` shows what a scheduler offers.
         decision: Decision = Presence::Optional("what the scheduler offers first");
-        /// A client's new connections go to the server that its last one went to, until it has made none for so long; with a table
-        /// `service.persistence`, that of a network of clients.
+        /// A client's new connections go to the server that its last one went to, until it has made none for so long. With any
+        /// scheduler. The table `service.persistence` can take all clients of a network as one.
         #[keepalived = "persistence_timeout"]
         persistence: Brief<PersistenceTable> = Presence::Optional("each connection for itself");
         /// The health checks of each server. If there are several, a server is up while it passes all. Without one, servers are

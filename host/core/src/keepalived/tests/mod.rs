@@ -6,5 +6,6 @@ mod fixture;
 mod page;
 mod robust;
 mod services;
+mod spread;
 mod text;
 mod vrrp;

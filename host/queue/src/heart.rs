@@ -1,0 +1,161 @@
+//! The heartbeat that the kernel's rules listen to: see `evenkeel_dataplane::ask`.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{setsockopt, sockopt};
+
+/// Sends a datagram to itself over the loopback interface again and again, until it is dropped. What matters is its way through the
+/// kernel's rules, which know it by its mark.
+#[derive(Debug)]
+pub struct Heart {
+    pulse: Arc<Mutex<Pulse>>,
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Pulse {
+    last: Option<Instant>,
+    problem: Option<String>,
+}
+
+impl Heart {
+    /// Begins, in this thread's network namespace: a beat with packet mark `mark` every `every`, while `healthy` says so. Without a
+    /// loopback address it tries again at each beat, and [`Heart::problem`] says so.
+    ///
+    /// # Errors
+    /// When the mark may not be set (`CAP_NET_ADMIN`), or there is no thread or socket to be had.
+    pub fn start(
+        mark: u32,
+        every: Duration,
+        healthy: impl Fn() -> bool + Send + 'static,
+    ) -> io::Result<Self> {
+        let pulse = Arc::new(Mutex::new(Pulse::default()));
+        let socket = match open(mark) {
+            Ok(socket) => Some(socket),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                locked(&pulse).problem = Some(in_words(&error));
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let mut beats = Beats {
+            socket,
+            mark,
+            lost: 0,
+        };
+        let (stop, stopped) = mpsc::channel::<()>();
+        let told = Arc::clone(&pulse);
+        let thread = std::thread::Builder::new()
+            .name("heart".into())
+            .spawn(move || {
+                loop {
+                    if healthy() {
+                        let outcome = beats.beat();
+                        let mut pulse = locked(&told);
+                        match outcome {
+                            Ok(()) => {
+                                *pulse = Pulse {
+                                    last: Some(Instant::now()),
+                                    problem: None,
+                                }
+                            }
+                            Err(error) => pulse.problem = Some(in_words(&error)),
+                        }
+                    }
+                    if stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self {
+            pulse,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Why beats do not go out or do not come back, if they do not.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        locked(&self.pulse).problem.clone()
+    }
+
+    /// When the last beat went out, as long as they come back.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<Instant> {
+        locked(&self.pulse).last
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn locked(pulse: &Mutex<Pulse>) -> MutexGuard<'_, Pulse> {
+    pulse.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn in_words(error: &io::Error) -> String {
+    format!(
+        "no heartbeat goes over the loopback interface, so connections go by the plan: {error} (is lo up?)"
+    )
+}
+
+/// A socket that talks to itself.
+fn open(mark: u32) -> io::Result<UdpSocket> {
+    let socket = bind(Ipv4Addr::LOCALHOST.into())
+        .or_else(|error| bind(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?;
+    socket.connect(socket.local_addr()?)?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::Mark, &mark)?;
+    Ok(socket)
+}
+
+fn bind(address: IpAddr) -> io::Result<UdpSocket> {
+    UdpSocket::bind(SocketAddr::new(address, 0))
+}
+
+/// What goes out, and what has come back.
+struct Beats {
+    socket: Option<UdpSocket>,
+    mark: u32,
+    /// Sent since the last one came back.
+    lost: u32,
+}
+
+/// A busy machine may bring one back late.
+const LOST: u32 = 3;
+
+impl Beats {
+    fn beat(&mut self) -> io::Result<()> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => open(self.mark)?,
+        };
+        // Sending succeeds on an interface that is down, too, so it is what comes back that counts.
+        let mut earlier = [0; 16];
+        while socket.recv(&mut earlier).is_ok() {
+            self.lost = 0;
+        }
+        socket.send(b"evenkeel")?;
+        // After an error it is opened anew.
+        self.socket = Some(socket);
+        self.lost = self.lost.saturating_add(1);
+        if self.lost > LOST {
+            return Err(io::Error::other("what is sent does not come back"));
+        }
+        Ok(())
+    }
+}

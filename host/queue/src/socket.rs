@@ -1,0 +1,143 @@
+//! The netlink socket of a queue.
+
+use std::io;
+use std::time::Duration;
+
+use evenkeel_core::state::Queue;
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+
+use crate::wire::{Incoming, Messages, incoming};
+
+/// Memory for packets that wait to be read.
+const BUFFER: usize = 8 << 20;
+/// An answer to a request.
+const ANSWER: usize = 1024;
+
+/// How a queue is served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// Bytes of each packet that are handed over.
+    pub(crate) copy: u32,
+    /// Packets that may wait; more go on by themselves.
+    pub(crate) waiting: u32,
+    /// How long a read waits at most.
+    pub(crate) patience: Duration,
+}
+
+/// Takes the queue in this thread's network namespace.
+pub(crate) fn open(queue: Queue, settings: Settings) -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // What finds no room goes by the plan: no error is needed in its place.
+    socket.set_no_enobufs(true)?;
+    if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+        setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
+    }
+    let patience = i64::try_from(settings.patience.as_micros()).unwrap_or(i64::MAX);
+    setsockopt(
+        &socket,
+        sockopt::ReceiveTimeout,
+        &TimeVal::microseconds(patience),
+    )?;
+    let mut request = Messages::default();
+    request.bind(queue);
+    answered(&socket, &request).map_err(|error| explained(queue, error))?;
+    request.clear();
+    request.configure(queue, settings.copy, settings.waiting);
+    answered(&socket, &request).map_err(|error| explained(queue, error))?;
+    Ok(socket)
+}
+
+/// Sends a request and waits for its answer. The kernel answers while the request is being sent.
+fn answered(socket: &Socket, request: &Messages) -> io::Result<()> {
+    socket.send(request.bytes(), 0)?;
+    let mut buffer = Vec::with_capacity(ANSWER);
+    loop {
+        buffer.clear();
+        socket.recv(&mut buffer, 0)?;
+        let mut answers = incoming(&buffer).filter_map(|message| match message {
+            Incoming::Answer(code) => Some(code),
+            Incoming::Packet(..) => None,
+        });
+        match answers.next() {
+            Some(0) => return Ok(()),
+            Some(code) => return Err(io::Error::from_raw_os_error(code.saturating_neg())),
+            None => {}
+        }
+    }
+}
+
+/// The kernel says `EPERM` both to who lacks `CAP_NET_ADMIN` and to who asks for another program's queue.
+fn explained(queue: Queue, error: io::Error) -> io::Error {
+    let number = queue.0;
+    match (error.kind(), Row::of(queue)) {
+        (io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy, Some(row)) => {
+            let port = row.port;
+            io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("NFQUEUE {number} is taken by another program (netlink port {port})"),
+            )
+        }
+        (io::ErrorKind::PermissionDenied, None) => io::Error::new(
+            error.kind(),
+            format!("NFQUEUE {number} may not be taken: {error} (CAP_NET_ADMIN is needed)"),
+        ),
+        (kind, _) => io::Error::new(kind, format!("NFQUEUE {number} cannot be taken: {error}")),
+    }
+}
+
+/// A line of `/proc/net/netfilter/nfnetlink_queue`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Who has the queue: often its process number.
+    pub(crate) port: u64,
+    /// Packets dropped since the queue was full, or the socket was.
+    pub(crate) dropped: u64,
+}
+
+impl Row {
+    /// That of a queue in this thread's network namespace; `None` if nobody has it.
+    pub(crate) fn of(queue: Queue) -> Option<Self> {
+        let table =
+            std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").ok()?;
+        Self::find(&table, queue)
+    }
+
+    /// The columns: number, port, waiting, copy mode, copy range, dropped since the queue was full, dropped since the socket was, last
+    /// packet's number, 1.
+    fn find(table: &str, queue: Queue) -> Option<Self> {
+        table.lines().find_map(|line| {
+            let fields: Vec<u64> = line
+                .split_whitespace()
+                .filter_map(|field| field.parse().ok())
+                .collect();
+            let [number, port, _, _, _, full, socket, ..] = fields[..] else {
+                return None;
+            };
+            (number == u64::from(queue.0)).then_some(Self {
+                port,
+                dropped: full + socket,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_found_in_the_kernels_table() {
+        let table = "    7  31337     0 2   128     3     4      100  1\n";
+        let row = Row {
+            port: 31337,
+            dropped: 7,
+        };
+        assert_eq!(Row::find(table, Queue(7)), Some(row));
+        assert_eq!(Row::find(table, Queue(8)), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! Servers that say who they are.
 
-use std::io::{ErrorKind, Write as _};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -44,6 +44,37 @@ impl Backend {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
             // Such as a connection that was reset before it was accepted.
             Err(_) => Ok(true),
+        })
+    }
+
+    /// A TCP server that greets every connection with its name and keeps it open until the client or the server ends.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn holding(node: &Node, address: SocketAddr, name: &str) -> Result<Self> {
+        let listener = node
+            .enter(|| TcpListener::bind(address))?
+            .with_context(|| format!("{}: cannot listen on {address}", node.name()))?;
+        listener.set_nonblocking(true)?;
+        let name = name.to_owned();
+        let mut open: Vec<TcpStream> = Vec::new();
+        Self::serve(address, move || {
+            // A client that has ended its side has closed.
+            open.retain_mut(|connection| {
+                let read = connection.read(&mut [0; 16]);
+                matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+            });
+            match listener.accept() {
+                Ok((mut connection, _)) => {
+                    // A client that has gone is no concern of the server's.
+                    let _ = connection.write_all(name.as_bytes());
+                    connection.set_nonblocking(true)?;
+                    open.push(connection);
+                    Ok(true)
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+                Err(_) => Ok(true),
+            }
         })
     }
 

@@ -90,6 +90,19 @@ impl Client {
         self.enter(|| self.connect_here(to))
     }
 
+    /// Opens a TCP connection to a server that greets with its name of one letter (see [`Backend::holding`](crate::Backend)); returns
+    /// both.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn hold(&self, to: SocketAddr) -> io::Result<(String, TcpStream)> {
+        let mut connection = self.connect(to)?;
+        connection.set_read_timeout(Some(self.timeout))?;
+        let mut name = [0];
+        connection.read_exact(&mut name)?;
+        Ok((String::from_utf8_lossy(&name).into_owned(), connection))
+    }
+
     /// Asks over TCP without end, `pause` after each answer, on a thread of its own.
     ///
     /// # Errors

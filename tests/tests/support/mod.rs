@@ -9,11 +9,11 @@ pub(crate) mod pair;
 pub(crate) mod vrrp;
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::Result;
-use evenkeel_tests::{Article, Backend, Client};
+use evenkeel_tests::{Article, Backend, Client, Evenkeel};
 
 /// Long enough for what is a matter of a second at most on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,6 +86,40 @@ pub(crate) fn servers6(net: &Article, port: u16) -> Vec<SocketAddr> {
 /// A TCP server with its number as its name on each machine.
 pub(crate) fn tcp_backends(net: &Article, addresses: &[SocketAddr]) -> Result<Vec<Backend>> {
     backends(net, addresses, Backend::tcp)
+}
+
+/// A TCP server on each machine that greets with its number and keeps connections open.
+pub(crate) fn holding_backends(net: &Article, addresses: &[SocketAddr]) -> Result<Vec<Backend>> {
+    backends(net, addresses, Backend::holding)
+}
+
+/// Opens connections that stay open; which servers have them, in order.
+pub(crate) fn hold(
+    client: &Client,
+    to: SocketAddr,
+    times: usize,
+) -> Result<Vec<(String, TcpStream)>> {
+    (0..times).map(|_| Ok(client.hold(to)?)).collect()
+}
+
+/// The names alone.
+pub(crate) fn names(held: &[(String, TcpStream)]) -> Vec<&str> {
+    held.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// Waits until `status` says that the servers of the first service have so many active and inactive connections.
+pub(crate) fn wait_counts(evenkeel: &Evenkeel, wanted: &[(u64, u64)]) -> Result<()> {
+    let what = format!("active and inactive connections {wanted:?}");
+    evenkeel.wait_status(&what, PATIENCE, |status| {
+        let servers = status["services"][0]["servers"].as_array();
+        servers.is_some_and(|servers| {
+            let found = servers
+                .iter()
+                .map(|it| (it["active"].as_u64(), it["inactive"].as_u64()));
+            found.eq(wanted.iter().map(|(a, i)| (Some(*a), Some(*i))))
+        })
+    })?;
+    Ok(())
 }
 
 /// A UDP server with its number as its name on each machine.

@@ -1,0 +1,251 @@
+//! How many connections each server has, and what goes by it.
+
+mod support;
+
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use evenkeel_tests::{Article, Client, Evenkeel, isolated, wait_until};
+use serde_json::Value;
+use socket2::SockRef;
+use support::{
+    PATIENCE, Service, hold, holding_backends, names, servers, tcp_backends, udp_backends,
+    wait_counts,
+};
+
+/// A reset in place of an orderly end.
+fn reset(connection: std::net::TcpStream) -> Result<()> {
+    SockRef::from(&connection).set_linger(Some(Duration::ZERO))?;
+    drop(connection);
+    Ok(())
+}
+
+/// Opens, closes and resets connections of a service with two servers, and looks at `status` all the time.
+fn counts_are_right_with(scheduler: &str) -> Result<()> {
+    let net = Article::new(2)?;
+    let addresses = servers(&net, 80);
+    let _backends = holding_backends(&net, &addresses)?;
+    let service = Service::new("web", net.vip(80)).with(&format!("scheduler = \"{scheduler}\""));
+    let mut evenkeel = Evenkeel::new(&net.director, &service.servers(addresses).text())?;
+    evenkeel.start()?;
+    let client = Client::new(&net.client);
+    let mut held = hold(&client, net.vip(80), 6)?;
+    assert_eq!(names(&held).iter().filter(|it| **it == "0").count(), 3);
+    wait_counts(&evenkeel, &[(3, 0), (3, 0)])?;
+    held.sort_by(|a, b| a.0.cmp(&b.0));
+    // Closed by the client, and reset.
+    drop(held.remove(0));
+    wait_counts(&evenkeel, &[(2, 1), (3, 0)])?;
+    let (_, last) = held.pop().context("five are left")?;
+    reset(last)?;
+    wait_counts(&evenkeel, &[(2, 1), (2, 1)])?;
+    // The daemon dies; connections end while nobody counts.
+    evenkeel.kill9()?;
+    drop(held.remove(0));
+    evenkeel.start()?;
+    wait_counts(&evenkeel, &[(1, 2), (2, 1)])?;
+    drop(held);
+    wait_counts(&evenkeel, &[(0, 3), (0, 3)])?;
+    Ok(())
+}
+
+#[test]
+fn status_counts_connections_as_ipvs_does_where_nobody_else_wants_to_know() -> Result<()> {
+    isolated(|| counts_are_right_with("rr"))
+}
+
+#[test]
+fn status_counts_connections_as_ipvs_does_where_a_scheduler_goes_by_them() -> Result<()> {
+    isolated(|| counts_are_right_with("lc"))
+}
+
+#[test]
+fn udp_flows_are_counted_too() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 53);
+        let _backends = udp_backends(&net, &addresses)?;
+        let service = Service::new("dns", net.vip(53))
+            .with("protocol = \"udp\"")
+            .with("scheduler = \"lc\"");
+        let mut evenkeel = Evenkeel::new(&net.director, &service.servers(addresses).text())?;
+        evenkeel.start()?;
+        let source = Ipv4Addr::new(10, 10, 54, 10).into();
+        support::ask_udp_from_new_ports(&Client::new(&net.client), source, net.vip(53), 6)?;
+        evenkeel.wait_status("six flows, three at each server", PATIENCE, |status| {
+            let flows =
+                |it: &Value| it["active"].as_u64().unwrap() + it["inactive"].as_u64().unwrap();
+            let servers = status["services"][0]["servers"].as_array().unwrap();
+            servers.iter().map(flows).eq([3, 3])
+        })?;
+        Ok(())
+    })
+}
+
+#[test]
+fn least_connections_by_plan_sends_new_ones_where_there_are_fewest() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(3)?;
+        let addresses = servers(&net, 80);
+        let _backends = holding_backends(&net, &addresses)?;
+        let lc = |servers: &[std::net::SocketAddr]| {
+            Service::new("web", net.vip(80))
+                .with("scheduler = \"lc\"")
+                .with("decision = \"plan\"")
+                .servers(servers.iter().copied())
+                .text()
+        };
+        let mut evenkeel = Evenkeel::new(&net.director, &lc(&addresses[..1]))?;
+        evenkeel.start()?;
+        let client = Client::new(&net.client);
+        let _first = hold(&client, net.vip(80), 20)?;
+        wait_counts(&evenkeel, &[(20, 0)])?;
+        // Two servers join: they catch up before the first gets one more.
+        evenkeel.reload(&lc(&addresses))?;
+        let mut more = Vec::new();
+        for _ in 0..20 {
+            more.extend(hold(&client, net.vip(80), 2)?);
+            // The plan follows within some hundredths of a second.
+            std::thread::sleep(Duration::from_millis(60));
+        }
+        assert!(!names(&more[..30]).contains(&"0"), "{:?}", names(&more));
+        let of = |name: &str| names(&more).iter().filter(|it| **it == name).count();
+        assert!(of("1").abs_diff(of("2")) <= 4, "{:?}", names(&more));
+        Ok(())
+    })
+}
+
+#[test]
+fn the_kernel_is_changed_only_when_a_plan_differs() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let _backends = holding_backends(&net, &addresses)?;
+        let service = Service::new("web", net.vip(80)).with("scheduler = \"wlc\"");
+        let mut evenkeel = Evenkeel::new(&net.director, &service.servers(addresses).text())?;
+        evenkeel.start()?;
+        let _held = hold(&Client::new(&net.client), net.vip(80), 4)?;
+        wait_counts(&evenkeel, &[(2, 0), (2, 0)])?;
+        std::thread::sleep(Duration::from_millis(500));
+        let changes = |status: Value| status["kernel"]["changes"].as_u64();
+        let before = changes(evenkeel.status()?);
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(changes(evenkeel.status()?), before);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_server_at_its_upper_threshold_gets_no_more_until_it_is_below_its_lower_one() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let _backends = holding_backends(&net, &addresses)?;
+        // Closed connections count for as long as the kernel knows them.
+        for state in ["time_wait", "close", "fin_wait", "last_ack", "close_wait"] {
+            let key = format!("net.netfilter.nf_conntrack_tcp_timeout_{state}");
+            net.director.sysctl(&key, "1")?;
+        }
+        let service = Service::new("web", net.vip(80))
+            .server(addresses[0], "upper_threshold = 3\nlower_threshold = 2")
+            .server(addresses[1], "upper_threshold = 5");
+        let mut evenkeel = Evenkeel::new(&net.director, &service.text())?;
+        evenkeel.start()?;
+        let client = Client::new(&net.client);
+        let mut held = hold(&client, net.vip(80), 6)?;
+        wait_counts(&evenkeel, &[(3, 0), (3, 0)])?;
+        evenkeel
+            .wait_health("web", "0", "full", PATIENCE)
+            .or_else(|_| {
+                evenkeel.wait_health("web", &addresses[0].to_string(), "full", PATIENCE)
+            })?;
+        let more = hold(&client, net.vip(80), 2)?;
+        assert_eq!(names(&more), ["1", "1"]);
+        wait_until("both are full", PATIENCE, || {
+            let answer = client.connect(net.vip(80));
+            Ok(matches!(answer, Err(error) if error.kind() == ErrorKind::ConnectionRefused))
+        })?;
+        // Two of three end: one is left, which is below two.
+        let first: Vec<usize> = (0..6).filter(|it| held[*it].0 == "0").collect();
+        for at in first.into_iter().rev().take(2) {
+            held.remove(at);
+        }
+        evenkeel.wait_health("web", &addresses[0].to_string(), "up", PATIENCE)?;
+        assert_eq!(client.hold(net.vip(80))?.0, "0");
+        Ok(())
+    })
+}
+
+#[test]
+fn every_shipped_scheduler_balances_traffic_in_each_way_it_can_be_followed() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let mut config = String::new();
+        let mut ways = Vec::new();
+        let mut port = 8000;
+        for (name, decisions) in schedulers()? {
+            for decision in decisions {
+                port += 1;
+                let service = Service::new(&format!("{name}-{decision}"), net.vip(port))
+                    .with(&format!("scheduler = \"{name}\""))
+                    .with(&format!("decision = \"{decision}\""));
+                config += &service.servers(servers(&net, port)).text();
+                ways.push((format!("{name}, {decision}"), port));
+            }
+        }
+        assert!(ways.len() > 20, "{ways:?}");
+        let ports: Vec<u16> = ways.iter().map(|(_, port)| *port).collect();
+        let mut backends = Vec::new();
+        for port in ports {
+            backends.extend(tcp_backends(&net, &servers(&net, port))?);
+        }
+        let mut evenkeel = Evenkeel::new(&net.director, &config)?;
+        evenkeel.start()?;
+        let client = Client::new(&net.client);
+        for (way, port) in &ways {
+            let answers = client.ask_times(net.vip(*port), 20)?;
+            assert!(
+                answers.iter().all(|it| it == "0" || it == "1"),
+                "{way}: {answers:?}"
+            );
+        }
+        let status = evenkeel.status()?;
+        for service in status["services"].as_array().unwrap() {
+            assert_eq!(service["scheduler_problem"], Value::Null, "{service}");
+            if service["decision"] == "per-connection" {
+                assert!(
+                    service["queue"]["decided"].as_u64() >= Some(20),
+                    "{service}"
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The schedulers of the plugin directory, with the decisions that each offers.
+fn schedulers() -> Result<Vec<(String, Vec<String>)>> {
+    let paths = evenkeel_tests::Paths::default();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&paths.plugins)? {
+        let file = entry?.path();
+        let output = std::process::Command::new(&paths.binary)
+            .args(["plugin", "inspect"])
+            .arg(&file)
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let decisions = text
+            .lines()
+            .find_map(|line| line.strip_prefix("decision: "));
+        if let Some(decisions) = decisions {
+            let name = file.file_stem().context("a file has a name")?;
+            let name = name.to_string_lossy().into_owned();
+            let words = decisions.split(", ").map(|it| it.replace(" [default]", ""));
+            found.push((name, words.collect()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

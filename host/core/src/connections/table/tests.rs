@@ -1,0 +1,317 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn id(n: u32) -> BackendId {
+    BackendId::new(n).unwrap()
+}
+
+fn counts(table: &Table, n: u32) -> (u32, u32, u64) {
+    let counts = table.counts().get(&id(n)).copied().unwrap_or_default();
+    (counts.active, counts.inactive, counts.total)
+}
+
+const A: Key = Key(1);
+const B: Key = Key(2);
+
+#[test]
+fn a_connection_is_active_then_inactive_then_gone() {
+    let mut table = Table::default();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    assert_eq!(counts(&table, 1), (1, 0, 1));
+    table.heard(Event::Changed(A, id(1), Phase::Inactive));
+    assert_eq!(counts(&table, 1), (0, 1, 1));
+    table.heard(Event::Changed(A, id(1), Phase::Inactive));
+    assert_eq!(counts(&table, 1), (0, 1, 1));
+    table.heard(Event::Gone(A));
+    assert_eq!(counts(&table, 1), (0, 0, 1));
+    table.heard(Event::Gone(A));
+    assert_eq!(counts(&table, 1), (0, 0, 1));
+}
+
+#[test]
+fn only_backends_whose_counts_changed_are_reported_and_only_once() {
+    let mut table = Table::default();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.heard(Event::New(B, id(2), Phase::Active));
+    let ids = |table: &mut Table| -> Vec<u32> {
+        (table.take_changed().iter().map(|(id, _)| id.get())).collect()
+    };
+    assert_eq!(ids(&mut table), [1, 2]);
+    assert!(!table.has_changed());
+    table.heard(Event::Changed(A, id(1), Phase::Active));
+    assert_eq!(ids(&mut table), []);
+    table.heard(Event::Gone(B));
+    assert_eq!(ids(&mut table), [2]);
+}
+
+#[test]
+fn connections_from_before_the_start_count_but_are_not_new() {
+    let mut table = Table::default();
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Active);
+    table.dumped(B, id(1), Phase::Inactive);
+    table.finish_dump();
+    assert_eq!(counts(&table, 1), (1, 1, 0));
+    table.heard(Event::Gone(B));
+    table.heard(Event::New(B, id(1), Phase::Active));
+    assert_eq!(counts(&table, 1), (2, 0, 1));
+}
+
+#[test]
+fn an_event_during_a_dump_wins_over_it() {
+    let mut table = Table::default();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.heard(Event::New(B, id(1), Phase::Active));
+    table.begin_dump();
+    table.heard(Event::Changed(A, id(1), Phase::Inactive));
+    table.heard(Event::Gone(B));
+    table.dumped(A, id(1), Phase::Active);
+    table.dumped(B, id(1), Phase::Active);
+    table.finish_dump();
+    assert_eq!(counts(&table, 1), (0, 1, 2));
+}
+
+#[test]
+fn who_ended_unheard_is_found_out_by_a_dump_and_who_began_unheard_is_new() {
+    let mut table = Table::default();
+    table.begin_dump();
+    table.finish_dump();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.begin_dump();
+    table.dumped(B, id(2), Phase::Active);
+    table.finish_dump();
+    assert_eq!(counts(&table, 1), (0, 0, 1));
+    assert_eq!(counts(&table, 2), (1, 0, 1));
+}
+
+#[test]
+fn a_connection_found_by_a_dump_is_not_new_again_when_its_event_comes_late() {
+    let mut table = Table::default();
+    table.begin_dump();
+    table.finish_dump();
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Inactive);
+    table.finish_dump();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.heard(Event::Changed(A, id(1), Phase::Inactive));
+    assert_eq!(counts(&table, 1), (0, 1, 1));
+}
+
+#[test]
+fn a_reused_tuple_moves_to_its_new_backend() {
+    let mut table = Table::default();
+    table.heard(Event::New(A, id(1), Phase::Inactive));
+    table.heard(Event::New(A, id(2), Phase::Active));
+    assert_eq!(counts(&table, 1), (0, 0, 1));
+    assert_eq!(counts(&table, 2), (1, 0, 1));
+}
+
+#[test]
+fn a_dump_that_broke_off_does_not_keep_alive_whom_it_saw() {
+    let mut table = Table::default();
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Active);
+    table.begin_dump();
+    table.dumped(B, id(1), Phase::Active);
+    table.finish_dump();
+    assert_eq!(counts(&table, 1), (1, 0, 0));
+    assert_eq!(table.len(), 1);
+}
+
+#[test]
+fn a_pause_forgets_connections_but_not_totals() {
+    let mut table = Table::default();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.take_changed();
+    table.clear();
+    assert_eq!(counts(&table, 1), (0, 0, 1));
+    assert_eq!(table.take_changed().len(), 1);
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Active);
+    table.finish_dump();
+    assert_eq!(counts(&table, 1), (1, 0, 1));
+}
+
+/// What a table does, said with sets and without counting along.
+#[derive(Debug, Default)]
+struct Model {
+    connections: BTreeMap<u64, (u32, Phase)>,
+    /// Seen, or heard of, since the last dump began.
+    recent: BTreeSet<u64>,
+    dumping: bool,
+}
+
+impl Model {
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::New(key, id, phase) | Step::Changed(key, id, phase) => {
+                self.connections.insert(key, (id, phase));
+                self.recent.insert(key);
+            }
+            Step::Gone(key) => {
+                self.connections.remove(&key);
+                self.recent.insert(key);
+            }
+            Step::Begin => {
+                self.recent.clear();
+                self.dumping = true;
+            }
+            Step::Dumped(key, id, phase) => {
+                if self.dumping && self.recent.insert(key) {
+                    self.connections.insert(key, (id, phase));
+                }
+            }
+            Step::Finish => {
+                if std::mem::take(&mut self.dumping) {
+                    self.connections.retain(|key, _| self.recent.contains(key));
+                }
+            }
+            Step::Clear => *self = Self::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    New(u64, u32, Phase),
+    Changed(u64, u32, Phase),
+    Gone(u64),
+    Begin,
+    Dumped(u64, u32, Phase),
+    Finish,
+    Clear,
+}
+
+fn phase() -> impl Strategy<Value = Phase> {
+    prop_oneof![Just(Phase::Active), Just(Phase::Inactive)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (key, id) = (0..8_u64, 1..4_u32);
+    prop_oneof![
+        4 => (key.clone(), id.clone(), phase()).prop_map(|(k, i, p)| Step::New(k, i, p)),
+        4 => (key.clone(), id.clone(), phase()).prop_map(|(k, i, p)| Step::Changed(k, i, p)),
+        4 => key.clone().prop_map(Step::Gone),
+        2 => Just(Step::Begin),
+        4 => (key, id, phase()).prop_map(|(k, i, p)| Step::Dumped(k, i, p)),
+        2 => Just(Step::Finish),
+        1 => Just(Step::Clear),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn after_any_steps_the_table_counts_what_a_naive_model_holds(
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let (mut table, mut model) = (Table::default(), Model::default());
+        for step in steps {
+            let dumping = model.dumping;
+            match step {
+                Step::New(key, n, phase) => table.heard(Event::New(Key(key), id(n), phase)),
+                Step::Changed(key, n, phase) => table.heard(Event::Changed(Key(key), id(n), phase)),
+                Step::Gone(key) => table.heard(Event::Gone(Key(key))),
+                Step::Begin => table.begin_dump(),
+                Step::Dumped(key, n, phase) if dumping => table.dumped(Key(key), id(n), phase),
+                Step::Finish if dumping => table.finish_dump(),
+                Step::Clear => table.clear(),
+                Step::Dumped(..) | Step::Finish => {}
+            }
+            model.apply(step);
+            same(&table, &model.connections)?;
+        }
+    }
+
+    #[test]
+    fn lost_events_are_made_good_by_a_dump_whenever_its_rows_and_the_events_are_read(
+        acts in prop::collection::vec((0..8_u64, 1..4_u32, 0..10_u8, any::<bool>()), 1..150),
+        during in prop::collection::vec((0..8_u64, 1..4_u32, 0..10_u8, 0..4_u8), 1..40),
+    ) {
+        let mut table = Table::default();
+        let mut kernel = Kernel::default();
+        for (key, n, act, lost) in acts {
+            kernel.act(key, n, act);
+            if lost {
+                kernel.queue.clear();
+            }
+            if act % 3 == 0 {
+                kernel.queue.drain(..).for_each(|event| table.heard(event));
+            }
+        }
+        // From here on nothing is lost; some events from before the dump may be read during it.
+        table.begin_dump();
+        let mut row = 0;
+        for (key, n, act, read) in during {
+            kernel.act(key, n, act);
+            if read & 1 == 1 {
+                kernel.queue.drain(..).for_each(|event| table.heard(event));
+            }
+            if read & 2 == 2 {
+                kernel.dump(row, &mut table);
+                row += 1;
+            }
+        }
+        (row..8).for_each(|row| kernel.dump(row, &mut table));
+        table.finish_dump();
+        kernel.queue.drain(..).for_each(|event| table.heard(event));
+        same(&table, &kernel.connections)?;
+    }
+}
+
+/// Checks that the table counts these connections.
+fn same(table: &Table, connections: &BTreeMap<u64, (u32, Phase)>) -> Result<(), TestCaseError> {
+    prop_assert_eq!(table.len(), connections.len());
+    for n in 1..4 {
+        let number = |wanted| {
+            connections
+                .values()
+                .filter(|it| **it == (n, wanted))
+                .count()
+        };
+        let (active, inactive, _) = counts(table, n);
+        prop_assert_eq!(active as usize, number(Phase::Active));
+        prop_assert_eq!(inactive as usize, number(Phase::Inactive));
+    }
+    Ok(())
+}
+
+/// A kernel: what there is, and what it told and nobody has read.
+#[derive(Debug, Default)]
+struct Kernel {
+    connections: BTreeMap<u64, (u32, Phase)>,
+    queue: Vec<Event>,
+}
+
+impl Kernel {
+    fn act(&mut self, key: u64, n: u32, act: u8) {
+        match (self.connections.get_mut(&key), act) {
+            (None, _) => {
+                self.connections.insert(key, (n, Phase::Active));
+                self.queue.push(Event::New(Key(key), id(n), Phase::Active));
+            }
+            (Some((n, phase)), 0..6) => {
+                *phase = if act < 4 {
+                    Phase::Inactive
+                } else {
+                    Phase::Active
+                };
+                let event = Event::Changed(Key(key), id(*n), *phase);
+                self.queue.push(event);
+            }
+            (Some(_), _) => {
+                self.connections.remove(&key);
+                self.queue.push(Event::Gone(Key(key)));
+            }
+        }
+    }
+
+    /// One bucket of the kernel's table.
+    fn dump(&self, bucket: u64, table: &mut Table) {
+        if let Some((n, phase)) = self.connections.get(&bucket) {
+            table.dumped(Key(bucket), id(*n), *phase);
+        }
+    }
+}

@@ -1,1 +1,4 @@
+//! Real connections in a network namespace, and what is counted.
 
+mod counting;
+mod stage;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::plan::{Plan, PlanError};
+use crate::manifest::Decision;
+use crate::plan::{MAX_SLOTS, Plan, PlanError};
 use crate::state::{BackendId, Selector, ServiceState, Spread};
 
 /// A real server as far as the kernel is concerned.
@@ -18,17 +19,22 @@ pub struct Usable {
 }
 
 /// What a scheduler's plan amounts to for the servers that it was given. `None` when none of them takes connections: then there
-/// is nothing to plan, whatever the scheduler says.
+/// is nothing to plan, whatever the scheduler says; and `None` when the scheduler has no plan where it decides each connection.
 ///
 /// # Errors
 /// When the plan does not fit the servers: see [`Plan::spread`]. A server of weight 0 may be in no slot.
-pub fn accept(given: &[Usable], plan: &Plan) -> Result<Option<Spread>, PlanError> {
+pub fn accept(
+    given: &[Usable],
+    plan: &Plan,
+    decision: Decision,
+) -> Result<Option<Spread>, PlanError> {
     let taking: BTreeSet<BackendId> = given
         .iter()
         .filter(|s| s.weight > 0)
         .map(|s| s.id)
         .collect();
-    if taking.is_empty() {
+    let none_needed = decision == Decision::PerConnection && *plan == Plan::PerConnection;
+    if taking.is_empty() || none_needed {
         Ok(None)
     } else {
         plan.spread(&taking).map(Some)
@@ -38,16 +44,13 @@ pub fn accept(given: &[Usable], plan: &Plan) -> Result<Option<Spread>, PlanError
 /// What the kernel should hold for a service whose servers that are up are `up`, by the last good plan of its scheduler.
 ///
 /// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of servers that
-/// take no connections any more are left out; where none remains, or where there never was a plan, the servers take turns. Without a
+/// take no connections any more are left out; where none remains, or where there never was a plan, the servers share by weight. Without a
 /// server that takes connections the service refuses.
 #[must_use]
 pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {
     let backends: BTreeMap<BackendId, SocketAddr> = up.iter().map(|s| (s.id, s.address)).collect();
     let taking: BTreeSet<BackendId> = up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
-    let in_turn = || Spread::Slots {
-        selector: Selector::Sequence,
-        slots: up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect(),
-    };
+    let in_turn = || by_weight(up);
     let spread = match last_good {
         _ if taking.is_empty() => Spread::Refuse,
         Some(Spread::Refuse) => Spread::Refuse,
@@ -74,6 +77,30 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         spread,
         persistence: None,
         ask: None,
+    }
+}
+
+/// The most slots that [`by_weight`] makes for each server.
+const WIDTH: u32 = 64;
+
+/// Without a scheduler's word: in turn if all weights are the same, else at random by weight.
+fn by_weight(up: &[Usable]) -> Spread {
+    let taking = || up.iter().filter(|s| s.weight > 0);
+    let most = taking().map(|s| s.weight).max().unwrap_or(1);
+    if taking().all(|s| s.weight == most) {
+        return Spread::Slots {
+            selector: Selector::Sequence,
+            slots: taking().map(|s| s.id).collect(),
+        };
+    }
+    let fits = usize::try_from(WIDTH.min(most)).unwrap_or(1) * taking().count() <= MAX_SLOTS;
+    let scale = if fits { WIDTH.min(most) } else { 1 };
+    let width = |weight: u32| (u64::from(weight) * u64::from(scale)).div_ceil(u64::from(most));
+    Spread::Slots {
+        selector: Selector::Random,
+        slots: taking()
+            .flat_map(|s| (0..width(s.weight)).map(|_| s.id))
+            .collect(),
     }
 }
 
@@ -113,6 +140,10 @@ mod tests {
             selector: Selector::Sequence,
             refresh_ms: None,
         }
+    }
+
+    fn accept(given: &[Usable], plan: &Plan) -> Result<Option<Spread>, PlanError> {
+        super::accept(given, plan, Decision::Plan)
     }
 
     #[test]
@@ -169,8 +200,32 @@ mod tests {
     }
 
     #[test]
+    fn a_scheduler_that_decides_each_connection_needs_no_plan() {
+        let given = [server(1, 1)];
+        let decided = |plan| super::accept(&given, plan, Decision::PerConnection);
+        assert_eq!(decided(&Plan::PerConnection), Ok(None));
+        assert_eq!(decided(&table(&[(1, 1)])), Ok(Some(slots(&[1]))));
+    }
+
+    #[test]
+    fn without_a_plan_servers_of_different_weight_share_at_random_by_weight() {
+        let up = [
+            server(1, 10_000),
+            server(2, 5_000),
+            server(3, 1),
+            server(4, 0),
+        ];
+        let Spread::Slots { selector, slots } = service_state(false, &up, None).spread else {
+            panic!("refused");
+        };
+        assert_eq!(selector, Selector::Random);
+        let share = |n| slots.iter().filter(|it| **it == id(n)).count();
+        assert_eq!([share(1), share(2), share(3), share(4)], [64, 32, 1, 0]);
+    }
+
+    #[test]
     fn servers_take_turns_where_an_older_plan_has_none_of_them() {
-        let up = [server(2, 1), server(3, 5)];
+        let up = [server(2, 5), server(3, 5)];
         assert_eq!(
             service_state(false, &up, Some(&slots(&[1]))).spread,
             slots(&[2, 3])

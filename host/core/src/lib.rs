@@ -30,4 +30,5 @@ pub mod plan;
 pub mod quorum;
 pub mod state;
 pub mod sync;
+pub mod threshold;
 pub mod vrrp;

@@ -30,7 +30,7 @@ pub enum Plan {
         /// Ask again after this many milliseconds even if nothing changed.
         refresh_ms: Option<u32>,
     },
-    /// Each connection asks the plugin.
+    /// There is none: only the plugin's decision about each connection can tell.
     PerConnection,
     /// New connections are refused.
     None,
@@ -51,9 +51,9 @@ pub enum PlanError {
     /// More than [`MAX_SLOTS`].
     #[error("the plan has {0} slots, more than the {MAX_SLOTS} allowed")]
     TooLarge(u64),
-    /// Not offered by this host yet.
+    /// The service follows plans.
     #[error(
-        "the scheduler wants to decide each connection, which this version of Evenkeel does not offer"
+        "the scheduler has no plan and wants to decide each connection, where it is to be followed by plan"
     )]
     PerConnection,
 }

@@ -6,6 +6,8 @@
 //!   control socket (a task) -- questions --+--> App, one task: ---+--> kernel thread (data plane) ------------+--> inputs
 //!   address changes (a task) --------------+    the Director      +--> addresses (rtnetlink)                  |
 //!   kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
+//!   counting thread (conntrack) -- counts -+         |
+//!   queue threads (a service each) <-- instances ----+--- failures --> inputs
 //!
 //!   redundancy: VRRP's thread, watchers, notify scripts; told of quorums and of being ready, says which addresses are here
 //! ```
@@ -31,11 +33,13 @@ use tracing::{error, info, warn};
 
 use crate::cli::ConfigArgs;
 use crate::control::{Answer, Asked, ControlSocket, Order, Request};
+use crate::counting::{self, Counting};
 use crate::director::{Director, Effect, Input, Job};
 use crate::exit::{self, Failed};
 use crate::kernel::{Kernel, WATCH_PATIENCE, Watcher};
 use crate::lock::Lock;
 use crate::network::Network;
+use crate::pickers::Pickers;
 use crate::prepare::{PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
 use crate::redundancy::{Ears, Redundancy};
@@ -45,6 +49,8 @@ use crate::status::{Status, vrrp};
 const HEALTH_BACKLOG: usize = 1024;
 /// Questions that wait for the director.
 const QUESTIONS_BACKLOG: usize = 16;
+/// How often schedulers are told how long checks take, if they want to know.
+const LATENCY: std::time::Duration = std::time::Duration::from_secs(1);
 /// Inputs taken in at once before the director is asked what to do about them.
 const INPUT_BATCH: usize = 4096;
 
@@ -147,6 +153,10 @@ struct App {
     probers: Probers,
     redundancy: Redundancy,
     ears: Ears,
+    counting: Counting,
+    pickers: Pickers,
+    /// When schedulers are next told how long checks take.
+    look_at_latency: Option<Instant>,
     /// The services in force whose checks may rest (`ha_suspend`).
     may_rest: Vec<Service>,
     health: mpsc::Receiver<crate::prober::HealthEvent>,
@@ -189,6 +199,9 @@ impl App {
             probers: Probers::new(events),
             redundancy,
             ears,
+            counting: Counting::start(to_inputs.clone()),
+            pickers: Pickers::new(to_inputs.clone()),
+            look_at_latency: None,
             may_rest: Vec::new(),
             daemon,
             health,
@@ -218,7 +231,17 @@ impl App {
         self.probers.configure(checks, |service, server| {
             adopted.and_then(|adopted| found_in(adopted, service, server, now))
         });
+        self.counting.listen(self.director.wants_counts());
+        self.look_at_latency = self.director.wants_latency().then_some(now);
         self.take_snapshots(now);
+    }
+
+    /// Tells schedulers that want to know how long checks take.
+    fn tell_latency(&mut self, now: Instant) {
+        if self.look_at_latency.is_some_and(|at| now >= at) {
+            self.take_snapshots(now);
+            self.look_at_latency = Some(now + LATENCY);
+        }
     }
 
     /// Lets those checks rest that are to rest, and no others.
@@ -238,6 +261,7 @@ impl App {
         let mut batch = Vec::new();
         loop {
             let now = Instant::now();
+            self.tell_latency(now);
             for effect in self.director.effects(now) {
                 self.carry_out(effect);
             }
@@ -246,7 +270,8 @@ impl App {
                 self.redundancy.ready();
                 self.say_ready();
             }
-            let wake = self.director.poll_at().map(tokio::time::Instant::from_std);
+            let wake = [self.director.poll_at(), self.look_at_latency];
+            let wake = wake.into_iter().flatten().min().map(Into::into);
             tokio::select! {
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
@@ -315,6 +340,8 @@ impl App {
             Effect::Kernel(step) => self.kernel.step(step),
             Effect::Kill(backend) => self.kernel.kill(backend),
             Effect::Ask { service, job } => self.ask_scheduler(service, job),
+            Effect::Pick(picking) => self.pickers.pick(picking),
+            Effect::StopPicking(service) => self.pickers.stop(&service),
         }
     }
 
@@ -430,12 +457,22 @@ impl App {
             kernel: self.kernel.report(),
             network_problem: self.network.problem(),
             vrrp: vrrp::report(&self.redundancy),
+            counting: self.counting.report().map(Into::into),
+            queue_problem: self.pickers.problem(),
             services: self.director.report(now),
         };
         status.mark_suspended(&self.may_rest, self.probers.suspended());
+        for (key, service) in self.director.keys().zip(&mut status.services) {
+            service.queue = self.pickers.report(key);
+        }
         let counters = self.kernel.counters();
+        let counted = status.counting.is_some();
         tokio::spawn(async move {
             status.count(&counters.await);
+            if !counted {
+                let counts = tokio::task::spawn_blocking(counting::once).await;
+                status.count_connections(&counts.unwrap_or_default());
+            }
             // Whoever asked may have gone.
             let _ = reply.send(Answer::Status(Box::new(status)));
         });

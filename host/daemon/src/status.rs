@@ -5,6 +5,7 @@ pub(crate) mod vrrp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use evenkeel_core::connections::Counts;
 use evenkeel_core::model::{Service, ServiceKey};
 
 use evenkeel_core::state::{BackendId, Counters};
@@ -36,10 +37,41 @@ pub(crate) struct Status {
     pub(crate) kernel: KernelReport,
     /// What is wrong with the addresses that are to be on interfaces.
     pub(crate) network_problem: Option<String>,
+    /// How connections are being counted; none while they are counted for this answer only.
+    pub(crate) counting: Option<CountingReport>,
+    /// Why connections that are to be decided one by one follow the plans.
+    pub(crate) queue_problem: Option<String>,
     /// VRRP, where it is configured.
     pub(crate) vrrp: Option<vrrp::VrrpReport>,
     /// The virtual services, in the order of the configuration.
     pub(crate) services: Vec<ServiceReport>,
+}
+
+/// How connections are being counted, from the kernel's events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CountingReport {
+    /// Connections that are known now.
+    pub(crate) connections: u64,
+    /// Events taken in.
+    pub(crate) events: u64,
+    /// How often events were lost, so that all connections were listed again.
+    pub(crate) overruns: u64,
+    /// How often all connections were listed.
+    pub(crate) dumps: u64,
+    /// What is wrong.
+    pub(crate) problem: Option<String>,
+}
+
+impl From<evenkeel_flows::Report> for CountingReport {
+    fn from(report: evenkeel_flows::Report) -> Self {
+        Self {
+            connections: report.connections,
+            events: report.events,
+            overruns: report.overruns,
+            dumps: report.dumps,
+            problem: report.problem,
+        }
+    }
 }
 
 impl Status {
@@ -52,6 +84,15 @@ impl Status {
             .collect();
         for service in &mut self.services {
             service.suspended = names.contains(service.name.as_str());
+        }
+    }
+
+    /// Puts in how many connections each server has.
+    pub(crate) fn count_connections(&mut self, counts: &BTreeMap<BackendId, Counts>) {
+        for server in self.services.iter_mut().flat_map(|it| &mut it.servers) {
+            let counts = BackendId::new(server.id).and_then(|id| counts.get(&id));
+            let counts = counts.copied().unwrap_or_default();
+            (server.active, server.inactive) = (counts.active, counts.inactive);
         }
     }
 
@@ -94,6 +135,11 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     for (what, problem) in [
         ("kernel", &status.kernel.problem),
         ("addresses", &status.network_problem),
+        ("queues", &status.queue_problem),
+        (
+            "counting",
+            &status.counting.as_ref().and_then(|it| it.problem.clone()),
+        ),
         ("reload refused", &status.reload_problem),
     ] {
         if let Some(problem) = problem {
@@ -114,7 +160,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     writeln!(out, "Prot LocalAddress:Port Scheduler Flags")?;
     writeln!(
         out,
-        "  -> {:<width$} Forward Weight Conns      Health",
+        "  -> {:<width$} Forward Weight ActiveConn InActConn Conns      Health",
         "RemoteAddress:Port"
     )?;
     for service in &status.services {
@@ -124,9 +170,21 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
             service.protocol.to_uppercase(),
             service.listen,
             service.scheduler,
-            if service.snat { " snat" } else { "" },
+            flags(service),
             service.name,
         )?;
+        if let Some(queue) = &service.queue {
+            writeln!(
+                out,
+                "  each connection decided: {} by the scheduler in {}/{} us (half/99 of 100), {} by the plan",
+                queue.decided, queue.pick_p50_us, queue.pick_p99_us, queue.passed,
+            )?;
+        } else if service.decision == "per-connection" && service.scheduler_problem.is_none() {
+            writeln!(
+                out,
+                "  !! connections are not decided one by one: they follow the plan"
+            )?;
+        }
         if let Some(problem) = &service.scheduler_problem {
             writeln!(out, "  !! {problem}; its last good plan stays")?;
         }
@@ -148,16 +206,42 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         for server in &service.servers {
             writeln!(
                 out,
-                "  -> {:<width$} {:<7} {:<6} {:<10} {}",
+                "  -> {:<width$} {:<7} {:<6} {:<10} {:<9} {:<10} {}",
                 server.address,
                 if service.snat { "FullNAT" } else { "Masq" },
                 weight(server),
+                server.active,
+                server.inactive,
                 server.connections,
                 health(server),
             )?;
         }
     }
     Ok(())
+}
+
+/// As in ipvsadm's column Flags.
+fn flags(service: &ServiceReport) -> String {
+    let mut text = String::new();
+    if service.snat {
+        text.push_str(" snat");
+    }
+    if service.decision != "plan" {
+        text.push(' ');
+        text.push_str(&service.decision);
+    }
+    if let Some((seconds, prefix)) = service.persistence {
+        let whole = if service.listen.starts_with('[') {
+            128
+        } else {
+            32
+        };
+        let _ = write!(text, " persistent {seconds}");
+        if prefix < whole {
+            let _ = write!(text, " mask /{prefix}");
+        }
+    }
+    text
 }
 
 fn weight(server: &ServerReport) -> String {
@@ -233,6 +317,9 @@ mod tests {
             reason: None,
             for_seconds: Some(200),
             connections: 1234,
+            active: 12,
+            inactive: 345,
+            full: false,
             checks: vec![CheckReport {
                 plugin: "tcp".into(),
                 state: health.to_owned(),
@@ -270,6 +357,9 @@ mod tests {
             spread: "sequence".into(),
             slots: 3,
             snat: false,
+            decision: "plan".into(),
+            queue: None,
+            persistence: None,
             quorum: true,
             suspended: false,
             servers: vec![server("172.16.50.157:80", "up"), down, failing],
@@ -278,6 +368,8 @@ mod tests {
             name: "web6".into(),
             listen: "[fd00:54::151]:80".into(),
             snat: true,
+            decision: "per-connection".into(),
+            persistence: Some((300, 64)),
             scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
             servers: vec![lost, unchecked],
             ..service.clone()
@@ -301,24 +393,26 @@ mod tests {
             settled: true,
             kernel: KernelReport::default(),
             network_problem: None,
+            counting: None,
+            queue_problem: None,
             vrrp: None,
             services: vec![service, six, none],
         };
         insta::assert_snapshot!(render(&status), @r"
         Evenkeel 0.1.0 (nftables, table evenkeel), up 1d1h, kernel in sync
         Prot LocalAddress:Port Scheduler Flags
-          -> RemoteAddress:Port Forward Weight Conns      Health
+          -> RemoteAddress:Port Forward Weight ActiveConn InActConn Conns      Health
         TCP  10.10.54.151:80 wrr  # web
-          -> 172.16.50.157:80   Masq    1      1234       up 3m20s
-          -> 172.16.50.159:80   Masq    1      1234       DOWN 3m20s: tcp: connection refused
-          -> 172.16.50.160:80   Masq    2/4    1234       up 3m20s (check tcp: 2 failed)
-        TCP  [fd00:54::151]:80 wrr snat  # web6
+          -> 172.16.50.157:80   Masq    1      12         345       1234       up 3m20s
+          -> 172.16.50.159:80   Masq    1      12         345       1234       DOWN 3m20s: tcp: connection refused
+          -> 172.16.50.160:80   Masq    2/4    12         345       1234       up 3m20s (check tcp: 2 failed)
+        TCP  [fd00:54::151]:80 wrr snat per-connection persistent 300 mask /64  # web6
           !! plugin rr 0.1.0: trapped: panic; its last good plan stays
-          -> [fd00:50::11]:80   FullNAT 1      1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
-          -> [fd00:50::12]:80   FullNAT 1      1234       drain (not checked)
+          -> [fd00:50::11]:80   FullNAT 1      12         345       1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
+          -> [fd00:50::12]:80   FullNAT 1      12         345       1234       drain (not checked)
         UDP  10.10.54.151:53 wrr  # dns
           !! no server takes connections: new ones are refused
-          -> 172.16.50.157:53   Masq    1      1234       DOWN 3m20s
+          -> 172.16.50.157:53   Masq    1      12         345       1234       DOWN 3m20s
         ");
     }
 

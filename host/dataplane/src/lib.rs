@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
+pub mod ask;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use evenkeel_core::config;
-use evenkeel_core::manifest::{SettingSpec, SettingValue};
+use evenkeel_core::manifest::{Abilities, Facts, SettingSpec, SettingValue};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Plugin, PluginRuntime as _};
@@ -105,6 +105,9 @@ fn describe(plugin: &dyn Plugin) -> String {
         manifest.summary,
         plugin.file().display(),
     );
+    if let Some(abilities) = &manifest.abilities {
+        text.push_str(&can(abilities));
+    }
     if manifest.settings.is_empty() {
         text.push_str("no settings\n");
     }
@@ -118,6 +121,29 @@ fn describe(plugin: &dyn Plugin) -> String {
             setting.doc
         );
     }
+    text
+}
+
+/// What a scheduler can do, as the configuration's `decision` and the guide call it.
+fn can(abilities: &Abilities) -> String {
+    let mut decisions = abilities.decisions.iter();
+    let default = decisions.next();
+    let mut text = String::from("decision: ");
+    text.push_str(&default.map(ToString::to_string).unwrap_or_default());
+    text.push_str(" [default]");
+    for other in decisions {
+        let _ = write!(text, ", {other}");
+    }
+    let Facts {
+        connections,
+        latency,
+    } = abilities.facts;
+    text.push_str(match (connections, latency) {
+        (false, false) => "\ngoes by: weights\n",
+        (true, false) => "\ngoes by: weights, connections\n",
+        (false, true) => "\ngoes by: weights, time of checks\n",
+        (true, true) => "\ngoes by: weights, connections, time of checks\n",
+    });
     text
 }
 

@@ -10,6 +10,9 @@
 //! No sockets and no clocks: `now` is an argument. After any number of `handle` calls the driver calls
 //! [`Director::effects`], and again at [`Director::poll_at`].
 
+mod counting;
+mod instance;
+mod picking;
 mod report;
 mod seat;
 mod service;
@@ -17,21 +20,26 @@ mod service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use evenkeel_core::connections::Counts;
 use evenkeel_core::desired;
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::ids::Ids;
-use evenkeel_core::manifest::Setting;
+use evenkeel_core::manifest::{Decision, Setting};
 use evenkeel_core::model::{OnDown, Service, ServiceKey};
+use evenkeel_core::plan::Plan;
 use evenkeel_core::quorum::Quorum;
 use evenkeel_core::state::{BackendId, Change, Spread, State};
 use evenkeel_core::sync::{Damage, KernelSync, Step};
-use evenkeel_runtime::Plugin;
+use evenkeel_runtime::{BackendFacts, Plugin};
 use ipnet::IpNet;
 use tracing::{debug, error, info, warn};
 
 use crate::prepare::Prepared;
+use instance::Instance;
+use picking::Queues;
+pub(crate) use picking::{NotPicking, Picking};
 #[cfg(test)]
 pub(crate) use report::CheckReport;
 pub(crate) use report::{ServerReport, ServiceReport};
@@ -61,6 +69,20 @@ pub(crate) enum Input {
     Touched,
     /// The networks on which clients and servers meet.
     Hairpin(BTreeSet<IpNet>),
+    /// Connections were counted: these counts have changed.
+    Counted(Vec<(BackendId, Counts)>),
+    /// What became of [`Effect::Pick`].
+    Picking {
+        service: ServiceKey,
+        number: u64,
+        outcome: Result<(), NotPicking>,
+    },
+    /// A scheduler failed when it was asked about a connection.
+    PickFailed {
+        service: ServiceKey,
+        number: u64,
+        problem: String,
+    },
 }
 
 /// Something to be done.
@@ -73,6 +95,10 @@ pub(crate) enum Effect {
     Kill(BackendId),
     /// The service of this name has its quorum of servers, or has lost it.
     Quorum { service: String, reached: bool },
+    /// Ask this instance about each new connection from now on; then [`Input::Picking`].
+    Pick(Picking),
+    /// Do not any more.
+    StopPicking(ServiceKey),
 }
 
 /// See the module's documentation.
@@ -91,11 +117,22 @@ pub(crate) struct Director {
     doomed: BTreeMap<ServiceKey, Vec<BackendId>>,
     effects: Vec<Effect>,
     seats: u64,
+    /// Whose server a number is.
+    owners: BTreeMap<BackendId, ServiceKey>,
+    queues: Queues,
+    /// How long a scheduler is left alone between changes of facts.
+    pace: Duration,
+    /// When counts were last heard of.
+    counted_at: Option<Instant>,
 }
 
 impl Director {
     /// Begins with what the kernel holds, which stays until everything that is configured has its first plan.
-    pub(crate) fn new(adopted: State, resync: std::time::Duration, now: Instant) -> Self {
+    pub(crate) fn new(adopted: State, resync: Duration, now: Instant) -> Self {
+        let queues = adopted.services.iter();
+        let adopted_queues = queues
+            .filter_map(|(key, service)| Some((*key, service.ask?)))
+            .collect();
         Self {
             services: BTreeMap::new(),
             order: Vec::new(),
@@ -107,6 +144,10 @@ impl Director {
             doomed: BTreeMap::new(),
             effects: Vec::new(),
             seats: 0,
+            owners: BTreeMap::new(),
+            queues: Queues::adopt(adopted_queues),
+            pace: counting::pace(0),
+            counted_at: None,
         }
     }
 
@@ -142,10 +183,16 @@ impl Director {
                         service: spec.name.clone(),
                         reached: quorum.reached(),
                     });
+                    let (plugin, settings) = (new.plugin, new.settings);
+                    let seat =
+                        Seat::new(self.seats, plugin, settings, new.scheduler, spec.decision);
+                    self.effects.push(Effect::StopPicking(key));
                     let service = VirtualService {
                         quorum,
+                        queue: self.queues.of(&spec),
+                        picking: false,
                         spec,
-                        seat: Seat::new(self.seats, new.plugin, new.settings, new.scheduler),
+                        seat,
                         servers,
                         last_good,
                         asked_about: Vec::new(),
@@ -163,6 +210,12 @@ impl Director {
                         );
                         continue;
                     };
+                    if spec.decision != service.seat.decision() || spec.snat != service.spec.snat {
+                        service.picking = false;
+                        self.effects.push(Effect::StopPicking(key));
+                    }
+                    service.seat.decide(spec.decision);
+                    service.queue = self.queues.of(&spec);
                     service.spec = spec;
                     service.servers = servers;
                     self.effects.push(service.quorum_now());
@@ -176,8 +229,11 @@ impl Director {
                 self.forget(key, service.spec.on_down, server);
             }
             self.unanswered.remove(&key);
+            self.queues.release(&key);
+            self.effects.push(Effect::StopPicking(key));
             self.sync.want(key, None);
         }
+        self.pace = counting::pace(self.services.len());
     }
 
     /// Takes in what happened.
@@ -206,6 +262,17 @@ impl Director {
             }
             Input::Touched => self.sync.mark_stale(),
             Input::Hairpin(networks) => self.sync.want_hairpin(networks),
+            Input::Counted(counts) => self.counted(&counts, now),
+            Input::Picking {
+                service,
+                number,
+                outcome,
+            } => self.picking(service, number, outcome, now),
+            Input::PickFailed {
+                service,
+                number,
+                problem,
+            } => self.pick_failed(service, number, problem, now),
         }
     }
 
@@ -228,7 +295,10 @@ impl Director {
                 servers,
                 ..
             } = service;
-            if let Some(job) = seat.job(now, &spec.name, || service::backends(servers)) {
+            let facts = seat.facts();
+            let news = |whole| VirtualService::news(servers, facts, whole);
+            let as_of = counting::as_of(self.counted_at, now);
+            if let Some(job) = seat.job(now, self.pace, as_of, &spec.name, news) {
                 service.asked_about = service::usable(servers);
                 self.effects.push(Effect::Ask { service: key, job });
             } else if let Some(at) = service.seat.poll_at() {
@@ -275,6 +345,13 @@ impl Director {
             .collect()
     }
 
+    /// The services, in the order of the configuration and of [`Self::report`].
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.order
+            .iter()
+            .filter(|key| self.services.contains_key(key))
+    }
+
     fn health(&mut self, key: ServiceKey, server: SocketAddr, health: ServerHealth) {
         let Some(service) = self.services.get_mut(&key) else {
             return;
@@ -283,6 +360,7 @@ impl Director {
             return;
         };
         if !change.changed {
+            self.facts_changed(key);
             return;
         }
         let had_quorum = service.quorum.reached();
@@ -329,39 +407,74 @@ impl Director {
         }
         self.unanswered.remove(&key);
         self.curious.insert(key);
-        let failure = match done {
-            Ok((scheduler, plan)) => match desired::accept(&service.asked_about, &plan) {
-                Ok(spread) => {
-                    if spread.is_some() {
-                        service.last_good = spread;
-                    }
-                    if service.problem.take().is_some() {
-                        info!(
-                            service = service.spec.name,
-                            plugin = service.seat.name(),
-                            "the scheduler works again"
-                        );
-                    }
-                    service.seat.done(scheduler, &plan, now);
-                    None
-                }
-                Err(error) => Some(format!("{}: {error}", service.seat.title())),
-            },
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(problem) = failure {
-            let wait = service.seat.fail(now);
-            warn!(
-                service = service.spec.name,
-                plugin = service.seat.name(),
-                version = service.seat.version(),
-                error = problem,
-                restart_in = ?wait,
-                "the scheduler failed; its last good plan stays"
-            );
-            service.problem = Some(problem);
+        match done {
+            Ok((instance, plan)) => self.planned(key, instance, plan.as_ref(), now),
+            Err(error) => self.failed(key, error.to_string(), now),
         }
-        self.sync.want(key, Some(service.wanted()));
+    }
+
+    /// A scheduler has answered: with a plan, if it was asked for one.
+    fn planned(&mut self, key: ServiceKey, instance: Instance, plan: Option<&Plan>, now: Instant) {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        let decision = service.seat.decision();
+        let accepted = plan.map(|plan| desired::accept(&service.asked_about, plan, decision));
+        match accepted.transpose() {
+            Ok(spread) => {
+                if plan == Some(&Plan::PerConnection) {
+                    service.last_good = None;
+                } else if let Some(Some(spread)) = spread {
+                    service.last_good = Some(spread);
+                }
+                if service.problem.take().is_some() {
+                    info!(
+                        service = service.spec.name,
+                        plugin = service.seat.name(),
+                        "the scheduler works again"
+                    );
+                }
+                if decision == Decision::PerConnection && !service.picking {
+                    let picking = service.pick_by(key, &instance);
+                    self.effects.extend(picking.map(Effect::Pick));
+                }
+                service.seat.done(instance, plan, now);
+                if service.has_changes() {
+                    service.seat.tell_changes();
+                }
+                let wanted = service.wanted();
+                self.sync.want(key, Some(wanted));
+            }
+            Err(error) => {
+                let problem = format!("{}: {error}", service.seat.title());
+                self.failed(key, problem, now);
+            }
+        }
+    }
+
+    /// A scheduler has failed, or its plan cannot be used.
+    fn failed(&mut self, key: ServiceKey, problem: String, now: Instant) {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        // Whatever is under way with the instance is of no interest any more.
+        self.seats += 1;
+        let wait = service.seat.fail(self.seats, now);
+        warn!(
+            service = service.spec.name,
+            plugin = service.seat.name(),
+            version = service.seat.version(),
+            error = problem,
+            restart_in = ?wait,
+            "the scheduler failed; its last good plan stays"
+        );
+        service.problem = Some(problem);
+        if std::mem::take(&mut service.picking) {
+            self.effects.push(Effect::StopPicking(key));
+        }
+        let wanted = service.wanted();
+        self.sync.want(key, Some(wanted));
+        self.curious.insert(key);
     }
 
     /// The servers of a service as now configured: those that it had before keep their number and health.
@@ -386,17 +499,22 @@ impl Director {
                 );
                 continue;
             };
-            let health = known.remove(&server.address).and_then(|old| old.health);
-            let health = if server.checks.is_empty() {
-                None
-            } else {
-                health
-            };
-            servers.push(RealServer {
+            let old = known.remove(&server.address);
+            let counts = old.as_ref().map(|old| old.counts).unwrap_or_default();
+            let full = old.as_ref().is_some_and(|old| old.full);
+            let health = old.and_then(|old| old.health);
+            let mut server = RealServer {
+                health: health.filter(|_| !server.checks.is_empty()),
                 spec: server.clone(),
                 id,
-                health,
-            });
+                counts,
+                full,
+                told: BackendFacts::default(),
+            };
+            // The thresholds may be others now.
+            server.count(counts);
+            self.owners.insert(id, spec.key);
+            servers.push(server);
         }
         for gone in known.into_values() {
             self.forget(spec.key, spec.on_down, &gone);
@@ -407,6 +525,7 @@ impl Director {
     /// A server is no longer configured.
     fn forget(&mut self, key: ServiceKey, on_down: OnDown, server: &RealServer) {
         self.ids.release(key, server.spec.address);
+        self.owners.remove(&server.id);
         if on_down == OnDown::Kill {
             self.doomed.entry(key).or_default().push(server.id);
         }

@@ -7,6 +7,7 @@ use evenkeel_core::state::{Selector, Spread, State};
 use serde::{Deserialize, Serialize};
 
 use super::service::{RealServer, VirtualService};
+use crate::pickers::QueueReport;
 
 /// A virtual service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,12 @@ pub(crate) struct ServiceReport {
     /// How many slots the plan in force has.
     pub(crate) slots: usize,
     pub(crate) snat: bool,
+    /// `plan` or `per-connection`.
+    pub(crate) decision: String,
+    /// How each connection is decided; none while the plan is followed.
+    pub(crate) queue: Option<QueueReport>,
+    /// For how long clients are remembered, in seconds, and by how many bits of their address.
+    pub(crate) persistence: Option<(u64, u8)>,
     /// Whether the servers that are up are enough for its quorum.
     pub(crate) quorum: bool,
     /// Whether its checks rest, because its address is not on this director (`ha_suspend`).
@@ -45,7 +52,7 @@ pub(crate) struct ServerReport {
     pub(crate) weight: u32,
     /// As used: less what the checkers take from it. 0 while down.
     pub(crate) effective_weight: u32,
-    /// `up`, `down`, or `drain`: up, but takes no new connections.
+    /// `up`, `down`; or up, but without new connections: `drain`, or `full` at its upper threshold.
     pub(crate) health: String,
     /// Why it is down, or gets less than its weight.
     pub(crate) reason: Option<String>,
@@ -53,6 +60,12 @@ pub(crate) struct ServerReport {
     pub(crate) for_seconds: Option<u64>,
     /// New connections sent to it since it was put into the kernel.
     pub(crate) connections: u64,
+    /// Connections that are open (`ipvsadm`: ActiveConn).
+    pub(crate) active: u32,
+    /// Connections that are closing or closed, and still known to the kernel (`ipvsadm`: InActConn).
+    pub(crate) inactive: u32,
+    /// Whether it takes no new connections because of its upper threshold.
+    pub(crate) full: bool,
     pub(crate) checks: Vec<CheckReport>,
 }
 
@@ -91,6 +104,12 @@ pub(super) fn service(service: &VirtualService, wanted: &State, now: Instant) ->
         spread: spread.to_owned(),
         slots,
         snat: service.spec.snat,
+        decision: service.seat.decision().to_string(),
+        queue: None,
+        persistence: service
+            .spec
+            .persistence
+            .map(|it| (it.timeout.as_secs(), it.prefix)),
         quorum: service.quorum.reached(),
         suspended: false,
         servers: service
@@ -114,6 +133,7 @@ fn server(server: &RealServer, now: Instant) -> ServerReport {
     let weight = if server.up() { server.weight() } else { 0 };
     let health = match (server.up(), weight) {
         (false, _) => "down",
+        (true, 0) if server.full => "full",
         (true, 0) => "drain",
         (true, _) => "up",
     };
@@ -128,6 +148,9 @@ fn server(server: &RealServer, now: Instant) -> ServerReport {
         reason: known.and_then(|health| health.reason.clone()),
         for_seconds: known.map(|health| now.saturating_duration_since(health.since).as_secs()),
         connections: 0,
+        active: server.counts.active,
+        inactive: server.counts.inactive,
+        full: server.full,
         checks: known
             .map(|health| health.checks.iter().map(check).collect())
             .unwrap_or_default(),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_core::manifest::Setting;
+use evenkeel_core::manifest::{Decision, Facts, Setting};
 use evenkeel_core::plan::Plan;
-use evenkeel_runtime::{Backend, Plugin, PluginError, Scheduler};
+use evenkeel_runtime::{Backend, Load, Plugin, PluginError, Scheduler};
+
+use super::instance::Instance;
 
 /// Wait before a failed plugin's first restart; doubled up to [`RESTART_MAX`].
 const RESTART_MIN: Duration = Duration::from_secs(1);
@@ -13,6 +15,8 @@ const RESTART_MIN: Duration = Duration::from_secs(1);
 const RESTART_MAX: Duration = Duration::from_secs(60);
 /// A plugin is asked for a new plan no more often than this, whatever it wishes.
 const REFRESH_MIN: Duration = Duration::from_millis(20);
+/// Where the plugin decides each connection, its plan is what the kernel falls back to, and is renewed this often.
+const FALLBACK: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
 pub(crate) struct Seat {
@@ -25,10 +29,15 @@ pub(crate) struct Seat {
     number: u64,
     failures: u32,
     refresh_at: Option<Instant>,
+    decision: Decision,
+    /// Facts changed since the plugin was last told.
+    changes: bool,
+    /// It is not told of changed facts before.
+    tell_from: Option<Instant>,
 }
 
 enum Occupant {
-    Idle(Box<dyn Scheduler>),
+    Idle(Instance),
     /// The instance is away with a [`Job`].
     Busy,
     Failed {
@@ -43,16 +52,27 @@ pub(crate) struct Job {
     plugin: Arc<dyn Plugin>,
     service: String,
     worker: Worker,
-    backends: Option<Vec<Backend>>,
+    news: News,
+    as_of: Instant,
+    /// Whether a plan is wanted.
+    plan: bool,
+}
+
+/// What a scheduler is told.
+pub(crate) enum News {
+    /// The servers, whole.
+    Backends(Vec<Backend>),
+    /// Facts that have changed; none, if it is only to be asked again.
+    Loads(Vec<Load>),
 }
 
 enum Worker {
-    Ready(Box<dyn Scheduler>),
+    Ready(Instance),
     New(Vec<Setting>),
 }
 
-/// What became of a [`Job`].
-pub(crate) type Done = Result<(Box<dyn Scheduler>, Plan), PluginError>;
+/// What became of a [`Job`]: the instance, and the plan if one was wanted.
+pub(crate) type Done = Result<(Instance, Option<Plan>), PluginError>;
 
 impl Job {
     /// The plugin that is asked.
@@ -62,15 +82,22 @@ impl Job {
 
     /// Asks the plugin. Blocks for as long as the sandbox lets a call take.
     pub(crate) fn run(self) -> Done {
-        let mut scheduler = match self.worker {
-            Worker::Ready(scheduler) => scheduler,
-            Worker::New(settings) => self.plugin.scheduler(&self.service, &settings)?,
+        let instance = match self.worker {
+            Worker::Ready(instance) => instance,
+            Worker::New(settings) => {
+                Instance::new(self.plugin.scheduler(&self.service, &settings)?)
+            }
         };
-        if let Some(backends) = &self.backends {
-            scheduler.set_backends(backends)?;
+        match &self.news {
+            News::Backends(backends) => instance.set_backends(backends)?,
+            News::Loads(loads) => instance.set_loads(loads, self.as_of)?,
         }
-        let plan = scheduler.make_plan()?;
-        Ok((scheduler, plan))
+        let plan = if self.plan {
+            Some(instance.make_plan()?)
+        } else {
+            None
+        };
+        Ok((instance, plan))
     }
 }
 
@@ -81,15 +108,19 @@ impl Seat {
         plugin: Arc<dyn Plugin>,
         settings: Vec<Setting>,
         scheduler: Box<dyn Scheduler>,
+        decision: Decision,
     ) -> Self {
         Self {
             plugin,
             settings,
-            occupant: Occupant::Idle(scheduler),
+            occupant: Occupant::Idle(Instance::new(scheduler)),
             news: true,
             number,
             failures: 0,
             refresh_at: None,
+            decision,
+            changes: false,
+            tell_from: None,
         }
     }
 
@@ -128,60 +159,101 @@ impl Seat {
         self.news = true;
     }
 
+    /// What the scheduler wants to be told of.
+    pub(crate) fn facts(&self) -> Facts {
+        let abilities = self.plugin.manifest().abilities.as_ref();
+        abilities.map(|it| it.facts).unwrap_or_default()
+    }
+
+    /// How its decisions are followed.
+    pub(crate) fn decision(&self) -> Decision {
+        self.decision
+    }
+
+    /// They are followed otherwise from now on.
+    pub(crate) fn decide(&mut self, decision: Decision) {
+        self.decision = decision;
+    }
+
+    /// Facts that it wants to be told of have changed.
+    pub(crate) fn tell_changes(&mut self) {
+        self.changes = true;
+    }
+
     /// When [`Self::job`] may have something to do that it had not before.
     pub(crate) fn poll_at(&self) -> Option<Instant> {
         match self.occupant {
-            Occupant::Idle(_) => self.refresh_at,
+            Occupant::Idle(_) => {
+                let changes = self.tell_from.filter(|_| self.changes);
+                [self.refresh_at, changes].into_iter().flatten().min()
+            }
             Occupant::Busy => None,
             Occupant::Failed { until } => Some(until),
         }
     }
 
-    /// The next thing to ask the plugin, if there is any and it is not being asked already.
+    /// The next thing to ask the plugin, if there is any and it is not being asked already. `pace`: how long it is left alone
+    /// between changes of facts. `as_of`: when connections were counted. `news` is asked for the servers (`true`) or for the facts that have changed.
     pub(crate) fn job(
         &mut self,
         now: Instant,
+        pace: Duration,
+        as_of: Instant,
         service: &str,
-        backends: impl FnOnce() -> Vec<Backend>,
+        news: impl FnOnce(bool) -> News,
     ) -> Option<Job> {
         let refresh = self.refresh_at.is_some_and(|at| now >= at);
-        let (worker, backends) = match std::mem::replace(&mut self.occupant, Occupant::Busy) {
-            Occupant::Idle(scheduler) if self.news => (Worker::Ready(scheduler), Some(backends())),
-            Occupant::Idle(scheduler) if refresh => (Worker::Ready(scheduler), None),
+        let changes = self.changes && self.tell_from.is_none_or(|at| now >= at);
+        let (worker, whole) = match std::mem::replace(&mut self.occupant, Occupant::Busy) {
+            Occupant::Idle(instance) if self.news => (Worker::Ready(instance), true),
+            Occupant::Idle(instance) if refresh || changes => (Worker::Ready(instance), false),
             Occupant::Failed { until } if now >= until => {
-                (Worker::New(self.settings.clone()), Some(backends()))
+                (Worker::New(self.settings.clone()), true)
             }
             occupant @ (Occupant::Idle(_) | Occupant::Busy | Occupant::Failed { .. }) => {
                 self.occupant = occupant;
                 return None;
             }
         };
+        let plan = whole || refresh || self.decision == Decision::Plan;
         self.news = false;
-        self.refresh_at = None;
+        self.changes = false;
+        self.tell_from = Some(now + pace);
+        if plan {
+            self.refresh_at = None;
+        }
         Some(Job {
             number: self.number,
             plugin: Arc::clone(&self.plugin),
             service: service.to_owned(),
             worker,
-            backends,
+            news: news(whole),
+            as_of,
+            plan,
         })
     }
 
-    /// The plugin answered, and its plan can be used.
-    pub(crate) fn done(&mut self, scheduler: Box<dyn Scheduler>, plan: &Plan, now: Instant) {
-        self.occupant = Occupant::Idle(scheduler);
+    /// The plugin answered, and its plan, if it was asked for one, can be used.
+    pub(crate) fn done(&mut self, instance: Instance, plan: Option<&Plan>, now: Instant) {
+        self.occupant = Occupant::Idle(instance);
         self.failures = 0;
-        if let Plan::Table {
-            refresh_ms: Some(ms),
-            ..
-        } = plan
-        {
-            self.refresh_at = Some(now + Duration::from_millis(u64::from(*ms)).max(REFRESH_MIN));
+        let wished = match plan {
+            Some(Plan::Table {
+                refresh_ms: Some(ms),
+                ..
+            }) => Some(Duration::from_millis(u64::from(*ms)).max(REFRESH_MIN)),
+            Some(_) if self.decision == Decision::PerConnection => Some(FALLBACK),
+            Some(_) | None => None,
+        };
+        if let Some(wished) = wished {
+            self.refresh_at = Some(now + wished);
         }
     }
 
     /// The plugin failed, or its plan cannot be used. Returns how long it is left alone.
-    pub(crate) fn fail(&mut self, now: Instant) -> Duration {
+    /// `number` is the seat's from now on.
+    pub(crate) fn fail(&mut self, number: u64, now: Instant) -> Duration {
+        self.number = number;
         let wait = RESTART_MIN
             .saturating_mul(1 << self.failures.min(10))
             .min(RESTART_MAX);

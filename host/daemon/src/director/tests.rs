@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use evenkeel_core::manifest::{Manifest, PluginKind};
+use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{
     Check, CheckTiming, Daemon, Model, PluginRef, PluginUse, Protocol, Sandbox, Server, Vrrp,
 };
@@ -12,6 +12,8 @@ use evenkeel_runtime::{Backend, Checker, Failure, Flow, Load, PluginError, Sched
 
 use super::*;
 use crate::prepare::NewScheduler;
+
+mod load;
 
 const RESYNC: Duration = Duration::from_secs(30);
 
@@ -63,7 +65,11 @@ impl Scheduler for TurnsInstance {
         self.backends = backends.to_vec();
         Ok(())
     }
-    fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
+    fn set_loads(&mut self, loads: &[Load]) -> Result<(), PluginError> {
+        for load in loads {
+            let known = self.backends.iter_mut().find(|it| it.id == load.id);
+            known.unwrap().facts = load.facts;
+        }
         Ok(())
     }
     fn make_plan(&mut self) -> Result<Plan, PluginError> {
@@ -86,7 +92,13 @@ impl Scheduler for TurnsInstance {
         })
     }
     fn pick(&mut self, _: &Flow) -> Result<Option<BackendId>, PluginError> {
-        Ok(None)
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(trap());
+        }
+        let taking = self.backends.iter().filter(|it| it.weight > 0);
+        Ok(taking
+            .min_by_key(|it| it.facts.counts.active)
+            .map(|it| it.id))
     }
 }
 
@@ -101,6 +113,7 @@ struct World {
     /// Jobs are kept here instead of being run, while it is `Some`.
     held: Option<Vec<(ServiceKey, Job)>>,
     quorums: Vec<(String, bool)>,
+    picking: BTreeMap<ServiceKey, Picking>,
 }
 
 impl World {
@@ -108,7 +121,13 @@ impl World {
         let now = Instant::now();
         let broken = Arc::new(AtomicBool::new(false));
         let manifest = Manifest {
-            abilities: None,
+            abilities: Some(Abilities {
+                decisions: vec![Decision::Plan, Decision::PerConnection],
+                facts: Facts {
+                    connections: true,
+                    latency: false,
+                },
+            }),
             name: "turns".into(),
             version: "1.2.3".into(),
             summary: String::new(),
@@ -126,6 +145,7 @@ impl World {
             now,
             held: None,
             quorums: Vec::new(),
+            picking: BTreeMap::new(),
         }
     }
 
@@ -200,6 +220,19 @@ impl World {
                     }
                     Effect::Quorum { service, reached } => {
                         self.quorums.push((service, reached));
+                        continue;
+                    }
+                    Effect::Pick(picking) => {
+                        let (service, number) = (picking.service, picking.number);
+                        self.picking.insert(service, picking);
+                        Input::Picking {
+                            service,
+                            number,
+                            outcome: Ok(()),
+                        }
+                    }
+                    Effect::StopPicking(service) => {
+                        self.picking.remove(&service);
                         continue;
                     }
                     Effect::Kill(id) => {
@@ -298,7 +331,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         },
     };
     Service {
-        decision: evenkeel_core::manifest::Decision::Plan,
+        decision: Decision::Plan,
         persistence: None,
         name: format!("s{port}"),
         key: key(port),

@@ -1,0 +1,328 @@
+//! Counts, thresholds, and decisions about each connection.
+
+use evenkeel_core::model::Persistence;
+
+use super::*;
+
+fn counts(active: u32) -> Counts {
+    Counts {
+        active,
+        inactive: 0,
+        total: u64::from(active),
+    }
+}
+
+fn flow() -> Flow {
+    Flow {
+        protocol: Protocol::Udp,
+        source: ([192, 0, 2, 1], 4000).into(),
+        destination: key(80).socket_addr(),
+    }
+}
+
+/// One service with these servers, of which each connection is decided.
+fn per_connection(servers: &[u8]) -> Vec<Service> {
+    let decision = Decision::PerConnection;
+    vec![Service {
+        decision,
+        ..service(80, servers)
+    }]
+}
+
+impl World {
+    fn count(&mut self, server: u8, active: u32) {
+        let counted = vec![(self.id(server), counts(active))];
+        self.director.handle(Input::Counted(counted), self.now);
+        self.settle();
+    }
+
+    fn ask(&self) -> bool {
+        self.kernel.services[&key(80)].ask.is_some()
+    }
+
+    /// The last byte of the server that the scheduler places a connection on.
+    fn pick(&self) -> Result<u8, String> {
+        let instance = &self.picking[&key(80)].instance;
+        let id = instance.pick(&flow(), true, self.now)?.unwrap();
+        let backends = &self.kernel.services[&key(80)].backends;
+        let SocketAddr::V4(at) = backends[&id] else {
+            panic!("not IPv4");
+        };
+        Ok(at.ip().octets()[3])
+    }
+
+    fn pick_fails(&mut self) {
+        let picking = &self.picking[&key(80)];
+        let (service, number) = (picking.service, picking.number);
+        let problem = picking.instance.pick(&flow(), true, self.now).unwrap_err();
+        let input = Input::PickFailed {
+            service,
+            number,
+            problem,
+        };
+        self.director.handle(input, self.now);
+        self.settle();
+    }
+}
+
+#[test]
+fn a_server_at_its_upper_threshold_leaves_the_slots_and_comes_back_below_its_lower_one() {
+    let mut world = World::new(State::default());
+    let mut limited = service(80, &[1, 2]);
+    limited.servers[0].upper_threshold = Some(10);
+    limited.servers[0].lower_threshold = Some(5);
+    world.configure(vec![limited], None);
+    assert!(world.director.wants_counts());
+    world.count(1, 9);
+    assert_eq!(world.slots(), [1, 2]);
+    world.count(1, 10);
+    assert_eq!(world.slots(), [2]);
+    assert_eq!(
+        world.director.report(world.now)[0].servers[0].health,
+        "full"
+    );
+    assert_eq!(world.kernel.services[&key(80)].backends.len(), 2);
+    world.count(1, 5);
+    assert_eq!(world.slots(), [2]);
+    world.count(1, 4);
+    assert_eq!(world.slots(), [1, 2]);
+}
+
+#[test]
+fn a_reload_with_other_thresholds_looks_at_the_counts_again() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2])], None);
+    world.count(1, 7);
+    let mut limited = service(80, &[1, 2]);
+    limited.servers[0].upper_threshold = Some(7);
+    world.configure(vec![limited], None);
+    assert_eq!(world.slots(), [2]);
+    world.configure(vec![service(80, &[1, 2])], None);
+    assert_eq!(world.slots(), [1, 2]);
+}
+
+#[test]
+fn a_scheduler_is_told_of_counts_no_more_often_than_its_pace() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2])], None);
+    world.pass(Duration::from_secs(1));
+    world.held = Some(Vec::new());
+    world.count(1, 1);
+    assert_eq!(world.held.as_ref().unwrap().len(), 1);
+    let (service, job) = world.held.take().unwrap().remove(0);
+    world.held = Some(Vec::new());
+    let (number, done) = (job.number, job.run());
+    let answered = Input::Answered {
+        service,
+        number,
+        done,
+    };
+    world.director.handle(answered, world.now);
+    world.count(1, 2);
+    world.count(1, 3);
+    assert_eq!(world.held.as_ref().unwrap().len(), 0, "too soon");
+    let at = world.director.poll_at().unwrap();
+    assert!(at <= world.now + counting::pace(1));
+    world.pass(counting::pace(1));
+    assert_eq!(world.held.as_ref().unwrap().len(), 1);
+}
+
+#[test]
+fn counts_that_a_scheduler_has_been_told_of_are_not_told_again() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2])], None);
+    world.pass(Duration::from_secs(1));
+    world.count(1, 5);
+    world.pass(Duration::from_secs(1));
+    world.held = Some(Vec::new());
+    world.count(1, 5);
+    assert_eq!(world.held.as_ref().unwrap().len(), 0);
+}
+
+#[test]
+fn where_each_connection_is_decided_the_kernel_asks_and_has_a_plan_to_fall_back_to() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    assert!(world.ask());
+    assert_eq!(world.slots(), [1, 2]);
+    assert_eq!(
+        [world.pick(), world.pick(), world.pick()],
+        [Ok(1), Ok(1), Ok(1)]
+    );
+}
+
+#[test]
+fn what_was_placed_counts_until_the_kernel_has_counted_it() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.count(1, 1);
+    world.count(2, 2);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.pick(), Ok(1));
+    assert_eq!(
+        world.pick(),
+        Ok(1),
+        "a scheduler that does not count for itself"
+    );
+    // The kernel's next count is of about the same time, and comes with the two added: 1 + 2 against 2.
+    let again = Counts {
+        total: 9,
+        ..counts(1)
+    };
+    world.pass(Duration::from_millis(5));
+    let counted = vec![(world.id(1), again)];
+    world.director.handle(Input::Counted(counted), world.now);
+    world.pass(counting::pace(1));
+    assert_eq!(world.pick(), Ok(2));
+    // Nothing came of the two, and that is not forgotten for ever.
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.pick(), Ok(1));
+}
+
+#[test]
+fn after_a_failure_in_a_decision_the_kernel_asks_no_more_until_the_scheduler_is_back() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.broken.store(true, Ordering::Relaxed);
+    world.pick_fails();
+    assert!(!world.ask());
+    assert!(world.picking.is_empty());
+    assert_eq!(world.slots(), [1, 2]);
+    assert!(world.problem().unwrap().contains("on purpose"));
+    world.broken.store(false, Ordering::Relaxed);
+    world.pass(Duration::from_secs(2));
+    assert!(world.ask());
+    assert_eq!(world.pick(), Ok(1));
+    assert_eq!(world.problem(), None);
+}
+
+#[test]
+fn a_failure_of_an_instance_that_has_been_replaced_is_of_no_interest() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    let number = world.picking[&key(80)].number;
+    world.broken.store(true, Ordering::Relaxed);
+    world.pick_fails();
+    world.broken.store(false, Ordering::Relaxed);
+    world.pass(Duration::from_secs(2));
+    let late = Input::PickFailed {
+        service: key(80),
+        number,
+        problem: "late".into(),
+    };
+    world.director.handle(late, world.now);
+    world.settle();
+    assert!(world.ask());
+}
+
+#[test]
+fn a_pick_of_a_server_that_takes_no_connections_breaks_the_instance() {
+    struct Stubborn;
+    impl Scheduler for Stubborn {
+        fn set_backends(&mut self, _: &[Backend]) -> Result<(), PluginError> {
+            Ok(())
+        }
+        fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
+            Ok(())
+        }
+        fn make_plan(&mut self) -> Result<Plan, PluginError> {
+            Ok(Plan::PerConnection)
+        }
+        fn pick(&mut self, _: &Flow) -> Result<Option<BackendId>, PluginError> {
+            Ok(BackendId::new(7))
+        }
+    }
+    let now = Instant::now();
+    let instance = Instance::new(Box::new(Stubborn));
+    let backend = |weight| Backend {
+        id: BackendId::new(7).unwrap(),
+        name: "seven".into(),
+        address: address(7),
+        weight,
+        facts: BackendFacts::default(),
+        labels: Vec::new(),
+    };
+    instance.set_backends(&[backend(1)]).unwrap();
+    assert_eq!(instance.pick(&flow(), true, now), Ok(BackendId::new(7)));
+    instance.set_backends(&[backend(0)]).unwrap();
+    let problem = instance.pick(&flow(), true, now).unwrap_err();
+    assert!(problem.contains("backend 7"), "{problem}");
+    instance.set_backends(&[backend(1)]).unwrap();
+    assert!(
+        instance.pick(&flow(), true, now).is_err(),
+        "it is of no more use"
+    );
+}
+
+#[test]
+fn another_program_s_queue_is_left_to_it() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    let before = world.kernel.services[&key(80)].ask.unwrap();
+    let number = world.picking[&key(80)].number;
+    let taken = Input::Picking {
+        service: key(80),
+        number,
+        outcome: Err(NotPicking::Taken),
+    };
+    world.director.handle(taken, world.now);
+    world.settle();
+    let after = world.kernel.services[&key(80)].ask.unwrap();
+    assert_ne!(before, after);
+    assert_eq!(world.picking[&key(80)].queue, after);
+}
+
+#[test]
+fn a_queue_s_number_in_the_kernel_stays_with_its_service_over_a_restart() {
+    let mut world = World::new(State::default());
+    let both = |first: u16, second: u16| {
+        [first, second].map(|port| Service {
+            decision: Decision::PerConnection,
+            ..service(port, &[1])
+        })
+    };
+    world.configure(both(80, 81).into(), None);
+    let numbers = |world: &World| [80, 81].map(|port| world.kernel.services[&key(port)].ask);
+    let before = numbers(&world);
+    assert_ne!(before[0], before[1]);
+    let kernel = world.kernel.clone();
+    let mut world = World::new(kernel.clone());
+    world.configure(both(81, 80).into(), Some(&kernel));
+    assert_eq!(numbers(&world), before);
+}
+
+#[test]
+fn a_reload_may_make_a_service_follow_plans_and_ask_again() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.configure(vec![service(80, &[1, 2])], None);
+    assert!(!world.ask());
+    assert!(world.picking.is_empty());
+    world.configure(per_connection(&[1, 2]), None);
+    assert!(world.ask());
+}
+
+#[test]
+fn without_a_server_that_takes_connections_nobody_is_asked() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1]), None);
+    world.health(1, false);
+    assert!(!world.ask());
+    world.health(1, true);
+    assert!(world.ask());
+}
+
+#[test]
+fn persistence_reaches_the_kernel() {
+    let mut world = World::new(State::default());
+    let persistence = Some(Persistence {
+        timeout: Duration::from_secs(300),
+        prefix: 24,
+    });
+    let persistent = Service {
+        persistence,
+        ..service(80, &[1, 2])
+    };
+    world.configure(vec![persistent], None);
+    assert_eq!(world.kernel.services[&key(80)].persistence, persistence);
+}

@@ -92,6 +92,7 @@
 mod backends;
 mod checker;
 mod glue;
+pub mod hash;
 mod host;
 mod log;
 mod manifest;
@@ -110,7 +111,7 @@ pub use checker::{CheckError, HealthChecker, Verdict};
 pub use host::{now, random};
 pub use log::{Level, log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
-pub use plan::{Plan, Run, Selector, Table};
+pub use plan::{Greedy, Plan, Ratio, Run, Selector, Table, draw, draw_another, least, two_choices};
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings, Values};
 pub use target::{Connection, Target, TargetError, TlsOptions};

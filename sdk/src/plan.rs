@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use crate::backends::{Backend, BackendId};
 
+mod choice;
+mod forecast;
+mod greedy;
+mod ratio;
+mod spread;
+
+pub use self::choice::{draw, draw_another, least, two_choices};
+pub use self::greedy::Greedy;
+pub use self::ratio::Ratio;
+
 /// What a scheduler answers: how new connections are to be spread until it is asked again.
 ///
 /// The constructors take slots as [`BackendId`]s, as [`Backend`]s or as pairs of number and width (as
@@ -13,8 +23,8 @@ use crate::backends::{Backend, BackendId};
 pub enum Plan {
     /// The kernel spreads new connections by this table.
     Table(Table),
-    /// [`Scheduler::pick`](crate::Scheduler::pick) is to be called for every new connection. Evenkeel
-    /// 0.1 does not offer that yet and says so.
+    /// There is none: only [`Scheduler::pick`](crate::Scheduler::pick) can tell. Where it cannot be
+    /// asked, servers take turns. An error where the scheduler is to be followed by plan.
     PerConnection,
     /// New connections are refused.
     None,

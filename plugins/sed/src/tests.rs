@@ -1,0 +1,139 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use evenkeel_sdk::testing::{SchedulerTest, scheduler_manifest};
+use evenkeel_sdk::{Counts, Protocol};
+use proptest::prelude::*;
+
+use super::*;
+
+const FLOW: Flow = Flow {
+    protocol: Protocol::Tcp,
+    source: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 40_000),
+    destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 80),
+};
+
+/// Servers with weight, open and closing connections.
+fn servers(servers: &[(&str, u32, u32, u32)]) -> SchedulerTest<ShortestExpectedDelay> {
+    let mut test = SchedulerTest::new(&[]).unwrap();
+    let weights: Vec<_> = servers.iter().map(|&(n, w, ..)| (n, w)).collect();
+    test.backends(&weights);
+    for &(name, _, active, inactive) in servers {
+        let counts = Counts {
+            active,
+            inactive,
+            ..Counts::default()
+        };
+        test.counts_of(name, counts);
+    }
+    test
+}
+
+/// The servers of so many connections, one after the other; none ends.
+fn picks(test: &mut SchedulerTest<ShortestExpectedDelay>, count: usize) -> String {
+    (0..count).filter_map(|_| test.pick(&FLOW)).collect()
+}
+
+fn first(all: &[(&str, u32, u32, u32)]) -> Option<String> {
+    servers(all).pick(&FLOW)
+}
+
+#[test]
+fn the_least_open_connections_for_the_weight_count_the_new_one_included() {
+    for (all, expected) in [
+        (&[("a", 1, 0, 0), ("b", 3, 0, 0)][..], "b"),
+        (&[("a", 1, 0, 0), ("b", 3, 2, 0)], "a"),
+        (&[("a", 1, 0, 0), ("b", 3, 1, 0)], "b"),
+        // Closing connections do not count.
+        (&[("a", 1, 1, 0), ("b", 1, 0, 9999)], "b"),
+        (&[("a", 0, 0, 0), ("b", 1, 9, 0)], "b"),
+        (
+            &[("a", 65_534, u32::MAX, 0), ("b", 65_535, u32::MAX, 0)],
+            "b",
+        ),
+    ] {
+        assert_eq!(first(all).as_deref(), Some(expected), "{all:?}");
+    }
+}
+
+#[test]
+fn picks_begin_with_the_heaviest_server() {
+    let mut test = servers(&[("a", 1, 0, 0), ("b", 3, 0, 0)]);
+    assert_eq!(picks(&mut test, 8), "bbabbbab");
+}
+
+#[test]
+fn the_plan_has_the_proportion_of_the_weights_when_loads_have_it() {
+    let mut test = servers(&[("a", 1, 10, 0), ("b", 3, 30, 0)]);
+    assert_eq!(
+        test.counts(),
+        [("a".to_owned(), 1), ("b".to_owned(), 3)].into()
+    );
+}
+
+#[test]
+fn without_a_server_that_takes_connections_they_are_refused() {
+    for none in [
+        &[][..],
+        &[("a", 0, 0, 0)],
+        &[("a", 0, 0, 0), ("b", 0, 5, 5)],
+    ] {
+        let mut test = servers(none);
+        assert_eq!(test.pick(&FLOW), None);
+        assert_eq!(test.plan(), Plan::None);
+    }
+}
+
+#[test]
+fn it_can_be_followed_both_ways_by_plan_unless_configured() {
+    assert_eq!(scheduler_manifest::<ShortestExpectedDelay>().name, "sed");
+    assert_eq!(
+        ShortestExpectedDelay::DECISIONS,
+        [Decision::Plan, Decision::PerConnection]
+    );
+    assert_eq!(ShortestExpectedDelay::FACTS, Facts::CONNECTIONS);
+}
+
+/// The rule in whole numbers: the first of the least.
+fn reference<'a>(all: &[(&'a str, u32, u32, u32)]) -> Option<&'a str> {
+    let mut best: Option<(&str, u128)> = None;
+    for &(name, w, active, _) in all {
+        let (weight, active) = (u128::from(w), u128::from(active));
+        if w == 0 {
+            continue;
+        }
+        // All weights here divide 60.
+        let cost = (active + 1) * 60 / weight;
+        if best.is_none_or(|(_, least)| cost < least) {
+            best = Some((name, cost));
+        }
+    }
+    best.map(|(name, _)| name)
+}
+
+proptest! {
+    #[test]
+    fn a_pick_and_a_plan_are_what_the_rule_says_of_any_servers(
+        all in prop::collection::vec((0_u32..5, 0_u32..6, 0_u32..600), 0..9),
+        scale in prop::sample::select(vec![1_u32, 65_535, u32::MAX]),
+    ) {
+        let names: Vec<String> = (0..all.len()).map(|i| format!("s{i}")).collect();
+        let described: Vec<(&str, u32, u32, u32)> = names
+            .iter()
+            .zip(&all)
+            .map(|(n, &(w, a, i))| (n.as_str(), w, a.saturating_mul(scale), i))
+            .collect();
+        let mut test = servers(&described);
+        let slots = test.slots();
+        for name in &slots {
+            prop_assert!(described.iter().any(|(n, w, ..)| n == name && *w > 0));
+        }
+        let expected = reference(&described);
+        prop_assert_eq!(slots.is_empty(), expected.is_none());
+        if let Some(expected) = expected {
+            // Whom the rule chooses now has a slot.
+            prop_assert!(slots.iter().any(|name| name == expected));
+        }
+        let picked = test.pick(&FLOW);
+        prop_assert_eq!(picked.as_deref(), expected);
+    }
+}

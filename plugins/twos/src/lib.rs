@@ -1,0 +1,60 @@
+//! The lesser loaded of two servers drawn by weight, as IPVS draws them.
+use evenkeel_sdk::{
+    Backend, BackendId, Backends, Decision, Facts, Flow, Plan, Ratio, Scheduler, random,
+    register_scheduler, two_choices,
+};
+
+struct TwoChoices;
+
+/// What a server has to do for its weight: an open connection counts as much as 256 that are closing
+/// (IPVS).
+fn load(backend: &Backend) -> Ratio {
+    let overhead = u64::from(backend.counts.active) * 256 + u64::from(backend.counts.inactive);
+    Ratio::new(overhead, backend.weight)
+}
+
+/// The server at a point of the sum of the weights. IPVS draws the point from 0 to the sum, both
+/// included, and a server owns the point where it ends: the first one owns point 0 as well.
+fn at(backends: &Backends, point: u64) -> Option<&Backend> {
+    let mut end = 0;
+    backends.taking().find(|backend| {
+        end += u64::from(backend.weight);
+        point <= end
+    })
+}
+
+/// The decision for two random numbers: the second server, if it is less loaded than the first.
+fn choose(backends: &Backends, first: u64, second: u64) -> Option<BackendId> {
+    let points = u128::from(backends.total_weight()) + 1;
+    let point = |random: u64| u64::try_from((u128::from(random) * points) >> 64).unwrap_or(0);
+    let (first, second) = (at(backends, point(first))?, at(backends, point(second))?);
+    let better = load(second) < load(first);
+    Some(if better { second.id } else { first.id })
+}
+
+impl Scheduler for TwoChoices {
+    type Settings = ();
+    const DECISIONS: &'static [Decision] = &[Decision::Plan, Decision::PerConnection];
+    const FACTS: Facts = Facts::CONNECTIONS;
+
+    fn new((): ()) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn plan(&mut self, backends: &Backends) -> Plan {
+        two_choices(backends, load)
+    }
+
+    fn pick(&mut self, _: &Flow, backends: &Backends) -> Option<BackendId> {
+        choose(backends, random(), random())
+    }
+}
+
+register_scheduler!(
+    TwoChoices,
+    "twos",
+    "the lesser loaded of two servers drawn by weight, as IPVS has it"
+);
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ pub(crate) const LAB: &[Package] = &[
     package("nftables", "nft"),
     package("procps", "sysctl"),
     package("conntrack", "conntrack"),
+    package("iptables", "iptables-nft"),
     package("nginx-light", "nginx"),
     package("keepalived", "keepalived"),
 ];
@@ -39,6 +40,15 @@ pub(crate) const BENCH: &[Package] = &[
     package("haproxy", "haproxy"),
     package("iperf3", "iperf3"),
     package("ethtool", "ethtool"),
+];
+
+/// Debian's own kernel in qemu, and IPVS.
+pub(crate) const KERNELS: &[Package] = &[
+    package("qemu-system-x86", "qemu-system-x86_64"),
+    package("busybox-static", "busybox"),
+    package("cpio", "cpio"),
+    package("kmod", "modprobe"),
+    package("ipvsadm", "ipvsadm"),
 ];
 
 /// What Rust needs to build programs, where only rustup was installed.

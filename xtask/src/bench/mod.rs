@@ -1,5 +1,6 @@
 //! Measurements. They print figures beside what is aimed at and never fail because of one.
 
+mod balance;
 mod connections;
 mod dataplane;
 mod decisions;
@@ -15,7 +16,7 @@ use clap::Subcommand;
 use evenkeel_tests::{inside, reexec, with_private_world};
 
 use crate::build;
-use crate::cmd::step;
+use crate::cmd::{self, root, step};
 use crate::setup;
 
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,8 @@ pub(crate) struct Options {
 enum What {
     /// Throughput and new connections/s: plain routing, Evenkeel, HAProxy (mode tcp) and nginx (stream) in one run
     Dataplane(dataplane::Options),
+    /// How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, IPVS in one run
+    Balance(balance::Options),
     /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
     Decisions(decisions::Options),
     /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
@@ -46,6 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if inside() {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
+            What::Balance(own) => balance::run(own, options.json),
             What::Decisions(own) => decisions::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
             What::Failover(own) => failover::run(own, options.json),
@@ -54,7 +58,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let peers = match options.what {
         What::Failover(_) => &[],
-        What::Dataplane(_) | What::Decisions(_) | What::Update(_) => setup::BENCH,
+        What::Dataplane(_) | What::Balance(_) | What::Decisions(_) | What::Update(_) => {
+            setup::BENCH
+        }
     };
     setup::packages(&[setup::BUILD, setup::LAB, peers].concat())?;
     if !options.no_build {
@@ -63,8 +69,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             update::build()?;
         }
     }
+    if let What::Balance(own) = &options.what
+        && own.elsewhere()
+    {
+        return elsewhere(&own.arguments(), options.json);
+    }
     step("Measuring, in a private network that goes when it ends");
     let status = reexec(args_os().skip(1))?;
     ensure!(status.success(), "the bench has failed");
     Ok(())
+}
+
+/// Runs this bench in Debian's own kernel in qemu.
+fn elsewhere(arguments: &[String], json: bool) -> Result<()> {
+    setup::packages(setup::KERNELS)?;
+    step("Measuring, in Debian's kernel in qemu (its start takes a while)");
+    let mut command = cmd::command(root().join("tests/kernels/qemu-run"));
+    command
+        .env("QEMU_TIMEOUT", "3000")
+        .arg(std::env::current_exe()?);
+    command
+        .args(["bench", "balance", "--no-build"])
+        .args(arguments);
+    if json {
+        command.arg("--json");
+    }
+    cmd::run(&mut command)
 }

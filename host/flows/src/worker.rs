@@ -73,16 +73,17 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
     pub(crate) fn run(mut self) {
         while !self.ended() {
             let wanted = self.shared.wanted.load(Ordering::Acquire);
-            let busy = match (wanted, self.events.is_some()) {
-                (true, _) => self.work().unwrap_or_else(|error| {
+            let busy = if wanted {
+                self.work().unwrap_or_else(|error| {
                     self.fail(&error);
                     Busy::No
-                }),
-                (false, true) => {
+                })
+            } else {
+                // A failed beginning may be waiting for its next try.
+                if self.events.is_some() || self.due.is_some() {
                     self.stop();
-                    Busy::No
                 }
-                (false, false) => Busy::No,
+                Busy::No
             };
             if let Err(error) = self.wait(busy) {
                 warn!(%error, "connections are not counted any more");

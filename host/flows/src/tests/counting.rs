@@ -156,6 +156,23 @@ fn forget_quietly() {
 }
 
 #[test]
+fn a_tuple_that_is_used_again_is_a_new_connection() {
+    on_stage(1, |stage| {
+        let mut it = Counting::begin(Options::default());
+        let (client, server) = stage.connect(V4);
+        let from = client.local_addr().unwrap();
+        it.wait(1, (1, 0, 1));
+        reset(client);
+        it.wait(1, (0, 1, 1));
+        let (again, _server) = stage.connect_from(from, V4);
+        it.wait(1, (1, 0, 2));
+        reset(again);
+        it.wait(1, (0, 1, 2));
+        drop(server);
+    });
+}
+
+#[test]
 fn two_thousand_short_connections_end_with_none_active() {
     on_stage(1, |stage| {
         let mut it = Counting::begin(Options::default());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use evenkeel_core::connections::Counts;
 use evenkeel_core::state::BackendId;
 use nix::sched::{CloneFlags, unshare};
+use socket2::{Domain, Type};
 
 use crate::counter::{Counter, Options, Report};
 
@@ -84,6 +85,16 @@ pub(super) fn run(program: &str, args: &[&str], input: &str) {
 }
 
 impl Stage {
+    /// An established connection from a given address and port.
+    pub(super) fn connect_from(&self, from: SocketAddr, to: &str) -> (TcpStream, TcpStream) {
+        let client = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_reuse_address(true).unwrap();
+        client.bind(&from.into()).unwrap();
+        let to: SocketAddr = to.parse().unwrap();
+        client.connect(&to.into()).unwrap();
+        (client.into(), self.v4.accept().unwrap().0)
+    }
+
     /// An established connection: the client's end and the server's.
     pub(super) fn connect(&self, to: &str) -> (TcpStream, TcpStream) {
         let to: SocketAddr = to.parse().unwrap();

@@ -1,11 +1,22 @@
-//! Weighted round robin, smooth and exact: over one round every real server gets its share of the
-//! connections to the last one, spread out over the round.
+//! Weighted round robin, exact: over one round every real server gets its share of the connections to
+//! the last one, spread out over the round or in IPVS's order.
 use evenkeel_sdk::{
-    Backend, BackendId, Backends, Plan, Scheduler, info, register_scheduler, settings,
+    Backend, BackendId, Backends, Plan, Scheduler, choice, info, register_scheduler, settings,
 };
 
+mod ipvs;
 mod shares;
 mod smooth;
+
+choice! {
+    /// In which order servers take their turns within a round.
+    pub enum Order {
+        /// A server's turns are spread out.
+        Smooth = "smooth",
+        /// As IPVS: the heaviest servers alone first, all of them last.
+        Ipvs = "ipvs",
+    }
+}
 
 settings! {
     /// What can be configured.
@@ -13,12 +24,15 @@ settings! {
         /// The most slots that a round has. With weights that need more, shares are rounded to it.
         #[range(1..=65_536)]
         max_slots: u32 = 4096,
+        /// The order within a round: a server's turns spread out, or as IPVS has it.
+        order: Order = Order::Smooth,
     }
 }
 
 /// The scheduler.
 pub struct WeightedRoundRobin {
     max_slots: u32,
+    order: Order,
     /// Weights that were last said to be rounded, so that it is said once.
     rounded: Vec<u32>,
 }
@@ -29,6 +43,7 @@ impl Scheduler for WeightedRoundRobin {
     fn new(settings: Settings) -> Result<Self, String> {
         Ok(Self {
             max_slots: settings.max_slots,
+            order: settings.order,
             rounded: Vec::new(),
         })
     }
@@ -47,11 +62,11 @@ impl Scheduler for WeightedRoundRobin {
             self.rounded = weights;
         }
         let ids: Vec<BackendId> = taking.iter().map(|backend| backend.id).collect();
-        Plan::sequence(
-            smooth::interleave(&shares.slots)
-                .into_iter()
-                .map(|server| ids[server]),
-        )
+        let round = match self.order {
+            Order::Smooth => smooth::interleave(&shares.slots),
+            Order::Ipvs => ipvs::passes(&shares.slots),
+        };
+        Plan::sequence(round.into_iter().map(|server| ids[server]))
     }
 }
 

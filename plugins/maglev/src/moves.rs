@@ -20,6 +20,7 @@ pub(crate) struct Moved {
 }
 
 /// What moves when a server leaves, joins, or gets twice its weight, among 3, 10 and 100.
+#[expect(clippy::print_stdout, reason = "the figures are what one runs it for")]
 pub(crate) fn all<S: Scheduler>(name: &str, settings: &[(&str, SettingValue)]) -> Vec<Moved> {
     let mut all = Vec::new();
     for n in [3, 10, 100_u32] {
@@ -58,7 +59,7 @@ pub(crate) fn all<S: Scheduler>(name: &str, settings: &[(&str, SettingValue)]) -
     all
 }
 
-/// So many servers of weight 10.
+/// So many servers of weight 1.
 pub(crate) fn servers(count: u32) -> impl Iterator<Item = Backend> {
     (0..count).map(|i| {
         let ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 8, 0, 1).to_bits() + i);
@@ -66,7 +67,7 @@ pub(crate) fn servers(count: u32) -> impl Iterator<Item = Backend> {
             id: BackendId::new(1 + i),
             name: ip.to_string(),
             endpoint: SocketAddr::new(ip.into(), 8080),
-            weight: 10,
+            weight: 1,
             counts: Counts::default(),
             labels: Vec::new(),
         }

@@ -51,7 +51,7 @@ const STEPS: u32 = 8;
 /// # let mut test = SchedulerTest::<Fewest>::new(&[]).unwrap();
 /// # test.backends(&[("a", 1), ("b", 1)]);
 /// # test.loads(&[("a", 3), ("b", 1)]);
-/// # assert_eq!(test.counts(), [("a".to_owned(), 1), ("b".to_owned(), 3)].into());
+/// # assert_eq!(test.counts(), [("b".to_owned(), 2)].into());
 /// ```
 ///
 /// It keeps in mind what happened between the last plans (so [`Facts::CONNECTIONS`] are needed):

@@ -49,6 +49,8 @@ use crate::status::{Status, vrrp};
 const HEALTH_BACKLOG: usize = 1024;
 /// Questions that wait for the director.
 const QUESTIONS_BACKLOG: usize = 16;
+/// How long the end of the daemon waits for the kernel at most.
+const LEAVING: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often schedulers are told how long checks take, if they want to know.
 const LATENCY: std::time::Duration = std::time::Duration::from_secs(1);
 /// Inputs taken in at once before the director is asked what to do about them.
@@ -302,8 +304,31 @@ impl App {
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
             warn!(%error, "cannot tell systemd that the daemon is ending");
         }
+        self.leave_plans().await;
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
         self.redundancy.stop(self.ears.events).await;
+    }
+
+    /// Puts plans into the kernel that hold for longer than the next moment.
+    async fn leave_plans(&mut self) {
+        self.director.leave();
+        let effects = self.director.effects(Instant::now());
+        let steps: Vec<Effect> = effects
+            .into_iter()
+            .filter(|it| matches!(it, Effect::Kernel(_)))
+            .collect();
+        let mut under_way = !steps.is_empty();
+        for step in steps {
+            self.carry_out(step);
+        }
+        let end = tokio::time::Instant::now() + LEAVING;
+        while under_way {
+            match tokio::time::timeout_at(end, self.inputs.recv()).await {
+                Ok(Some(Input::Applied { .. } | Input::Read(_))) | Ok(None) => under_way = false,
+                Ok(Some(_)) => {}
+                Err(_) => return,
+            }
+        }
     }
 
     /// Tells systemd (`Type=notify`), once, that the kernel holds what is configured.

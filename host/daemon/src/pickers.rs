@@ -29,8 +29,8 @@ pub(crate) struct QueueReport {
     pub(crate) decided: u64,
     /// Connections that were left to the plan.
     pub(crate) passed: u64,
-    /// Packets that the kernel let through since the queue was full.
-    pub(crate) dropped: u64,
+    /// Packets that began no connection, or could not be understood; they were left to the plan.
+    pub(crate) unreadable: u64,
     /// How long a decision takes, in microseconds, half of them and 99 in 100: in the scheduler, and from the packet's being read to its
     /// being sent on.
     pub(crate) pick_p50_us: u64,
@@ -130,7 +130,7 @@ impl Pickers {
             queue: desk.queue.0,
             decided: stats.decisions,
             passed: stats.passed,
-            dropped: stats.queue_dropped,
+            unreadable: stats.unreadable,
             pick_p50_us: stats.choose.p50,
             pick_p99_us: stats.choose.p99,
             total_p50_us: stats.total.p50,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::model::ServiceKey;
-use evenkeel_core::state::BackendId;
+use evenkeel_core::state::{BackendId, Selector, Spread};
 use tracing::{debug, info};
 
 use super::Director;
@@ -31,6 +31,24 @@ pub(super) fn as_of(counted_at: Option<Instant>, now: Instant) -> Instant {
 }
 
 impl Director {
+    /// Nobody will follow the counts of connections any more: plans that were made for the next moment only give way to what holds for
+    /// long, shares by weight.
+    pub(crate) fn leave(&mut self) {
+        let keys: Vec<ServiceKey> = self.services.keys().copied().collect();
+        for key in keys {
+            let Some(service) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let counts = service.seat.facts().connections;
+            let follows = matches!(&service.last_good, Some(Spread::Slots { selector, .. }) if *selector == Selector::Sequence);
+            if counts && follows {
+                service.last_good = None;
+                let wanted = service.wanted();
+                self.sync.want(key, Some(wanted));
+            }
+        }
+    }
+
     /// Whether anybody wants to know how many connections there are: a scheduler, or a threshold.
     pub(crate) fn wants_counts(&self) -> bool {
         self.services.values().any(|service| {

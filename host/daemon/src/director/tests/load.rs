@@ -326,3 +326,17 @@ fn persistence_reaches_the_kernel() {
     world.configure(vec![persistent], None);
     assert_eq!(world.kernel.services[&key(80)].persistence, persistence);
 }
+
+#[test]
+fn a_daemon_that_ends_leaves_shares_that_hold_for_long_where_a_plan_went_by_counts() {
+    let mut world = World::new(State::default());
+    world.configure(vec![service(80, &[1, 2])], None);
+    let unequal = Spread::Slots {
+        selector: Selector::Sequence,
+        slots: vec![world.id(2)],
+    };
+    world.director.services.get_mut(&key(80)).unwrap().last_good = Some(unequal);
+    world.director.leave();
+    world.settle();
+    assert_eq!(world.slots(), [1, 2]);
+}

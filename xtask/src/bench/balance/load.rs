@@ -96,7 +96,7 @@ fn exponential(random: &mut fastrand::Rng, mean: Duration) -> Duration {
 
 impl Load {
     /// Lets it come.
-    pub(super) fn run(&self, stage: &Stage) -> Result<Samples> {
+    pub(super) fn run(&self, stage: &Stage<'_>) -> Result<Samples> {
         let stop = Arc::new(AtomicBool::new(false));
         let open: Arc<[AtomicUsize; SERVERS]> = Arc::default();
         let mut threads = Vec::new();

@@ -75,13 +75,14 @@ const SCENARIOS: [Scenario; 2] = [
 
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     let mut all = Vec::new();
+    let network = net::network()?;
     for scenario in SCENARIOS {
         println!(
             "{}: {}, {} connections/s, {} s\n  imbalance = most - fewest open connections per weight at one moment, every 10 ms",
             scenario.scheduler, scenario.name, options.rate, options.seconds
         );
         for balancer in Balancer::ALL {
-            let stage = match Stage::set(balancer, &scenario)? {
+            let stage = match Stage::set(&network, balancer, &scenario)? {
                 Ok(stage) => stage,
                 Err(why) => {
                     println!("  {:<28} not here: {why}", balancer.name());
@@ -95,6 +96,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
                 lifetimes: scenario.lifetimes,
             };
             let samples = load.run(&stage)?;
+            stage.end()?;
             println!(
                 "  {:<28} {}",
                 balancer.name(),

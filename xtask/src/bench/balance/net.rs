@@ -47,41 +47,68 @@ impl Balancer {
     }
 }
 
-/// Everything that runs during one measurement.
-#[derive(Debug)]
-pub(super) struct Stage {
-    net: Article,
-    _balancer: Box<dyn std::any::Any>,
+/// The network, for one measurement after the other.
+pub(super) fn network() -> Result<Article> {
+    let net = Article::new(SERVERS)?;
+    net.client
+        .sysctl("net.ipv4.ip_local_port_range", "1024 65000")?;
+    Ok(net)
 }
 
-impl Stage {
+/// Everything that runs during one measurement.
+#[derive(Debug)]
+pub(super) struct Stage<'a> {
+    net: &'a Article,
+    running: Running,
+}
+
+#[derive(Debug)]
+enum Running {
+    Evenkeel(Box<Evenkeel>),
+    /// Ends when dropped.
+    HaProxy {
+        _process: Process,
+    },
+    Ipvs,
+}
+
+impl<'a> Stage<'a> {
     /// With this balancer; or why there is none here.
     pub(super) fn set(
+        net: &'a Article,
         balancer: Balancer,
         scenario: &Scenario,
     ) -> Result<std::result::Result<Self, String>> {
-        let net = Article::new(SERVERS)?;
-        net.client
-            .sysctl("net.ipv4.ip_local_port_range", "1024 65000")?;
-        let director = &net.director;
-        let running: Box<dyn std::any::Any> = match balancer {
-            Balancer::Plan => Box::new(evenkeel(&net, scenario, "plan")?),
-            Balancer::PerConnection => Box::new(evenkeel(&net, scenario, "per-connection")?),
-            Balancer::HaProxy => Box::new(haproxy(&net, scenario)?),
-            Balancer::Ipvs => {
-                if let Err(why) = ipvs(&net, director, scenario) {
-                    return Ok(Err(why));
-                }
-                Box::new(())
+        let running = match balancer {
+            Balancer::Plan => Running::Evenkeel(Box::new(evenkeel(net, scenario, "plan")?)),
+            Balancer::PerConnection => {
+                Running::Evenkeel(Box::new(evenkeel(net, scenario, "per-connection")?))
             }
+            Balancer::HaProxy => Running::HaProxy {
+                _process: haproxy(net, scenario)?,
+            },
+            Balancer::Ipvs => match ipvs(net, scenario) {
+                Ok(()) => Running::Ipvs,
+                Err(why) => return Ok(Err(why)),
+            },
         };
-        Ok(Ok(Self {
-            net,
-            _balancer: running,
-        }))
+        Ok(Ok(Self { net, running }))
     }
 
-    pub(super) fn client(&self) -> &Node {
+    /// Takes the balancer away, so that there is room for the next.
+    pub(super) fn end(self) -> Result<()> {
+        match self.running {
+            Running::Evenkeel(mut evenkeel) => {
+                evenkeel.sigterm()?;
+                evenkeel.flush()?;
+            }
+            Running::HaProxy { .. } => {}
+            Running::Ipvs => drop(self.net.director.run("ipvsadm", &["-C"])?),
+        }
+        Ok(())
+    }
+
+    pub(super) fn client(&self) -> &'a Node {
         &self.net.client
     }
 
@@ -90,7 +117,7 @@ impl Stage {
         self.net.vip(PORT)
     }
 
-    pub(super) fn servers(&self) -> impl Iterator<Item = (&Node, SocketAddr)> {
+    pub(super) fn servers(&self) -> impl Iterator<Item = (&'a Node, SocketAddr)> + use<'a> {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT));
         self.net.servers.iter().map(move |node| (node, listen))
     }
@@ -142,7 +169,8 @@ fn haproxy(net: &Article, scenario: &Scenario) -> Result<Process> {
 }
 
 /// IPVS with the kernel's own scheduler, if it has it.
-fn ipvs(net: &Article, director: &Node, scenario: &Scenario) -> std::result::Result<(), String> {
+fn ipvs(net: &Article, scenario: &Scenario) -> std::result::Result<(), String> {
+    let director = &net.director;
     for module in ["ip_vs", "ip_vs_lc", "ip_vs_wlc"] {
         // It may be built in, or absent, which is seen below.
         let _ = Command::new("modprobe").arg("-q").arg(module).status();

@@ -9,7 +9,7 @@ pub fn now() -> Duration {
     #[cfg(target_family = "wasm")]
     return crate::wasm::now();
     #[cfg(not(target_family = "wasm"))]
-    return crate::testing::host::now();
+    return crate::native::now();
 }
 
 /// Unpredictable bits, for choices and jitter. Not for keys.
@@ -18,5 +18,5 @@ pub fn random() -> u64 {
     #[cfg(target_family = "wasm")]
     return crate::wasm::random();
     #[cfg(not(target_family = "wasm"))]
-    return crate::testing::host::random();
+    return crate::native::random();
 }

@@ -96,6 +96,9 @@ pub mod hash;
 mod host;
 mod log;
 mod manifest;
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub mod native;
 mod plan;
 mod register;
 mod scheduler;
@@ -120,6 +123,8 @@ pub use target::{Connection, Target, TargetError, TlsOptions};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::register::{Registered, is_name};
+    #[cfg(not(target_family = "wasm"))]
+    pub use crate::native::{abi::Entry, checker_entry, scheduler_entry};
     pub use crate::settings::{spec, take};
     #[cfg(target_family = "wasm")]
     pub use crate::wasm::*;

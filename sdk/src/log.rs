@@ -26,7 +26,7 @@ pub fn log(level: Level, message: fmt::Arguments<'_>) {
         #[cfg(target_family = "wasm")]
         crate::wasm::log(level, &message);
         #[cfg(not(target_family = "wasm"))]
-        crate::testing::host::log(level, message);
+        crate::native::log(level, message);
     }
 }
 
@@ -36,7 +36,7 @@ pub fn log_enabled(level: Level) -> bool {
     #[cfg(target_family = "wasm")]
     return crate::wasm::log_enabled(level);
     #[cfg(not(target_family = "wasm"))]
-    return level <= Level::Trace;
+    return crate::native::log_enabled(level);
 }
 
 /// Logs that the plugin cannot do what it is for. Takes what [`format!`] takes.

@@ -2,7 +2,8 @@
 //!
 //! `register_*!` says what the plugin is ([`Registered`]) and leaves the rest to one macro for each
 //! kind of code, chosen by the target: `__emit_*!` exports the contract's functions from a WebAssembly
-//! module, and nothing elsewhere.
+//! module, and elsewhere an entry for hosts that load the plugin as a shared object (`native`). That
+//! entry's symbol has the crate's name in it, so that several plugins can be linked into one test.
 
 use crate::manifest::Manifest;
 use crate::settings::Settings;
@@ -134,7 +135,12 @@ macro_rules! __emit_checker {
 #[macro_export]
 macro_rules! __emit_scheduler {
     ($type:ty) => {
-        const _: fn() -> $crate::Manifest = $crate::testing::scheduler_manifest::<$type>;
+        const _: () = {
+            // SAFETY: nobody else exports the name of this crate's plugin.
+            #[used]
+            #[unsafe(export_name = concat!("evenkeel_plugin_abi1_", env!("CARGO_CRATE_NAME")))]
+            static ENTRY: $crate::__private::Entry = $crate::__private::scheduler_entry::<$type>();
+        };
     };
 }
 
@@ -144,6 +150,12 @@ macro_rules! __emit_scheduler {
 macro_rules! __emit_checker {
     ($type:ty) => {
         const _: fn() -> $crate::Manifest = $crate::testing::checker_manifest::<$type>;
+        const _: () = {
+            // SAFETY: nobody else exports the name of this crate's plugin.
+            #[used]
+            #[unsafe(export_name = concat!("evenkeel_plugin_abi1_", env!("CARGO_CRATE_NAME")))]
+            static ENTRY: $crate::__private::Entry = $crate::__private::checker_entry::<$type>();
+        };
     };
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::cmd::{self, cargo, root, step, target};
+use crate::native;
 use crate::setup;
 use crate::wasm::{self, Toolchain};
 
@@ -64,5 +65,5 @@ pub(crate) fn plugins() -> Result<()> {
         step(&format!("Building {dir}/ into {}", out.display()));
         wasm::plugins(&toolchain, &root().join(dir), &out)?;
     }
-    Ok(())
+    native::plugins(&[root().join("plugins"), root().join("tests/plugins")])
 }

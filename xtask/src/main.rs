@@ -9,9 +9,11 @@ mod build;
 mod ci;
 mod cmd;
 mod demo;
+mod native;
 mod setup;
 mod tally;
 mod test;
+mod vectors;
 mod wasm;
 
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Task {
     Demo(demo::Options),
     /// Measurements
     Bench(bench::Options),
+    /// Records what a real kernel's IPVS decides, for the tests of the schedulers
+    Vectors(vectors::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,5 +64,6 @@ fn run(task: Task) -> Result<()> {
         Task::Ci => ci::run(),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Vectors(options) => vectors::run(&options),
     }
 }

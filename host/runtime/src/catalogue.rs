@@ -1,4 +1,5 @@
-//! Which plugins there are: every `*.wasm` of the plugin directories, and the files that the configuration names.
+//! Which plugins there are: every `*.wasm` of the plugin directories, the files that the configuration names, and the native
+//! plugins that it lists as trusted. A `*.so` in a plugin directory is none of them.
 //!
 //! A broken plugin is noted and stops nothing but the configuration that refers to it.
 
@@ -49,6 +50,8 @@ pub struct Catalogue {
     entries: Vec<Entry>,
     /// Named one by one. Not found by a plugin's name.
     files: BTreeMap<PathBuf, Entry>,
+    /// Listed as trusted. Found by name and by file.
+    native: Vec<Entry>,
     unreadable: Vec<Unreadable>,
 }
 
@@ -83,8 +86,23 @@ impl Catalogue {
             directories: directories.to_vec(),
             entries,
             files: self.files.clone(),
+            native: self.native.clone(),
             unreadable,
         }
+    }
+
+    /// Loads the native plugins that the configuration lists, and forgets those that it no longer lists. `runtime` is the one
+    /// for native plugins; call it before [`Self::load_files`], which leaves these files alone.
+    pub fn load_native(&mut self, runtime: &dyn PluginRuntime, files: &[PathBuf]) {
+        self.native = files
+            .iter()
+            // It knows what it has loaded, and what has changed since.
+            .map(|file| Entry {
+                file: file.clone(),
+                plugin: runtime.load(file).map_err(|error| error.reason),
+                hash: None,
+            })
+            .collect();
     }
 
     /// Loads a file that the configuration names, or loads it again if it has changed.
@@ -102,20 +120,22 @@ impl Catalogue {
         let files: BTreeMap<PathBuf, Entry> = plugins
             .into_iter()
             .filter_map(|plugin| match plugin {
-                PluginRef::File(file) => Some((file.clone(), self.load(runtime, file))),
-                PluginRef::Name(_) => None,
+                PluginRef::File(file) if self.native(file).is_none() => {
+                    Some((file.clone(), self.load(runtime, file)))
+                }
+                PluginRef::File(_) | PluginRef::Name(_) => None,
             })
             .collect();
         self.files = files;
     }
 
-    /// Every file of the directories, usable or not, in their order; then the ones that were named.
+    /// Every file of the directories, usable or not, in their order; then the ones that were named, and the native ones.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         let named = self
             .files
             .values()
             .filter(|named| self.entries.iter().all(|entry| entry.file != named.file));
-        self.entries.iter().chain(named)
+        self.entries.iter().chain(named).chain(&self.native)
     }
 
     /// The directories that could not be read.
@@ -128,12 +148,21 @@ impl Catalogue {
     #[must_use]
     pub fn get(&self, plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
         match plugin {
-            PluginRef::File(file) => self.files.get(file)?.plugin.as_ref().ok().cloned(),
+            PluginRef::File(file) => self.file(file)?.plugin.as_ref().ok().cloned(),
             PluginRef::Name(name) => match self.named(name).as_slice() {
                 [plugin] => Some(Arc::clone(plugin)),
                 _ => None,
             },
         }
+    }
+
+    fn native(&self, file: &Path) -> Option<&Entry> {
+        self.native.iter().find(|entry| entry.file == file)
+    }
+
+    /// What the configuration names by file.
+    fn file(&self, file: &Path) -> Option<&Entry> {
+        self.native(file).or_else(|| self.files.get(file))
     }
 
     fn named(&self, name: &str) -> Vec<&Arc<dyn Plugin>> {
@@ -145,6 +174,7 @@ impl Catalogue {
     fn working(&self) -> impl Iterator<Item = &Arc<dyn Plugin>> {
         self.entries
             .iter()
+            .chain(&self.native)
             .filter_map(|entry| entry.plugin.as_ref().ok())
     }
 
@@ -197,7 +227,7 @@ impl Catalogue {
 impl Plugins for Catalogue {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         match plugin {
-            PluginRef::File(file) => match self.files.get(file) {
+            PluginRef::File(file) => match self.file(file) {
                 Some(Entry {
                     plugin: Ok(plugin), ..
                 }) => found(plugin.as_ref()),
@@ -233,7 +263,7 @@ impl Plugins for Catalogue {
 impl Catalogue {
     /// A broken file that is called like the plugin, which is probably what was meant.
     fn broken(&self, name: &str) -> Option<Found<'_>> {
-        self.entries.iter().find_map(|entry| {
+        self.entries.iter().chain(&self.native).find_map(|entry| {
             let reason = entry.plugin.as_ref().err()?;
             let reason = format!("{}: {reason}", entry.file.display());
             (entry.file.file_stem()? == name).then_some(Found::Broken { reason })
@@ -268,6 +298,11 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "wasm") && !path.is_dir() {
             files.push(path);
+        } else if path.extension().is_some_and(|e| e == "so") {
+            tracing::debug!(
+                file = %path.display(),
+                "not loaded: a native plugin has to be listed in native_plugins"
+            );
         }
     }
     files.sort();

@@ -1,11 +1,15 @@
 //! Runs plugins.
 //!
-//! One trait, [`PluginRuntime`]; the daemon knows no other way to a plugin. Implementation: [`wasm`].
+//! One trait, [`PluginRuntime`]; the daemon knows no other way to a plugin. Implementations: [`wasm`], where a plugin can do
+//! nothing but compute, and [`native`], where it is trusted with everything.
 
 pub mod catalogue;
+mod manifest;
+pub mod native;
 mod probe;
 #[cfg(test)]
 mod testing;
+mod voice;
 pub mod wasm;
 
 use std::net::SocketAddr;

@@ -15,12 +15,30 @@ use crate::{Backend, Plugin, PluginRuntime as _, Target};
 
 /// A plugin as `cargo xtask build` made it: a shipped one, or one that is for tests.
 pub(crate) fn plugin_file(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let target = target();
     let file = ["plugins", "test-plugins"]
         .map(|directory| target.join(directory).join(format!("{name}.wasm")))
         .into_iter()
         .find(|file| file.exists());
     file.unwrap_or_else(|| panic!("there is no {name}.wasm: run `cargo xtask build`"))
+}
+
+/// Where `cargo xtask build` writes.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+        PathBuf::from,
+    )
+}
+
+/// A plugin as a shared object.
+pub(crate) fn native_file(name: &str) -> PathBuf {
+    let file = target().join(format!("native/{name}.so"));
+    assert!(
+        file.exists(),
+        "there is no {name}.so: run `cargo xtask build`"
+    );
+    file
 }
 
 /// A runtime that compiles anew.

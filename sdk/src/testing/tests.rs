@@ -1,3 +1,5 @@
+#![expect(unsafe_code, reason = "the register macros export a symbol")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::thread;

@@ -17,8 +17,8 @@ use super::since_v0_1::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
 use super::since_v0_1::{self as contract};
 use super::state::{State, begin, yielding_store};
-use super::voice::{Voice, clean};
 use crate::probe::Probe;
+use crate::voice::{Voice, clean};
 use crate::{Checker, Failure, PluginError, Target, Verdict};
 
 /// A checker's code, its imports resolved.

@@ -7,8 +7,15 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine, Strategy};
 
-/// How long a guest runs between two looks at its time.
+/// How long a guest runs between two looks at its time, at most. Those who ask for short picks get shorter ones.
 pub(super) const TICK: Duration = Duration::from_millis(10);
+/// And at least: more wake-ups would cost more than a late end of a pick.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// The tick with which a pick ends at one and a half times its limit at the latest.
+fn tick(pick_time: Duration) -> Duration {
+    (pick_time / 4).clamp(SHORTEST_TICK, TICK)
+}
 
 /// Address space of an instance's memory before it has to move to grow. A Rust guest starts with 1.1 MiB (its stack is 1 MiB).
 const MEMORY_RESERVATION: u64 = 2 << 20;
@@ -39,13 +46,14 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    pub(super) fn start(engine: &Engine) -> io::Result<Self> {
+    pub(super) fn start(engine: &Engine, pick_time: Duration) -> io::Result<Self> {
         let engine = engine.weak();
+        let tick = tick(pick_time);
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new()
             .name("plugin-clock".to_owned())
             .spawn(move || {
-                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
                     let Some(engine) = engine.upgrade() else {
                         break;
                     };

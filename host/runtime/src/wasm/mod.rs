@@ -13,13 +13,11 @@ mod cache;
 mod checker;
 mod engine;
 mod inspect;
-mod manifest;
 mod plugin;
 mod sandbox;
 mod scheduler;
 mod since_v0_1;
 mod state;
-mod voice;
 
 #[cfg(test)]
 mod tests;
@@ -111,7 +109,8 @@ impl WasmRuntime {
                 })
                 .ok()
         });
-        let ticker = Ticker::start(&engine).map_err(RuntimeError::Clock)?;
+        let ticker =
+            Ticker::start(&engine, config.sandbox.pick_time).map_err(RuntimeError::Clock)?;
         let sandbox = config.sandbox;
         let shared = Shared {
             engine,
@@ -165,7 +164,7 @@ impl Shared {
         let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
             format!(
                 "cannot be compiled: {}",
-                voice::clean(&format!("{error:#}"), 1000)
+                crate::voice::clean(&format!("{error:#}"), 1000)
             )
         })?;
         if let Some(cache) = &self.cache {

@@ -9,10 +9,10 @@ use wasmtime::component::Component;
 use super::Shared;
 use super::checker::{self, WasmChecker};
 use super::inspect::Inspected;
-use super::manifest::checked;
 use super::scheduler::{self, WasmScheduler};
 use super::since_v0_1;
-use super::voice::Voice;
+use crate::manifest::checked;
+use crate::voice::Voice;
 use crate::{Checker, Failure, Plugin, PluginError, Scheduler};
 
 /// Who failed, for a [`PluginError`].

@@ -113,6 +113,10 @@ fn thread_time() -> u64 {
     })
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// `Meter::since` between the pieces of a call, and until a synchronous call has seen a tick.
 const NOT_RUNNING: u64 = u64::MAX;
 
@@ -120,7 +124,8 @@ const NOT_RUNNING: u64 = u64::MAX;
 /// call waits for the network, does not count.
 #[derive(Debug)]
 pub(super) struct Meter {
-    limit: u64,
+    /// Of the present call.
+    limit: AtomicU64,
     /// Of the pieces of the call that are over.
     spent: AtomicU64,
     /// The thread's time when the present piece began.
@@ -130,10 +135,20 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(limit: Duration) -> Self {
         Self {
-            limit: u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX),
+            limit: AtomicU64::new(nanos(limit)),
             spent: AtomicU64::new(0),
             since: AtomicU64::new(NOT_RUNNING),
         }
+    }
+
+    /// The next calls may take so long.
+    pub(super) fn set_limit(&self, limit: Duration) {
+        self.limit.store(nanos(limit), Ordering::Relaxed);
+    }
+
+    /// What the present call may take.
+    pub(super) fn limit(&self) -> Duration {
+        Duration::from_nanos(self.limit.load(Ordering::Relaxed))
     }
 
     /// A new call begins.
@@ -155,7 +170,7 @@ impl Meter {
         self.spent
             .load(Ordering::Relaxed)
             .saturating_add(now.saturating_sub(since))
-            >= self.limit
+            >= self.limit.load(Ordering::Relaxed)
     }
 
     /// What to do at a tick in a synchronous call.

@@ -1,6 +1,7 @@
 //! Schedulers: one instance for each virtual service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::plan::Plan;
@@ -14,7 +15,7 @@ use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::{Abiliti
 use super::since_v0_1::scheduler::{SchedulerPlugin, SchedulerPluginPre};
 use super::since_v0_1::{self as contract};
 use super::state::{State, begin, store};
-use super::voice::Voice;
+use crate::voice::Voice;
 use crate::{Backend, Failure, Flow, Load, PluginError, Scheduler};
 
 /// A scheduler's code, its imports resolved.
@@ -61,7 +62,7 @@ pub(super) fn describe(
 /// The scheduler of one service.
 pub(super) struct WasmScheduler {
     /// Keeps the clock going that ends its calls, should the runtime be gone.
-    _shared: Arc<Shared>,
+    shared: Arc<Shared>,
     identity: Identity,
     /// After an error the error, for every later call: the instance is gone.
     instance: Result<Box<Instance>, Failure>,
@@ -80,16 +81,23 @@ impl WasmScheduler {
         let configured = Instance::new(shared, code, voice).and_then(|mut instance| {
             instance
                 .call(|guest, store| guest.call_configure(store, &settings))?
-                .map_err(|reason| Failure::Settings(super::voice::clean(&reason, 1000)))?;
+                .map_err(|reason| Failure::Settings(crate::voice::clean(&reason, 1000)))?;
             Ok(instance)
         });
         match configured {
             Ok(instance) => Ok(Self {
-                _shared: Arc::clone(shared),
+                shared: Arc::clone(shared),
                 identity,
                 instance: Ok(Box::new(instance)),
             }),
             Err(failure) => Err(identity.error(failure)),
+        }
+    }
+
+    /// What the next calls may take.
+    fn limit(&self, time: Duration) {
+        if let Ok(instance) = &self.instance {
+            instance.store.data().meter.set_limit(time);
         }
     }
 
@@ -130,14 +138,17 @@ impl Scheduler for WasmScheduler {
 
     fn pick(&mut self, flow: &Flow) -> Result<Option<BackendId>, PluginError> {
         let flow = contract::flow(flow);
-        self.call(
+        self.limit(self.shared.sandbox.pick_time);
+        let picked = self.call(
             |guest, store| guest.call_pick(store, flow),
             |picked| {
                 picked
                     .map(|id| BackendId::new(id).ok_or_else(|| no_backend(id)))
                     .transpose()
             },
-        )
+        );
+        self.limit(self.shared.sandbox.call_time);
+        picked
     }
 }
 

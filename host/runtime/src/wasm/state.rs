@@ -7,9 +7,9 @@ use tracing::Level;
 use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use super::sandbox::{Limits, Meter};
-use super::voice::{Voice, clean};
 use crate::Failure;
 use crate::probe::Probe;
+use crate::voice::{Voice, clean};
 
 /// Characters kept of what a plugin says of its own end.
 const LAST_WORDS: usize = 500;
@@ -21,7 +21,6 @@ pub(super) struct State {
     voice: Arc<Voice>,
     /// The last error that the instance logged in this call: the panic hook of the SDK logs the panic's text so.
     last_error: Option<Box<str>>,
-    call_time: std::time::Duration,
     /// The check under way. Boxed: schedulers, of which there are many, have none.
     pub(super) probe: Option<Box<Probe>>,
 }
@@ -58,7 +57,6 @@ fn new_store(
         limits: Limits::new(sandbox),
         voice: Arc::clone(voice),
         last_error: None,
-        call_time: sandbox.call_time,
         probe: None,
     };
     let mut store = Store::new(engine, state);
@@ -94,7 +92,7 @@ impl State {
     pub(super) fn failure(&self, error: &wasmtime::Error) -> Failure {
         let trap = error.downcast_ref::<Trap>();
         if trap == Some(&Trap::Interrupt) {
-            return Failure::Time(self.call_time);
+            return Failure::Time(self.meter.limit());
         }
         if let Some(denied) = self.limits.denied() {
             return Failure::Limit(denied.to_owned());

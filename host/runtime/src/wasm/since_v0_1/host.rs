@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::scheduler::evenkeel::plugin::{host, types};
+use crate::voice::Voice;
 use crate::wasm::state::State;
-use crate::wasm::voice::Voice;
 
 impl types::Host for State {}
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use evenkeel_core::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 
-use super::voice::clean;
+use crate::voice::clean;
 
 /// Characters of a name or key, and of a one-line text.
 const NAME: usize = 64;
@@ -13,7 +13,7 @@ const LINE: usize = 500;
 const SETTINGS: usize = 256;
 
 /// The manifest with its texts made fit for a terminal, or what is wrong with it.
-pub(super) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
+pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
     let name = &manifest.name;
     if !is_name(name, b"-") {
         return Err(format!(

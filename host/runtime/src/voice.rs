@@ -17,7 +17,7 @@ const TARGET: &str = "plugin";
 
 /// One plugin's voice in one service, or in all checks with the same settings.
 #[derive(Debug)]
-pub(super) struct Voice {
+pub(crate) struct Voice {
     plugin: Arc<str>,
     /// Empty for a checker.
     service: Box<str>,
@@ -33,7 +33,7 @@ struct Allowance {
 }
 
 impl Voice {
-    pub(super) fn new(plugin: &Arc<str>, service: &str) -> Arc<Self> {
+    pub(crate) fn new(plugin: &Arc<str>, service: &str) -> Arc<Self> {
         let allowance = Mutex::new(Allowance {
             left: BURST,
             at: Instant::now(),
@@ -47,7 +47,7 @@ impl Voice {
     }
 
     /// Whether a message of that level would be kept.
-    pub(super) fn is_heard(level: Level) -> bool {
+    pub(crate) fn is_heard(level: Level) -> bool {
         // The macro wants a constant level.
         match level {
             Level::ERROR => tracing::enabled!(target: TARGET, Level::ERROR),
@@ -59,7 +59,7 @@ impl Voice {
     }
 
     /// Logs a message; `about` is the checked server, if any.
-    pub(super) fn say(&self, level: Level, about: Option<&str>, message: &str) {
+    pub(crate) fn say(&self, level: Level, about: Option<&str>, message: &str) {
         if !Self::is_heard(level) {
             return;
         }
@@ -105,7 +105,7 @@ impl Voice {
 }
 
 /// The text with what could forge log lines or disturb a terminal escaped, and no longer than `length` characters.
-pub(super) fn clean(text: &str, length: usize) -> String {
+pub(crate) fn clean(text: &str, length: usize) -> String {
     let mut clean = String::new();
     let mut characters = text.trim_end().chars();
     for character in characters.by_ref().take(length) {

@@ -1,0 +1,262 @@
+//! Between C's types and the host's own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use evenkeel_core::manifest::{
+    Abilities, Decision, Facts, Manifest, Setting, SettingKind, SettingSpec, SettingValue,
+};
+use evenkeel_core::model::Protocol;
+use evenkeel_core::plan::{Plan, Run};
+use evenkeel_core::state::{BackendId, Selector};
+use evenkeel_sdk::native::abi;
+
+use crate::{Backend, BackendFacts, Flow, Load};
+
+/// The elements of what a plugin answers.
+#[expect(unsafe_code, reason = "reads what a trusted plugin points to")]
+fn elements<T>(slice: abi::Slice<'_, T>) -> &[T] {
+    // SAFETY: the SDK makes its slices of its own, and keeps them until the host's sink returns.
+    unsafe { slice.get() }
+}
+
+pub(super) fn text(text: abi::Text<'_>) -> String {
+    String::from_utf8_lossy(elements(text)).into_owned()
+}
+
+fn texts(texts: abi::Slice<'_, abi::Text<'_>>) -> Vec<String> {
+    elements(texts).iter().map(|it| text(*it)).collect()
+}
+
+fn bytes(text: &str) -> abi::Text<'_> {
+    abi::Text::new(text.as_bytes())
+}
+
+pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String> {
+    let decision = |number: &u32| match number {
+        0 => Ok(Decision::Plan),
+        1 => Ok(Decision::PerConnection),
+        other => Err(format!("names unknown decision {other}")),
+    };
+    Ok(Manifest {
+        name: text(manifest.name),
+        version: text(manifest.version),
+        summary: text(manifest.summary),
+        settings: elements(manifest.settings)
+            .iter()
+            .map(spec)
+            .collect::<Result<_, _>>()?,
+        abilities: Some(Abilities {
+            decisions: elements(manifest.decisions)
+                .iter()
+                .map(decision)
+                .collect::<Result<_, _>>()?,
+            facts: Facts {
+                connections: manifest.connections != 0,
+                latency: manifest.latency != 0,
+            },
+        }),
+    })
+}
+
+fn spec(spec: &abi::Spec<'_>) -> Result<SettingSpec, String> {
+    Ok(SettingSpec {
+        key: text(spec.key),
+        doc: text(spec.doc),
+        kind: match spec.kind {
+            abi::value::BOOLEAN => SettingKind::Boolean,
+            abi::value::INTEGER => SettingKind::Integer {
+                min: spec.min,
+                max: spec.max,
+            },
+            abi::value::NUMBER => SettingKind::Number,
+            abi::value::TEXT => SettingKind::Text,
+            abi::value::TEXTS => SettingKind::TextList,
+            abi::value::DURATION => SettingKind::Duration,
+            abi::value::CHOICE => SettingKind::Choice(texts(spec.words)),
+            other => return Err(format!("has a setting of unknown kind {other}")),
+        },
+        default: elements(spec.default).first().map(value).transpose()?,
+        required: spec.required != 0,
+    })
+}
+
+fn value(value: &abi::Value<'_>) -> Result<SettingValue, String> {
+    Ok(match value.kind {
+        abi::value::BOOLEAN => SettingValue::Boolean(value.integer != 0),
+        abi::value::INTEGER => SettingValue::Integer(value.integer),
+        abi::value::NUMBER => SettingValue::Number(value.number),
+        abi::value::TEXT => SettingValue::Text(text(value.text)),
+        abi::value::TEXTS => SettingValue::TextList(texts(value.texts)),
+        abi::value::DURATION => {
+            let ms = u64::try_from(value.integer).unwrap_or(0);
+            SettingValue::Duration(Duration::from_millis(ms))
+        }
+        other => return Err(format!("has a default of unknown kind {other}")),
+    })
+}
+
+/// Calls `with` with the settings in C's words.
+pub(super) fn settings<T>(
+    settings: &[Setting],
+    with: impl FnOnce(abi::Slice<'_, abi::Setting<'_>>) -> T,
+) -> T {
+    let lists: Vec<Vec<_>> = settings
+        .iter()
+        .map(|setting| match &setting.value {
+            SettingValue::TextList(list) => list.iter().map(|text| bytes(text)).collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    let settings: Vec<_> = settings
+        .iter()
+        .zip(&lists)
+        .map(|(setting, list)| abi::Setting {
+            key: bytes(&setting.key),
+            value: value_in_c(&setting.value, list),
+        })
+        .collect();
+    with(abi::Slice::new(&settings))
+}
+
+fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Value<'a> {
+    let mut c = abi::Value {
+        kind: abi::value::BOOLEAN,
+        integer: 0,
+        number: 0.0,
+        text: bytes(""),
+        texts: abi::Slice::new(list),
+    };
+    match value {
+        SettingValue::Boolean(value) => c.integer = (*value).into(),
+        SettingValue::Integer(integer) => {
+            (c.kind, c.integer) = (abi::value::INTEGER, *integer);
+        }
+        SettingValue::Number(number) => (c.kind, c.number) = (abi::value::NUMBER, *number),
+        SettingValue::Text(text) => (c.kind, c.text) = (abi::value::TEXT, bytes(text)),
+        SettingValue::TextList(_) => c.kind = abi::value::TEXTS,
+        SettingValue::Duration(time) => {
+            let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+            (c.kind, c.integer) = (abi::value::DURATION, ms);
+        }
+    }
+    c
+}
+
+/// Calls `with` with the servers in C's words.
+pub(super) fn backends<T>(
+    backends: &[Backend],
+    with: impl FnOnce(abi::Slice<'_, abi::Backend<'_>>) -> T,
+) -> T {
+    let labels: Vec<Vec<_>> = backends
+        .iter()
+        .map(|backend| {
+            let labels = backend.labels.iter();
+            labels
+                .map(|(key, value)| abi::Label {
+                    key: bytes(key),
+                    value: bytes(value),
+                })
+                .collect()
+        })
+        .collect();
+    let backends: Vec<_> = backends
+        .iter()
+        .zip(&labels)
+        .map(|(backend, labels)| abi::Backend {
+            id: backend.id.get(),
+            weight: backend.weight,
+            name: bytes(&backend.name),
+            endpoint: endpoint(backend.address),
+            counts: counts(&backend.facts),
+            labels: abi::Slice::new(labels),
+        })
+        .collect();
+    with(abi::Slice::new(&backends))
+}
+
+pub(super) fn loads(loads: &[Load]) -> Vec<abi::Load> {
+    loads
+        .iter()
+        .map(|load| abi::Load {
+            id: load.id.get(),
+            counts: counts(&load.facts),
+        })
+        .collect()
+}
+
+fn counts(facts: &BackendFacts) -> abi::Counts {
+    // Saturating as in the contract, which has 32 bits for it.
+    let micros = |latency: Duration| u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+    abi::Counts {
+        active: facts.counts.active,
+        inactive: facts.counts.inactive,
+        total: facts.counts.total,
+        latency: facts.latency.map_or(abi::NEVER, |it| micros(it).into()),
+    }
+}
+
+fn endpoint(address: SocketAddr) -> abi::Endpoint {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    abi::Endpoint {
+        address: ip.octets(),
+        port: address.port(),
+    }
+}
+
+pub(super) fn flow(flow: &Flow) -> abi::Flow {
+    abi::Flow {
+        protocol: match flow.protocol {
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+        },
+        source: endpoint(flow.source),
+        destination: endpoint(flow.destination),
+    }
+}
+
+/// `Err` says what no plugin can mean.
+pub(super) fn plan(plan: &abi::Plan<'_>) -> Result<Plan, String> {
+    match plan.kind {
+        abi::plan::NONE => return Ok(Plan::None),
+        abi::plan::PER_CONNECTION => return Ok(Plan::PerConnection),
+        abi::plan::TABLE => {}
+        other => return Err(format!("its plan is of unknown kind {other}")),
+    }
+    let run = |run: &abi::Run| {
+        Ok(Run {
+            id: backend(run.id)?,
+            width: run.width,
+        })
+    };
+    Ok(Plan::Table {
+        slots: elements(plan.runs)
+            .iter()
+            .map(run)
+            .collect::<Result<_, String>>()?,
+        selector: match plan.selector {
+            abi::selector::SEQUENCE => Selector::Sequence,
+            abi::selector::RANDOM => Selector::Random,
+            abi::selector::HASH_SOURCE => Selector::HashSource,
+            abi::selector::HASH_FLOW => Selector::HashFlow,
+            other => return Err(format!("its plan has unknown selector {other}")),
+        },
+        refresh_ms: (plan.refresh != abi::NEVER)
+            .then(|| u32::try_from(plan.refresh).unwrap_or(u32::MAX)),
+    })
+}
+
+/// The number of a server that was picked; `None`: refuse.
+pub(super) fn picked(number: u64) -> Result<Option<BackendId>, String> {
+    if number == abi::NOBODY {
+        return Ok(None);
+    }
+    backend(u32::try_from(number).unwrap_or(u32::MAX)).map(Some)
+}
+
+fn backend(id: u32) -> Result<BackendId, String> {
+    BackendId::new(id).ok_or_else(|| format!("it names backend {id}, which cannot exist"))
+}

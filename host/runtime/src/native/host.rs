@@ -1,0 +1,73 @@
+//! What a native plugin can call: the same as a sandboxed one, to the same log.
+
+use std::cell::RefCell;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use evenkeel_sdk::native::abi::{self, Text};
+use tracing::Level;
+
+use crate::voice::Voice;
+
+/// The functions that every plugin gets.
+pub(super) fn functions() -> &'static abi::Host {
+    static HOST: LazyLock<abi::Host> = LazyLock::new(|| abi::Host {
+        version: abi::VERSION,
+        size: super::library::size_of_u32::<abi::Host>(),
+        log,
+        log_enabled,
+        now,
+        random,
+    });
+    &HOST
+}
+
+thread_local! {
+    /// Whose call this thread is in.
+    static SPEAKER: RefCell<Option<Arc<Voice>>> = const { RefCell::new(None) };
+}
+
+/// Runs a call in which the plugin speaks with that voice.
+pub(super) fn speaking<T>(voice: &mut Option<Arc<Voice>>, call: impl FnOnce() -> T) -> T {
+    // Lent and not cloned: a pick takes some nanoseconds.
+    let before = SPEAKER.replace(voice.take());
+    let result = call();
+    *voice = SPEAKER.replace(before);
+    result
+}
+
+extern "C" fn log(level: u32, message: Text<'_>) {
+    let message = super::convert::text(message);
+    SPEAKER.with_borrow(|speaker| match speaker {
+        Some(voice) => voice.say(self::level(level), None, &message),
+        // A thread of the plugin's own.
+        None => tracing::debug!(
+            target: "plugin",
+            "a thread of a native plugin: {}",
+            crate::voice::clean(&message, 200)
+        ),
+    });
+}
+
+extern "C" fn log_enabled(level: u32) -> u32 {
+    Voice::is_heard(self::level(level)).into()
+}
+
+extern "C" fn now() -> u64 {
+    static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(ZERO.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+extern "C" fn random() -> u64 {
+    fastrand::u64(..)
+}
+
+fn level(number: u32) -> Level {
+    match number {
+        0 => Level::ERROR,
+        1 => Level::WARN,
+        2 => Level::INFO,
+        3 => Level::DEBUG,
+        _ => Level::TRACE,
+    }
+}

@@ -1,0 +1,113 @@
+//! A loaded plugin, and what it says about itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use evenkeel_sdk::native::abi::{self, Entry};
+
+use super::convert;
+use super::library::Library;
+use super::scheduler::{NativeScheduler, describe};
+use crate::manifest::checked;
+use crate::voice::{Voice, clean};
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler};
+
+/// Who failed, for a [`PluginError`].
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    name: Arc<str>,
+    version: Arc<str>,
+}
+
+impl Identity {
+    pub(super) fn error(&self, failure: Failure) -> PluginError {
+        PluginError {
+            plugin: self.name.to_string(),
+            version: self.version.to_string(),
+            failure,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct NativePlugin {
+    entry: &'static Entry,
+    file: PathBuf,
+    contract: String,
+    manifest: Manifest,
+    identity: Identity,
+}
+
+impl NativePlugin {
+    /// Starts it and asks it what it is. The error is the reason of a load error.
+    pub(super) fn new(file: &Path, library: Library) -> Result<Self, String> {
+        let entry = library.entry;
+        let name = clean(&convert::text(entry.name), 64);
+        let contract = clean(&convert::text(entry.contract), 64);
+        // The interface's number has said already that both speak the same.
+        if contract != abi::CONTRACT {
+            return Err(format!(
+                "is for contract {contract}; this daemon has {}",
+                abi::CONTRACT
+            ));
+        }
+        match entry.kind {
+            abi::kind::SCHEDULER => {}
+            abi::kind::CHECKER => {
+                return Err(format!(
+                    "is the checker {name}: only schedulers can be native; a checker is loaded as WebAssembly"
+                ));
+            }
+            other => return Err(format!("is a plugin of unknown kind {other}")),
+        }
+        let voice = Voice::new(&Arc::from(&*name), "");
+        let manifest = describe(entry, voice)
+            .map_err(|failure| format!("failed when asked to describe itself: {failure}"))?;
+        let manifest =
+            checked(manifest).map_err(|problem| format!("describes itself wrongly: {problem}"))?;
+        let identity = Identity {
+            name: Arc::from(&*manifest.name),
+            version: Arc::from(&*manifest.version),
+        };
+        Ok(Self {
+            entry,
+            file: file.to_owned(),
+            contract,
+            manifest,
+            identity,
+        })
+    }
+}
+
+impl Plugin for NativePlugin {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn kind(&self) -> PluginKind {
+        PluginKind::Scheduler
+    }
+
+    fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn scheduler(
+        &self,
+        service: &str,
+        settings: &[Setting],
+    ) -> Result<Box<dyn Scheduler>, PluginError> {
+        let voice = Voice::new(&self.identity.name, service);
+        let scheduler = NativeScheduler::new(self.entry, self.identity.clone(), voice, settings)?;
+        Ok(Box::new(scheduler))
+    }
+
+    fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+        Err(self.identity.error(Failure::WrongKind(self.kind())))
+    }
+}

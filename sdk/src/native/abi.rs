@@ -1,0 +1,393 @@
+//! What a native plugin and the host say to each other: types of C, borrowed for the time of one call.
+//!
+//! No memory changes its owner. Who is called copies what it wants to keep; what a plugin answers goes to a [`Sink`] of the
+//! host while it is still the plugin's. Every choice is a number that is checked by who reads it.
+//!
+//! A change of anything here is a new [`VERSION`].
+
+use std::ffi::c_void;
+use std::marker::PhantomData;
+
+/// The number of this interface. Host and plugin must have the same.
+pub const VERSION: u32 = 1;
+
+/// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's name is
+/// there so that several plugins can be linked into one program, such as a test.
+pub const SYMBOL: &str = "evenkeel_plugin_abi";
+
+/// The version of the contract (`sdk/wit`) that the traits of this SDK are.
+pub const CONTRACT: &str = "0.1.0";
+
+/// Neighbouring elements that belong to who made it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Slice<'a, T> {
+    first: *const T,
+    len: usize,
+    of: PhantomData<&'a [T]>,
+}
+
+impl<T> Clone for Slice<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Slice<'_, T> {}
+
+// SAFETY: it is a `&[T]` in C's words.
+#[expect(unsafe_code, reason = "a slice in C's words")]
+unsafe impl<T: Sync> Sync for Slice<'_, T> {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "a slice in C's words")]
+unsafe impl<T: Sync> Send for Slice<'_, T> {}
+
+impl<'a, T> Slice<'a, T> {
+    /// These elements.
+    #[must_use]
+    pub const fn new(elements: &'a [T]) -> Self {
+        Self {
+            first: elements.as_ptr(),
+            len: elements.len(),
+            of: PhantomData,
+        }
+    }
+
+    /// The elements.
+    ///
+    /// # Safety
+    /// It came from [`Self::new`], on whichever side, and what it was made of is still there.
+    #[must_use]
+    #[expect(unsafe_code, reason = "a slice in C's words")]
+    pub const unsafe fn get(self) -> &'a [T] {
+        if self.first.is_null() || self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's word.
+        unsafe { std::slice::from_raw_parts(self.first, self.len) }
+    }
+}
+
+/// A text of UTF-8; what is not is replaced by who reads it.
+pub type Text<'a> = Slice<'a, u8>;
+
+/// Where an answer goes.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Sink<T> {
+    /// For `put`, which alone knows what it is.
+    pub context: *mut c_void,
+    /// Takes an answer, which it copies.
+    pub put: unsafe extern "C" fn(context: *mut c_void, answer: *const T),
+}
+
+/// How a call ended.
+pub mod status {
+    /// As it should.
+    pub const DONE: u32 = 0;
+    /// The plugin refuses; the sink for texts has the reason.
+    pub const REFUSED: u32 = 1;
+    /// The plugin panicked; the sink for texts has what it said. Its instance is of no more use.
+    pub const PANICKED: u32 = 2;
+}
+
+/// Kinds of plugins.
+pub mod kind {
+    /// Chooses servers.
+    pub const SCHEDULER: u32 = 0;
+    /// Judges servers: known so that it can be refused by name. This version cannot call one.
+    pub const CHECKER: u32 = 1;
+}
+
+/// What the host offers to every plugin. Lives as long as the process.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Host {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Bytes of this struct.
+    pub size: u32,
+    /// Logs; levels are those of [`crate::Level`], in their order.
+    pub log: extern "C" fn(level: u32, message: Text<'_>),
+    /// Whether (1) or not (0) a message of this level would be kept.
+    pub log_enabled: extern "C" fn(level: u32) -> u32,
+    /// Nanoseconds of a monotonic clock.
+    pub now: extern "C" fn() -> u64,
+    /// Unpredictable bits.
+    pub random: extern "C" fn() -> u64,
+}
+
+/// A plugin: what its file exports. Static, so that nothing of it can be the reason of a leak or a race.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Entry {
+    /// [`VERSION`]. First in every version.
+    pub version: u32,
+    /// Bytes of this struct. Second in every version.
+    pub size: u32,
+    /// Bytes of [`Host`].
+    pub host_size: u32,
+    /// One of [`kind`].
+    pub kind: u32,
+    /// [`CONTRACT`].
+    pub contract: Text<'static>,
+    /// The plugin's name.
+    pub name: Text<'static>,
+    /// What a scheduler can do; of no meaning for other kinds.
+    pub scheduler: Scheduler,
+}
+
+/// A text's sink, an answer's sink and so on: all calls of a scheduler. Each returns one of [`status`]; `said` gets the text of
+/// a refusal or a panic.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Scheduler {
+    /// Hands the host's functions over, before anything else and once.
+    pub start: unsafe extern "C" fn(host: *const Host, said: Sink<Text<'_>>) -> u32,
+    /// What it is.
+    pub describe: unsafe extern "C" fn(answer: Sink<Manifest<'_>>, said: Sink<Text<'_>>) -> u32,
+    /// Makes an instance, at `instance`.
+    pub configure: unsafe extern "C" fn(
+        settings: Slice<'_, Setting<'_>>,
+        instance: *mut *mut c_void,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// Ends an instance.
+    pub end: unsafe extern "C" fn(instance: *mut c_void, said: Sink<Text<'_>>) -> u32,
+    /// The servers.
+    pub set_backends: unsafe extern "C" fn(
+        instance: *mut c_void,
+        backends: Slice<'_, Backend<'_>>,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// Their counts, as far as they have changed.
+    pub set_loads: unsafe extern "C" fn(
+        instance: *mut c_void,
+        loads: Slice<'_, Load>,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// The plan.
+    pub make_plan: unsafe extern "C" fn(
+        instance: *mut c_void,
+        answer: Sink<Plan<'_>>,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// A server for a connection, at `picked`: its number, or [`NOBODY`].
+    pub pick: unsafe extern "C" fn(
+        instance: *mut c_void,
+        flow: *const Flow,
+        picked: *mut u64,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+}
+
+/// No server: the connection is refused. (Servers' numbers have 32 bits.)
+pub const NOBODY: u64 = u64::MAX;
+/// No time at all, where one may be missing.
+pub const NEVER: u64 = u64::MAX;
+
+/// What a scheduler says about itself.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Manifest<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// Its version.
+    pub version: Text<'a>,
+    /// One line.
+    pub summary: Text<'a>,
+    /// Its settings.
+    pub settings: Slice<'a, Spec<'a>>,
+    /// Its decisions: 0 by plan, 1 per connection.
+    pub decisions: Slice<'a, u32>,
+    /// Whether it wants counts of connections: 0, 1.
+    pub connections: u32,
+    /// Whether it wants checks' times: 0, 1.
+    pub latency: u32,
+}
+
+/// The kinds of [`Value`] and [`Spec`].
+pub mod value {
+    /// `integer` is 0 or 1.
+    pub const BOOLEAN: u32 = 0;
+    /// In `integer`.
+    pub const INTEGER: u32 = 1;
+    /// In `number`.
+    pub const NUMBER: u32 = 2;
+    /// In `text`.
+    pub const TEXT: u32 = 3;
+    /// In `texts`.
+    pub const TEXTS: u32 = 4;
+    /// `integer` is in milliseconds.
+    pub const DURATION: u32 = 5;
+    /// For a [`super::Spec`] only: a text, one of `words`.
+    pub const CHOICE: u32 = 6;
+}
+
+/// The value of a setting.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Value<'a> {
+    /// One of [`value`]; says which field counts.
+    pub kind: u32,
+    /// A whole number.
+    pub integer: i64,
+    /// A number.
+    pub number: f64,
+    /// A text.
+    pub text: Text<'a>,
+    /// Texts.
+    pub texts: Slice<'a, Text<'a>>,
+}
+
+/// A configured setting.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// Its key.
+    pub key: Text<'a>,
+    /// Its value.
+    pub value: Value<'a>,
+}
+
+/// What can be configured.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Spec<'a> {
+    /// The key.
+    pub key: Text<'a>,
+    /// What it is for.
+    pub doc: Text<'a>,
+    /// One of [`value`].
+    pub kind: u32,
+    /// Whether (1) it has to be configured.
+    pub required: u32,
+    /// Of whole numbers, the least.
+    pub min: i64,
+    /// Of whole numbers, the greatest.
+    pub max: i64,
+    /// Of a choice, what there is.
+    pub words: Slice<'a, Text<'a>>,
+    /// The default: none or one.
+    pub default: Slice<'a, Value<'a>>,
+}
+
+/// An address and port.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint {
+    /// IPv6, or IPv4 as an IPv4-mapped address, as sent.
+    pub address: [u8; 16],
+    /// In the machine's byte order.
+    pub port: u16,
+}
+
+/// A server's counts.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    /// Open connections.
+    pub active: u32,
+    /// Closing ones.
+    pub inactive: u32,
+    /// All ever.
+    pub total: u64,
+    /// The last check's time in microseconds, or [`NEVER`].
+    pub latency: u64,
+}
+
+/// A label of a server.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Label<'a> {
+    /// Its key.
+    pub key: Text<'a>,
+    /// Its value.
+    pub value: Text<'a>,
+}
+
+/// A server.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Backend<'a> {
+    /// Its number.
+    pub id: u32,
+    /// Its weight.
+    pub weight: u32,
+    /// Its name.
+    pub name: Text<'a>,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Its counts.
+    pub counts: Counts,
+    /// Its labels.
+    pub labels: Slice<'a, Label<'a>>,
+}
+
+/// A server's counts, changed.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Whose.
+    pub id: u32,
+    /// As they are.
+    pub counts: Counts,
+}
+
+/// A connection.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Flow {
+    /// 6 (TCP) or 17 (UDP).
+    pub protocol: u32,
+    /// The client.
+    pub source: Endpoint,
+    /// The service.
+    pub destination: Endpoint,
+}
+
+/// Kinds of [`Plan`].
+pub mod plan {
+    /// Connections are refused.
+    pub const NONE: u32 = 0;
+    /// Each connection is decided.
+    pub const PER_CONNECTION: u32 = 1;
+    /// A table.
+    pub const TABLE: u32 = 2;
+}
+
+/// Kinds of selectors.
+pub mod selector {
+    /// In turn.
+    pub const SEQUENCE: u32 = 0;
+    /// Any.
+    pub const RANDOM: u32 = 1;
+    /// By the client's address.
+    pub const HASH_SOURCE: u32 = 2;
+    /// By both addresses and ports.
+    pub const HASH_FLOW: u32 = 3;
+}
+
+/// Slots.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Whose.
+    pub id: u32,
+    /// How many.
+    pub width: u32,
+}
+
+/// A plan.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// One of [`plan`].
+    pub kind: u32,
+    /// One of [`selector`].
+    pub selector: u32,
+    /// The slots.
+    pub runs: Slice<'a, Run>,
+    /// Ask again after so many milliseconds, or [`NEVER`].
+    pub refresh: u64,
+}

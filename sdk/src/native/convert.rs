@@ -1,0 +1,269 @@
+//! Between C's types and the SDK's.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::abi;
+use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Protocol};
+use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+use crate::plan::{Plan, Selector};
+use crate::settings::Values;
+
+/// Whole milliseconds, rounded up.
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+fn bytes(text: &str) -> abi::Text<'_> {
+    abi::Text::new(text.as_bytes())
+}
+
+fn texts(texts: &[String]) -> Vec<abi::Text<'_>> {
+    texts.iter().map(|text| bytes(text)).collect()
+}
+
+/// A setting's description, with what it points to.
+struct Described<'a> {
+    spec: &'a SettingSpec,
+    words: Vec<abi::Text<'a>>,
+    default_texts: Vec<abi::Text<'a>>,
+}
+
+/// Calls `with` with the manifest in C's words.
+pub(super) fn manifest(
+    manifest: &Manifest,
+    decisions: &[Decision],
+    facts: Facts,
+    with: impl FnOnce(&abi::Manifest<'_>),
+) {
+    let described: Vec<_> = manifest.settings.iter().map(describe).collect();
+    let defaults: Vec<Vec<_>> = described.iter().map(default).collect();
+    let specs: Vec<_> = described
+        .iter()
+        .zip(&defaults)
+        .map(|(described, default)| spec(described, default))
+        .collect();
+    let decisions: Vec<u32> = decisions
+        .iter()
+        .map(|decision| match decision {
+            Decision::Plan => 0,
+            Decision::PerConnection => 1,
+        })
+        .collect();
+    with(&abi::Manifest {
+        name: bytes(&manifest.name),
+        version: bytes(&manifest.version),
+        summary: bytes(&manifest.summary),
+        settings: abi::Slice::new(&specs),
+        decisions: abi::Slice::new(&decisions),
+        connections: facts.connections.into(),
+        latency: facts.latency.into(),
+    });
+}
+
+fn describe(spec: &SettingSpec) -> Described<'_> {
+    Described {
+        spec,
+        words: match &spec.kind {
+            SettingKind::Choice(words) => texts(words),
+            _ => Vec::new(),
+        },
+        default_texts: match &spec.default {
+            Some(SettingValue::TextList(list)) => texts(list),
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn default<'a>(described: &'a Described<'a>) -> Vec<abi::Value<'a>> {
+    let value = |value: &'a SettingValue| value_in_c(value, &described.default_texts);
+    described.spec.default.iter().map(value).collect()
+}
+
+fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Value<'a> {
+    let nothing = abi::Value {
+        kind: abi::value::BOOLEAN,
+        integer: 0,
+        number: 0.0,
+        text: bytes(""),
+        texts: abi::Slice::new(&[]),
+    };
+    match value {
+        SettingValue::Boolean(value) => abi::Value {
+            integer: (*value).into(),
+            ..nothing
+        },
+        SettingValue::Integer(integer) => abi::Value {
+            kind: abi::value::INTEGER,
+            integer: *integer,
+            ..nothing
+        },
+        SettingValue::Number(number) => abi::Value {
+            kind: abi::value::NUMBER,
+            number: *number,
+            ..nothing
+        },
+        SettingValue::Text(text) => abi::Value {
+            kind: abi::value::TEXT,
+            text: bytes(text),
+            ..nothing
+        },
+        SettingValue::TextList(_) => abi::Value {
+            kind: abi::value::TEXTS,
+            texts: abi::Slice::new(list),
+            ..nothing
+        },
+        SettingValue::Duration(time) => abi::Value {
+            kind: abi::value::DURATION,
+            integer: millis(*time).into(),
+            ..nothing
+        },
+    }
+}
+
+fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi::Spec<'a> {
+    let (mut min, mut max) = (0, 0);
+    let kind = match &described.spec.kind {
+        SettingKind::Boolean => abi::value::BOOLEAN,
+        SettingKind::Integer(least, greatest) => {
+            (min, max) = (*least, *greatest);
+            abi::value::INTEGER
+        }
+        SettingKind::Number => abi::value::NUMBER,
+        SettingKind::Text => abi::value::TEXT,
+        SettingKind::TextList => abi::value::TEXTS,
+        SettingKind::Duration => abi::value::DURATION,
+        SettingKind::Choice(_) => abi::value::CHOICE,
+    };
+    abi::Spec {
+        key: bytes(&described.spec.key),
+        doc: bytes(&described.spec.doc),
+        kind,
+        required: described.spec.required.into(),
+        min,
+        max,
+        words: abi::Slice::new(&described.words),
+        default: abi::Slice::new(default),
+    }
+}
+
+/// The elements of what the host has handed over.
+#[expect(unsafe_code, reason = "reads what the host points to")]
+fn elements<T>(slice: abi::Slice<'_, T>) -> &[T] {
+    // SAFETY: the host makes its slices of its own, and keeps them until the call returns.
+    unsafe { slice.get() }
+}
+
+fn text(text: abi::Text<'_>) -> String {
+    String::from_utf8_lossy(elements(text)).into_owned()
+}
+
+/// The values of a configuration.
+pub(super) fn values(settings: abi::Slice<'_, abi::Setting<'_>>) -> Result<Values, String> {
+    elements(settings)
+        .iter()
+        .map(|setting| Ok((text(setting.key), value(&setting.value)?)))
+        .collect()
+}
+
+fn value(value: &abi::Value<'_>) -> Result<SettingValue, String> {
+    Ok(match value.kind {
+        abi::value::BOOLEAN => SettingValue::Boolean(value.integer != 0),
+        abi::value::INTEGER => SettingValue::Integer(value.integer),
+        abi::value::NUMBER => SettingValue::Number(value.number),
+        abi::value::TEXT => SettingValue::Text(text(value.text)),
+        abi::value::TEXTS => {
+            SettingValue::TextList(elements(value.texts).iter().map(|it| text(*it)).collect())
+        }
+        abi::value::DURATION => {
+            let ms = u64::try_from(value.integer).unwrap_or(0);
+            SettingValue::Duration(Duration::from_millis(ms))
+        }
+        other => return Err(format!("the host sent a value of unknown kind {other}")),
+    })
+}
+
+pub(super) fn backends(backends: abi::Slice<'_, abi::Backend<'_>>) -> Vec<Backend> {
+    elements(backends).iter().map(backend).collect()
+}
+
+fn backend(backend: &abi::Backend<'_>) -> Backend {
+    let label = |label: &abi::Label<'_>| (text(label.key), text(label.value));
+    Backend {
+        id: BackendId::new(backend.id),
+        name: text(backend.name),
+        endpoint: endpoint(&backend.endpoint),
+        weight: backend.weight,
+        counts: counts(&backend.counts),
+        labels: elements(backend.labels).iter().map(label).collect(),
+    }
+}
+
+pub(super) fn loads(loads: abi::Slice<'_, abi::Load>) -> impl Iterator<Item = (BackendId, Counts)> {
+    elements(loads)
+        .iter()
+        .map(|load| (BackendId::new(load.id), counts(&load.counts)))
+}
+
+fn counts(of: &abi::Counts) -> Counts {
+    Counts {
+        active: of.active,
+        inactive: of.inactive,
+        total: of.total,
+        latency: (of.latency != abi::NEVER).then(|| Duration::from_micros(of.latency)),
+    }
+}
+
+fn endpoint(endpoint: &abi::Endpoint) -> SocketAddr {
+    let ip = Ipv6Addr::from(endpoint.address);
+    let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+    SocketAddr::new(ip, endpoint.port)
+}
+
+pub(super) fn flow(flow: &abi::Flow) -> Flow {
+    Flow {
+        protocol: if flow.protocol == 17 {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        },
+        source: endpoint(&flow.source),
+        destination: endpoint(&flow.destination),
+    }
+}
+
+/// Calls `with` with the plan in C's words.
+pub(super) fn plan(plan: &Plan, with: impl FnOnce(&abi::Plan<'_>)) {
+    let mut answer = abi::Plan {
+        kind: abi::plan::NONE,
+        selector: abi::selector::SEQUENCE,
+        runs: abi::Slice::new(&[]),
+        refresh: abi::NEVER,
+    };
+    let table = match plan {
+        Plan::None => return with(&answer),
+        Plan::PerConnection => {
+            answer.kind = abi::plan::PER_CONNECTION;
+            return with(&answer);
+        }
+        Plan::Table(table) => table,
+    };
+    let run = |run: &crate::plan::Run| abi::Run {
+        id: run.id.get(),
+        width: run.width,
+    };
+    let runs: Vec<_> = table.runs.iter().map(run).collect();
+    with(&abi::Plan {
+        kind: abi::plan::TABLE,
+        selector: match table.selector {
+            Selector::Sequence => abi::selector::SEQUENCE,
+            Selector::Random => abi::selector::RANDOM,
+            Selector::HashSource => abi::selector::HASH_SOURCE,
+            Selector::HashFlow => abi::selector::HASH_FLOW,
+        },
+        runs: abi::Slice::new(&runs),
+        refresh: table
+            .refresh
+            .map_or(abi::NEVER, |after| millis(after).max(1).into()),
+    });
+}

@@ -1,0 +1,47 @@
+//! The host's functions: of the process that loaded the plugin, or of a test.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::abi::{Host, Text};
+use crate::log::Level;
+use crate::testing::host as test;
+
+/// As the host has handed them over. Without a host, this is a test.
+static HOST: OnceLock<&'static Host> = OnceLock::new();
+
+pub(super) fn set(host: &'static Host) {
+    // Another start by the same host changes nothing.
+    let _ = HOST.set(host);
+}
+
+pub(crate) fn now() -> Duration {
+    HOST.get()
+        .map_or_else(test::now, |host| Duration::from_nanos((host.now)()))
+}
+
+pub(crate) fn random() -> u64 {
+    HOST.get().map_or_else(test::random, |host| (host.random)())
+}
+
+pub(crate) fn log(level: Level, message: String) {
+    match HOST.get() {
+        Some(host) => (host.log)(number(level), Text::new(message.as_bytes())),
+        None => test::log(level, message),
+    }
+}
+
+pub(crate) fn log_enabled(level: Level) -> bool {
+    HOST.get()
+        .is_none_or(|host| (host.log_enabled)(number(level)) != 0)
+}
+
+fn number(level: Level) -> u32 {
+    match level {
+        Level::Error => 0,
+        Level::Warn => 1,
+        Level::Info => 2,
+        Level::Debug => 3,
+        Level::Trace => 4,
+    }
+}

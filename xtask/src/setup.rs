@@ -51,6 +51,13 @@ pub(crate) const KERNELS: &[Package] = &[
     package("ipvsadm", "ipvsadm"),
 ];
 
+/// User-Mode Linux, and IPVS.
+pub(crate) const UML: &[Package] = &[
+    package("user-mode-linux", "linux.uml"),
+    package("kmod", "modprobe"),
+    package("ipvsadm", "ipvsadm"),
+];
+
 /// What Rust needs to build programs, where only rustup was installed.
 pub(crate) const BUILD: &[Package] = &[package("gcc", "cc")];
 

@@ -66,6 +66,14 @@ pub trait Plugins {
     ) -> Result<(), String> {
         Ok(())
     }
+
+    /// Whether this machine's kernel can ask the daemon about each connection.
+    ///
+    /// # Errors
+    /// Why not. By default nobody looks.
+    fn per_connection(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// What was found under a plugin's name or file.

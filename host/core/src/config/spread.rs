@@ -17,10 +17,25 @@ pub(super) fn decision(
     let scheduler = &scheduler?.plugin;
     let offered = uses.decisions(scheduler);
     let first = offered.first().copied().unwrap_or(Decision::Plan);
+    let possible = |chosen, reader: &mut Reader| match chosen {
+        Decision::Plan => Some(chosen),
+        Decision::PerConnection => match uses.per_connection() {
+            Ok(()) => Some(chosen),
+            Err(why) => {
+                let (key, at) = if table.decision.written {
+                    ("decision", &table.decision.at)
+                } else {
+                    ("scheduler", &table.scheduler.at)
+                };
+                reader.wrong_at(key, at, impossible(&why, offered));
+                None
+            }
+        },
+    };
     match table.decision.copied() {
         None if table.decision.is_wrong() => None,
-        None => Some(first),
-        Some(chosen) if chosen == first || offered.contains(&chosen) => Some(chosen),
+        None => possible(first, reader),
+        Some(chosen) if chosen == first || offered.contains(&chosen) => possible(chosen, reader),
         Some(_) => {
             reader.wrong_at(
                 "decision",
@@ -30,6 +45,17 @@ pub(super) fn decision(
             None
         }
     }
+}
+
+/// The kernel cannot ask about each connection.
+fn impossible(why: &str, offered: &[Decision]) -> Wrong {
+    let help = if offered.contains(&Decision::Plan) {
+        "write \"plan\": the scheduler can be followed that way too"
+    } else {
+        "choose another scheduler: this one decides per connection only"
+    };
+    let what = format!("a decision about each connection is impossible on this machine: {why}");
+    Wrong::new(what, help)
 }
 
 /// `only` is what the scheduler offers instead: there are no more than two.

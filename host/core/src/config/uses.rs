@@ -141,6 +141,11 @@ impl<'a> Uses<'a> {
         }
     }
 
+    /// Whether each connection can be decided here.
+    pub(super) fn per_connection(&self) -> Result<(), String> {
+        self.plugins.per_connection()
+    }
+
     /// Asks the plugin itself, once for the same settings.
     fn accepted(
         &mut self,

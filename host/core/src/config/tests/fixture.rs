@@ -16,6 +16,8 @@ pub(super) struct Shelf {
     plugins: Vec<(PluginKind, Manifest)>,
     /// How often a plugin was asked to accept settings.
     pub(super) asked: Cell<usize>,
+    /// Why the kernel cannot ask about each connection, if it cannot.
+    pub(super) deaf: Option<String>,
 }
 
 impl Shelf {
@@ -34,6 +36,7 @@ impl Shelf {
         Self {
             plugins,
             asked: Cell::new(0),
+            deaf: None,
         }
     }
 }
@@ -118,6 +121,10 @@ fn http() -> Vec<SettingSpec> {
 }
 
 impl Plugins for Shelf {
+    fn per_connection(&self) -> Result<(), String> {
+        self.deaf.clone().map_or(Ok(()), Err)
+    }
+
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         if let PluginRef::File(file) = plugin
             && file.ends_with("rr.so")

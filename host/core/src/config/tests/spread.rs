@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::errors::reports;
-use super::fixture::{model, resolve};
+use super::fixture::{Shelf, model, resolve};
 use crate::config::parse;
 use crate::manifest::Decision;
 use crate::model::{Persistence, PluginRef};
@@ -231,4 +231,26 @@ fn the_time_of_one_decision_is_read() {
         let text = format!("[sandbox]\npick_time = {wrong}\n");
         assert!(resolve(&text).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn where_the_kernel_cannot_ask_about_each_connection_that_is_said_in_its_place() {
+    let mut shelf = Shelf::new();
+    shelf.deaf = Some("the kernel has no NFQUEUE".to_owned());
+    let reports: Vec<String> = [
+        "scheduler = \"hash\"\ndecision = \"per-connection\"",
+        "scheduler = \"ask\"",
+    ]
+    .into_iter()
+    .map(|keys| {
+        let parsed = parse("lb.toml", &service(keys));
+        parsed.resolve(&shelf).unwrap_err().render()
+    })
+    .collect();
+    insta::assert_snapshot!(reports.join("\n"));
+    assert!(
+        parse("lb.toml", &service("scheduler = \"hash\""))
+            .resolve(&shelf)
+            .is_ok()
+    );
 }

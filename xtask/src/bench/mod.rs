@@ -6,6 +6,7 @@ mod dataplane;
 mod decisions;
 mod failover;
 mod stage;
+mod stall;
 mod stats;
 mod update;
 
@@ -39,6 +40,8 @@ enum What {
     Balance(balance::Options),
     /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
     Decisions(decisions::Options),
+    /// New connections while the daemon that decides them hangs (SIGSTOP) or dies (kill -9)
+    Stall(stall::Options),
     /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
     Update(update::Options),
     /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of keepalived
@@ -51,13 +54,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             What::Dataplane(own) => dataplane::run(own, options.json),
             What::Balance(own) => balance::run(own, options.json),
             What::Decisions(own) => decisions::run(own, options.json),
+            What::Stall(own) => stall::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
             What::Failover(own) => failover::run(own, options.json),
         })
         .map(drop);
     }
     let peers = match options.what {
-        What::Failover(_) => &[],
+        What::Failover(_) | What::Stall(_) => &[],
         What::Dataplane(_) | What::Balance(_) | What::Decisions(_) | What::Update(_) => {
             setup::BENCH
         }

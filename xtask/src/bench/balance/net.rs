@@ -153,7 +153,7 @@ fn evenkeel(net: &Article, scenario: &Scenario, decision: &str) -> Result<Evenke
 
 fn haproxy(net: &Article, scenario: &Scenario) -> Result<Process> {
     let mut config = format!(
-        "global\n    maxconn 20000\ndefaults\n    mode tcp\n    timeout connect 5s\n    timeout client 10m\n    \
+        "global\n    maxconn 4000\ndefaults\n    mode tcp\n    timeout connect 5s\n    timeout client 10m\n    \
          timeout server 10m\nlisten web\n    bind {}\n    balance leastconn\n",
         net.vip(PORT)
     );

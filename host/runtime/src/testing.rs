@@ -15,7 +15,7 @@ use crate::{Backend, Plugin, PluginRuntime as _, Target};
 
 /// A plugin as `cargo xtask build` made it: a shipped one, or one that is for tests.
 pub(crate) fn plugin_file(name: &str) -> PathBuf {
-    let target = target();
+    let target = target_dir();
     let file = ["plugins", "test-plugins"]
         .map(|directory| target.join(directory).join(format!("{name}.wasm")))
         .into_iter()
@@ -24,7 +24,7 @@ pub(crate) fn plugin_file(name: &str) -> PathBuf {
 }
 
 /// Where `cargo xtask build` writes.
-fn target() -> PathBuf {
+fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
         PathBuf::from,
@@ -33,7 +33,7 @@ fn target() -> PathBuf {
 
 /// A plugin as a shared object.
 pub(crate) fn native_file(name: &str) -> PathBuf {
-    let file = target().join(format!("native/{name}.so"));
+    let file = target_dir().join(format!("native/{name}.so"));
     assert!(
         file.exists(),
         "there is no {name}.so: run `cargo xtask build`"

@@ -85,7 +85,7 @@ fn a_file_that_others_could_have_written_is_not_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("p.so");
     std::fs::copy(native_file("rr"), &file).unwrap();
-    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let Err(error) = NativeRuntime::new().load(&file) else {
         panic!("loaded")
     };

@@ -101,7 +101,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = directory.path().join("open");
         std::fs::create_dir(&open).unwrap();
-        std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
         let file = open.join("p.so");
         std::fs::write(&file, "x").unwrap();
         let reason = read(&file).unwrap_err();

@@ -110,6 +110,8 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_core::manifest::{Abilities, Decision, Facts};
+
     use super::*;
 
     fn manifest(name: &str, version: &str, settings: Vec<SettingSpec>) -> Manifest {
@@ -158,6 +160,24 @@ mod tests {
             let reason = checked(manifest("a", version, vec![])).unwrap_err();
             assert!(reason.starts_with("its version"), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_scheduler_that_names_no_decision_is_refused_and_one_named_twice_counts_once() {
+        let able = |decisions: &[Decision]| Manifest {
+            abilities: Some(Abilities {
+                decisions: decisions.to_vec(),
+                facts: Facts::default(),
+            }),
+            ..manifest("p", "1.0.0", vec![])
+        };
+        assert_eq!(
+            checked(able(&[])).unwrap_err(),
+            "it names no decision that it can make"
+        );
+        let (pick, plan) = (Decision::PerConnection, Decision::Plan);
+        let abilities = checked(able(&[pick, plan, pick])).unwrap().abilities;
+        assert_eq!(abilities.unwrap().decisions, [pick, plan]);
     }
 
     #[test]

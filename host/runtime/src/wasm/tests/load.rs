@@ -210,6 +210,7 @@ fn handmade(start: &str, describe: &str) -> Vec<u8> {
             (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
             (func (export "{interface}#describe") (result i32) {describe})
+            (func (export "{interface}#list-abilities") (result i32) unreachable)
             (func (export "{interface}#configure") (param i32 i32) (result i32) unreachable)
             (func (export "{interface}#set-backends") (param i32 i32) unreachable)
             (func (export "{interface}#set-loads") (param i32 i32) unreachable)

@@ -31,6 +31,8 @@ pub struct Paths {
     pub test_plugins: PathBuf,
     /// Plugins of the examples: `target/examples`.
     pub examples: PathBuf,
+    /// The same plugins, and those that misbehave, as shared objects: `target/native`.
+    pub native: PathBuf,
     /// Compiled plugins, kept from test to test: `target/lab-cache`.
     pub cache: PathBuf,
 }
@@ -47,6 +49,7 @@ impl Default for Paths {
             plugins: or("EVENKEEL_PLUGINS", "plugins"),
             test_plugins: or("EVENKEEL_TEST_PLUGINS", "test-plugins"),
             examples: or("EVENKEEL_EXAMPLES", "examples"),
+            native: or("EVENKEEL_NATIVE", "native"),
             cache: target.join("lab-cache"),
         }
     }

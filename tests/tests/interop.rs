@@ -19,7 +19,7 @@ const PRIORITIES: [u8; 2] = [120, 80];
 
 /// One of the two programs.
 enum Director {
-    Evenkeel(Evenkeel),
+    Evenkeel(Box<Evenkeel>),
     Keepalived(Keepalived),
 }
 
@@ -33,7 +33,7 @@ enum Kind {
 impl Director {
     fn new(kind: Kind, node: &Node, instance: &Instance) -> Result<Self> {
         Ok(match kind {
-            Kind::Evenkeel => Self::Evenkeel(Evenkeel::new(node, &instance.toml())?),
+            Kind::Evenkeel => Self::Evenkeel(Box::new(Evenkeel::new(node, &instance.toml())?)),
             Kind::Keepalived => Self::Keepalived(Keepalived::new(node, &instance.keepalived())?),
         })
     }

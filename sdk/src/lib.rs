@@ -122,9 +122,9 @@ pub use target::{Connection, Target, TargetError, TlsOptions};
 /// What the macros of this crate expand to. Not for use by hand: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::register::{Registered, is_name};
     #[cfg(not(target_family = "wasm"))]
     pub use crate::native::{abi::Entry, checker_entry, scheduler_entry};
+    pub use crate::register::{Registered, is_name};
     pub use crate::settings::{spec, take};
     #[cfg(target_family = "wasm")]
     pub use crate::wasm::*;

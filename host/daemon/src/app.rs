@@ -366,7 +366,7 @@ impl App {
             Effect::Kill(backend) => self.kernel.kill(backend),
             Effect::Ask { service, job } => self.ask_scheduler(service, job),
             Effect::Pick(picking) => self.pickers.pick(picking),
-            Effect::StopPicking(service) => self.pickers.stop(&service),
+            Effect::StopPicking { service, for_good } => self.pickers.stop(&service, for_good),
         }
     }
 

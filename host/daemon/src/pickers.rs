@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::flow::Flow;
@@ -50,8 +50,38 @@ pub(crate) struct Pickers {
 struct Desk {
     listener: Listener,
     queue: Queue,
-    /// Who is asked; nobody after a failure.
-    picking: Arc<Mutex<Option<Picking>>>,
+    asked: Asked,
+}
+
+/// Who is asked; nobody after a failure, and while the queue rests. Never locked while somebody is asked.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Option<Arc<Picking>>>>);
+
+impl Asked {
+    /// A thread that panics does so nowhere inside: a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Picking>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, picking: Picking) {
+        *self.lock() = Some(Arc::new(picking));
+    }
+
+    fn get(&self) -> Option<Arc<Picking>> {
+        self.lock().clone()
+    }
+
+    /// Asks it no more, if it is still the one.
+    fn end(&self, failed: &Arc<Picking>) {
+        let mut current = self.lock();
+        if current.as_ref().is_some_and(|it| Arc::ptr_eq(it, failed)) {
+            *current = None;
+        }
+    }
+
+    fn rest(&self) {
+        *self.lock() = None;
+    }
 }
 
 impl Pickers {
@@ -82,14 +112,15 @@ impl Pickers {
         if let Some(desk) = self.desks.get(&service)
             && desk.queue == picking.queue
         {
-            *desk.picking.lock().unwrap_or_else(PoisonError::into_inner) = Some(picking);
+            desk.asked.set(picking);
             return Ok(());
         }
-        self.desks.remove(&service);
+        self.close(&service);
         let (queue, name) = (picking.queue, picking.name.clone());
-        let shared = Arc::new(Mutex::new(Some(picking)));
+        let asked = Asked::default();
+        asked.set(picking);
         let clerk = Clerk {
-            picking: Arc::clone(&shared),
+            asked: asked.clone(),
             inputs: self.inputs.clone(),
         };
         let listener = Listener::start(queue, &name, clerk).map_err(|error| {
@@ -108,23 +139,36 @@ impl Pickers {
         let desk = Desk {
             listener,
             queue,
-            picking: shared,
+            asked,
         };
         self.desks.insert(service, desk);
         Ok(())
     }
 
-    /// Lets the kernel's rules fall back to the plan.
-    pub(crate) fn stop(&mut self, service: &ServiceKey) {
-        self.desks.remove(service);
-        if self.desks.is_empty() {
+    /// Asks nobody: the plan decides. The queue is kept for when its service asks again, unless that is not to be.
+    pub(crate) fn stop(&mut self, service: &ServiceKey, for_good: bool) {
+        if for_good {
+            self.close(service);
+        } else if let Some(desk) = self.desks.get(service) {
+            desk.asked.rest();
+        }
+        if self.desks.values().all(|desk| desk.asked.get().is_none()) {
             self.heart = None;
+        }
+    }
+
+    /// Gives the queue back. Its thread may still be waiting for a scheduler, which nobody here waits for.
+    fn close(&mut self, service: &ServiceKey) {
+        if let Some(desk) = self.desks.remove(service) {
+            desk.asked.rest();
+            tokio::task::spawn_blocking(move || drop(desk));
         }
     }
 
     /// What `status` shows of the service's queue; `None`: it is not served.
     pub(crate) fn report(&self, service: &ServiceKey) -> Option<QueueReport> {
         let desk = self.desks.get(service)?;
+        desk.asked.get()?;
         let stats = desk.listener.stats();
         Some(QueueReport {
             queue: desk.queue.0,
@@ -154,14 +198,13 @@ impl Pickers {
 
 /// Answers a queue's questions, on its thread.
 struct Clerk {
-    picking: Arc<Mutex<Option<Picking>>>,
+    asked: Asked,
     inputs: mpsc::UnboundedSender<Input>,
 }
 
 impl Chooser for Clerk {
     fn choose(&mut self, flow: &Flow) -> Choice {
-        let mut current = self.picking.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(picking) = current.as_ref() else {
+        let Some(picking) = self.asked.get() else {
             return Choice::Pass;
         };
         match picking
@@ -170,9 +213,12 @@ impl Chooser for Clerk {
         {
             Ok(picked) => Choice::Mark(ask::mark(picked, picking.snat)),
             Err(problem) => {
+                self.asked.end(&picking);
                 let (service, number) = (picking.service, picking.number);
-                *current = None;
-                warn!(%service, problem, "the scheduler failed when it was asked about a connection");
+                warn!(
+                    service = picking.name,
+                    problem, "the scheduler failed when it was asked about a connection"
+                );
                 // Nobody listens any more when the daemon is ending.
                 let _ = self.inputs.send(Input::PickFailed {
                     service,

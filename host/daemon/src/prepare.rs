@@ -12,6 +12,7 @@ use evenkeel_core::config::{self, Diagnostic, Found, Parsed, Plugins, Report};
 use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::{CheckTiming, Daemon, Model, PluginRef, PluginUse, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
+use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginError, Scheduler};
 
@@ -83,6 +84,7 @@ pub(crate) struct Preparer {
     /// What [`Self::new`] has read, for the first [`Self::prepare`].
     parsed: Option<Parsed>,
     runtime: WasmRuntime,
+    native: NativeRuntime,
     catalogue: Option<Catalogue>,
     checkers: Checkers,
 }
@@ -130,6 +132,7 @@ impl Preparer {
             args,
             parsed: Some(parsed),
             runtime,
+            native: NativeRuntime::new(),
             catalogue: None,
             checkers: BTreeMap::new(),
         })
@@ -178,6 +181,13 @@ impl Preparer {
             Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
             None => Catalogue::scan(&self.runtime, dirs),
         };
+        let trusted = &parsed.daemon().native_plugins;
+        catalogue.load_native(&self.native, trusted);
+        for entry in catalogue.entries().filter(|it| trusted.contains(&it.file)) {
+            if let Err(reason) = &entry.plugin {
+                tracing::warn!(file = %entry.file.display(), reason, "a native plugin cannot be used");
+            }
+        }
         catalogue.load_files(&self.runtime, &parsed.plugin_refs());
         self.catalogue.insert(catalogue)
     }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use evenkeel_core::config;
 use evenkeel_core::manifest::{Abilities, Facts, SettingSpec, SettingValue};
 use evenkeel_runtime::catalogue::Catalogue;
+use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Plugin, PluginRuntime as _};
 
@@ -24,6 +25,8 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result
     };
     let runtime = runtime()?;
     let mut catalogue = Catalogue::scan(&runtime, plugin_dirs(&parsed, instead));
+    let native = NativeRuntime::new();
+    catalogue.load_native(&native, &parsed.daemon().native_plugins);
     catalogue.load_files(&runtime, &parsed.plugin_refs());
 
     let mut rows =
@@ -65,9 +68,13 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result
 /// # Errors
 /// [`exit::CONFIG`] when the file is no usable plugin.
 pub(crate) fn inspect(file: &Path) -> anyhow::Result<()> {
-    let plugin = runtime()?
-        .load(file)
-        .map_err(|error| Failed::new(exit::CONFIG, error.to_string()))?;
+    // A shared object's code runs as soon as it is loaded: only one that root alone can have written is.
+    let loaded = if file.extension().is_some_and(|it| it == "so") {
+        NativeRuntime::new().load(file)
+    } else {
+        runtime()?.load(file)
+    };
+    let plugin = loaded.map_err(|error| Failed::new(exit::CONFIG, error.to_string()))?;
     super::print(&describe(plugin.as_ref()))?;
     Ok(())
 }

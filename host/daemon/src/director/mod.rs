@@ -97,8 +97,8 @@ pub(crate) enum Effect {
     Quorum { service: String, reached: bool },
     /// Ask this instance about each new connection from now on; then [`Input::Picking`].
     Pick(Picking),
-    /// Do not any more.
-    StopPicking(ServiceKey),
+    /// Do not any more; `for_good`: its queue is not needed any longer.
+    StopPicking { service: ServiceKey, for_good: bool },
 }
 
 /// See the module's documentation.
@@ -186,7 +186,8 @@ impl Director {
                     let (plugin, settings) = (new.plugin, new.settings);
                     let seat =
                         Seat::new(self.seats, plugin, settings, new.scheduler, spec.decision);
-                    self.effects.push(Effect::StopPicking(key));
+                    let for_good = spec.decision != Decision::PerConnection;
+                    self.effects.push(stop_picking(key, for_good));
                     let service = VirtualService {
                         quorum,
                         queue: self.queues.of(&spec),
@@ -212,7 +213,8 @@ impl Director {
                     };
                     if spec.decision != service.seat.decision() || spec.snat != service.spec.snat {
                         service.picking = false;
-                        self.effects.push(Effect::StopPicking(key));
+                        let for_good = spec.decision != Decision::PerConnection;
+                        self.effects.push(stop_picking(key, for_good));
                     }
                     service.seat.decide(spec.decision);
                     service.queue = self.queues.of(&spec);
@@ -230,7 +232,7 @@ impl Director {
             }
             self.unanswered.remove(&key);
             self.queues.release(&key);
-            self.effects.push(Effect::StopPicking(key));
+            self.effects.push(stop_picking(key, true));
             self.sync.want(key, None);
         }
         self.pace = counting::pace(self.services.len());
@@ -470,7 +472,7 @@ impl Director {
         );
         service.problem = Some(problem);
         if std::mem::take(&mut service.picking) {
-            self.effects.push(Effect::StopPicking(key));
+            self.effects.push(stop_picking(key, false));
         }
         let wanted = service.wanted();
         self.sync.want(key, Some(wanted));
@@ -573,6 +575,10 @@ impl Director {
             .map_or("", |service| service.spec.name.as_str());
         warn!(service = name, listen = %key, "the kernel's rules were touched by someone else: it {damage}; repairing");
     }
+}
+
+fn stop_picking(service: ServiceKey, for_good: bool) -> Effect {
+    Effect::StopPicking { service, for_good }
 }
 
 #[cfg(test)]

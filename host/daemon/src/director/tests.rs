@@ -231,7 +231,7 @@ impl World {
                             outcome: Ok(()),
                         }
                     }
-                    Effect::StopPicking(service) => {
+                    Effect::StopPicking { service, .. } => {
                         self.picking.remove(&service);
                         continue;
                     }

@@ -7,7 +7,7 @@ use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{BackendId, ServiceState, Spread};
 use ipnet::IpNet;
 
-use super::element::Element;
+use super::element::{Chain, Element, Part};
 use super::layout::{Chains, Held, Layout, backend, hairpin_elements, mark};
 use super::read::Found;
 use super::rule::{Choice, Family, Rule};
@@ -27,7 +27,7 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
     for (chain, key) in &contents.services {
         let rules = found
             .chains
-            .get(chain)
+            .get(&Chain::choice(*chain))
             .map(Vec::as_slice)
             .unwrap_or_default();
         let [raw] = rules else {
@@ -87,9 +87,15 @@ impl Contents {
         for element in elements {
             match element {
                 Element::Service { key, chain } => {
-                    if contents.services.insert(*chain, *key).is_some() {
+                    if chain.part != Part::Choice {
+                        return Err(format!("{key} has a chain of another kind"));
+                    }
+                    if contents.services.insert(chain.number, *key).is_some() {
                         return Err(format!("{key} has another service's chain"));
                     }
+                }
+                Element::Ask { key, .. } => {
+                    return Err(format!("{key} asks a queue"));
                 }
                 Element::Slot { slot, mark } => {
                     contents.slots.insert(*slot, *mark);

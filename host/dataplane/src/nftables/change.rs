@@ -11,7 +11,7 @@ use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::{BackendId, ServiceState, Spread};
 use ipnet::IpNet;
 
-use super::element::Element;
+use super::element::{Chain, Element};
 use super::layout::{Held, Layout, backend, hairpin_elements};
 use super::rule::{Family, Rule};
 use super::slots::Range;
@@ -212,7 +212,10 @@ impl Plan {
     fn service(&mut self, key: ServiceKey, old: Option<&Held>, new: Option<&Held>) {
         let subject = Subject::Service(key);
         let family = Family::of(key.addr);
-        let element = |chain| Element::Service { key, chain };
+        let element = |number| Element::Service {
+            key,
+            chain: Chain::choice(number),
+        };
         match (old, new) {
             (None, None) => {}
             (None, Some(new)) => {

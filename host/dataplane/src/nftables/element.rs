@@ -1,5 +1,6 @@
 //! The elements of our maps and sets: as text for `nft`, as netlink attributes, and back.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use evenkeel_core::model::{Protocol, ServiceKey};
@@ -29,10 +30,12 @@ pub(super) enum Set {
     Hair6,
     Inner4,
     Inner6,
+    Ask4,
+    Ask6,
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Svc4,
         Self::Svc6,
         Self::Slots,
@@ -42,6 +45,8 @@ impl Set {
         Self::Hair6,
         Self::Inner4,
         Self::Inner6,
+        Self::Ask4,
+        Self::Ask6,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -55,6 +60,8 @@ impl Set {
             Self::Hair6 => "hair6",
             Self::Inner4 => "inner4",
             Self::Inner6 => "inner6",
+            Self::Ask4 => "ask4",
+            Self::Ask6 => "ask6",
         }
     }
 }
@@ -63,7 +70,9 @@ impl Set {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Element {
     /// Where a service's connections go.
-    Service { key: ServiceKey, chain: u32 },
+    Service { key: ServiceKey, chain: Chain },
+    /// Where the connections go about which the daemon is asked.
+    Ask { key: ServiceKey, chain: Chain },
     /// A slot's backend, by its mark.
     Slot { slot: u32, mark: u32 },
     /// A backend's address, by its mark; whose it is, and how many connections it starts with (or has had).
@@ -84,6 +93,7 @@ impl Element {
         let pick = |addr: IpAddr, four, six| if addr.is_ipv4() { four } else { six };
         match self {
             Self::Service { key, .. } => pick(key.addr, Set::Svc4, Set::Svc6),
+            Self::Ask { key, .. } => pick(key.addr, Set::Ask4, Set::Ask6),
             Self::Slot { .. } => Set::Slots,
             Self::Backend { to, .. } => pick(to.ip(), Set::Be4, Set::Be6),
             Self::Hairpin(net) => pick(net.addr(), Set::Hair4, Set::Hair6),
@@ -94,13 +104,13 @@ impl Element {
     /// As `nft` reads it.
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Service { key, chain } => {
+            Self::Service { key, chain } | Self::Ask { key, chain } => {
                 let ServiceKey {
                     addr,
                     port,
                     protocol,
                 } = key;
-                format!("{addr} . {protocol} . {port} : jump {}", chain_name(*chain))
+                format!("{addr} . {protocol} . {port} : jump {chain}")
             }
             Self::Slot { slot, mark } => format!("{slot:#x} : {mark:#x}"),
             Self::Backend {
@@ -110,7 +120,7 @@ impl Element {
                 count,
             } => format!(
                 "{mark:#x} counter packets {count} bytes 0 comment \"{}\" : {} . {}",
-                chain_name(*chain),
+                Chain::choice(*chain),
                 to.ip(),
                 to.port()
             ),
@@ -141,11 +151,11 @@ impl Element {
             return element.end_nested();
         }
         match self {
-            Self::Service { chain, .. } => element
+            Self::Service { chain, .. } | Self::Ask { chain, .. } => element
                 .nested_data()
                 .nested_verdict()
                 .push_code(JUMP)
-                .push_chain_bytes(chain_name(*chain).as_bytes())
+                .push_chain_bytes(chain.to_string().as_bytes())
                 .end_nested()
                 .end_nested()
                 .end_nested(),
@@ -168,7 +178,7 @@ impl Element {
                         .end_nested()
                         .end_nested();
                 }
-                let comment = comment_userdata(COMMENT, &chain_name(*chain));
+                let comment = comment_userdata(COMMENT, &Chain::choice(*chain).to_string());
                 element.push_userdata(&comment).end_nested()
             }
             Self::Hairpin(_) | Self::Inner(_) => element.end_nested(),
@@ -177,7 +187,7 @@ impl Element {
 
     fn key(&self) -> Vec<u8> {
         match self {
-            Self::Service { key, .. } => concat(&[
+            Self::Service { key, .. } | Self::Ask { key, .. } => concat(&[
                 &octets(key.addr),
                 &[key.protocol.number()],
                 &key.port.to_be_bytes(),
@@ -201,8 +211,8 @@ impl Element {
             return None;
         }
         match set {
-            Set::Svc4 | Set::Svc6 => {
-                let (addr, rest) = address(key, set == Set::Svc4)?;
+            Set::Svc4 | Set::Svc6 | Set::Ask4 | Set::Ask6 => {
+                let (addr, rest) = address(key, matches!(set, Set::Svc4 | Set::Ask4))?;
                 let [protocol, 0, 0, 0, high, low, 0, 0] = *rest else {
                     return None;
                 };
@@ -213,16 +223,19 @@ impl Element {
                 if find_attr(verdict, 1)? != JUMP.to_be_bytes() {
                     return None;
                 }
-                let chain = chain_number(super::wire::text(find_attr(verdict, 2)?)?)?;
+                let chain = Chain::named(super::wire::text(find_attr(verdict, 2)?)?)?;
                 let port = u16::from_be_bytes([high, low]);
-                Some(Self::Service {
-                    key: ServiceKey {
-                        addr,
-                        port,
-                        protocol,
-                    },
-                    chain,
-                })
+                let key = ServiceKey {
+                    addr,
+                    port,
+                    protocol,
+                };
+                let asks = matches!(set, Set::Ask4 | Set::Ask6);
+                match chain.part {
+                    Part::Queue if asks => Some(Self::Ask { key, chain }),
+                    Part::Choice | Part::Entry if !asks => Some(Self::Service { key, chain }),
+                    _ => None,
+                }
             }
             Set::Slots => Some(Self::Slot {
                 slot: mark(key)?,
@@ -258,21 +271,62 @@ impl Element {
     }
 }
 
-/// Name of a service's chain.
-pub(super) fn chain_name(chain: u32) -> String {
-    format!("s{chain}")
+/// What a chain of a service does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Part {
+    /// Its one rule chooses a slot.
+    Choice,
+    /// What comes before and after that, if anything does: the client's last backend, what the daemon has decided.
+    Entry,
+    /// Asks the daemon.
+    Queue,
 }
 
-/// Number of a service's chain; `None` if it is not the name of one.
-pub(super) fn chain_number(name: &str) -> Option<u32> {
-    let number = name.strip_prefix('s')?.parse().ok()?;
-    (chain_name(number) == name).then_some(number)
+/// A chain of a service. All chains of a service have its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Chain {
+    pub(super) part: Part,
+    pub(super) number: u32,
+}
+
+impl Chain {
+    /// The chain that every service has.
+    pub(super) fn choice(number: u32) -> Self {
+        let part = Part::Choice;
+        Self { part, number }
+    }
+
+    /// The chain of this name; `None` if it is not the name of a service's.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let (letter, number) = name.split_at_checked(1)?;
+        let part = match letter {
+            "s" => Part::Choice,
+            "p" => Part::Entry,
+            "q" => Part::Queue,
+            _ => return None,
+        };
+        let number = number.parse().ok()?;
+        let chain = Self { part, number };
+        (chain.to_string() == name).then_some(chain)
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = match self.part {
+            Part::Choice => 's',
+            Part::Entry => 'p',
+            Part::Queue => 'q',
+        };
+        write!(f, "{letter}{}", self.number)
+    }
 }
 
 /// Chain number in the comment on a backend.
 fn owner(userdata: &[u8]) -> Option<u32> {
-    let chain = chain_number(super::wire::text(userdata.get(2..)?)?)?;
-    (comment_userdata(COMMENT, &chain_name(chain)) == userdata).then_some(chain)
+    let name = super::wire::text(userdata.get(2..)?)?;
+    let chain = Chain::named(name).filter(|chain| chain.part == Part::Choice)?;
+    (comment_userdata(COMMENT, name) == userdata).then_some(chain.number)
 }
 
 /// Packets in an element's counter (`NFTA_SET_ELEM_EXPR`), if it has one.
@@ -342,14 +396,23 @@ mod tests {
             protocol,
         };
         let to = |to: &str| to.parse().unwrap();
+        let chain = |part, number| Chain { part, number };
         vec![
             Element::Service {
                 key: key("192.0.2.1", Protocol::Tcp),
-                chain: 12,
+                chain: Chain::choice(12),
             },
             Element::Service {
                 key: key("2001:db8::1", Protocol::Udp),
-                chain: 0,
+                chain: chain(Part::Entry, 0),
+            },
+            Element::Ask {
+                key: key("192.0.2.1", Protocol::Tcp),
+                chain: chain(Part::Queue, 12),
+            },
+            Element::Ask {
+                key: key("2001:db8::1", Protocol::Udp),
+                chain: chain(Part::Queue, 0),
             },
             Element::Slot {
                 slot: 0x4000_0007,
@@ -408,9 +471,19 @@ mod tests {
 
     #[test]
     fn only_the_plain_name_of_a_number_is_a_service_chain() {
-        assert_eq!(chain_number("s12"), Some(12));
-        for name in ["slot", "s", "s012", "s+1", "t1", "s99999999999"] {
-            assert_eq!(chain_number(name), None, "{name}");
+        assert_eq!(Chain::named("s12"), Some(Chain::choice(12)));
+        assert_eq!(Chain::named("q12").unwrap().part, Part::Queue);
+        for name in [
+            "slot",
+            "s",
+            "s012",
+            "s+1",
+            "t1",
+            "s99999999999",
+            "picked",
+            "",
+        ] {
+            assert_eq!(Chain::named(name), None, "{name}");
         }
     }
 

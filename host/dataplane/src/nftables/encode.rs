@@ -5,7 +5,7 @@ use netlink_bindings::traits::Pusher as _;
 use netlink_bindings::utils;
 
 use super::change::{Op, Step, Subject};
-use super::element::{Element, chain_name};
+use super::element::{Chain, Element};
 use super::wire::{Head, SUBSYS_NFTABLES, UNSPEC, flags, kind, message};
 
 /// Elements in one message: an attribute's length has 16 bits, and an element is below 200 bytes.
@@ -189,14 +189,14 @@ pub(super) fn push_elements<'a>(
 fn name_chain(table: &str, chain: u32, buf: &mut Vec<u8>) {
     PushChainAttrs::new(buf.as_vec_mut())
         .push_table_bytes(table.as_bytes())
-        .push_name_bytes(chain_name(chain).as_bytes())
+        .push_name_bytes(Chain::choice(chain).to_string().as_bytes())
         .end_nested();
 }
 
 fn name_rule(table: &str, chain: u32, buf: &mut Vec<u8>) {
     PushRuleAttrs::new(buf.as_vec_mut())
         .push_table_bytes(table.as_bytes())
-        .push_chain_bytes(chain_name(chain).as_bytes())
+        .push_chain_bytes(Chain::choice(chain).to_string().as_bytes())
         .end_nested();
 }
 

@@ -20,10 +20,13 @@ use crate::Error;
 const REFERENCE: &str = "evenkeel_reference";
 
 /// Chains of the frame: name, whether it is hooked, number of rules.
-const SHAPE: [(&str, bool, usize); 7] = [
+const SHAPE: [(&str, bool, usize); 10] = [
     ("none", false, 2),
     ("be", false, 4),
     ("slot", false, 3),
+    ("picked", false, 4),
+    ("ask", false, 5),
+    ("local", false, 2),
     ("dispatch", false, 4),
     ("prerouting", true, 1),
     ("output", true, 1),

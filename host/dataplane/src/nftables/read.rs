@@ -9,27 +9,21 @@ use netlink_bindings::nftables::{
 };
 use netlink_bindings::utils::{IterableChunks, find_attr, parse_be_u32};
 
-use super::element::{Element, Set, chain_number};
+use super::element::{Chain, Element, Set};
 use super::encode::push_elements;
 use super::frame::Frame;
 use super::layout::backend;
+use super::rule::RawRule;
 use super::socket::{Netfilter, interrupted_error, io_error, undisturbed};
 use super::wire::{Head, Message, flags, kind, text};
 use crate::Error;
-
-/// One rule of a service's chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RawRule {
-    pub(super) expressions: Vec<u8>,
-    pub(super) userdata: Vec<u8>,
-}
 
 /// All that is in our table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub(super) frame: Frame,
     /// The services' chains, with their rules.
-    pub(super) chains: BTreeMap<u32, Vec<RawRule>>,
+    pub(super) chains: BTreeMap<Chain, Vec<RawRule>>,
     pub(super) elements: Vec<Element>,
     /// Something that no version of ours would have put there.
     pub(super) strange: Option<String>,
@@ -149,9 +143,9 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
             if attribute_text(attributes, 1) == Some(name)
                 && let Some(chain) = attribute_text(attributes, 3)
             {
-                match chain_number(chain).filter(|_| Frame::is_plain_chain(attributes)) {
-                    Some(number) => {
-                        found.chains.entry(number).or_default();
+                match Chain::named(chain).filter(|_| Frame::is_plain_chain(attributes)) {
+                    Some(chain) => {
+                        found.chains.entry(chain).or_default();
                     }
                     None => found.frame.add_chain(chain, attributes),
                 }
@@ -169,7 +163,7 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         if attribute_text(attributes, 1) == Some(name)
             && let Some(chain) = attribute_text(attributes, 2)
         {
-            match chain_number(chain).and_then(|number| found.chains.get_mut(&number)) {
+            match Chain::named(chain).and_then(|chain| found.chains.get_mut(&chain)) {
                 Some(rules) => rules.push(RawRule {
                     expressions: expressions.to_vec(),
                     userdata: find_attr(attributes, 7).unwrap_or_default().to_vec(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use evenkeel_core::state::BackendId;
 
-use super::element::{Element, Set, chain_name};
+use super::element::{Chain, Element, Set};
 use super::layout::{Layout, hairpin_elements};
 use super::rule::Family;
 
@@ -29,7 +29,7 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
         let _ = writeln!(text, "table inet {table} {{");
         for (key, held) in &layout.services {
             let rule = held.rule().text(Family::of(key.addr));
-            let _ = writeln!(text, "\tchain {} {{ {rule}; }}", chain_name(held.chain));
+            let _ = writeln!(text, "\tchain {} {{ {rule}; }}", Chain::choice(held.chain));
         }
         text.push_str("}\n");
     }
@@ -54,7 +54,7 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
         for (key, held) in of_family {
             elements.push(&Element::Service {
                 key: *key,
-                chain: held.chain,
+                chain: Chain::choice(held.chain),
             });
         }
     }

@@ -13,6 +13,15 @@ pub(super) const REFUSED: u32 = 0x2000_0000;
 /// Seed of all hashes: fixed, so that both directors of a pair choose the same server.
 const SEED: u32 = 0x4c42;
 
+/// A rule as the kernel keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RawRule {
+    /// `NFTA_RULE_EXPRESSIONS`, without the attribute's own header.
+    pub(super) expressions: Vec<u8>,
+    /// `NFTA_RULE_USERDATA`.
+    pub(super) userdata: Vec<u8>,
+}
+
 /// Which addresses a service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Family {
@@ -162,10 +171,11 @@ pub(super) fn comment_userdata(kind: u8, comment: &str) -> Vec<u8> {
 }
 
 /// A piece of the packet: register, `NFT_PAYLOAD_*_HEADER`, offset, length.
-type Load = (u32, u32, u32, u32);
+pub(super) type Load = (u32, u32, u32, u32);
 
-const NETWORK: u32 = 1;
-const TRANSPORT: u32 = 2;
+/// Number of the header of IP and of what it carries.
+pub(super) const NETWORK: u32 = 1;
+pub(super) const TRANSPORT: u32 = 2;
 
 fn source(family: Family) -> Vec<Load> {
     match family {
@@ -202,28 +212,8 @@ fn numgen(buf: &mut Vec<u8>, count: u32, kind: u32, base: u32) {
 }
 
 fn hash(buf: &mut Vec<u8>, family: Family, loads: &[Load], count: u32, base: u32) {
-    // In an inet table nft puts a check of the family before what it reads of the network header.
-    expression(buf, "meta", |buf| {
-        be32(buf, 2, 15);
-        be32(buf, 1, 1);
-    });
-    expression(buf, "cmp", |buf| {
-        be32(buf, 1, 1);
-        be32(buf, 2, 0);
-        let number = match family {
-            Family::V4 => 2,
-            Family::V6 => 10,
-        };
-        nest(buf, 3, |buf| bytes(buf, 1, &[number]));
-    });
-    for (register, header, offset, len) in loads {
-        expression(buf, "payload", |buf| {
-            be32(buf, 1, *register);
-            be32(buf, 2, *header);
-            be32(buf, 3, *offset);
-            be32(buf, 4, *len);
-        });
-    }
+    of_family(buf, family);
+    loads.iter().for_each(|load| payload(buf, *load));
     expression(buf, "hash", |buf| {
         be32(buf, 1, 2);
         be32(buf, 2, 1);
@@ -242,25 +232,52 @@ fn hash(buf: &mut Vec<u8>, family: Family, loads: &[Load], count: u32, base: u32
     });
 }
 
+/// In an inet table nft puts a check of the family before what it reads of the network header.
+pub(super) fn of_family(buf: &mut Vec<u8>, family: Family) {
+    expression(buf, "meta", |buf| {
+        be32(buf, 2, 15);
+        be32(buf, 1, 1);
+    });
+    expression(buf, "cmp", |buf| {
+        be32(buf, 1, 1);
+        be32(buf, 2, 0);
+        let number = match family {
+            Family::V4 => 2,
+            Family::V6 => 10,
+        };
+        nest(buf, 3, |buf| bytes(buf, 1, &[number]));
+    });
+}
+
+/// Loads a piece of the packet.
+pub(super) fn payload(buf: &mut Vec<u8>, (register, header, offset, len): Load) {
+    expression(buf, "payload", |buf| {
+        be32(buf, 1, register);
+        be32(buf, 2, header);
+        be32(buf, 3, offset);
+        be32(buf, 4, len);
+    });
+}
+
 /// `NFTA_LIST_ELEM` with `NFTA_EXPR_NAME` and `NFTA_EXPR_DATA`.
-fn expression(buf: &mut Vec<u8>, name: &str, data: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn expression(buf: &mut Vec<u8>, name: &str, data: impl FnOnce(&mut Vec<u8>)) {
     nest(buf, 1, |buf| {
         bytes(buf, 1, &[name.as_bytes(), &[0]].concat());
         nest(buf, 2, data);
     });
 }
 
-fn nest(buf: &mut Vec<u8>, kind: u16, inner: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn nest(buf: &mut Vec<u8>, kind: u16, inner: impl FnOnce(&mut Vec<u8>)) {
     let start = utils::write_header(buf, kind);
     inner(buf);
     utils::finalize_nested_header(buf, start);
 }
 
-fn be32(buf: &mut Vec<u8>, kind: u16, value: u32) {
+pub(super) fn be32(buf: &mut Vec<u8>, kind: u16, value: u32) {
     bytes(buf, kind, &value.to_be_bytes());
 }
 
-fn bytes(buf: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub(super) fn bytes(buf: &mut Vec<u8>, kind: u16, value: &[u8]) {
     utils::push_header(buf, kind, u16::try_from(value.len()).unwrap_or(u16::MAX));
     buf.extend_from_slice(value);
     utils::align(buf);

@@ -34,7 +34,7 @@ impl Kernel {
                     assert_eq!(self.backends.insert(*mark, *element), None);
                 }
                 Op::Add(Element::Service { key, chain }) => {
-                    assert_eq!(self.services.insert(*key, *chain), None);
+                    assert_eq!(self.services.insert(*key, chain.number), None);
                 }
                 Op::Delete(Element::Slot { slot, mark }) => {
                     assert_eq!(self.slots.remove(slot), Some(*mark));
@@ -43,7 +43,7 @@ impl Kernel {
                     assert!(self.backends.remove(mark).is_some());
                 }
                 Op::Delete(Element::Service { key, chain }) => {
-                    assert_eq!(self.services.remove(key), Some(*chain));
+                    assert_eq!(self.services.remove(key), Some(chain.number));
                 }
                 Op::Add(_) | Op::Delete(_) => {}
             }

@@ -86,6 +86,18 @@ fn service_is_sound(key: &ServiceKey, service: &ServiceState) -> Result<(), Erro
             ));
         }
     }
+    if let Some(persistence) = service.persistence {
+        let bits = if key.addr.is_ipv4() { 32 } else { 128 };
+        if persistence.timeout.is_zero() || persistence.timeout.subsec_nanos() != 0 {
+            return invalid("persistence is not of whole seconds".to_owned());
+        }
+        if persistence.prefix == 0 || persistence.prefix > bits {
+            return invalid(format!(
+                "persistence by {} bits of {bits}",
+                persistence.prefix
+            ));
+        }
+    }
     let Spread::Slots { slots, .. } = &service.spread else {
         return Ok(());
     };

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use evenkeel_core::model::ServiceKey;
+use evenkeel_core::model::{Persistence, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
-use evenkeel_core::state::{BackendId, ServiceState, Spread};
+use evenkeel_core::state::{BackendId, Queue, ServiceState, Spread};
 use ipnet::IpNet;
 
 use super::element::{Chain, Element, Part};
+use super::entry::{Extras, Question};
 use super::layout::{Chains, Held, Layout, backend, hairpin_elements, mark};
 use super::read::Found;
-use super::rule::{Choice, Family, Rule};
+use super::rule::{Choice, Family, RawRule, Rule};
 use super::slots::Range;
 
 /// The layout of what was found, or why it is none that we could have made.
@@ -19,18 +20,18 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
         return Err(strange.clone());
     }
     let contents = Contents::sort(&found.elements)?;
-    if contents.services.len() != found.chains.len() {
+    if contents.chains() != found.chains.len() {
         return Err("services and chains do not match".to_owned());
+    }
+    if found.frame.is_hooked() == contents.asks.is_empty() {
+        return Err(
+            "the hooks are there without a service that asks, or it without them".to_owned(),
+        );
     }
     let mut bases: Vec<u32> = Vec::new();
     let mut services = BTreeMap::new();
     for (chain, key) in &contents.services {
-        let rules = found
-            .chains
-            .get(&Chain::choice(*chain))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let [raw] = rules else {
+        let [raw] = rules_of(found, Part::Choice, *chain) else {
             return Err(format!("the chain of {key} does not have one rule"));
         };
         let rule = Rule::parse(&raw.expressions, &raw.userdata, Family::of(key.addr))
@@ -38,19 +39,30 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
         if let Choice::Slot { base, .. } = rule.choice {
             bases.push(base);
         }
-        services.insert(*key, (*chain, rule));
+        let extras = contents.extras(found, *key, *chain)?;
+        services.insert(*key, (*chain, rule, extras));
+    }
+    if contents
+        .asks
+        .keys()
+        .any(|chain| !contents.services.contains_key(chain))
+    {
+        return Err("there is a question without a service".to_owned());
     }
     bases.sort_unstable();
     let mut layout = Layout {
         hairpin: contents.hairpin()?,
         chains: Chains::adopt(&contents.services.keys().copied().collect()),
+        asking: contents.asks.len(),
         ..Layout::default()
     };
     let mut used = 0;
-    for (key, (chain, rule)) in services {
-        let held = contents
+    for (key, (chain, rule, (persistence, ask))) in services {
+        let mut held = contents
             .held(chain, rule, &bases)
             .map_err(|why| format!("{key}: {why}"))?;
+        held.state.persistence = persistence;
+        held.state.ask = ask;
         if let Some(range) = held.range {
             used += range.slots().len();
             if !layout.slots.take(range) {
@@ -70,10 +82,22 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
     Ok(layout)
 }
 
+/// The rules of one of a service's chains.
+fn rules_of(found: &Found, part: Part, number: u32) -> &[RawRule] {
+    found
+        .chains
+        .get(&Chain { part, number })
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
 /// Elements by what they are.
 #[derive(Debug, Default)]
 struct Contents {
     services: BTreeMap<u32, ServiceKey>,
+    /// Numbers of the chains of services that have an entry's chain.
+    entries: BTreeSet<u32>,
+    asks: BTreeMap<u32, ServiceKey>,
     slots: HashMap<u32, u32>,
     /// Mark and address, by chain.
     backends: HashMap<u32, Vec<(u32, std::net::SocketAddr)>>,
@@ -87,15 +111,15 @@ impl Contents {
         for element in elements {
             match element {
                 Element::Service { key, chain } => {
-                    if chain.part != Part::Choice {
-                        return Err(format!("{key} has a chain of another kind"));
+                    if chain.part == Part::Entry {
+                        contents.entries.insert(chain.number);
                     }
                     if contents.services.insert(chain.number, *key).is_some() {
                         return Err(format!("{key} has another service's chain"));
                     }
                 }
-                Element::Ask { key, .. } => {
-                    return Err(format!("{key} asks a queue"));
+                Element::Ask { key, chain } => {
+                    contents.asks.insert(chain.number, *key);
                 }
                 Element::Slot { slot, mark } => {
                     contents.slots.insert(*slot, *mark);
@@ -114,6 +138,48 @@ impl Contents {
             }
         }
         Ok(contents)
+    }
+
+    /// How many chains these services have.
+    fn chains(&self) -> usize {
+        self.services.len() + self.entries.len() + self.asks.len()
+    }
+
+    /// A service's persistence and queue.
+    fn extras(
+        &self,
+        found: &Found,
+        key: ServiceKey,
+        chain: u32,
+    ) -> Result<(Option<Persistence>, Option<Queue>), String> {
+        let family = Family::of(key.addr);
+        let asks = self.asks.get(&chain);
+        if asks.is_some_and(|other| *other != key) {
+            return Err(format!("{key} asks by another service's chain"));
+        }
+        let extras = if self.entries.contains(&chain) {
+            let rules = rules_of(found, Part::Entry, chain);
+            Extras::parse(rules, family, chain)
+                .ok_or_else(|| format!("the rules around the choice of {key} were changed"))?
+        } else {
+            Extras {
+                persistence: None,
+                asks: false,
+            }
+        };
+        if extras.asks != asks.is_some() {
+            return Err(format!("the way of {key} to its queue was changed"));
+        }
+        let ask = match asks {
+            None => None,
+            Some(_) => {
+                let rules = rules_of(found, Part::Queue, chain);
+                let queue = Question::parse(rules, family, extras.persistence)
+                    .ok_or_else(|| format!("the rules by which {key} asks were changed"))?;
+                Some(queue)
+            }
+        };
+        Ok((extras.persistence, ask))
     }
 
     fn hairpin(&self) -> Result<BTreeSet<IpNet>, String> {

@@ -11,11 +11,13 @@ use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::{BackendId, ServiceState, Spread};
 use ipnet::IpNet;
 
-use super::element::{Chain, Element};
+use super::element::{Chain, Element, Part};
+use super::entry::{Extras, Question};
 use super::layout::{Held, Layout, backend, hairpin_elements};
-use super::rule::{Family, Rule};
+use super::rule::{Family, RawRule, Rule};
 use super::slots::Range;
 use crate::Error;
+use crate::ask::Form;
 use crate::check::Wanted;
 
 /// A range this many times as large as needed is given up for a smaller one.
@@ -26,6 +28,8 @@ const SPARE: u32 = 8;
 pub(super) enum Subject {
     Service(ServiceKey),
     Hairpin,
+    /// The hooks by which the daemon is asked.
+    Hooks,
 }
 
 impl fmt::Display for Subject {
@@ -33,6 +37,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Service(key) => write!(f, "the change of {key}"),
             Self::Hairpin => f.write_str("the change of the hairpin networks"),
+            Self::Hooks => f.write_str("the hooks by which the daemon is asked"),
         }
     }
 }
@@ -40,10 +45,20 @@ impl fmt::Display for Subject {
 /// One thing to do in a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Op {
-    AddChain(u32),
-    /// With its rule.
-    DeleteChain(u32),
-    /// The chain is to have this rule and no other.
+    /// Only to try something.
+    AddTable,
+    AddChain(Chain),
+    /// With its rules.
+    DeleteChain(Chain),
+    /// The chain is to have these rules and no others.
+    SetRules {
+        chain: Chain,
+        rules: Vec<RawRule>,
+    },
+    /// The base chains by which the daemon is asked.
+    AddHooks,
+    DeleteHooks,
+    /// The chain of a service's choice is to have this rule and no other.
     SetRule {
         chain: u32,
         family: Family,
@@ -68,6 +83,9 @@ pub(super) struct Plan {
     /// The batch that clears away what no packet can look for any more.
     pub(super) then: Vec<Step>,
     services: Vec<(ServiceKey, Option<Held>)>,
+    /// How many services ask afterwards.
+    asking: usize,
+    form: Option<Form>,
     hairpin: Option<BTreeSet<IpNet>>,
     taken: Vec<Range>,
     chains: Vec<u32>,
@@ -90,16 +108,21 @@ struct Moved {
 impl Plan {
     /// Plans changes, and reserves in the layout what they need: either [`Plan::commit`] or [`Plan::abandon`] has to follow.
     /// `count` is asked how many connections a backend has had that is to be put into the kernel, with the element that it has
-    /// there now (of another mark or address), if it has one.
+    /// there now (of another mark or address), if it has one. `form`: how services ask, if one of them is to.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are not enough slots; the layout is as before.
     pub(super) fn new(
         layout: &mut Layout,
         wanted: &Wanted<'_>,
+        form: Option<Form>,
         count: &mut Count<'_>,
     ) -> Result<Self, Error> {
-        let mut plan = Self::default();
+        let mut plan = Self {
+            asking: layout.asking,
+            form,
+            ..Self::default()
+        };
         let mut backends = Backends::new();
         for (key, service) in &wanted.services {
             let new = service.map(|service| plan.hold(layout, *key, service));
@@ -120,6 +143,7 @@ impl Plan {
             }
             plan.services.push((*key, new));
         }
+        plan.hooks(layout.asking);
         plan.backends(backends, count);
         if let Some(networks) = wanted.hairpin {
             plan.networks(&layout.hairpin, networks);
@@ -129,6 +153,7 @@ impl Plan {
 
     /// The kernel has taken the first batch.
     pub(super) fn commit(self, layout: &mut Layout) {
+        layout.asking = self.asking;
         for (key, new) in &self.services {
             let Some(old) = layout.services.remove(key) else {
                 continue;
@@ -212,10 +237,6 @@ impl Plan {
     fn service(&mut self, key: ServiceKey, old: Option<&Held>, new: Option<&Held>) {
         let subject = Subject::Service(key);
         let family = Family::of(key.addr);
-        let element = |number| Element::Service {
-            key,
-            chain: Chain::choice(number),
-        };
         match (old, new) {
             (None, None) => {}
             (None, Some(new)) => {
@@ -224,15 +245,15 @@ impl Plan {
                     family,
                     rule: new.rule(),
                 };
-                self.first(subject, [Op::AddChain(new.chain), set]);
+                self.first(subject, [Op::AddChain(Chain::choice(new.chain)), set]);
                 self.first(subject, new.slots().map(Op::Add));
-                self.first(subject, [Op::Add(element(new.chain))]);
+                self.entry(key, None, Some(new));
+                self.question(key, None, Some(new));
             }
             (Some(old), None) => {
-                self.first(
-                    subject,
-                    [Op::Delete(element(old.chain)), Op::DeleteChain(old.chain)],
-                );
+                self.question(key, Some(old), None);
+                self.entry(key, Some(old), None);
+                self.first(subject, [Op::DeleteChain(Chain::choice(old.chain))]);
                 self.first(subject, old.slots().map(Op::Delete));
             }
             (Some(old), Some(new)) => {
@@ -254,8 +275,84 @@ impl Plan {
                     };
                     self.first(subject, [set]);
                 }
+                self.entry(key, Some(old), Some(new));
+                self.question(key, Some(old), Some(new));
             }
         }
+    }
+
+    /// Where a service's connections go first, and the chain of what is done there but choosing a slot.
+    fn entry(&mut self, key: ServiceKey, old: Option<&Held>, new: Option<&Held>) {
+        let extras = |held: Option<&Held>| held.map(Held::extras).filter(|extras| extras.any());
+        let (before, after) = (extras(old), extras(new));
+        let Some(number) = new.or(old).map(|held| held.chain) else {
+            return;
+        };
+        let chain = Chain {
+            part: Part::Entry,
+            number,
+        };
+        let rules = |extras: Extras| Op::SetRules {
+            chain,
+            rules: extras.rules(Family::of(key.addr), number),
+        };
+        let element = |held: Option<&Held>| held.map(|held| held.service(key));
+        let mut ops = Vec::new();
+        match (before, after) {
+            (None, Some(after)) => ops.extend([Op::AddChain(chain), rules(after)]),
+            (Some(before), Some(after)) if before != after => ops.push(rules(after)),
+            _ => {}
+        }
+        if element(old) != element(new) {
+            ops.extend(element(old).map(Op::Delete));
+            ops.extend(element(new).map(Op::Add));
+        }
+        if before.is_some() && after.is_none() {
+            ops.push(Op::DeleteChain(chain));
+        }
+        self.first(Subject::Service(key), ops);
+    }
+
+    /// The chain that asks the daemon, and the way to it.
+    fn question(&mut self, key: ServiceKey, old: Option<&Held>, new: Option<&Held>) {
+        let (before, after) = (old.and_then(Held::question), new.and_then(Held::question));
+        let (Some(number), false) = (new.or(old).map(|held| held.chain), before == after) else {
+            return;
+        };
+        let chain = Chain {
+            part: Part::Queue,
+            number,
+        };
+        // Without a form nothing that asks gets here.
+        let form = self.form.unwrap_or(Form::Nft);
+        let rules = |question: Question| Op::SetRules {
+            chain,
+            rules: question.rules(Family::of(key.addr), form),
+        };
+        let element = Element::Ask { key, chain };
+        let ops = match (before, after) {
+            (None, None) => Vec::new(),
+            (None, Some(after)) => {
+                self.asking += 1;
+                vec![Op::AddChain(chain), rules(after), Op::Add(element)]
+            }
+            (Some(_), Some(after)) => vec![rules(after)],
+            (Some(_), None) => {
+                self.asking = self.asking.saturating_sub(1);
+                vec![Op::Delete(element), Op::DeleteChain(chain)]
+            }
+        };
+        self.first(Subject::Service(key), ops);
+    }
+
+    /// Every packet pays for the hooks by which the daemon is asked, so they are there only while some service asks.
+    fn hooks(&mut self, before: usize) {
+        let op = match (before > 0, self.asking > 0) {
+            (false, true) => Op::AddHooks,
+            (true, false) => Op::DeleteHooks,
+            _ => return,
+        };
+        self.first(Subject::Hooks, [op]);
     }
 
     fn backends(&mut self, backends: Backends, count: &mut Count<'_>) {

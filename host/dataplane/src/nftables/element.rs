@@ -34,6 +34,9 @@ pub(super) enum Set {
     Ask6,
 }
 
+/// What the packets put there: neither read nor written by us.
+pub(super) const DYNAMIC: [&str; 3] = ["aff4", "aff6", "alive"];
+
 impl Set {
     pub(super) const ALL: [Self; 11] = [
         Self::Svc4,

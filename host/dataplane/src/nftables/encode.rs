@@ -1,15 +1,27 @@
 //! Steps as one netlink batch: a transaction, all or nothing.
 
-use netlink_bindings::nftables::{PushChainAttrs, PushRuleAttrs, PushSetelemListAttrs};
+use std::borrow::Cow;
+
+use netlink_bindings::nftables::{
+    PushChainAttrs, PushRuleAttrs, PushSetelemListAttrs, PushTableAttrs,
+};
 use netlink_bindings::traits::Pusher as _;
 use netlink_bindings::utils;
 
 use super::change::{Op, Step, Subject};
 use super::element::{Chain, Element};
+use super::entry::jump;
+use super::rule::{RawRule, be32, bytes, nest};
 use super::wire::{Head, SUBSYS_NFTABLES, UNSPEC, flags, kind, message};
 
 /// Elements in one message: an attribute's length has 16 bits, and an element is below 200 bytes.
 const ELEMENTS: usize = 300;
+
+/// The base chains that there are while some service asks: name, `NF_INET_PRE_ROUTING` or `_LOCAL_OUT`, where they jump to.
+pub(super) const HOOKS: [(&str, u32, &str); 2] =
+    [("ask_prerouting", 0, "ask"), ("ask_output", 3, "local")];
+/// Just before destinations are translated.
+const PRIORITY: i32 = -101;
 
 /// An encoded batch.
 #[derive(Debug, Default)]
@@ -72,70 +84,133 @@ impl Batch {
     }
 
     fn step(&mut self, table: &str, step: &Step, run: &[Step], last: bool) {
-        let seq = self.next_seq();
-        self.subjects.push(step.subject);
-        let head = |kind, extra: u16, ack: bool| {
-            let ack = if ack { flags::ACK } else { 0 };
-            Head {
+        let messages = messages(&step.op);
+        let len = messages.len();
+        for (n, part) in messages.into_iter().enumerate() {
+            let seq = self.next_seq();
+            self.subjects.push(step.subject);
+            let ack = if last && n + 1 == len { flags::ACK } else { 0 };
+            let head = |kind, extra: u16| Head {
                 seq,
                 ..Head::new(kind, extra | ack)
-            }
-        };
-        let buf = &mut self.bytes;
-        match &step.op {
-            Op::AddChain(chain) => {
-                message(
-                    buf,
-                    head(kind::NEW_CHAIN, flags::CREATE | flags::EXCL, last),
-                    |buf| {
-                        name_chain(table, *chain, buf);
-                    },
-                );
-            }
-            Op::DeleteChain(chain) => {
-                message(buf, head(kind::DEL_CHAIN, 0, last), |buf| {
-                    name_chain(table, *chain, buf);
-                });
-            }
-            Op::SetRule {
-                chain,
-                family,
-                rule,
-            } => {
-                // Without a handle, all rules of the chain go: there is no need to know which was there.
-                message(buf, head(kind::DEL_RULE, 0, false), |buf| {
-                    name_rule(table, *chain, buf)
-                });
-                self.subjects.push(step.subject);
-                let seq = seq.wrapping_add(1);
-                let head = Head {
-                    seq,
-                    ..head(kind::NEW_RULE, flags::CREATE | flags::APPEND, last)
+            };
+            part.push(&mut self.bytes, table, run, head);
+        }
+    }
+}
+
+/// One message.
+#[derive(Debug, Clone)]
+enum Part<'a> {
+    NewTable,
+    /// With the hook and the priority of a base chain of filters.
+    NewChain(String, Option<(u32, i32)>),
+    DeleteChain(String),
+    /// Without a handle, all rules of the chain go: there is no need to know which were there.
+    DeleteRules(String),
+    NewRule(String, Cow<'a, RawRule>),
+    AddElements,
+    DeleteElements,
+}
+
+/// The messages of a step.
+fn messages(op: &Op) -> Vec<Part<'_>> {
+    match op {
+        Op::AddTable => vec![Part::NewTable],
+        Op::AddChain(chain) => vec![Part::NewChain(chain.to_string(), None)],
+        Op::DeleteChain(chain) => vec![Part::DeleteChain(chain.to_string())],
+        Op::SetRule {
+            chain,
+            family,
+            rule,
+        } => {
+            let name = Chain::choice(*chain).to_string();
+            let rule = Cow::Owned(rule.raw(*family));
+            vec![Part::DeleteRules(name.clone()), Part::NewRule(name, rule)]
+        }
+        Op::SetRules { chain, rules } => {
+            let name = chain.to_string();
+            let rules = rules
+                .iter()
+                .map(|rule| Part::NewRule(name.clone(), Cow::Borrowed(rule)));
+            [Part::DeleteRules(name.clone())]
+                .into_iter()
+                .chain(rules)
+                .collect()
+        }
+        Op::AddHooks => HOOKS
+            .iter()
+            .flat_map(|(name, hook, to)| {
+                let mut expressions = Vec::new();
+                jump(&mut expressions, to);
+                let rule = RawRule {
+                    expressions,
+                    userdata: Vec::new(),
                 };
+                [
+                    Part::NewChain((*name).to_owned(), Some((*hook, PRIORITY))),
+                    Part::NewRule((*name).to_owned(), Cow::Owned(rule)),
+                ]
+            })
+            .collect(),
+        Op::DeleteHooks => HOOKS
+            .iter()
+            .map(|(name, ..)| Part::DeleteChain((*name).to_owned()))
+            .collect(),
+        Op::Add(_) => vec![Part::AddElements],
+        Op::Delete(_) => vec![Part::DeleteElements],
+    }
+}
+
+impl Part<'_> {
+    fn push(&self, buf: &mut Vec<u8>, table: &str, run: &[Step], head: impl Fn(u16, u16) -> Head) {
+        let elements = || run.iter().filter_map(Step::element);
+        match self {
+            Self::NewTable => message(buf, head(kind::NEW_TABLE, flags::CREATE), |buf| {
+                PushTableAttrs::new(buf)
+                    .push_name_bytes(table.as_bytes())
+                    .end_nested();
+            }),
+            Self::NewChain(name, hook) => {
+                let head = head(kind::NEW_CHAIN, flags::CREATE | flags::EXCL);
                 message(buf, head, |buf| {
-                    name_rule(table, *chain, buf);
+                    name_chain(table, name, buf);
+                    if let Some((hook, priority)) = hook {
+                        nest(buf, 4, |buf| {
+                            be32(buf, 1, *hook);
+                            bytes(buf, 2, &priority.to_be_bytes());
+                        });
+                        bytes(buf, 7, b"filter\0");
+                    }
+                });
+            }
+            Self::DeleteChain(name) => message(buf, head(kind::DEL_CHAIN, 0), |buf| {
+                name_chain(table, name, buf);
+            }),
+            Self::DeleteRules(name) => message(buf, head(kind::DEL_RULE, 0), |buf| {
+                name_rule(table, name, buf);
+            }),
+            Self::NewRule(name, rule) => {
+                let head = head(kind::NEW_RULE, flags::CREATE | flags::APPEND);
+                message(buf, head, |buf| {
+                    name_rule(table, name, buf);
                     let start = utils::push_nested_header(buf, 4);
-                    buf.extend_from_slice(&rule.expressions(*family));
+                    buf.extend_from_slice(&rule.expressions);
                     utils::finalize_nested_header(buf, start);
-                    let mut attributes = PushRuleAttrs::new(&mut *buf);
-                    attributes = attributes.push_userdata(&rule.userdata());
-                    attributes.end_nested();
+                    if !rule.userdata.is_empty() {
+                        PushRuleAttrs::new(&mut *buf)
+                            .push_userdata(&rule.userdata)
+                            .end_nested();
+                    }
                 });
             }
-            Op::Add(_) => {
-                message(
-                    buf,
-                    head(kind::NEW_ELEMENT, flags::CREATE | flags::EXCL, last),
-                    |buf| {
-                        push_elements(table, buf, run.iter().filter_map(Step::element), true);
-                    },
-                );
+            Self::AddElements => {
+                let head = head(kind::NEW_ELEMENT, flags::CREATE | flags::EXCL);
+                message(buf, head, |buf| push_elements(table, buf, elements(), true));
             }
-            Op::Delete(_) => {
-                message(buf, head(kind::DEL_ELEMENT, 0, last), |buf| {
-                    push_elements(table, buf, run.iter().filter_map(Step::element), false);
-                });
-            }
+            Self::DeleteElements => message(buf, head(kind::DEL_ELEMENT, 0), |buf| {
+                push_elements(table, buf, elements(), false);
+            }),
         }
     }
 }
@@ -186,17 +261,17 @@ pub(super) fn push_elements<'a>(
     list.end_nested().end_nested();
 }
 
-fn name_chain(table: &str, chain: u32, buf: &mut Vec<u8>) {
+fn name_chain(table: &str, chain: &str, buf: &mut Vec<u8>) {
     PushChainAttrs::new(buf.as_vec_mut())
         .push_table_bytes(table.as_bytes())
-        .push_name_bytes(Chain::choice(chain).to_string().as_bytes())
+        .push_name_bytes(chain.as_bytes())
         .end_nested();
 }
 
-fn name_rule(table: &str, chain: u32, buf: &mut Vec<u8>) {
+fn name_rule(table: &str, chain: &str, buf: &mut Vec<u8>) {
     PushRuleAttrs::new(buf.as_vec_mut())
         .push_table_bytes(table.as_bytes())
-        .push_chain_bytes(Chain::choice(chain).to_string().as_bytes())
+        .push_chain_bytes(chain.as_bytes())
         .end_nested();
 }
 

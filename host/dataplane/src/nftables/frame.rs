@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 use netlink_bindings::utils::{IterableChunks, find_attr};
 use nix::sched::{CloneFlags, unshare};
 
+use super::change::{Op, Step, Subject};
+use super::element::DYNAMIC;
+use super::encode::HOOKS;
 use super::nft::{self, Ourselves};
 use super::read;
 use super::render;
@@ -98,6 +101,13 @@ impl Frame {
         pick(attributes, &[4, 5, 7, 10]).is_empty()
     }
 
+    /// Whether the hooks by which the daemon is asked are there, or one of them.
+    pub(super) fn is_hooked(&self) -> bool {
+        HOOKS
+            .iter()
+            .any(|(name, ..)| self.chains.contains_key(*name))
+    }
+
     /// How it differs from what it should be.
     fn difference(&self, wanted: &Self) -> Option<String> {
         if self.flags != wanted.flags {
@@ -115,16 +125,22 @@ impl Frame {
         if let Some(set) = sets {
             return Some(format!("set {} is missing", set.name()));
         }
+        if let Some(set) = DYNAMIC.iter().find(|set| !self.has_set(set)) {
+            return Some(format!("set {set} is missing"));
+        }
+        let hooks = HOOKS.iter().map(|(name, ..)| (*name, true, 1));
+        let hooks = hooks.filter(|_| self.is_hooked());
+        let expected: Vec<_> = SHAPE.into_iter().chain(hooks).collect();
         let shape = |name: &str, chain: &Chain| {
-            let expected = SHAPE.iter().find(|(n, ..)| *n == name);
-            expected.is_some_and(|(_, hooked, rules)| {
+            let one = expected.iter().find(|(n, ..)| *n == name);
+            one.is_some_and(|(_, hooked, rules)| {
                 *hooked != chain.attributes.is_empty() && *rules == chain.rules.len()
             })
         };
         let wrong = self.chains.iter().find(|(name, chain)| !shape(name, chain));
         match wrong {
             Some((name, _)) => Some(format!("chain {name} was changed")),
-            None if self.chains.len() < SHAPE.len() => Some("a chain is missing".to_owned()),
+            None if self.chains.len() < expected.len() => Some("a chain is missing".to_owned()),
             None => None,
         }
     }
@@ -157,8 +173,8 @@ fn pick(attributes: &[u8], types: &[u16]) -> Attributes {
 /// What a frame is compared with.
 #[derive(Debug, Clone)]
 pub(super) enum Reference {
-    /// The frame as this kernel and this `nft` make it.
-    Exact(Frame),
+    /// The frame as this kernel and this `nft` make it, without and with the hooks by which the daemon is asked.
+    Exact(Box<[Frame; 2]>),
     /// No namespace could be made for one: only names, hooks and numbers of rules are compared.
     Outline,
 }
@@ -181,7 +197,7 @@ impl Reference {
 
     fn make() -> Result<Self, Error> {
         Ok(match in_namespace(load_and_read)? {
-            Some(frame) => Self::Exact(frame),
+            Some(frames) => Self::Exact(Box::new(frames)),
             None => Self::Outline,
         })
     }
@@ -189,7 +205,10 @@ impl Reference {
     /// How a frame differs from what it should be.
     pub(super) fn difference(&self, frame: &Frame) -> Option<String> {
         match self {
-            Self::Exact(wanted) => frame.difference(wanted),
+            Self::Exact(wanted) => {
+                let [plain, hooked] = &**wanted;
+                frame.difference(if frame.is_hooked() { hooked } else { plain })
+            }
             Self::Outline => frame.misshape(),
         }
     }
@@ -217,18 +236,27 @@ pub(super) fn in_namespace<T: Send + 'static>(
     })
 }
 
-/// Loads the frame into this thread's namespace, and reads it.
-fn load_and_read() -> Result<Frame, Error> {
+/// Loads the frame into this thread's namespace, and reads it; again with the hooks by which the daemon is asked.
+fn load_and_read() -> Result<[Frame; 2], Error> {
     nft::run(
         &Ourselves::default(),
         &["-f", "-"],
         &render::frame(REFERENCE),
     )?;
     let mut socket = Netfilter::open()?;
-    let found = read::table(&mut socket, REFERENCE)?;
-    found.map(|found| found.frame).ok_or_else(|| {
-        io_error("read the reference frame")(io::Error::from_raw_os_error(libc::ENOENT))
-    })
+    let read = |socket: &mut Netfilter| {
+        let found = read::table(socket, REFERENCE)?;
+        found.map(|found| found.frame).ok_or_else(|| {
+            io_error("read the reference frame")(io::Error::from_raw_os_error(libc::ENOENT))
+        })
+    };
+    let plain = read(&mut socket)?;
+    let hooks = Step {
+        subject: Subject::Hooks,
+        op: Op::AddHooks,
+    };
+    socket.commit(REFERENCE, &[hooks])?;
+    Ok([plain, read(&mut socket)?])
 }
 
 #[cfg(test)]
@@ -255,21 +283,23 @@ mod tests {
     #[test]
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn a_frame_in_the_kernel_passes_both_comparisons_and_fails_both_without_a_rule() {
-        let Some(frame) = in_namespace(load_and_read).unwrap() else {
+        let Some(frames) = in_namespace(load_and_read).unwrap() else {
             eprintln!("SKIPPED: no network namespace can be made (run as root)");
             return;
         };
-        let exact = Reference::Exact(in_namespace(load_and_read).unwrap().unwrap());
-        assert_eq!(exact.difference(&frame), None);
-        assert_eq!(Reference::Outline.difference(&frame), None);
-        for (name, ..) in SHAPE {
-            let mut damaged = frame.clone();
-            damaged.chains.get_mut(name).unwrap().rules.pop();
-            assert!(exact.difference(&damaged).is_some(), "{name}");
-            assert!(Reference::Outline.difference(&damaged).is_some(), "{name}");
-            damaged.chains.remove(name);
-            assert!(exact.difference(&damaged).is_some(), "{name}");
-            assert!(Reference::Outline.difference(&damaged).is_some(), "{name}");
+        let exact = Reference::Exact(Box::new(in_namespace(load_and_read).unwrap().unwrap()));
+        for frame in frames {
+            assert_eq!(exact.difference(&frame), None);
+            assert_eq!(Reference::Outline.difference(&frame), None);
+            for name in frame.chains.keys() {
+                let mut damaged = frame.clone();
+                damaged.chains.get_mut(name).unwrap().rules.pop();
+                assert!(exact.difference(&damaged).is_some(), "{name}");
+                assert!(Reference::Outline.difference(&damaged).is_some(), "{name}");
+                damaged.chains.remove(name);
+                assert!(exact.difference(&damaged).is_some(), "{name}");
+                assert!(Reference::Outline.difference(&damaged).is_some(), "{name}");
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::{BackendId, ServiceState, Spread, State};
 use ipnet::IpNet;
 
-use super::element::Element;
+use super::element::{Chain, Element, Part};
+use super::entry::{Extras, Question};
 use super::rule::{Choice, Rule};
 use super::slots::{Range, Slots};
 
@@ -44,6 +45,34 @@ impl Held {
             choice,
             snat: self.state.snat,
         }
+    }
+
+    /// What is done besides choosing a slot.
+    pub(super) fn extras(&self) -> Extras {
+        Extras {
+            persistence: self.state.persistence,
+            asks: self.state.ask.is_some(),
+        }
+    }
+
+    /// How the daemon is asked.
+    pub(super) fn question(&self) -> Option<Question> {
+        self.state.ask.map(|queue| Question {
+            persistence: self.state.persistence,
+            queue,
+        })
+    }
+
+    /// The element by which connections get to the service.
+    pub(super) fn service(&self, key: ServiceKey) -> Element {
+        let part = if self.extras().any() {
+            Part::Entry
+        } else {
+            Part::Choice
+        };
+        let number = self.chain;
+        let chain = Chain { part, number };
+        Element::Service { key, chain }
     }
 
     /// The service's slots: all of its range, over and over as long as the range goes, so that a number from before a change
@@ -134,16 +163,20 @@ pub(super) struct Layout {
     pub(super) hairpin: BTreeSet<IpNet>,
     pub(super) slots: Slots,
     pub(super) chains: Chains,
+    /// How many services ask the daemon.
+    pub(super) asking: usize,
 }
 
 impl Layout {
-    /// Lays a state out in an empty table. `None` if there are not enough slots.
+    /// Lays a state out in an empty table, without persistence and without asking, which are for later. `None` if there are not enough slots.
     pub(super) fn of(state: State) -> Option<Self> {
         let mut layout = Self {
             hairpin: state.hairpin,
             ..Self::default()
         };
-        for (key, service) in state.services {
+        for (key, mut service) in state.services {
+            service.persistence = None;
+            service.ask = None;
             let range = match &service.spread {
                 Spread::Slots { slots, .. } => {
                     Some(layout.slots.allocate(u32::try_from(slots.len()).ok()?)?)

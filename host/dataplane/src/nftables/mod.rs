@@ -8,12 +8,14 @@
 //! - `frame` and `render`: the table as text. It is loaded by `nft` only as a whole: at first, and when it is damaged.
 //! - `layout`, `slots`, `change`: what the kernel holds and where; what to do to change it. Pure.
 //! - `rule`, `element`, `encode`, `wire`, `socket`: changes and reads over one netlink socket.
+//! - `entry`, `trial`: persistence, and asking the daemon; which of the ways to ask this kernel has.
 //! - `read`, `adopt`: what is in the kernel, taken over from an earlier process or refused as damaged.
 
 mod adopt;
 mod change;
 mod element;
 mod encode;
+mod entry;
 mod flows;
 mod frame;
 mod layout;
@@ -25,6 +27,7 @@ mod render;
 mod rule;
 mod slots;
 mod socket;
+mod trial;
 mod watch;
 mod wire;
 
@@ -33,6 +36,7 @@ use std::time::Duration;
 
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
+pub(crate) use self::trial::trial;
 pub use self::watch::{Noticed, Watch};
 
 use self::change::{Op, Plan};
@@ -42,6 +46,7 @@ use self::layout::Layout;
 use self::nft::Ourselves;
 use self::remembered::Remembered;
 use self::socket::{Netfilter, io_error};
+use crate::ask::{self, Form};
 use crate::check::Wanted;
 use crate::{DataPlane, Error, Probe};
 
@@ -170,8 +175,9 @@ impl Nftables {
             return Ok(());
         };
         let wanted = Wanted::new(changes, |id| layout.owners.get(&id).copied())?;
+        let form = form(changes)?;
         let (socket, table) = (&mut self.socket, self.table.as_str());
-        let plan = Plan::new(layout, &wanted, &mut |id, now| match now {
+        let plan = Plan::new(layout, &wanted, form, &mut |id, now| match now {
             Some(element) => read::count(socket, table, [*element])
                 .remove(&id)
                 .unwrap_or_default(),
@@ -207,8 +213,16 @@ impl Nftables {
         Ok(())
     }
 
-    /// Replaces the table by one that holds the state.
+    /// Replaces the table by one that holds the state. Persistence and questions follow in a batch of their own, since not all `nft`s can
+    /// say them: for an instant connections are spread by the slots alone.
     fn rebuild(&mut self, state: State) -> Result<(), Error> {
+        let later: Vec<Change> = state
+            .services
+            .iter()
+            .filter(|(_, service)| service.persistence.is_some() || service.ask.is_some())
+            .map(|(key, service)| Change::Put(*key, service.clone()))
+            .collect();
+        form(&later)?;
         let layout = Layout::of(state)
             .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
         let text = render::whole(&self.table, &layout, |id| self.counts.get(id));
@@ -220,7 +234,10 @@ impl Nftables {
             "table loaded"
         );
         self.kernel = Kernel::Holds(Box::new(layout));
-        Ok(())
+        if later.is_empty() {
+            return Ok(());
+        }
+        self.change(&later)
     }
 
     /// Makes changes to the table as it was last read.
@@ -262,6 +279,15 @@ impl Kernel {
             Self::Unknown | Self::Absent | Self::Damaged => State::default(),
         }
     }
+}
+
+/// How the daemon is asked, if a change wants that.
+fn form(changes: &[Change]) -> Result<Option<Form>, Error> {
+    let asks = |change: &Change| matches!(change, Change::Put(_, service) if service.ask.is_some());
+    if !changes.iter().any(asks) {
+        return Ok(None);
+    }
+    ask::support().map(Some).map_err(Error::Invalid)
 }
 
 /// The backend that a step puts into the kernel.

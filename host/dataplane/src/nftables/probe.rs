@@ -9,6 +9,7 @@ use super::flows;
 use super::frame::{Reference, in_namespace};
 use super::nft::{self, Ourselves};
 use super::socket::{Netfilter, io_error};
+use crate::ask::{self, Form};
 use crate::{Error, Probe, Problem};
 
 /// Where the kernel tells its version.
@@ -35,8 +36,17 @@ pub(super) fn probe() -> Probe {
         "nothing tried"
     };
     Probe {
-        summary: format!("nftables: {nft}, kernel {kernel}, {tried}"),
+        summary: format!("nftables: {nft}, kernel {kernel}, {tried}, {}", asking()),
         problems,
+    }
+}
+
+/// How the kernel can be told to ask about each connection.
+fn asking() -> String {
+    match ask::support() {
+        Ok(Form::Nft) => "asks by nf_tables' queue".to_owned(),
+        Ok(Form::Compat) => "asks by iptables' NFQUEUE".to_owned(),
+        Err(why) => format!("cannot ask about each connection ({why})"),
     }
 }
 

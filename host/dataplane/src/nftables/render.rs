@@ -52,10 +52,7 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
                 .for_each(|element| elements.push(&element));
         }
         for (key, held) in of_family {
-            elements.push(&Element::Service {
-                key: *key,
-                chain: Chain::choice(held.chain),
-            });
+            elements.push(&held.service(*key));
         }
     }
     for element in hairpin_elements(&layout.hairpin) {

@@ -125,6 +125,14 @@ impl Rule {
         buf
     }
 
+    /// As it is in the kernel.
+    pub(super) fn raw(self, family: Family) -> RawRule {
+        RawRule {
+            expressions: self.expressions(family),
+            userdata: self.userdata(),
+        }
+    }
+
     /// The rule with these expressions and user data, if it is one of ours.
     pub(super) fn parse(expressions: &[u8], userdata: &[u8], family: Family) -> Option<Self> {
         let snat = [true, false].into_iter().find(|snat| {

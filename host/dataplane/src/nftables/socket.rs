@@ -7,6 +7,7 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use super::change::{Step, Subject};
 use super::encode::Batch;
 use super::wire::{Head, Message, Messages, flags, kind, message, text};
 use crate::Error;
@@ -27,6 +28,27 @@ pub(super) struct Netfilter {
     port: u32,
     seq: u32,
     datagram: Vec<u8>,
+}
+
+/// Why a batch has not taken effect.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The socket failed.
+    Unsent(io::Error),
+    /// The kernel refused a step of this, if it named one.
+    Refused(Option<Subject>, io::Error),
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Unsent(source) => io_error("send a batch to nf_tables")(source),
+            Failed::Refused(subject, source) => {
+                let what = subject.map_or_else(|| "the batch".to_owned(), |s| s.to_string());
+                Self::Refused { what, source }
+            }
+        }
+    }
 }
 
 impl Netfilter {
@@ -62,26 +84,23 @@ impl Netfilter {
     }
 
     /// Sends a batch and waits for its acknowledgement.
-    pub(super) fn commit(
-        &mut self,
-        table: &str,
-        steps: &[super::change::Step],
-    ) -> Result<(), Error> {
+    pub(super) fn commit(&mut self, table: &str, steps: &[Step]) -> Result<(), Error> {
+        self.try_commit(table, steps).map_err(Error::from)
+    }
+
+    /// The same; tells what a step that was refused is a part of.
+    pub(super) fn try_commit(&mut self, table: &str, steps: &[Step]) -> Result<(), Failed> {
         let batch = Batch::new(table, self.seq.wrapping_add(1), steps);
         self.seq = batch.last_seq().wrapping_add(1);
-        let what = "send a batch to nf_tables";
-        self.socket.send(&batch.bytes, 0).map_err(io_error(what))?;
+        self.socket.send(&batch.bytes, 0).map_err(Failed::Unsent)?;
         let mut refused = None;
         loop {
-            self.receive().map_err(io_error(what))?;
+            self.receive().map_err(Failed::Unsent)?;
             for answer in Messages::new(&self.datagram).filter(|m| m.kind == kind::ERROR) {
                 let last = answer.seq == batch.last_seq();
                 match outcome(&answer) {
                     Err(source) if refused.is_none() => {
-                        let what = batch
-                            .subject(answer.seq)
-                            .map_or_else(|| "the batch".to_owned(), |subject| subject.to_string());
-                        refused = Some(Error::Refused { what, source });
+                        refused = Some(Failed::Refused(batch.subject(answer.seq), source));
                     }
                     Ok(()) if last && refused.is_none() => return Ok(()),
                     Ok(()) | Err(_) => {}

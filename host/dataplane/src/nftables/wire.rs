@@ -23,6 +23,7 @@ pub(super) mod kind {
     pub(in super::super) const DONE: u16 = 3;
     pub(in super::super) const BATCH_BEGIN: u16 = 16;
     pub(in super::super) const BATCH_END: u16 = 17;
+    pub(in super::super) const NEW_TABLE: u16 = 0x0a00;
     pub(in super::super) const GET_TABLE: u16 = 0x0a01;
     pub(in super::super) const NEW_CHAIN: u16 = 0x0a03;
     pub(in super::super) const GET_CHAIN: u16 = 0x0a04;

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
-use evenkeel_core::model::Protocol;
-use evenkeel_core::state::{Change, Selector, State};
+use evenkeel_core::model::{Persistence, Protocol};
+use evenkeel_core::state::{Change, Queue, Selector};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
@@ -13,8 +13,12 @@ use super::*;
 struct Kernel {
     slots: HashMap<u32, u32>,
     backends: HashMap<u32, Element>,
-    services: HashMap<ServiceKey, u32>,
+    services: HashMap<ServiceKey, Chain>,
     rules: HashMap<u32, Rule>,
+    /// Chains of other kinds.
+    others: HashMap<Chain, Vec<RawRule>>,
+    asks: HashMap<ServiceKey, Chain>,
+    hooked: bool,
 }
 
 impl Kernel {
@@ -22,8 +26,33 @@ impl Kernel {
     fn carry_out(&mut self, steps: &[Step]) {
         for Step { op, .. } in steps {
             match op {
-                Op::AddChain(_) => {}
-                Op::DeleteChain(chain) => assert!(self.rules.remove(chain).is_some()),
+                Op::AddTable => unreachable!(),
+                Op::AddChain(chain) => {
+                    if chain.part != Part::Choice {
+                        assert_eq!(self.others.insert(*chain, Vec::new()), None);
+                    }
+                }
+                Op::DeleteChain(chain) if chain.part == Part::Choice => {
+                    assert!(self.rules.remove(&chain.number).is_some());
+                }
+                Op::DeleteChain(chain) => assert!(self.others.remove(chain).is_some()),
+                Op::SetRules { chain, rules } => {
+                    assert!(self.others.insert(*chain, rules.clone()).is_some());
+                }
+                Op::AddHooks => {
+                    assert!(!self.hooked);
+                    self.hooked = true;
+                }
+                Op::DeleteHooks => {
+                    assert!(self.hooked);
+                    self.hooked = false;
+                }
+                Op::Add(Element::Ask { key, chain }) => {
+                    assert_eq!(self.asks.insert(*key, *chain), None);
+                }
+                Op::Delete(Element::Ask { key, chain }) => {
+                    assert_eq!(self.asks.remove(key), Some(*chain));
+                }
                 Op::SetRule { chain, rule, .. } => {
                     self.rules.insert(*chain, *rule);
                 }
@@ -34,7 +63,7 @@ impl Kernel {
                     assert_eq!(self.backends.insert(*mark, *element), None);
                 }
                 Op::Add(Element::Service { key, chain }) => {
-                    assert_eq!(self.services.insert(*key, chain.number), None);
+                    assert_eq!(self.services.insert(*key, *chain), None);
                 }
                 Op::Delete(Element::Slot { slot, mark }) => {
                     assert_eq!(self.slots.remove(slot), Some(*mark));
@@ -43,7 +72,7 @@ impl Kernel {
                     assert!(self.backends.remove(mark).is_some());
                 }
                 Op::Delete(Element::Service { key, chain }) => {
-                    assert_eq!(self.services.remove(key), Some(chain.number));
+                    assert_eq!(self.services.remove(key), Some(*chain));
                 }
                 Op::Add(_) | Op::Delete(_) => {}
             }
@@ -54,7 +83,25 @@ impl Kernel {
     fn of(layout: &Layout) -> Self {
         let mut kernel = Self::default();
         for (key, held) in &layout.services {
-            kernel.services.insert(*key, held.chain);
+            let Element::Service { chain, .. } = held.service(*key) else {
+                unreachable!()
+            };
+            let family = Family::of(key.addr);
+            let number = held.chain;
+            kernel.services.insert(*key, chain);
+            if chain.part == Part::Entry {
+                let rules = held.extras().rules(family, number);
+                kernel.others.insert(chain, rules);
+            }
+            if let Some(question) = held.question() {
+                let part = Part::Queue;
+                let chain = Chain { part, number };
+                kernel
+                    .others
+                    .insert(chain, question.rules(family, Form::Compat));
+                kernel.asks.insert(*key, chain);
+                kernel.hooked = true;
+            }
             kernel.rules.insert(held.chain, held.rule());
             kernel.carry_out(&steps(held.slots().map(Op::Add)));
             kernel.carry_out(&steps(held.backends(|_| 0).map(Op::Add)));
@@ -67,7 +114,7 @@ impl Kernel {
         let rule = self
             .services
             .get(key)
-            .and_then(|chain| self.rules.get(chain));
+            .and_then(|chain| self.rules.get(&chain.number));
         match rule.map(|rule| rule.choice) {
             Some(Choice::Slot { base, count, .. }) => base..base + count,
             Some(Choice::Refuse) | None => 0..0,
@@ -92,17 +139,15 @@ fn key(port: u16) -> ServiceKey {
 }
 
 fn layout_of(key: ServiceKey, service: &ServiceState) -> Layout {
-    let services = [(key, service.clone())].into();
-    Layout::of(State {
-        services,
-        ..State::default()
-    })
-    .unwrap()
+    let mut layout = Layout::default();
+    let plan = plan(&mut layout, &[Change::Put(key, service.clone())]);
+    plan.commit(&mut layout);
+    layout
 }
 
 fn plan(layout: &mut Layout, changes: &[Change]) -> Plan {
     let wanted = Wanted::new(changes, |id| layout.owners.get(&id).copied()).unwrap();
-    Plan::new(layout, &wanted, &mut |_, _| 0).unwrap()
+    Plan::new(layout, &wanted, Some(Form::Compat), &mut |_, _| 0).unwrap()
 }
 
 /// A service whose backends are numbered from `first` on.
@@ -110,7 +155,11 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
     let servers = prop::sample::subsequence((first..first + 5).collect::<Vec<_>>(), 0..=5);
     let picks = prop::collection::vec(any::<prop::sample::Index>(), 0..70);
     let selector = prop::sample::select(vec![Selector::Sequence, Selector::HashSource]);
-    (any::<bool>(), selector, servers, picks).prop_map(|(snat, selector, servers, picks)| {
+    let persistence = prop::sample::select(vec![None, Some((60, 24)), Some((60, 32))]);
+    let ask = prop::option::of(prop::sample::select(vec![Queue(1), Queue(2)]));
+    let extras = (any::<bool>(), persistence, ask);
+    (extras, selector, servers, picks).prop_map(|(extras, selector, servers, picks)| {
+        let (snat, persistence, ask) = extras;
         let ids: Vec<_> = servers
             .iter()
             .map(|n| BackendId::new(*n).unwrap())
@@ -131,8 +180,11 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
             snat,
             backends,
             spread,
-            persistence: None,
-            ask: None,
+            persistence: persistence.map(|(secs, prefix)| Persistence {
+                timeout: std::time::Duration::from_secs(secs),
+                prefix,
+            }),
+            ask,
         }
     })
 }

@@ -4,7 +4,8 @@ use evenkeel_core::model::Sandbox;
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::{plugin_file, runtime};
+use crate::native::NativeRuntime;
+use crate::testing::{native_file, plugin_file, runtime};
 
 fn by_name(name: &str) -> PluginRef {
     PluginRef::Name(name.to_owned())
@@ -158,4 +159,76 @@ fn a_new_scan_keeps_what_has_not_changed_and_loads_what_has() {
     assert!(after.get(&by_name("wrr")).is_some());
     // The old catalogue is what it was: a configuration in use goes on with it.
     assert!(before.get(&by_name("tcp")).is_some());
+}
+
+/// A catalogue of that directory with these native plugins, and a file that is named.
+fn with_native(directory: &TempDir, native: &[PathBuf], file: Option<&Path>) -> Catalogue {
+    let wasm = runtime(Sandbox::default());
+    let mut catalogue = Catalogue::scan(&wasm, &[path(directory)]);
+    catalogue.load_native(&NativeRuntime::trusting_everyone(), native);
+    let named = file.map(|file| PluginRef::File(file.to_owned()));
+    catalogue.load_files(&wasm, named.iter());
+    catalogue
+}
+
+#[test]
+fn a_native_plugin_is_found_by_name_and_by_file() {
+    let (directory, file) = (directory(&[("a.wasm", "rr")]), native_file("lc"));
+    let catalogue = with_native(&directory, std::slice::from_ref(&file), Some(&file));
+    for name in [by_name("lc"), PluginRef::File(file.clone())] {
+        assert!(matches!(catalogue.find(&name), Found::One { .. }));
+        assert_eq!(catalogue.get(&name).unwrap().file(), file);
+    }
+    assert!(catalogue.get(&by_name("rr")).is_some());
+    assert_eq!(catalogue.entries().count(), 2);
+}
+
+#[test]
+fn a_name_that_a_native_plugin_has_too_is_ambiguous_and_each_is_found_by_its_file() {
+    let (directory, native) = (directory(&[("a.wasm", "rr")]), native_file("rr"));
+    let wasm = directory.path().join("a.wasm");
+    let catalogue = with_native(&directory, std::slice::from_ref(&native), Some(&wasm));
+    let files = [&wasm, &native].map(|file| file.display().to_string());
+    assert_eq!(
+        catalogue.find(&by_name("rr")),
+        Found::Ambiguous {
+            files: files.to_vec()
+        }
+    );
+    assert!(catalogue.get(&by_name("rr")).is_none());
+    for file in [wasm, native] {
+        let found = catalogue.get(&PluginRef::File(file.clone())).unwrap();
+        assert_eq!(found.file(), file);
+    }
+}
+
+#[test]
+fn a_shared_object_in_a_plugin_directory_is_not_loaded() {
+    let directory = directory(&[("a.wasm", "tcp")]);
+    fs::copy(native_file("rr"), directory.path().join("rr.so")).unwrap();
+    let catalogue = with_native(&directory, &[], None);
+    assert_eq!(catalogue.entries().count(), 1);
+    assert!(matches!(
+        catalogue.find(&by_name("rr")),
+        Found::Missing { .. }
+    ));
+}
+
+#[test]
+fn a_broken_native_plugin_stops_no_other_and_one_that_is_no_longer_listed_is_forgotten() {
+    let directory = directory(&[("a.wasm", "tcp")]);
+    let broken = directory.path().join("mine.so");
+    fs::write(&broken, "no shared object").unwrap();
+    let listed = [broken.clone(), native_file("rr")];
+    let mut catalogue = with_native(&directory, &listed, None);
+    assert!(catalogue.get(&by_name("rr")).is_some());
+    for name in [by_name("mine"), PluginRef::File(broken)] {
+        let Found::Broken { reason } = catalogue.find(&name) else {
+            panic!("not broken")
+        };
+        assert!(reason.contains("is no shared object"), "{reason}");
+    }
+    catalogue.load_native(&NativeRuntime::trusting_everyone(), &[]);
+    assert!(catalogue.get(&by_name("rr")).is_none());
+    assert!(catalogue.get(&by_name("tcp")).is_some());
 }

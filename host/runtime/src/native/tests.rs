@@ -91,3 +91,92 @@ fn a_file_that_others_could_have_written_is_not_loaded() {
     };
     assert!(error.reason.contains("to mend it:"), "{error}");
 }
+
+/// A directory that root alone can write to, as are all above it; `None`, and a word about it, where tests do not run as root.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn roots_directory() -> Option<tempfile::TempDir> {
+    let own = tempfile::tempdir().unwrap();
+    if std::os::unix::fs::MetadataExt::uid(&own.path().metadata().unwrap()) != 0 {
+        eprintln!("SKIPPED: only root can make a file that belongs to root");
+        return None;
+    }
+    Some(tempfile::tempdir_in("/run").unwrap())
+}
+
+#[test]
+fn a_file_that_root_alone_can_write_is_loaded_until_its_group_can() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(directory) = roots_directory() else {
+        return;
+    };
+    let file = directory.path().join("p.so");
+    std::fs::copy(native_file("rr"), &file).unwrap();
+    let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
+    mode(0o644).unwrap();
+    let plugin = NativeRuntime::new().load(&file).unwrap();
+    let mut rr = plugin.scheduler("web", &[]).unwrap();
+    rr.set_backends(&backends(&[1])).unwrap();
+    assert!(rr.make_plan().is_ok());
+    mode(0o664).unwrap();
+    let error = NativeRuntime::new().load(&file).err().unwrap();
+    assert!(error.reason.contains("can be written by its group"));
+}
+
+/// The reason why a plugin whose bytes were changed like this is not loaded.
+fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("p.so");
+    let mut content = std::fs::read(native_file("rr")).unwrap();
+    change(&mut content);
+    std::fs::write(&file, content).unwrap();
+    let runtime = NativeRuntime::trusting_everyone();
+    runtime.load(&file).err().unwrap().reason
+}
+
+#[test]
+fn a_plugin_whose_symbol_names_another_interface_is_refused_before_its_code_runs() {
+    let reason = refused(|content| {
+        let ours = b"evenkeel_plugin_abi1_";
+        let places: Vec<usize> = (0..content.len() - ours.len())
+            .filter(|at| content[*at..].starts_with(ours))
+            .collect();
+        assert!(!places.is_empty());
+        for at in places {
+            content[at + ours.len() - 2] = b'2';
+        }
+    });
+    let text = "was built for native interface 2; this daemon has 1: build it anew";
+    assert!(reason.starts_with(text), "{reason}");
+}
+
+/// Changes a number of the entry, which has these in its beginning: version, size, size of what the host gives.
+fn patch(content: &mut [u8], place: usize, value: u32) {
+    use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
+    let file = object::File::parse(&*content).unwrap();
+    let entry = file
+        .dynamic_symbols()
+        .find(|symbol| {
+            let name = symbol.name().unwrap();
+            symbol.is_definition() && name.starts_with(evenkeel_sdk::native::abi::SYMBOL)
+        })
+        .unwrap();
+    let section = file
+        .section_by_index(entry.section_index().unwrap())
+        .unwrap();
+    let (start, _) = section.file_range().unwrap();
+    let at = usize::try_from(start + entry.address() - section.address()).unwrap() + 4 * place;
+    content[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+#[test]
+fn a_plugin_whose_structs_are_others_is_refused() {
+    let others = [
+        (0, 2, "native interface 2 with "),
+        (1, 40, "native interface 1 with 40 bytes"),
+        (2, 8, "native interface another one of the same number"),
+    ];
+    for (place, value, text) in others {
+        let reason = refused(|content| patch(content, place, value));
+        assert!(reason.contains(text), "{reason}");
+    }
+}

@@ -280,3 +280,34 @@ fn a_component_with_more_table_elements_or_memory_than_allowed_is_not_run() {
         "{reason}"
     );
 }
+
+#[test]
+fn a_pick_that_never_answers_is_ended_after_the_pick_time() {
+    // As different as they can be: it is not the call's time that ends it.
+    let sandbox = Sandbox {
+        call_time: Duration::from_secs(60),
+        pick_time: Duration::from_millis(20),
+        ..Sandbox::default()
+    };
+    let mut settings = words(&[("how", "spin")]);
+    let (after, time) = (SettingValue::Integer(1), Duration::from_millis(5));
+    for (key, value) in [("after", after), ("time", SettingValue::Duration(time))] {
+        settings.push(Setting {
+            key: key.to_owned(),
+            value,
+        });
+    }
+    let plugin = load("misbehave-pick", sandbox.clone());
+    let mut scheduler = plugin.scheduler("web", &settings).unwrap();
+    scheduler.set_backends(&backends(&[1, 1])).unwrap();
+    let client = (std::net::Ipv4Addr::LOCALHOST, 1).into();
+    let flow = crate::Flow {
+        protocol: evenkeel_core::model::Protocol::Tcp,
+        source: client,
+        destination: client,
+    };
+    assert_eq!(scheduler.pick(&flow), Ok(Some(id(1))));
+    let failure = scheduler.pick(&flow).unwrap_err().failure;
+    assert_eq!(failure, Failure::Time(sandbox.pick_time));
+    assert_eq!(scheduler.make_plan().unwrap_err().failure, failure);
+}

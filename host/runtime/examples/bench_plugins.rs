@@ -1,19 +1,20 @@
-//! How long plugins take: `cargo run --release -p evenkeel-runtime --example bench_plugins`.
+//! How long plugins take: `cargo xtask bench plugins`. Options: `--json` (the calls of schedulers, as the last line), `--target DIR` (with
+//! `plugins/` and `native/` in it), `--connection-us N` (what a connection costs the machine in all).
 
 #![expect(clippy::print_stdout, reason = "a measurement is printed")]
 
-use std::hint::black_box;
-use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
-use evenkeel_core::state::BackendId;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Backend, Checker, Load, Plugin, PluginRuntime as _, Target, Verdict};
+use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, Target, Verdict};
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "bench_plugins/calls.rs"]
+mod calls;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -23,7 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins");
+    let options = Options::read()?;
+    let plugins = options.target.join("plugins");
     let cache = tempfile::tempdir()?;
     let config = |cached: bool| WasmConfig {
         sandbox: Sandbox::default(),
@@ -53,11 +55,38 @@ async fn main() -> Result<()> {
                     .map(drop)
             })?,
         );
-        for count in [2, 16, 100, 1000] {
-            schedule(name, plugin.as_ref(), count)?;
-        }
     }
-    check(&fresh.load(&plugins.join("tcp.wasm"))?).await
+    check(&fresh.load(&plugins.join("tcp.wasm"))?).await?;
+    calls::run(&options)
+}
+
+/// What the command line says.
+struct Options {
+    json: bool,
+    target: PathBuf,
+    connection_us: f64,
+}
+
+impl Options {
+    fn read() -> Result<Self> {
+        let mut options = Self {
+            json: false,
+            target: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+            connection_us: 50.0,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            match &*word {
+                "--json" => options.json = true,
+                "--target" => options.target = words.next().ok_or("which target?")?.into(),
+                "--connection-us" => {
+                    options.connection_us = words.next().ok_or("how many us?")?.parse()?;
+                }
+                other => return Err(format!("unknown option {other}").into()),
+            }
+        }
+        Ok(options)
+    }
 }
 
 /// Every setting that has a default, as the configuration fills them in.
@@ -71,41 +100,6 @@ fn defaults(plugin: &dyn Plugin) -> Vec<Setting> {
             })
         })
         .collect()
-}
-
-fn schedule(name: &str, plugin: &dyn Plugin, count: u32) -> Result<()> {
-    let backends = (1..=count)
-        .map(|n| {
-            Ok(Backend {
-                id: BackendId::new(n).ok_or("no number")?,
-                name: format!("server-{n}"),
-                address: (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
-                weight: 1 + n % 5,
-                facts: evenkeel_runtime::BackendFacts::default(),
-                labels: Vec::new(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut scheduler = plugin.scheduler("web", &defaults(plugin))?;
-    let set = median(|| scheduler.set_backends(&backends))?;
-    line(&format!("{name}: set_backends, {count} backends"), set);
-    let loads = [Load {
-        id: backends[0].id,
-        facts: evenkeel_runtime::BackendFacts {
-            counts: evenkeel_core::connections::Counts {
-                active: 1,
-                ..Default::default()
-            },
-            latency: None,
-        },
-    }];
-    line(
-        &format!("{name}: set_loads of one, {count} backends"),
-        median(|| scheduler.set_loads(&loads))?,
-    );
-    let plan = median(|| scheduler.make_plan().map(|plan| drop(black_box(plan))))?;
-    line(&format!("{name}: make_plan, {count} backends"), plan);
-    Ok(())
 }
 
 async fn check(plugin: &Arc<dyn Plugin>) -> Result<()> {

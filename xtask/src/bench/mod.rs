@@ -5,6 +5,7 @@ mod connections;
 mod dataplane;
 mod decisions;
 mod failover;
+mod plugins;
 mod stage;
 mod stall;
 mod stats;
@@ -46,9 +47,19 @@ enum What {
     Update(update::Options),
     /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of keepalived
     Failover(failover::Options),
+    /// Loading plugins, checks, and what a plan and a pick take at 2 to 1,000 servers: WebAssembly beside native
+    Plugins(plugins::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    if let What::Plugins(own) = &options.what {
+        // It needs neither a network of its own nor peers.
+        if !options.no_build {
+            build::run(&build::Options::default())?;
+            plugins::build()?;
+        }
+        return plugins::run(own, options.json);
+    }
     if inside() {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
@@ -57,11 +68,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             What::Stall(own) => stall::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
             What::Failover(own) => failover::run(own, options.json),
+            What::Plugins(own) => plugins::run(own, options.json),
         })
         .map(drop);
     }
     let peers = match options.what {
-        What::Failover(_) | What::Stall(_) => &[],
+        What::Failover(_) | What::Stall(_) | What::Plugins(_) => &[],
         What::Dataplane(_) | What::Balance(_) | What::Decisions(_) | What::Update(_) => {
             setup::BENCH
         }

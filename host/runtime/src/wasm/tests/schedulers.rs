@@ -297,7 +297,7 @@ fn a_pick_that_never_answers_is_ended_after_the_pick_time() {
             value,
         });
     }
-    let plugin = load("misbehave-pick", sandbox.clone());
+    let plugin = load("misbehave-pick", sandbox);
     let mut scheduler = plugin.scheduler("web", &settings).unwrap();
     scheduler.set_backends(&backends(&[1, 1])).unwrap();
     let client = (std::net::Ipv4Addr::LOCALHOST, 1).into();

@@ -39,7 +39,8 @@ fn target() -> PathBuf {
     )
 }
 
-/// Limits that a busy machine does not reach: what is compared is what they answer.
+/// Limits that a busy machine does not reach: what is compared is what they answer. Code is kept, since every test is a process of its
+/// own that needs all of it.
 pub(crate) fn wasm() -> WasmRuntime {
     let long = Duration::from_secs(20);
     let sandbox = Sandbox {
@@ -49,7 +50,7 @@ pub(crate) fn wasm() -> WasmRuntime {
     };
     WasmRuntime::new(WasmConfig {
         sandbox,
-        cache_dir: None,
+        cache_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins")),
     })
     .unwrap()
 }

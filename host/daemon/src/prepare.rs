@@ -286,6 +286,10 @@ impl Preparer {
 struct Asked<'a>(&'a Catalogue);
 
 impl Plugins for Asked<'_> {
+    fn per_connection(&self) -> Result<(), String> {
+        evenkeel_dataplane::ask::support().map(drop)
+    }
+
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         self.0.find(plugin)
     }

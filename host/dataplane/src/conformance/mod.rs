@@ -5,6 +5,7 @@
     reason = "a suite of tests: a failure is to end it"
 )]
 
+mod extras;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ type Case = fn(Open<'_>);
 /// # Panics
 /// When the data plane fails one of them.
 pub fn run(open: Open<'_>) {
-    let cases: [(&str, Case); 15] = [
+    let cases: [(&str, Case); 18] = [
         ("nothing is there at first", nothing_is_there_at_first),
         ("what is put is read", what_is_put_is_read),
         ("slots change", slots_change),
@@ -53,6 +54,18 @@ pub fn run(open: Open<'_>) {
         ("full NAT is switched", full_nat_is_switched),
         ("hairpin networks", hairpin_networks),
         ("counters begin at zero", counters_begin_at_zero),
+        (
+            "persistence is kept and changed",
+            extras::persistence_is_kept_and_changed,
+        ),
+        (
+            "services ask and cease to",
+            extras::services_ask_and_cease_to,
+        ),
+        (
+            "a persistence that cannot be is refused",
+            extras::a_persistence_that_cannot_be_is_refused,
+        ),
         ("a random walk", walk::a_random_walk),
     ];
     for (name, case) in cases {

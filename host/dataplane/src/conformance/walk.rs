@@ -1,9 +1,11 @@
 //! From any state to any other: always exactly what is wanted is held.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use evenkeel_core::diff::diff;
-use evenkeel_core::state::{Selector, ServiceState, State};
+use evenkeel_core::model::Persistence;
+use evenkeel_core::state::{Queue, Selector, ServiceState, State};
 use ipnet::IpNet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -55,10 +57,16 @@ fn state() -> impl Strategy<Value = State> {
         .into_iter()
         .zip((1..).step_by(10))
         .map(|(key, first)| {
-            prop::option::weighted(0.7, one(first)).prop_map(move |made| {
-                made.map(|(snat, selector, servers, slots)| {
+            prop::option::weighted(0.7, (one(first), extras())).prop_map(move |made| {
+                made.map(|((snat, selector, servers, slots), (persistence, ask))| {
                     let state = service(&key, &servers, selector, &slots);
-                    (key, ServiceState { snat, ..state })
+                    let state = ServiceState {
+                        snat,
+                        persistence,
+                        ask,
+                        ..state
+                    };
+                    (key, state)
                 })
             })
         })
@@ -66,6 +74,24 @@ fn state() -> impl Strategy<Value = State> {
     (services, hairpin()).prop_map(|(services, hairpin)| State {
         services: services.into_iter().flatten().collect(),
         hairpin,
+    })
+}
+
+/// Persistence and queue.
+fn extras() -> impl Strategy<Value = (Option<Persistence>, Option<Queue>)> {
+    let persistence =
+        prop::sample::select(vec![None, Some((60, 24)), Some((60, 32)), Some((7, 20))]);
+    let queues = if crate::ask::support().is_ok() {
+        vec![None, Some(Queue(1)), Some(Queue(2))]
+    } else {
+        vec![None]
+    };
+    (persistence, prop::sample::select(queues)).prop_map(|(persistence, ask)| {
+        let persistence = persistence.map(|(secs, prefix)| Persistence {
+            timeout: Duration::from_secs(secs),
+            prefix,
+        });
+        (persistence, ask)
     })
 }
 

@@ -119,7 +119,9 @@ impl Contents {
                     }
                 }
                 Element::Ask { key, chain } => {
-                    contents.asks.insert(chain.number, *key);
+                    if contents.asks.insert(chain.number, *key).is_some() {
+                        return Err(format!("{key} asks by another service's chain"));
+                    }
                 }
                 Element::Slot { slot, mark } => {
                     contents.slots.insert(*slot, *mark);

@@ -229,12 +229,19 @@ impl Sticky {
         payload(buf, (port, TRANSPORT, 2, 2));
     }
 
+    /// The remembered mark becomes the connection's. It is loaded again from there, since nft 1.0.6 ends with a failed assertion when it
+    /// lists a rule that goes on with a register that a map has filled.
+    fn look_up(self, buf: &mut Vec<u8>) {
+        lookup(buf, self.map(), 1, self.value());
+        set_ct_mark(buf, self.value());
+        ct_mark(buf, self.value());
+    }
+
     /// The client goes where its last connection went, and is remembered for longer. Ends there, unless that backend has gone.
     fn recall(self) -> Vec<u8> {
         written(|buf| {
             self.key(buf);
-            lookup(buf, self.map(), 1, self.value());
-            set_ct_mark(buf, self.value());
+            self.look_up(buf);
             self.update(buf, 1);
             jump(buf, "be");
         })
@@ -256,7 +263,7 @@ impl Sticky {
         self.update(buf, 1);
     }
 
-    /// Returns if the client's last backend is still there.
+    /// Returns if the client's last backend is still there. Whatever mark the connection has now, the choice gives it another.
     fn is_known(self) -> Vec<u8> {
         let backends = match self.family {
             Family::V4 => "be4",
@@ -264,7 +271,7 @@ impl Sticky {
         };
         written(|buf| {
             self.key(buf);
-            lookup(buf, self.map(), 1, self.value());
+            self.look_up(buf);
             lookup(buf, backends, self.value(), 1);
             verdict(buf, RETURN, None);
         })

@@ -7,8 +7,11 @@
 )]
 
 mod harness;
+mod lab;
 
+mod asking;
 mod conformance;
+mod persistence;
 mod traffic;
 mod vandalism;
 mod watch;

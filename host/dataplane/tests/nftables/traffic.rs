@@ -1,155 +1,18 @@
-//! Real connections through the kernel: a client's namespace, the director's (the test's own) and one server's with four
-//! addresses.
+//! Real connections through the kernel.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Barrier};
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use evenkeel_core::model::{Protocol, ServiceKey};
-use evenkeel_core::state::{BackendId, Change, Selector, ServiceState, Spread};
+use evenkeel_core::model::Protocol;
+use evenkeel_core::state::{Change, Selector, ServiceState};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::Nftables;
-use nix::sched::{CloneFlags, setns};
 
 use crate::harness::{in_a_namespace, sh};
-
-const PATIENCE: Duration = Duration::from_secs(5);
-
-fn address(v6: bool, n: u16) -> IpAddr {
-    if v6 {
-        [0xfd78, 0, 0, 0, 0, 0, 0, 10 + n].into()
-    } else {
-        [10, 78, 0, 10 + n.to_be_bytes()[1]].into()
-    }
-}
-
-fn key(v6: bool, port: u16, protocol: Protocol) -> ServiceKey {
-    let addr = if v6 {
-        [0xfd77, 1, 0, 0, 0, 0, 0, 0xff01].into()
-    } else {
-        [10, 77, 255, 1].into()
-    };
-    ServiceKey {
-        addr,
-        port,
-        protocol,
-    }
-}
-
-fn id(n: u16) -> BackendId {
-    BackendId::new(u32::from(n)).unwrap()
-}
-
-/// A service with the four servers; its backends' numbers begin after `first`.
-fn service(v6: bool, first: u16, selector: Selector, plan: &[u16]) -> ServiceState {
-    ServiceState {
-        ask: None,
-        persistence: None,
-        snat: false,
-        backends: (1..=4)
-            .map(|n| (id(first + n), (address(v6, n), 8000).into()))
-            .collect(),
-        spread: match plan {
-            [] => Spread::Refuse,
-            plan => Spread::Slots {
-                selector,
-                slots: plan.iter().map(|n| id(first + n)).collect(),
-            },
-        },
-    }
-}
-
-/// Runs `work` on a thread in another namespace.
-fn within<T: Send + 'static>(
-    namespace: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> std::thread::JoinHandle<T> {
-    let file = std::fs::File::open(format!("/run/netns/{namespace}")).unwrap();
-    std::thread::spawn(move || {
-        setns(file, CloneFlags::CLONE_NEWNET).unwrap();
-        work()
-    })
-}
-
-/// Lays the cables and starts the servers, each of which tells which it is.
-fn set_up() {
-    sh("mount -t tmpfs none /run; \
-        for n in client server; do \
-          ip netns add $n; ip link add to-$n type veth peer name port netns $n; \
-          ip link set to-$n up; ip -n $n link set port up; ip -n $n link set lo up; \
-        done; \
-        echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; \
-        ip addr add 10.77.0.1/24 dev to-client; ip addr add fd77::1/64 dev to-client nodad; \
-        ip addr add 10.77.255.1/32 dev lo; ip addr add fd77:1::ff01/128 dev lo nodad; \
-        ip addr add 10.78.0.1/24 dev to-server; ip addr add fd78::1/64 dev to-server nodad; \
-        ip -n client addr add 10.77.0.2/24 dev port; ip -n client addr add fd77::2/64 dev port nodad; \
-        ip -n client route add default via 10.77.0.1; ip -n client -6 route add default via fd77::1; \
-        for n in 11 12 13 14; do ip -n server addr add 10.78.0.$n/24 dev port; done; \
-        for n in b c d e; do ip -n server addr add fd78::$n/64 dev port nodad; done; \
-        ip -n server route add default via 10.78.0.1; ip -n server -6 route add default via fd78::1");
-    let ready = Arc::new(Barrier::new(17));
-    for v6 in [false, true] {
-        for n in 1..=4u16 {
-            let (tcp_ready, udp_ready) = (ready.clone(), ready.clone());
-            let name = [n.to_be_bytes()[1]];
-            within("server", move || {
-                let listener = TcpListener::bind((address(v6, n), 8000)).unwrap();
-                tcp_ready.wait();
-                for stream in listener.incoming() {
-                    let _ = stream.unwrap().write_all(&name);
-                }
-            });
-            within("server", move || {
-                let socket = UdpSocket::bind((address(v6, n), 8000)).unwrap();
-                udp_ready.wait();
-                loop {
-                    let (_, from) = socket.recv_from(&mut [0; 16]).unwrap();
-                    socket.send_to(&name, from).unwrap();
-                }
-            });
-        }
-    }
-    ready.wait();
-}
-
-/// The server that answers a new TCP connection.
-fn connect(to: SocketAddr) -> std::io::Result<u8> {
-    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut name = [0];
-    stream.read_exact(&mut name)?;
-    Ok(name[0])
-}
-
-/// Ports that no flow has had yet: conntrack would remember it.
-static PORT: AtomicU16 = AtomicU16::new(20_000);
-
-/// The server that answers a datagram from a new port.
-fn ask(to: SocketAddr) -> std::io::Result<u8> {
-    let any: IpAddr = if to.is_ipv4() {
-        [0, 0, 0, 0].into()
-    } else {
-        [0u16; 8].into()
-    };
-    let socket = UdpSocket::bind((any, PORT.fetch_add(1, Ordering::Relaxed)))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.connect(to)?;
-    socket.send(b"?")?;
-    let mut name = [0];
-    socket.recv(&mut name)?;
-    Ok(name[0])
-}
-
-fn client(times: usize, to: ServiceKey) -> Vec<u8> {
-    let one = match to.protocol {
-        Protocol::Tcp => connect,
-        Protocol::Udp => ask,
-    };
-    let all = move || (0..times).map(|_| one(to.socket_addr()).unwrap()).collect();
-    within("client", all).join().unwrap()
-}
+use crate::lab::{ask, client, connect, id, key, service, set_up, within};
 
 in_a_namespace! {
     fn connections_are_spread_in_order_and_counted() {

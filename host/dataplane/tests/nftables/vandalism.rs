@@ -1,8 +1,10 @@
 //! What is done to our table behind our back is seen by the next read and repaired by the next apply.
 
+use std::time::Duration;
+
 use evenkeel_core::diff::diff;
-use evenkeel_core::model::{Protocol, ServiceKey};
-use evenkeel_core::state::{BackendId, Change, Selector, ServiceState, Spread, State};
+use evenkeel_core::model::{Persistence, Protocol, ServiceKey};
+use evenkeel_core::state::{BackendId, Change, Queue, Selector, ServiceState, Spread, State};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::Nftables;
 
@@ -44,10 +46,25 @@ fn wanted() -> State {
 }
 
 fn set_up() -> Nftables {
+    set_up_with(&wanted())
+}
+
+fn set_up_with(wanted: &State) -> Nftables {
     let mut plane = Nftables::new("evenkeel").unwrap();
-    plane.apply(&diff(&State::default(), &wanted())).unwrap();
-    assert_eq!(plane.read().unwrap(), wanted());
+    plane.apply(&diff(&State::default(), wanted)).unwrap();
+    assert_eq!(plane.read().unwrap(), *wanted);
     plane
+}
+
+/// One service with persistence, one that asks, one that does both.
+fn with_extras() -> State {
+    let persistence = Some(Persistence { timeout: Duration::from_secs(300), prefix: 24 });
+    let mut state = wanted();
+    let sticky = ServiceState { persistence, ..service(1, &[0, 1, 2]) };
+    let asking = ServiceState { ask: Some(Queue(1)), ..service(11, &[0]) };
+    let both = ServiceState { persistence, ask: Some(Queue(2)), ..service(21, &[0]) };
+    state.services = [(key(80), sticky), (key(81), asking), (key(82), both)].into();
+    state
 }
 
 fn all() -> String {
@@ -57,7 +74,11 @@ fn all() -> String {
 
 /// Does each of these things in turn, and each time expects it to be seen and repaired by the same process and by a new one.
 fn is_repaired(vandalism: &[&str]) {
-    let mut plane = set_up();
+    is_repaired_in(&wanted(), vandalism);
+}
+
+fn is_repaired_in(wanted: &State, vandalism: &[&str]) {
+    let mut plane = set_up_with(wanted);
     let good = all();
     for (n, command) in vandalism.iter().enumerate() {
         sh(command);
@@ -65,11 +86,11 @@ fn is_repaired(vandalism: &[&str]) {
             plane = Nftables::new("evenkeel").unwrap();
         }
         let seen = plane.read().unwrap();
-        assert_ne!(seen, wanted(), "{command} was not seen");
-        plane.apply(&diff(&seen, &wanted())).unwrap();
+        assert_ne!(seen, *wanted, "{command} was not seen");
+        plane.apply(&diff(&seen, wanted)).unwrap();
         assert_eq!(
             plane.read().unwrap(),
-            wanted(),
+            *wanted,
             "{command} was not repaired"
         );
         assert_eq!(
@@ -131,6 +152,41 @@ in_a_namespace! {
             "nft add chain inet evenkeel s7",
             "nft add chain inet evenkeel mine",
         ]);
+    }
+}
+
+in_a_namespace! {
+    fn what_is_edited_of_persistence_and_questions_is_repaired() {
+        is_repaired_in(&with_extras(), &[
+            "nft flush chain inet evenkeel p1",
+            "nft insert rule inet evenkeel p1 accept",
+            "nft add rule inet evenkeel p2 accept",
+            "nft delete rule inet evenkeel p3 handle \
+             $(nft -a list chain inet evenkeel p3 | grep -o 'handle [0-9]*$' | tail -n 1 | cut -d ' ' -f 2)",
+            "nft flush chain inet evenkeel q2",
+            "nft insert rule inet evenkeel q3 drop",
+            "nft delete element inet evenkeel ask4 { 192.0.2.1 . tcp . 81 }",
+            "nft add element inet evenkeel ask4 { 192.0.2.1 . tcp . 80 : jump q2 }",
+            "nft add element inet evenkeel ask4 { 192.0.2.1 . tcp . 99 : jump q3 }",
+            "nft 'delete element inet evenkeel svc4 { 192.0.2.1 . tcp . 80 }; \
+             add element inet evenkeel svc4 { 192.0.2.1 . tcp . 80 : jump s1 }'",
+            "nft 'delete element inet evenkeel svc4 { 192.0.2.1 . tcp . 81 }; \
+             add element inet evenkeel svc4 { 192.0.2.1 . tcp . 81 : jump p3 }'",
+            "nft flush chain inet evenkeel ask_prerouting",
+            "nft 'flush chain inet evenkeel ask_output; delete chain inet evenkeel ask_output'",
+            "nft 'flush chain inet evenkeel ask_output; delete chain inet evenkeel ask_output; \
+             flush chain inet evenkeel ask_prerouting; delete chain inet evenkeel ask_prerouting'",
+            "nft add rule inet evenkeel ask_output accept",
+            "nft flush chain inet evenkeel ask",
+            "nft flush chain inet evenkeel local",
+            "nft flush chain inet evenkeel picked",
+            "nft add chain inet evenkeel p9",
+            "nft add chain inet evenkeel q9",
+            "nft delete table inet evenkeel",
+        ]);
+        // Hooks that nobody needs.
+        is_repaired(&["nft 'add chain inet evenkeel ask_output { type filter hook output priority -101; }; \
+                       add rule inet evenkeel ask_output jump local'"]);
     }
 }
 

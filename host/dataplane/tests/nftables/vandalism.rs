@@ -51,6 +51,7 @@ fn set_up() -> Nftables {
 
 fn set_up_with(wanted: &State) -> Nftables {
     let mut plane = Nftables::new("evenkeel").unwrap();
+    plane.clear().unwrap();
     plane.apply(&diff(&State::default(), wanted)).unwrap();
     assert_eq!(plane.read().unwrap(), *wanted);
     plane

@@ -357,7 +357,7 @@ fn a_scheduler_that_only_plans_cannot_be_asked_about_each_connection() -> Result
         assert_eq!(output.status.code(), Some(3));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            said.contains(":5:12: ") && said.contains("scheduler rr decides by plan only"),
+            said.contains(":6:12: ") && said.contains("scheduler rr decides by plan only"),
             "{said}"
         );
         Ok(())

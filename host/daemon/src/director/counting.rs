@@ -1,7 +1,7 @@
 //! What counts of connections change: a server's thresholds, and what its scheduler is told.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::model::ServiceKey;
@@ -19,15 +19,6 @@ const PACE_PER_SERVICE: Duration = Duration::from_micros(200);
 pub(super) fn pace(services: usize) -> Duration {
     let services = u32::try_from(services).unwrap_or(u32::MAX);
     PACE.max(PACE_PER_SERVICE.saturating_mul(services))
-}
-
-/// Counts that nothing was heard of for so long have not changed since.
-const QUIET: Duration = Duration::from_millis(50);
-
-/// Up to when connections are among those counted.
-pub(super) fn as_of(counted_at: Option<Instant>, now: Instant) -> Instant {
-    let quiet = now.checked_sub(QUIET).unwrap_or(now);
-    counted_at.map_or(now, |at| at.max(quiet))
 }
 
 impl Director {
@@ -63,8 +54,7 @@ impl Director {
         services.any(|service| service.seat.facts().latency)
     }
 
-    pub(super) fn counted(&mut self, counts: &[(BackendId, Counts)], now: Instant) {
-        self.counted_at = Some(now);
+    pub(super) fn counted(&mut self, counts: &[(BackendId, Counts)]) {
         let mut changed: BTreeSet<ServiceKey> = BTreeSet::new();
         for (id, counts) in counts {
             let Some(service) = self

@@ -9,8 +9,8 @@ use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::{Backend, BackendFacts, Load, PluginError, Scheduler};
 
-/// How long it takes at most, as a rule, until a connection that was just placed is among those that the kernel counts.
-const COUNTED_AFTER: Duration = Duration::from_millis(10);
+/// A connection that was placed, and that the kernel has not counted for so long, has come to nothing.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 
 /// See the module's documentation. Cloning it makes another handle of the same instance.
 #[derive(Clone)]
@@ -33,6 +33,21 @@ struct Known {
 }
 
 impl Known {
+    /// Takes in what the kernel has counted: as many of the connections placed are among them as are new, the oldest first.
+    fn count(&mut self, facts: BackendFacts) {
+        let new = facts.counts.total.saturating_sub(self.facts.counts.total);
+        let counted = usize::try_from(new).map_or(usize::MAX, |new| new);
+        self.placed.drain(..counted.min(self.placed.len()));
+        self.facts = facts;
+    }
+
+    /// Forgets connections that have come to nothing; says whether there were any.
+    fn give_up(&mut self, now: Instant) -> bool {
+        let before = self.placed.len();
+        self.placed.retain(|at| *at + LOST_AFTER > now);
+        self.placed.len() != before
+    }
+
     /// With those connections that the kernel cannot have counted yet.
     fn load(&self, id: BackendId) -> Load {
         let mut facts = self.facts;
@@ -68,41 +83,29 @@ impl Instance {
         inner.known = backends
             .iter()
             .map(|backend| {
-                let facts = backend.facts;
-                let placed = inner
-                    .known
-                    .remove(&backend.id)
-                    .map(|known| known.placed)
-                    .unwrap_or_default();
-                (backend.id, Known { facts, placed })
+                let mut known = inner.known.remove(&backend.id).unwrap_or_default();
+                known.count(backend.facts);
+                (backend.id, known)
             })
             .collect();
         inner.scheduler.set_backends(backends)
     }
 
-    /// Facts that have changed, as they were at `as_of`.
+    /// Facts that have changed.
     ///
     /// # Errors
     /// As [`Scheduler::set_loads`].
-    pub(crate) fn set_loads(&self, loads: &[Load], as_of: Instant) -> Result<(), PluginError> {
+    pub(crate) fn set_loads(&self, loads: &[Load], now: Instant) -> Result<(), PluginError> {
         let mut inner = self.inner();
         let mut changed: BTreeSet<BackendId> = BTreeSet::new();
         for load in loads {
             if let Some(known) = inner.known.get_mut(&load.id) {
-                known.facts = load.facts;
+                known.count(load.facts);
                 changed.insert(load.id);
             }
         }
         for (id, known) in &mut inner.known {
-            let before = known.placed.len();
-            while known
-                .placed
-                .front()
-                .is_some_and(|at| *at + COUNTED_AFTER <= as_of)
-            {
-                known.placed.pop_front();
-            }
-            if known.placed.len() != before {
+            if known.give_up(now) {
                 changed.insert(*id);
             }
         }

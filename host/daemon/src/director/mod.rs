@@ -122,8 +122,6 @@ pub(crate) struct Director {
     queues: Queues,
     /// How long a scheduler is left alone between changes of facts.
     pace: Duration,
-    /// When counts were last heard of.
-    counted_at: Option<Instant>,
 }
 
 impl Director {
@@ -147,7 +145,6 @@ impl Director {
             owners: BTreeMap::new(),
             queues: Queues::adopt(adopted_queues),
             pace: counting::pace(0),
-            counted_at: None,
         }
     }
 
@@ -264,7 +261,7 @@ impl Director {
             }
             Input::Touched => self.sync.mark_stale(),
             Input::Hairpin(networks) => self.sync.want_hairpin(networks),
-            Input::Counted(counts) => self.counted(&counts, now),
+            Input::Counted(counts) => self.counted(&counts),
             Input::Picking {
                 service,
                 number,
@@ -299,8 +296,7 @@ impl Director {
             } = service;
             let facts = seat.facts();
             let news = |whole| VirtualService::news(servers, facts, whole);
-            let as_of = counting::as_of(self.counted_at, now);
-            if let Some(job) = seat.job(now, self.pace, as_of, &spec.name, news) {
+            if let Some(job) = seat.job(now, self.pace, &spec.name, news) {
                 service.asked_about = service::usable(servers);
                 self.effects.push(Effect::Ask { service: key, job });
             } else if let Some(at) = service.seat.poll_at() {

@@ -53,7 +53,7 @@ pub(crate) struct Job {
     service: String,
     worker: Worker,
     news: News,
-    as_of: Instant,
+    asked_at: Instant,
     /// Whether a plan is wanted.
     plan: bool,
 }
@@ -90,7 +90,7 @@ impl Job {
         };
         match &self.news {
             News::Backends(backends) => instance.set_backends(backends)?,
-            News::Loads(loads) => instance.set_loads(loads, self.as_of)?,
+            News::Loads(loads) => instance.set_loads(loads, self.asked_at)?,
         }
         let plan = if self.plan {
             Some(instance.make_plan()?)
@@ -193,12 +193,11 @@ impl Seat {
     }
 
     /// The next thing to ask the plugin, if there is any and it is not being asked already. `pace`: how long it is left alone
-    /// between changes of facts. `as_of`: when connections were counted. `news` is asked for the servers (`true`) or for the facts that have changed.
+    /// between changes of facts. `news` is asked for the servers (`true`) or for the facts that have changed.
     pub(crate) fn job(
         &mut self,
         now: Instant,
         pace: Duration,
-        as_of: Instant,
         service: &str,
         news: impl FnOnce(bool) -> News,
     ) -> Option<Job> {
@@ -228,7 +227,7 @@ impl Seat {
             service: service.to_owned(),
             worker,
             news: news(whole),
-            as_of,
+            asked_at: now,
             plan,
         })
     }

@@ -164,18 +164,15 @@ fn what_was_placed_counts_until_the_kernel_has_counted_it() {
         Ok(1),
         "a scheduler that does not count for itself"
     );
-    // The kernel's next count is of about the same time, and comes with the two added: 1 + 2 against 2.
-    let again = Counts {
-        total: 9,
-        ..counts(1)
-    };
-    world.pass(Duration::from_millis(5));
-    let counted = vec![(world.id(1), again)];
+    // The kernel has counted the first of the two, and not the second: 2 + 1 against 2.
+    let counted = vec![(world.id(1), counts(2))];
     world.director.handle(Input::Counted(counted), world.now);
     world.pass(counting::pace(1));
     assert_eq!(world.pick(), Ok(2));
-    // Nothing came of the two, and that is not forgotten for ever.
-    world.pass(Duration::from_secs(2));
+    // Nothing came of the second, nor of that on the other server, and that does not count for ever.
+    world.pass(Duration::from_secs(3));
+    world.count(2, 3);
+    world.pass(Duration::from_secs(3));
     assert_eq!(world.pick(), Ok(1));
 }
 

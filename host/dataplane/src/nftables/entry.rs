@@ -61,10 +61,12 @@ impl Extras {
         let choice = Chain::choice(number).to_string();
         rules.push(written(|buf| jump(buf, &choice)));
         if let Some(sticky) = sticky {
+            rules.push(written(|buf| jump(buf, "chosen")));
+            // A backend's number, neither a slot's nor a refusal.
             rules.push(written(|buf| {
                 ct_mark(buf, 1);
-                lookup(buf, "slots", 1, 1);
-                set_ct_mark(buf, 1);
+                and(buf, 1, &0x6000_0000u32.to_ne_bytes());
+                equals(buf, 0);
                 sticky.remember(buf);
             }));
             // A rule of its own: the client may be one too many to be remembered.
@@ -305,13 +307,18 @@ fn decided(mask: u32, then: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     written(|buf| {
         meta_mark(buf);
         and(buf, 1, &mask.to_ne_bytes());
-        expression(buf, "cmp", |buf| {
-            be32(buf, 1, 1);
-            be32(buf, 2, 0);
-            nest(buf, 3, |buf| bytes(buf, 1, &DECIDED.to_ne_bytes()));
-        });
+        equals(buf, DECIDED);
         then(buf);
     })
+}
+
+/// Goes on if the first register holds this.
+fn equals(buf: &mut Vec<u8>, value: u32) {
+    expression(buf, "cmp", |buf| {
+        be32(buf, 1, 1);
+        be32(buf, 2, 0);
+        nest(buf, 3, |buf| bytes(buf, 1, &value.to_ne_bytes()));
+    });
 }
 
 /// Loads the packet's mark.

@@ -23,10 +23,11 @@ use crate::Error;
 const REFERENCE: &str = "evenkeel_reference";
 
 /// Chains of the frame: name, whether it is hooked, number of rules.
-const SHAPE: [(&str, bool, usize); 10] = [
+const SHAPE: [(&str, bool, usize); 11] = [
     ("none", false, 2),
     ("be", false, 4),
     ("slot", false, 3),
+    ("chosen", false, 1),
     ("picked", false, 4),
     ("ask", false, 5),
     ("local", false, 2),

@@ -87,9 +87,11 @@ pub(crate) fn set_up() {
         for n in b c d e; do ip -n server addr add fd78::$n/64 dev port nodad; done; \
         ip -n server route add default via 10.78.0.1; ip -n server -6 route add default via fd78::1");
     // More clients: of the same network as the first, and of another.
-    sh("for n in 10.77.0.3 10.77.1.2 10.77.1.3; do ip -n client addr add $n/32 dev port; done; \
+    sh(
+        "for n in 10.77.0.3 10.77.1.2 10.77.1.3; do ip -n client addr add $n/32 dev port; done; \
         for n in fd77::3 fd77:2::2 fd77:2::3; do ip -n client addr add $n/128 dev port nodad; done; \
-        ip route add 10.77.1.0/24 dev to-client; ip route add fd77:2::/64 dev to-client");
+        ip route add 10.77.1.0/24 dev to-client; ip route add fd77:2::/64 dev to-client",
+    );
     let ready = Arc::new(Barrier::new(17));
     for v6 in [false, true] {
         for n in 1..=4u16 {

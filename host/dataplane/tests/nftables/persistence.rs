@@ -22,9 +22,11 @@ fn sticky(v6: bool, secs: u64, prefix: u8, plan: &[u16]) -> ServiceState {
 /// The server that a client of this address gets.
 fn from(address: &str, to: ServiceKey) -> u8 {
     let address: IpAddr = address.parse().unwrap();
-    within("client", move || ask_from(address, to.socket_addr()).unwrap())
-        .join()
-        .unwrap()
+    within("client", move || {
+        ask_from(address, to.socket_addr()).unwrap()
+    })
+    .join()
+    .unwrap()
 }
 
 /// Two clients of one network, and two of another.

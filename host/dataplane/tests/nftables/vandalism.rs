@@ -59,11 +59,24 @@ fn set_up_with(wanted: &State) -> Nftables {
 
 /// One service with persistence, one that asks, one that does both.
 fn with_extras() -> State {
-    let persistence = Some(Persistence { timeout: Duration::from_secs(300), prefix: 24 });
+    let persistence = Some(Persistence {
+        timeout: Duration::from_secs(300),
+        prefix: 24,
+    });
     let mut state = wanted();
-    let sticky = ServiceState { persistence, ..service(1, &[0, 1, 2]) };
-    let asking = ServiceState { ask: Some(Queue(1)), ..service(11, &[0]) };
-    let both = ServiceState { persistence, ask: Some(Queue(2)), ..service(21, &[0]) };
+    let sticky = ServiceState {
+        persistence,
+        ..service(1, &[0, 1, 2])
+    };
+    let asking = ServiceState {
+        ask: Some(Queue(1)),
+        ..service(11, &[0])
+    };
+    let both = ServiceState {
+        persistence,
+        ask: Some(Queue(2)),
+        ..service(21, &[0])
+    };
     state.services = [(key(80), sticky), (key(81), asking), (key(82), both)].into();
     state
 }
@@ -89,11 +102,7 @@ fn is_repaired_in(wanted: &State, vandalism: &[&str]) {
         let seen = plane.read().unwrap();
         assert_ne!(seen, *wanted, "{command} was not seen");
         plane.apply(&diff(&seen, wanted)).unwrap();
-        assert_eq!(
-            plane.read().unwrap(),
-            *wanted,
-            "{command} was not repaired"
-        );
+        assert_eq!(plane.read().unwrap(), *wanted, "{command} was not repaired");
         assert_eq!(
             all().lines().count(),
             good.lines().count(),
@@ -181,6 +190,7 @@ in_a_namespace! {
             "nft flush chain inet evenkeel ask",
             "nft flush chain inet evenkeel local",
             "nft flush chain inet evenkeel picked",
+            "nft flush chain inet evenkeel chosen",
             "nft add chain inet evenkeel p9",
             "nft add chain inet evenkeel q9",
             "nft delete table inet evenkeel",

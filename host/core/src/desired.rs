@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::manifest::Decision;
+use crate::model::Forward;
 use crate::plan::{MAX_SLOTS, Plan, PlanError};
-use crate::state::{BackendId, Selector, ServiceState, Spread};
+use crate::state::{Backend, BackendId, Selector, ServiceState, Spread};
 
 /// A real server as far as the kernel is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +15,24 @@ pub struct Usable {
     pub id: BackendId,
     /// Where connections are sent.
     pub address: SocketAddr,
+    /// How they get there.
+    pub forward: Forward,
     /// Its weight now, after the checkers' word. 0: draining.
     pub weight: u32,
+    /// Its thresholds (`upper`, `lower`); 0: none.
+    pub thresholds: (u32, u32),
+}
+
+impl From<&Usable> for Backend {
+    fn from(server: &Usable) -> Self {
+        Self {
+            address: server.address,
+            forward: server.forward,
+            weight: server.weight,
+            upper_threshold: server.thresholds.0,
+            lower_threshold: server.thresholds.1,
+        }
+    }
 }
 
 /// What a scheduler's plan amounts to for the servers that it was given. `None` when none of them takes connections: then there
@@ -48,7 +65,7 @@ pub fn accept(
 /// server that takes connections the service refuses.
 #[must_use]
 pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {
-    let backends: BTreeMap<BackendId, SocketAddr> = up.iter().map(|s| (s.id, s.address)).collect();
+    let backends: BTreeMap<BackendId, Backend> = up.iter().map(|s| (s.id, s.into())).collect();
     let taking: BTreeSet<BackendId> = up.iter().filter(|s| s.weight > 0).map(|s| s.id).collect();
     let in_turn = || by_weight(up);
     let spread = match last_good {
@@ -117,7 +134,9 @@ mod tests {
         Usable {
             id: id(n),
             address: ([10, 1, 0, 1], u16::try_from(n).unwrap()).into(),
+            forward: Forward::Nat,
             weight,
+            thresholds: (0, 0),
         }
     }
 

@@ -22,6 +22,9 @@ pub fn diff(actual: &State, wanted: &State) -> Vec<Change> {
     if actual.hairpin != wanted.hairpin {
         changes.push(Change::Hairpin(wanted.hairpin.clone()));
     }
+    if actual.offload != wanted.offload {
+        changes.push(Change::Offload(wanted.offload.clone()));
+    }
     changes
 }
 
@@ -47,6 +50,7 @@ pub fn apply(state: &mut State, changes: &[Change]) {
                 state.services.remove(key);
             }
             Change::Hairpin(networks) => state.hairpin.clone_from(networks),
+            Change::Offload(interfaces) => state.offload.clone_from(interfaces),
         }
     }
 }

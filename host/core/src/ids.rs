@@ -21,8 +21,8 @@ impl Ids {
     pub fn adopt(state: &State) -> Self {
         let mut ids = Self::default();
         for (key, service) in &state.services {
-            for (id, address) in &service.backends {
-                ids.by_server.insert((*key, *address), *id);
+            for (id, backend) in &service.backends {
+                ids.by_server.insert((*key, backend.address), *id);
                 ids.taken.insert(*id);
                 ids.last = ids.last.max(id.get());
             }
@@ -107,7 +107,7 @@ mod tests {
             key(80),
             ServiceState {
                 snat: false,
-                backends: [(id, server(1))].into(),
+                backends: [(id, server(1).into())].into(),
                 spread: Spread::Refuse,
                 persistence: None,
                 ask: None,

@@ -21,6 +21,7 @@ pub mod connections;
 pub mod desired;
 pub mod diff;
 pub mod flow;
+pub mod follow;
 pub mod health;
 pub mod ids;
 pub mod keepalived;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,43 +16,61 @@ pub use vrrp::{
     VirtualAddress, VirtualRoute, VirtualRule, Vrrp, VrrpInstance, VrrpVersion,
 };
 
-/// Layer-4 protocol of a virtual service.
+/// Layer-4 protocol of a virtual service, or what stands in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// Protocol number 6.
     Tcp,
     /// Protocol number 17.
     Udp,
+    /// Protocol number 132.
+    Sctp,
+    /// Any packet that the operator's own rules have given this firewall mark, whatever its address, port and protocol (`ipvsadm`'s FWM).
+    /// The service's address is then the unspecified one of its IP version, and its port 0.
+    Fwmark(NonZeroU32),
 }
 
 impl Protocol {
-    /// The number in the IP header (IANA protocol numbers).
+    /// The number in the IP header (IANA protocol numbers); 0 for a firewall mark, which is of any protocol.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
             Self::Udp => 17,
+            Self::Sctp => 132,
+            Self::Fwmark(_) => 0,
+        }
+    }
+
+    /// The firewall mark, if that is what stands for a protocol.
+    #[must_use]
+    pub fn fwmark(self) -> Option<NonZeroU32> {
+        match self {
+            Self::Fwmark(mark) => Some(mark),
+            Self::Tcp | Self::Udp | Self::Sctp => None,
         }
     }
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        })
+        match self {
+            Self::Tcp => f.write_str("tcp"),
+            Self::Udp => f.write_str("udp"),
+            Self::Sctp => f.write_str("sctp"),
+            Self::Fwmark(mark) => write!(f, "fwmark {mark}"),
+        }
     }
 }
 
 /// What identifies a virtual service to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceKey {
-    /// The virtual address that clients reach.
+    /// The virtual address that clients reach; unspecified for a firewall mark.
     pub addr: IpAddr,
-    /// The port that clients reach.
+    /// The port that clients reach; 0 for a firewall mark.
     pub port: u16,
-    /// TCP or UDP.
+    /// The protocol, or the firewall mark.
     pub protocol: Protocol,
 }
 
@@ -65,7 +84,72 @@ impl ServiceKey {
 
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.protocol, self.socket_addr())
+        match self.protocol {
+            Protocol::Fwmark(_) if self.addr.is_ipv4() => write!(f, "{} (IPv4)", self.protocol),
+            Protocol::Fwmark(_) => write!(f, "{} (IPv6)", self.protocol),
+            _ => write!(f, "{} {}", self.protocol, self.socket_addr()),
+        }
+    }
+}
+
+/// What carries connections in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DataPlaneKind {
+    /// nf_tables and connection tracking: NAT.
+    Nftables,
+    /// IP Virtual Server: NAT, direct routing, tunnelling.
+    Ipvs,
+}
+
+impl fmt::Display for DataPlaneKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nftables => "nftables",
+            Self::Ipvs => "ipvs",
+        })
+    }
+}
+
+/// Which data plane a configuration wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DataPlaneChoice {
+    /// nftables where the kernel has what it takes and nothing is configured that only IPVS can do; otherwise IPVS.
+    #[default]
+    Auto,
+    /// This one, or none.
+    Only(DataPlaneKind),
+}
+
+/// Whether established flows may take the short way through the kernel (nftables' flowtable).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Offload {
+    /// Where the kernel has it.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// How packets reach a real server (IPVS's forwarding methods, keepalived `lvs_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Forward {
+    /// The destination is rewritten; replies come back through the director (`ipvsadm -m`, Masq).
+    #[default]
+    Nat,
+    /// Direct routing: the packet goes to the server's MAC address as it is; the server has the virtual address itself and answers the
+    /// client directly (`ipvsadm -g`, Route).
+    Dr,
+    /// Tunnelling: the packet goes to the server inside another one (IP in IP), and is answered directly (`ipvsadm -i`, Tunnel).
+    Tun,
+}
+
+impl fmt::Display for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nat => "nat",
+            Self::Dr => "dr",
+            Self::Tun => "tun",
+        })
     }
 }
 
@@ -78,6 +162,28 @@ pub struct Model {
     pub services: Vec<Service>,
     /// The virtual routers.
     pub vrrp: Vrrp,
+    /// Copying of connections to the other director; only with IPVS.
+    pub connection_sync: Option<ConnectionSync>,
+}
+
+/// IPVS's own copying of connections to the other director (keepalived `lvs_sync_daemon`): the master of a VRRP instance sends, the
+/// backup takes in, so that established connections survive a failover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionSync {
+    /// The interface on which the directors see each other.
+    pub interface: String,
+    /// The VRRP instance whose role is followed.
+    pub vrrp: String,
+    /// Tells several pairs on one network apart (`syncid`): 1 to 255; the kernel takes 0 for any.
+    pub id: u8,
+    /// Where the messages go; `None`: the kernel's 224.0.0.81.
+    pub group: Option<IpAddr>,
+    /// The UDP port; `None`: the kernel's 8848.
+    pub port: Option<u16>,
+    /// Hops that the messages may take; `None`: the kernel's 1.
+    pub ttl: Option<u8>,
+    /// Bytes of a message at most; `None`: what the interface takes.
+    pub max_len: Option<u16>,
 }
 
 /// Settings of the daemon itself.
@@ -91,6 +197,10 @@ pub struct Daemon {
     pub socket: PathBuf,
     /// Name of the nftables table that is ours (`inet` family).
     pub table: String,
+    /// What is to carry the connections.
+    pub dataplane: DataPlaneChoice,
+    /// Whether established flows may take the short way.
+    pub offload: Offload,
     /// How often the kernel's rules are read and compared, whatever was noticed meanwhile.
     pub resync: Duration,
     /// What a plugin may use.
@@ -199,8 +309,13 @@ pub struct Server {
     pub name: String,
     /// Where connections are sent. Of the same family as the service.
     pub address: SocketAddr,
+    /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's.
+    pub forward: Forward,
     /// 0 to 65535. 0: takes no new connections (draining).
     pub weight: u32,
+    /// While it has failed it stays in the kernel with weight 0, so that its established connections can go on (keepalived
+    /// `inhibit_on_failure`).
+    pub inhibit_on_failure: bool,
     /// With so many connections it gets no new ones (keepalived `uthreshold`); `None`: there is no limit.
     pub upper_threshold: Option<u32>,
     /// Below so many it gets new ones again (keepalived `lthreshold`). `None`: below three quarters of the upper threshold, as IPVS

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use crate::model::{Persistence, ServiceKey};
+use crate::model::{Forward, Persistence, ServiceKey};
 
 /// Number of one real server of one virtual service; the connection mark of every connection sent to it.
 ///
@@ -68,13 +68,42 @@ pub enum Spread {
     },
 }
 
+/// One real server of a virtual service in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backend {
+    /// Where connections are sent.
+    pub address: SocketAddr,
+    /// How they get there.
+    pub forward: Forward,
+    /// What the server's share is by its weight alone; 0: draining. For data planes that spread by weights, not by slots
+    /// ([`crate::follow`]): others hold 0.
+    pub weight: u32,
+    /// With so many connections it gets no new ones; 0: there is no limit. For data planes that count by themselves: others hold 0.
+    pub upper_threshold: u32,
+    /// Below so many it gets new ones again; 0: below three quarters of the upper threshold.
+    pub lower_threshold: u32,
+}
+
+impl From<SocketAddr> for Backend {
+    /// One that is reached by NAT, without weight or thresholds: all that nftables knows of it.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            forward: Forward::Nat,
+            weight: 0,
+            upper_threshold: 0,
+            lower_threshold: 0,
+        }
+    }
+}
+
 /// One virtual service in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceState {
     /// Full NAT: the source becomes the director's address.
     pub snat: bool,
     /// The real servers that may be sent connections. A failed server is not among them; a draining one is, but in no slot.
-    pub backends: BTreeMap<BackendId, SocketAddr>,
+    pub backends: BTreeMap<BackendId, Backend>,
     /// How new connections are spread.
     pub spread: Spread,
     /// Clients that go where their last connection went, before anything else is asked.
@@ -95,6 +124,8 @@ pub struct State {
     /// Networks on which clients and real servers meet. A connection from such a network to a server on the same one gets
     /// the director's source address, since the server would otherwise answer the client directly (hairpin).
     pub hairpin: BTreeSet<IpNet>,
+    /// Interfaces between which established flows take the short way (flowtable). Empty where that is not wanted, or not possible.
+    pub offload: BTreeSet<String>,
 }
 
 /// One step from what the kernel holds to what it should. Steps name disjoint things; their order does not matter.
@@ -106,6 +137,8 @@ pub enum Change {
     Remove(ServiceKey),
     /// The set of hairpin networks is to be this one.
     Hairpin(BTreeSet<IpNet>),
+    /// The set of interfaces between which established flows take the short way is to be this one.
+    Offload(BTreeSet<String>),
 }
 
 /// What was counted for one real server since it was put into the kernel.

@@ -41,7 +41,7 @@ pub struct KernelSync {
     /// What the kernel holds as far as known; `None`: it has to be read.
     actual: Option<State>,
     dirty: Dirty,
-    hairpin_dirty: bool,
+    networks_dirty: bool,
     under_way: Option<Step>,
     /// Someone touched our table while a step was under way.
     stale: bool,
@@ -60,7 +60,7 @@ impl KernelSync {
             wanted: State::default(),
             actual: Some(actual),
             dirty: Dirty::All,
-            hairpin_dirty: false,
+            networks_dirty: false,
             under_way: None,
             stale: false,
             held: true,
@@ -106,7 +106,15 @@ impl KernelSync {
     pub fn want_hairpin(&mut self, networks: BTreeSet<IpNet>) {
         if self.wanted.hairpin != networks {
             self.wanted.hairpin = networks;
-            self.hairpin_dirty = true;
+            self.networks_dirty = true;
+        }
+    }
+
+    /// The interfaces between which established flows are to take the short way.
+    pub fn want_offload(&mut self, interfaces: BTreeSet<String>) {
+        if self.wanted.offload != interfaces {
+            self.wanted.offload = interfaces;
+            self.networks_dirty = true;
         }
     }
 
@@ -150,14 +158,17 @@ impl KernelSync {
                     .iter()
                     .filter_map(|key| diff_service(actual, &self.wanted, key))
                     .collect();
-                if self.hairpin_dirty && actual.hairpin != self.wanted.hairpin {
+                if self.networks_dirty && actual.hairpin != self.wanted.hairpin {
                     changes.push(Change::Hairpin(self.wanted.hairpin.clone()));
+                }
+                if self.networks_dirty && actual.offload != self.wanted.offload {
+                    changes.push(Change::Offload(self.wanted.offload.clone()));
                 }
                 changes
             }
         };
         self.dirty = Dirty::Services(BTreeSet::new());
-        self.hairpin_dirty = false;
+        self.networks_dirty = false;
         if changes.is_empty() {
             self.failures = 0;
             return None;

@@ -132,16 +132,14 @@ fn found_in(
     now: Instant,
 ) -> Option<Standing> {
     let state = adopted.services.get(service)?;
-    Some(
-        if state.backends.values().any(|address| *address == server) {
-            Standing::up(now)
-        } else {
-            Standing::down(
-                now,
-                "out of the pool when the daemon started; not checked yet",
-            )
-        },
-    )
+    Some(if state.backends.values().any(|it| it.address == server) {
+        Standing::up(now)
+    } else {
+        Standing::down(
+            now,
+            "out of the pool when the daemon started; not checked yet",
+        )
+    })
 }
 
 type Reload = JoinHandle<(Preparer, Result<Prepared, PrepareError>)>;
@@ -195,7 +193,7 @@ impl App {
         let (redundancy, ears) = Redundancy::new();
         let mut app = Self {
             started: now,
-            director: Director::new(adopted.clone(), daemon.resync, now),
+            director: Director::new(plane.kind(), adopted.clone(), daemon.resync, now),
             kernel: Kernel::start(Box::new(plane), to_inputs.clone())?,
             network: Network::start(to_inputs.clone()),
             probers: Probers::new(events),

@@ -203,7 +203,7 @@ fn service(n: u32, plan: &[u32]) -> ServiceState {
         persistence: None,
         snat: false,
         backends: (0..SERVERS)
-            .map(|server| (id(n, server), address(server)))
+            .map(|server| (id(n, server), address(server).into()))
             .collect(),
         spread: Spread::Slots {
             selector: Selector::Sequence,

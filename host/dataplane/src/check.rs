@@ -17,6 +17,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) services: BTreeMap<ServiceKey, Option<&'a ServiceState>>,
     /// The hairpin networks, if they are to change.
     pub(crate) hairpin: Option<&'a BTreeSet<IpNet>>,
+    /// The interfaces between which flows take the short way, if they are to change.
+    pub(crate) offload: Option<&'a BTreeSet<String>>,
 }
 
 impl<'a> Wanted<'a> {
@@ -31,6 +33,7 @@ impl<'a> Wanted<'a> {
         let mut wanted = Self {
             services: BTreeMap::new(),
             hairpin: None,
+            offload: None,
         };
         for change in changes {
             match change {
@@ -41,6 +44,7 @@ impl<'a> Wanted<'a> {
                 Change::Remove(key) => {
                     wanted.services.insert(*key, None);
                 }
+                Change::Offload(interfaces) => wanted.offload = Some(interfaces),
                 Change::Hairpin(networks) => {
                     networks_are_sound(networks)?;
                     wanted.hairpin = Some(networks);
@@ -72,7 +76,8 @@ impl<'a> Wanted<'a> {
 
 fn service_is_sound(key: &ServiceKey, service: &ServiceState) -> Result<(), Error> {
     let invalid = |what: String| Err(Error::Invalid(format!("{key}: {what}")));
-    for (id, address) in &service.backends {
+    for (id, backend) in &service.backends {
+        let address = &backend.address;
         if address.is_ipv4() != key.addr.is_ipv4() {
             return invalid(format!(
                 "backend {id} ({address}) is of the other IP version"

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
 use crate::check::Wanted;
@@ -71,6 +72,14 @@ impl Fake {
 impl DataPlane for Fake {
     fn name(&self) -> &'static str {
         "memory"
+    }
+
+    fn kind(&self) -> DataPlaneKind {
+        DataPlaneKind::Nftables
+    }
+
+    fn offloads(&mut self) -> Result<(), String> {
+        Ok(())
     }
 
     fn probe(&mut self) -> Result<Probe, Error> {

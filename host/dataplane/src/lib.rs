@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use evenkeel_core::connections::Counts;
+use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
 pub mod ask;
@@ -78,6 +80,17 @@ pub trait DataPlane: Send {
     /// `nftables`, `ipvs`, `memory`.
     fn name(&self) -> &'static str;
 
+    /// What kind it is: services are to be in the form of `evenkeel_core::follow::nearest` for that kind.
+    fn kind(&self) -> DataPlaneKind;
+
+    /// Whether established flows can take the short way ([`State::offload`]).
+    ///
+    /// # Errors
+    /// Why not, for an operator.
+    fn offloads(&mut self) -> Result<(), String> {
+        Err(format!("the {} data plane has no such way", self.name()))
+    }
+
     /// Finds out what this machine offers. Changes nothing.
     ///
     /// # Errors
@@ -103,6 +116,15 @@ pub trait DataPlane: Send {
     /// # Errors
     /// [`Error::Io`].
     fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error>;
+
+    /// Connections of every backend in the kernel, where the data plane counts them itself; `None` where conntrack's entries tell, by
+    /// their mark.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn connections(&mut self) -> Result<Option<BTreeMap<BackendId, Counts>>, Error> {
+        Ok(None)
+    }
 
     /// Forgets the established flows of a backend, so that their next packets are spread anew (UDP) or end (TCP).
     ///

@@ -209,6 +209,7 @@ impl Parsed {
                     daemon,
                     services,
                     vrrp,
+                    connection_sync: None,
                 },
                 diagnostics,
             ))

@@ -13,7 +13,10 @@ use super::timing::{Probe, probe};
 use super::tree::Span;
 use super::uses::{DEFAULT_SCHEDULER, Uses, services};
 use crate::manifest::PluginKind;
-use crate::model::{Assign, Daemon, OnDown, PluginUse, Protocol, Sandbox, Service, ServiceKey};
+use crate::model::{
+    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Protocol, Sandbox, Service,
+    ServiceKey,
+};
 
 /// The daemon's own settings. Relative paths start from `dir`.
 ///
@@ -25,6 +28,8 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
         cache_dir: joined(dir, &file.cache_dir.or(schema::cache_dir).0),
         socket: joined(dir, &file.socket.or(schema::socket).0),
         table: file.table.or(schema::nft_table).0,
+        dataplane: DataPlaneChoice::Auto,
+        offload: Offload::Auto,
         resync: file.resync.or(schema::resync).0,
         sandbox: file
             .sandbox
@@ -133,8 +138,8 @@ fn service(
         persistence: persistence?,
         snat: table.snat.copied()?,
         on_down: table.on_down.copied().unwrap_or(match protocol {
-            Protocol::Tcp => OnDown::Keep,
             Protocol::Udp => OnDown::Kill,
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => OnDown::Keep,
         }),
         assign: assign?,
         quorum: table.quorum.get()?.0,

@@ -10,7 +10,7 @@ use super::schema::{ServerTable, ServiceTable};
 use super::timing::Probe;
 use super::tree::Span;
 use super::uses::Uses;
-use crate::model::{Server, ServiceKey};
+use crate::model::{Forward, Server, ServiceKey};
 
 /// What must be unique over the servers of a service, with the place of its first use.
 #[derive(Default)]
@@ -83,6 +83,8 @@ fn one(
     Some(Server {
         name,
         address,
+        forward: Forward::Nat,
+        inhibit_on_failure: false,
         weight: table.weight.get()?.0,
         upper_threshold,
         lower_threshold,

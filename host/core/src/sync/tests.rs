@@ -30,7 +30,7 @@ fn service(id: u32) -> ServiceState {
         ask: None,
         persistence: None,
         snat: false,
-        backends: [(id, ([10, 1, 0, 1], 80).into())].into(),
+        backends: [(id, std::net::SocketAddr::from(([10, 1, 0, 1], 80)).into())].into(),
         spread: Spread::Slots {
             selector: Selector::Sequence,
             slots: vec![id],

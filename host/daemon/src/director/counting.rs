@@ -35,7 +35,7 @@ impl Director {
             if counts && follows {
                 service.last_good = None;
                 let wanted = service.wanted();
-                self.sync.want(key, Some(wanted));
+                self.want(key, &wanted);
             }
         }
     }

@@ -24,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::desired;
+use evenkeel_core::follow;
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::ids::Ids;
 use evenkeel_core::manifest::{Decision, Setting};
-use evenkeel_core::model::{OnDown, Service, ServiceKey};
+use evenkeel_core::model::{DataPlaneKind, OnDown, Service, ServiceKey};
 use evenkeel_core::plan::Plan;
 use evenkeel_core::quorum::Quorum;
-use evenkeel_core::state::{BackendId, Change, Spread, State};
+use evenkeel_core::state::{BackendId, Change, ServiceState, Spread, State};
 use evenkeel_core::sync::{Damage, KernelSync, Step};
 use evenkeel_runtime::{BackendFacts, Plugin};
 use ipnet::IpNet;
@@ -69,6 +70,8 @@ pub(crate) enum Input {
     Touched,
     /// The networks on which clients and servers meet.
     Hairpin(BTreeSet<IpNet>),
+    /// The interfaces between which established flows are to take the short way.
+    Offload(BTreeSet<String>),
     /// Connections were counted: these counts have changed.
     Counted(Vec<(BackendId, Counts)>),
     /// What became of [`Effect::Pick`].
@@ -103,6 +106,8 @@ pub(crate) enum Effect {
 
 /// See the module's documentation.
 pub(crate) struct Director {
+    /// Which data plane carries out what is decided.
+    kind: DataPlaneKind,
     services: BTreeMap<ServiceKey, VirtualService>,
     /// The order of the configuration, for reports.
     order: Vec<ServiceKey>,
@@ -126,12 +131,13 @@ pub(crate) struct Director {
 
 impl Director {
     /// Begins with what the kernel holds, which stays until everything that is configured has its first plan.
-    pub(crate) fn new(adopted: State, resync: Duration, now: Instant) -> Self {
+    pub(crate) fn new(kind: DataPlaneKind, adopted: State, resync: Duration, now: Instant) -> Self {
         let queues = adopted.services.iter();
         let adopted_queues = queues
             .filter_map(|(key, service)| Some((*key, service.ask?)))
             .collect();
         Self {
+            kind,
             services: BTreeMap::new(),
             order: Vec::new(),
             ids: Ids::adopt(&adopted),
@@ -235,6 +241,12 @@ impl Director {
         self.pace = counting::pace(self.services.len());
     }
 
+    /// What the kernel is to hold for a service, in the form that its data plane can hold.
+    fn want(&mut self, key: ServiceKey, wanted: &ServiceState) {
+        self.sync
+            .want(key, Some(follow::nearest(self.kind, wanted)));
+    }
+
     /// Takes in what happened.
     pub(crate) fn handle(&mut self, input: Input, now: Instant) {
         match input {
@@ -261,6 +273,7 @@ impl Director {
             }
             Input::Touched => self.sync.mark_stale(),
             Input::Hairpin(networks) => self.sync.want_hairpin(networks),
+            Input::Offload(interfaces) => self.sync.want_offload(interfaces),
             Input::Counted(counts) => self.counted(&counts),
             Input::Picking {
                 service,
@@ -392,7 +405,8 @@ impl Director {
         };
         service.seat.tell();
         if !self.unanswered.contains(&key) && (at_once || service.seat.failed()) {
-            self.sync.want(key, Some(service.wanted()));
+            let wanted = service.wanted();
+            self.want(key, &wanted);
         }
     }
 
@@ -441,7 +455,7 @@ impl Director {
                     service.seat.tell_changes();
                 }
                 let wanted = service.wanted();
-                self.sync.want(key, Some(wanted));
+                self.want(key, &wanted);
             }
             Err(error) => {
                 let problem = format!("{}: {error}", service.seat.title());
@@ -471,7 +485,7 @@ impl Director {
             self.effects.push(stop_picking(key, false));
         }
         let wanted = service.wanted();
-        self.sync.want(key, Some(wanted));
+        self.want(key, &wanted);
         self.curious.insert(key);
     }
 
@@ -535,7 +549,7 @@ impl Director {
             let (key, left) = match change {
                 Change::Put(key, state) => (key, Some(state)),
                 Change::Remove(key) => (key, None),
-                Change::Hairpin(_) => continue,
+                Change::Hairpin(_) | Change::Offload(_) => continue,
             };
             let Some(doomed) = self.doomed.remove(key) else {
                 continue;

@@ -130,7 +130,7 @@ impl Director {
                 }
                 service.picking = true;
                 let wanted = service.wanted();
-                self.sync.want(key, Some(wanted));
+                self.want(key, &wanted);
             }
             Err(NotPicking::Taken) => {
                 let queue = service.queue.map(|queue| queue.0);

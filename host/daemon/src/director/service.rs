@@ -174,15 +174,20 @@ pub(super) fn live_weight(servers: &[RealServer]) -> u64 {
         .sum()
 }
 
-/// The servers that are up.
+/// The servers that are up, and those that stay although they have failed (`inhibit_on_failure`).
 pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
     servers
         .iter()
-        .filter(|server| server.up())
+        .filter(|server| server.up() || server.spec.inhibit_on_failure)
         .map(|server| Usable {
             id: server.id,
             address: server.spec.address,
-            weight: server.weight(),
+            forward: server.spec.forward,
+            weight: if server.up() { server.weight() } else { 0 },
+            thresholds: (
+                server.spec.upper_threshold.unwrap_or(0),
+                server.spec.lower_threshold.unwrap_or(0),
+            ),
         })
         .collect()
 }

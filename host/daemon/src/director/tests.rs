@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{
-    Check, CheckTiming, Daemon, Model, PluginRef, PluginUse, Protocol, Sandbox, Server, Vrrp,
+    Check, CheckTiming, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef, PluginUse,
+    Protocol, Sandbox, Server, Vrrp,
 };
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::Selector;
@@ -134,7 +135,7 @@ impl World {
             settings: Vec::new(),
         };
         Self {
-            director: Director::new(adopted.clone(), RESYNC, now),
+            director: Director::new(DataPlaneKind::Nftables, adopted.clone(), RESYNC, now),
             kernel: adopted,
             killed: Vec::new(),
             plugin: Arc::new(Turns {
@@ -173,6 +174,8 @@ impl World {
             cache_dir: "/nowhere".into(),
             socket: "/nowhere".into(),
             table: "evenkeel".into(),
+            dataplane: DataPlaneChoice::Auto,
+            offload: Offload::Auto,
             resync: RESYNC,
             sandbox: Sandbox::default(),
         };
@@ -181,6 +184,7 @@ impl World {
                 daemon,
                 services,
                 vrrp: Vrrp::default(),
+                connection_sync: None,
             },
             schedulers,
             checks: Vec::new(),
@@ -278,7 +282,7 @@ impl World {
             Spread::Refuse => Vec::new(),
             Spread::Slots { slots, .. } => slots
                 .iter()
-                .map(|id| match state.backends[id] {
+                .map(|id| match state.backends[id].address {
                     SocketAddr::V4(v4) => v4.ip().octets()[3],
                     SocketAddr::V6(_) => 0,
                 })
@@ -291,7 +295,7 @@ impl World {
         *state
             .backends
             .iter()
-            .find(|(_, at)| **at == address(server))
+            .find(|(_, at)| at.address == address(server))
             .unwrap()
             .0
     }
@@ -349,6 +353,8 @@ fn service(port: u16, servers: &[u8]) -> Service {
                 upper_threshold: None,
                 name: n.to_string(),
                 address: address(*n),
+                forward: Forward::Nat,
+                inhibit_on_failure: false,
                 weight: 1,
                 labels: BTreeMap::new(),
                 checks: vec![check.clone()],

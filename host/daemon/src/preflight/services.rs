@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::model::{Assign, Model, Service};
+use evenkeel_core::model::{Assign, Model, Protocol, Service};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -134,14 +134,24 @@ fn takes(bound: IpAddr, addr: IpAddr) -> bool {
 
 fn ipvs(service: &Service, facts: &Facts) -> Option<Finding> {
     let wanted = service.key.socket_addr();
-    facts.ipvs.contains(&(service.key.protocol, wanted)).then(|| {
-        let flag = match service.key.protocol {
-            evenkeel_core::model::Protocol::Tcp => "-t",
-            evenkeel_core::model::Protocol::Udp => "-u",
-        };
-        Finding::warning(
-            format!("service {}: IPVS balances {} too; it gets no more new connections", service.name, service.key),
-            format!("stop keepalived, or take the virtual_server out of it; then ipvsadm -D {flag} {wanted}"),
-        )
-    })
+    facts
+        .ipvs
+        .contains(&(service.key.protocol, wanted))
+        .then(|| {
+            let which = match service.key.protocol {
+                Protocol::Tcp => format!("-t {wanted}"),
+                Protocol::Udp => format!("-u {wanted}"),
+                Protocol::Sctp => format!("--sctp-service {wanted}"),
+                Protocol::Fwmark(mark) => format!("-f {mark}"),
+            };
+            Finding::warning(
+                format!(
+                    "service {}: IPVS balances {} too; it gets no more new connections",
+                    service.name, service.key
+                ),
+                format!(
+                    "stop keepalived, or take the virtual_server out of it; then ipvsadm -D {which}"
+                ),
+            )
+        })
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_core::model::{
-    Assign, Daemon, OnDown, PluginRef, PluginUse, Protocol, Sandbox, Server, Service, ServiceKey,
-    Vrrp,
+    Assign, Daemon, DataPlaneChoice, Forward, Offload, OnDown, PluginRef, PluginUse, Protocol,
+    Sandbox, Server, Service, ServiceKey, Vrrp,
 };
 use evenkeel_dataplane::Problem;
 use ipnet::IpNet;
@@ -53,6 +53,8 @@ fn server(address: &str) -> Server {
         upper_threshold: None,
         name: address.to_owned(),
         address: address.parse().unwrap(),
+        forward: Forward::Nat,
+        inhibit_on_failure: false,
         weight: 1,
         labels: [].into(),
         checks: Vec::new(),
@@ -75,11 +77,14 @@ fn model(services: Vec<Service>) -> Model {
             cache_dir: PathBuf::from("cache"),
             socket: PathBuf::from("socket"),
             table: "evenkeel".to_owned(),
+            dataplane: DataPlaneChoice::Auto,
+            offload: Offload::Auto,
             resync: Duration::from_secs(30),
             sandbox: Sandbox::default(),
         },
         services,
         vrrp: Vrrp::default(),
+        connection_sync: None,
     }
 }
 

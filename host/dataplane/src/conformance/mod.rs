@@ -125,7 +125,10 @@ fn server(key: &ServiceKey, n: u32) -> SocketAddr {
 
 /// A service with these servers; the slots name servers by number. No slots: it refuses.
 fn service(key: &ServiceKey, servers: &[u32], selector: Selector, slots: &[u32]) -> ServiceState {
-    let backends: BTreeMap<_, _> = servers.iter().map(|n| (id(*n), server(key, *n))).collect();
+    let backends: BTreeMap<_, _> = servers
+        .iter()
+        .map(|n| (id(*n), server(key, *n).into()))
+        .collect();
     let spread = if slots.is_empty() {
         Spread::Refuse
     } else {
@@ -248,7 +251,7 @@ fn a_server_drains_leaves_and_returns(open: Open<'_>) {
         reach_one(open, &mut *plane, web(), in_turn(&web(), servers, slots));
     }
     let mut moved = in_turn(&web(), &[1], &[1]);
-    moved.backends.insert(id(1), server(&web(), 9));
+    moved.backends.insert(id(1), server(&web(), 9).into());
     reach_one(open, &mut *plane, web(), moved);
 }
 
@@ -299,6 +302,7 @@ fn several_changes_at_once(open: Open<'_>) {
     let wanted = State {
         services: services.into(),
         hairpin: networks,
+        ..State::default()
     };
     assert_eq!(plane.read().unwrap(), wanted);
     assert_eq!(open().read().unwrap(), wanted);
@@ -349,7 +353,9 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
         slots: vec![id(3); 65_537],
     };
     let mut other_family = in_turn(&second, &[3], &[3]);
-    other_family.backends.insert(id(5), server(&third, 5));
+    other_family
+        .backends
+        .insert(id(5), server(&third, 5).into());
     let taken = in_turn(&second, &[2], &[2]);
     let twice = Change::Put(third, in_turn(&third, &[7], &[7]));
     let bad: Vec<Change> = [unknown, empty, too_many, other_family, taken]

@@ -74,6 +74,7 @@ fn state() -> impl Strategy<Value = State> {
     (services, hairpin()).prop_map(|(services, hairpin)| State {
         services: services.into_iter().flatten().collect(),
         hairpin,
+        ..State::default()
     })
 }
 

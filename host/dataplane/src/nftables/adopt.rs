@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use evenkeel_core::model::{Persistence, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
-use evenkeel_core::state::{BackendId, Queue, ServiceState, Spread};
+use evenkeel_core::state::{Backend, BackendId, Queue, ServiceState, Spread};
 use ipnet::IpNet;
 
 use super::element::{Chain, Element, Part};
@@ -215,7 +215,7 @@ impl Contents {
             let Some(id) = id else {
                 return Err(format!("the mark {found:#x} was changed"));
             };
-            backends.insert(id, *to);
+            backends.insert(id, Backend::from(*to));
         }
         let (spread, range) = match rule.choice {
             Choice::Refuse => (Spread::Refuse, None),

@@ -99,9 +99,9 @@ impl Held {
         self.state
             .backends
             .iter()
-            .map(move |(id, to)| Element::Backend {
+            .map(move |(id, backend)| Element::Backend {
                 mark: self.mark(*id),
-                to: *to,
+                to: backend.address,
                 chain: self.chain,
                 count: count(*id),
             })
@@ -208,6 +208,7 @@ impl Layout {
                 .map(|(key, held)| (*key, held.state.clone()))
                 .collect(),
             hairpin: self.hairpin.clone(),
+            offload: BTreeSet::new(),
         }
     }
 }

@@ -34,6 +34,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
 pub(crate) use self::trial::trial;
@@ -301,6 +302,10 @@ fn added(step: &change::Step) -> Option<BackendId> {
 impl DataPlane for Nftables {
     fn name(&self) -> &'static str {
         "nftables"
+    }
+
+    fn kind(&self) -> DataPlaneKind {
+        DataPlaneKind::Nftables
     }
 
     fn probe(&mut self) -> Result<Probe, Error> {

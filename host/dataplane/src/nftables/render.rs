@@ -120,7 +120,7 @@ mod tests {
             snat,
             backends: backends
                 .iter()
-                .map(|(n, a)| (id(*n), a.parse().unwrap()))
+                .map(|(n, a)| (id(*n), a.parse::<std::net::SocketAddr>().unwrap().into()))
                 .collect(),
             spread,
             persistence: None,
@@ -155,7 +155,12 @@ mod tests {
         let hairpin = ["10.0.0.0/8", "10.1.0.0/16"]
             .map(|n| n.parse().unwrap())
             .into();
-        let layout = Layout::of(State { services, hairpin }).unwrap();
+        let layout = Layout::of(State {
+            services,
+            hairpin,
+            ..State::default()
+        })
+        .unwrap();
         let count = |backend: BackendId| if backend == id(2) { 17 } else { 0 };
         let text = whole("evenkeel", &layout, count);
         insta::assert_snapshot!(text);

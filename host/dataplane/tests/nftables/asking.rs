@@ -82,8 +82,8 @@ impl Chooser for Stuck {
 
 fn one(protocol: Protocol, to: SocketAddr) -> std::io::Result<u8> {
     match protocol {
-        Protocol::Tcp => connect(to),
         Protocol::Udp => ask(to),
+        _ => connect(to),
     }
 }
 

@@ -46,7 +46,12 @@ pub(crate) fn service(v6: bool, first: u16, selector: Selector, plan: &[u16]) ->
         persistence: None,
         snat: false,
         backends: (1..=4)
-            .map(|n| (id(first + n), (address(v6, n), 8000).into()))
+            .map(|n| {
+                (
+                    id(first + n),
+                    SocketAddr::from((address(v6, n), 8000)).into(),
+                )
+            })
             .collect(),
         spread: match plan {
             [] => Spread::Refuse,
@@ -152,8 +157,8 @@ pub(crate) fn ask_from(from: IpAddr, to: SocketAddr) -> std::io::Result<u8> {
 
 pub(crate) fn client(times: usize, to: ServiceKey) -> Vec<u8> {
     let one = match to.protocol {
-        Protocol::Tcp => connect,
         Protocol::Udp => ask,
+        _ => connect,
     };
     let all = move || (0..times).map(|_| one(to.socket_addr()).unwrap()).collect();
     within("client", all).join().unwrap()

@@ -84,8 +84,8 @@ in_a_namespace! {
                 plane.apply(&[put(&[])]).unwrap();
                 for local in [false, true] {
                     let attempt = move || match protocol {
-                        Protocol::Tcp => connect(key.socket_addr()),
                         Protocol::Udp => ask(key.socket_addr()),
+                        _ => connect(key.socket_addr()),
                     };
                     let answer =
                         if local { attempt() } else { within("client", attempt).join().unwrap() };
@@ -118,8 +118,8 @@ in_a_namespace! {
                     .apply(&[Change::Put(key, state), Change::Hairpin(networks.into())])
                     .unwrap();
                 let attempt = move || match protocol {
-                    Protocol::Tcp => connect(key.socket_addr()).unwrap(),
                     Protocol::Udp => ask(key.socket_addr()).unwrap(),
+                    _ => connect(key.socket_addr()).unwrap(),
                 };
                 assert_eq!([attempt(), attempt()], [1, 2], "{key}");
                 let beside = within("server", move || [attempt(), attempt()]);

@@ -25,7 +25,12 @@ fn service(first: u32, plan: &[u32]) -> ServiceState {
         persistence: None,
         snat: false,
         backends: (0..3u8)
-            .map(|n| (id(n.into()), ([10, 0, 0, n + 1], 80).into()))
+            .map(|n| {
+                (
+                    id(n.into()),
+                    std::net::SocketAddr::from(([10, 0, 0, n + 1], 80)).into(),
+                )
+            })
             .collect(),
         spread: Spread::Slots {
             selector: Selector::Sequence,
@@ -42,6 +47,7 @@ fn wanted() -> State {
         ]
         .into(),
         hairpin: ["10.0.0.0/24".parse().unwrap()].into(),
+        ..State::default()
     }
 }
 

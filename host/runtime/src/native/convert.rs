@@ -210,7 +210,8 @@ fn endpoint(address: SocketAddr) -> abi::Endpoint {
 pub(super) fn flow(flow: &Flow) -> abi::Flow {
     abi::Flow {
         protocol: match flow.protocol {
-            Protocol::Tcp => 6,
+            // The queue asks about TCP and UDP only.
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => 6,
             Protocol::Udp => 17,
         },
         source: endpoint(flow.source),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use evenkeel_core::connections::Counts;
 use evenkeel_core::desired::{self, Usable};
 use evenkeel_core::manifest::{Decision, Facts, PluginKind, Setting};
-use evenkeel_core::model::{Protocol, Sandbox};
+use evenkeel_core::model::{Forward, Protocol, Sandbox};
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::native::NativeRuntime;
@@ -193,7 +193,9 @@ impl Both {
             .map(|server| Usable {
                 id: server.id,
                 address: server.address,
+                forward: Forward::Nat,
                 weight: server.weight,
+                thresholds: (0, 0),
             })
             .collect();
         for (plan, runtime) in [(&wasm, "wasm"), (&native, "native")] {

@@ -45,7 +45,7 @@ impl World {
         let instance = &self.picking[&key(80)].instance;
         let id = instance.pick(&flow(), true, self.now)?.unwrap();
         let backends = &self.kernel.services[&key(80)].backends;
-        let SocketAddr::V4(at) = backends[&id] else {
+        let SocketAddr::V4(at) = backends[&id].address else {
             panic!("not IPv4");
         };
         Ok(at.ip().octets()[3])

@@ -174,7 +174,7 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
         };
         let backends = ids
             .into_iter()
-            .map(|id| (id, ([10, 0, 0, 1], 80).into()))
+            .map(|id| (id, std::net::SocketAddr::from(([10, 0, 0, 1], 80)).into()))
             .collect();
         ServiceState {
             snat,
@@ -268,7 +268,7 @@ fn a_range_that_has_become_far_too_large_is_given_back() {
     let id = BackendId::new(1).unwrap();
     let with = |len| ServiceState {
         snat: false,
-        backends: [(id, ([10, 0, 0, 1], 80).into())].into(),
+        backends: [(id, std::net::SocketAddr::from(([10, 0, 0, 1], 80)).into())].into(),
         spread: Spread::Slots {
             selector: Selector::Sequence,
             slots: vec![id; len],

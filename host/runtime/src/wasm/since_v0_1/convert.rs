@@ -140,7 +140,8 @@ pub(in crate::wasm) fn abilities(abilities: &wit_scheduler::Abilities) -> Abilit
 pub(in crate::wasm) fn flow(flow: &Flow) -> wit_scheduler::Flow {
     wit_scheduler::Flow {
         protocol: match flow.protocol {
-            Protocol::Tcp => wit::Protocol::Tcp,
+            // The queue asks about TCP and UDP only.
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => wit::Protocol::Tcp,
             Protocol::Udp => wit::Protocol::Udp,
         },
         source: endpoint(flow.source),

@@ -20,11 +20,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 use evenkeel_core::health::Standing;
 use evenkeel_core::manifest::Setting;
-use evenkeel_core::model::{Daemon, Service, ServiceKey, Tracked};
+use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
 use evenkeel_core::state::State;
 use evenkeel_core::vrrp::{Command, Reading};
-use evenkeel_dataplane::DataPlane as _;
-use evenkeel_dataplane::nftables::Nftables;
+use evenkeel_vrrp::VrrpEvent;
 use evenkeel_runtime::{Failure, Plugin, PluginError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -32,14 +31,15 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::cli::ConfigArgs;
+use crate::connection_sync::Synchroniser;
 use crate::control::{Answer, Asked, ControlSocket, Order, Request};
 use crate::counting::{self, Counting};
 use crate::director::{Director, Effect, Input, Job};
-use crate::exit::{self, Failed};
-use crate::kernel::{Kernel, WATCH_PATIENCE, Watcher};
+use crate::kernel::{Kernel, Watcher};
 use crate::lock::Lock;
 use crate::network::Network;
 use crate::pickers::Pickers;
+use crate::plane::{self, Opened};
 use crate::prepare::{PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
 use crate::redundancy::{Ears, Redundancy};
@@ -74,7 +74,8 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
-    let (plane, adopted) = open_dataplane(&daemon)?;
+    let opened = plane::open(DataPlaneKind::Nftables, &daemon)?;
+    let adopted = opened.adopted.clone();
     let control = ControlSocket::bind(&daemon.socket)?;
     info!(
         config = %config.display(),
@@ -85,7 +86,7 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     );
     let (questions, asked) = mpsc::channel(QUESTIONS_BACKLOG);
     let serving = tokio::spawn(control.serve(questions));
-    App::start(preparer, prepared, daemon, plane, &adopted)?
+    App::start(preparer, prepared, daemon, opened)?
         .serve(signals, asked)
         .await;
     serving.abort();
@@ -99,29 +100,6 @@ fn warn_of(prepared: &Prepared) {
     for warning in &prepared.warnings {
         warn!("{warning}");
     }
-}
-
-/// Opens the data plane, says what it is, and reads what an earlier daemon has left.
-fn open_dataplane(daemon: &Daemon) -> anyhow::Result<(Nftables, State)> {
-    let mut plane = Nftables::new(&daemon.table)?;
-    let probe = plane.probe()?;
-    info!(
-        dataplane = plane.name(),
-        found = probe.summary,
-        "data plane"
-    );
-    for problem in &probe.problems {
-        if problem.fatal {
-            let message = format!(
-                "the nftables data plane cannot work here: {}; {}",
-                problem.what, problem.remedy
-            );
-            return Err(Failed::new(exit::FAILURE, message).into());
-        }
-        warn!(remedy = problem.remedy, "{}", problem.what);
-    }
-    let adopted = plane.read()?;
-    Ok((plane, adopted))
 }
 
 /// What a server was before the daemon started: the kernel knows.
@@ -152,8 +130,12 @@ struct App {
     network: Network,
     probers: Probers,
     redundancy: Redundancy,
+    synchroniser: Synchroniser,
     ears: Ears,
     counting: Counting,
+    kind: DataPlaneKind,
+    /// How many are configured.
+    services: usize,
     pickers: Pickers,
     /// When schedulers are next told how long checks take.
     look_at_latency: Option<Instant>,
@@ -177,32 +159,37 @@ impl App {
         preparer: Preparer,
         prepared: Prepared,
         daemon: Daemon,
-        plane: Nftables,
-        adopted: &State,
+        opened: Opened,
     ) -> anyhow::Result<Self> {
+        let Opened {
+            plane,
+            watch,
+            adopted,
+        } = opened;
+        let kind = plane.kind();
         let now = Instant::now();
         let (to_inputs, inputs) = mpsc::unbounded_channel();
-        let watcher = match plane.watch(WATCH_PATIENCE) {
-            Ok(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
-            Err(error) => {
-                warn!(%error, "cannot notice at once when others change our rules; reading them from time to time does");
-                None
-            }
+        let watcher = match watch {
+            Some(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
+            None => None,
         };
         let (events, health) = mpsc::channel(HEALTH_BACKLOG);
         let (redundancy, ears) = Redundancy::new();
         let mut app = Self {
             started: now,
-            director: Director::new(plane.kind(), adopted.clone(), daemon.resync, now),
-            kernel: Kernel::start(Box::new(plane), to_inputs.clone())?,
+            kind,
+            director: Director::new(kind, adopted.clone(), daemon.resync, now),
+            kernel: Kernel::start(plane, to_inputs.clone())?,
             network: Network::start(to_inputs.clone()),
             probers: Probers::new(events),
             redundancy,
+            synchroniser: Synchroniser::default(),
             ears,
-            counting: Counting::start(to_inputs.clone()),
+            counting: Counting::start(kind, to_inputs.clone()),
             pickers: Pickers::new(to_inputs.clone()),
             look_at_latency: None,
             may_rest: Vec::new(),
+            services: 0,
             daemon,
             health,
             inputs,
@@ -215,15 +202,19 @@ impl App {
             said_ready: false,
             _watcher: watcher,
         };
-        app.configure(prepared, Some(adopted));
+        app.configure(prepared, Some(&adopted));
         Ok(app)
     }
 
     fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
         let now = Instant::now();
         let checks = std::mem::take(&mut prepared.checks);
+        self.services = prepared.model.services.len();
         self.network.configure(&prepared.model);
         self.redundancy.configure(&prepared.model.vrrp);
+        let states = |instance: &str| self.redundancy.state(instance);
+        self.synchroniser
+            .configure(prepared.model.connection_sync.as_ref(), states);
         let services = prepared.model.services.iter();
         self.may_rest = services.filter(|it| it.ha_suspend).cloned().collect();
         self.rest_checks();
@@ -231,7 +222,7 @@ impl App {
         self.probers.configure(checks, |service, server| {
             adopted.and_then(|adopted| found_in(adopted, service, server, now))
         });
-        self.counting.listen(self.director.wants_counts());
+        self.counting.listen(self.director.wants_counts(), now);
         self.look_at_latency = self.director.wants_latency().then_some(now);
         self.take_snapshots(now);
     }
@@ -262,6 +253,9 @@ impl App {
         loop {
             let now = Instant::now();
             self.tell_latency(now);
+            if self.counting.due(self.services, now) {
+                self.kernel.count();
+            }
             for effect in self.director.effects(now) {
                 self.carry_out(effect);
             }
@@ -270,7 +264,11 @@ impl App {
                 self.redundancy.ready();
                 self.say_ready();
             }
-            let wake = [self.director.poll_at(), self.look_at_latency];
+            let wake = [
+                self.director.poll_at(),
+                self.look_at_latency,
+                self.counting.poll_at(),
+            ];
             let wake = wake.into_iter().flatten().min().map(Into::into);
             tokio::select! {
                 _ = signals.terminate.recv() => break,
@@ -278,9 +276,7 @@ impl App {
                 _ = signals.hangup.recv() => self.begin_reload(),
                 Some(event) = self.health.recv() => self.take_health(event),
                 Some(event) = self.ears.events.recv() => {
-                    if self.redundancy.handle(event) {
-                        self.rest_checks();
-                    }
+                    self.hear(event);
                 }
                 Some((what, reading)) = self.ears.readings.recv() => {
                     self.redundancy.tracked(what, reading);
@@ -305,6 +301,23 @@ impl App {
         self.leave_plans().await;
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
         self.redundancy.stop(self.ears.events).await;
+        self.synchroniser.finish().await;
+    }
+
+    /// Takes in what the driver of VRRP says.
+    fn hear(&mut self, event: VrrpEvent) {
+        if let VrrpEvent::Notify {
+            group: false,
+            name,
+            state,
+            ..
+        } = &event
+        {
+            self.synchroniser.follow(name, *state);
+        }
+        if self.redundancy.handle(event) {
+            self.rest_checks();
+        }
     }
 
     /// Puts plans into the kernel that hold for longer than the next moment.
@@ -474,12 +487,13 @@ impl App {
             up_seconds: now.duration_since(self.started).as_secs(),
             config: self.config.clone(),
             reload_problem: self.reload_problem.clone(),
-            dataplane: "nftables".to_owned(),
+            dataplane: self.kind.to_string(),
             table: self.daemon.table.clone(),
             settled: self.director.settled(),
             kernel: self.kernel.report(),
             network_problem: self.network.problem(),
             vrrp: vrrp::report(&self.redundancy),
+            connection_sync: self.synchroniser.report(),
             counting: self.counting.report().map(Into::into),
             queue_problem: self.pickers.problem(),
             services: self.director.report(now),
@@ -490,9 +504,12 @@ impl App {
         }
         let counters = self.kernel.counters();
         let counted = status.counting.is_some();
+        let connections = self.counting.asks().then(|| self.kernel.connections());
         tokio::spawn(async move {
             status.count(&counters.await);
-            if !counted {
+            if let Some(connections) = connections {
+                status.count_connections(&connections.await);
+            } else if !counted {
                 let counts = tokio::task::spawn_blocking(counting::once).await;
                 status.count_connections(&counts.unwrap_or_default());
             }

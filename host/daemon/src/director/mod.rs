@@ -352,7 +352,7 @@ impl Director {
         self.order
             .iter()
             .filter_map(|key| self.services.get(key))
-            .map(|service| report::service(service, self.sync.wanted(), now))
+            .map(|service| report::service(service, self.kind, self.sync.wanted(), now))
             .collect()
     }
 

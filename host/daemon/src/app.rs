@@ -12,7 +12,7 @@
 //!   redundancy: VRRP's thread, watchers, notify scripts; told of quorums and of being ready, says which addresses are here
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use evenkeel_core::health::Standing;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
-use evenkeel_core::state::State;
+use evenkeel_core::state::{Spread, State};
 use evenkeel_core::vrrp::{Command, Reading};
 use evenkeel_vrrp::VrrpEvent;
 use evenkeel_runtime::{Failure, Plugin, PluginError};
@@ -102,15 +102,25 @@ fn warn_of(prepared: &Prepared) {
     }
 }
 
-/// What a server was before the daemon started: the kernel knows.
+/// What a server was before the daemon started: the kernel knows. `stays`: it would be in the kernel in any case, without a share.
 fn found_in(
     adopted: &State,
     service: &ServiceKey,
     server: SocketAddr,
+    stays: bool,
     now: Instant,
 ) -> Option<Standing> {
     let state = adopted.services.get(service)?;
-    Some(if state.backends.values().any(|it| it.address == server) {
+    let id = state
+        .backends
+        .iter()
+        .find(|(_, it)| it.address == server)
+        .map(|(id, _)| *id);
+    let shares = |id| match &state.spread {
+        Spread::Slots { slots, .. } => slots.contains(&id),
+        Spread::Refuse => false,
+    };
+    Some(if id.is_some_and(|id| !stays || shares(id)) {
         Standing::up(now)
     } else {
         Standing::down(
@@ -118,6 +128,17 @@ fn found_in(
             "out of the pool when the daemon started; not checked yet",
         )
     })
+}
+
+/// The servers that stay in the kernel when they have failed, but not those that take no new connections anyway.
+fn inhibited(services: &[Service]) -> BTreeSet<(ServiceKey, SocketAddr)> {
+    let servers = services
+        .iter()
+        .flat_map(|service| service.servers.iter().map(|it| (service.key, it)));
+    servers
+        .filter(|(_, it)| it.inhibit_on_failure && it.weight > 0)
+        .map(|(key, it)| (key, it.address))
+        .collect()
 }
 
 type Reload = JoinHandle<(Preparer, Result<Prepared, PrepareError>)>;
@@ -218,9 +239,11 @@ impl App {
         let services = prepared.model.services.iter();
         self.may_rest = services.filter(|it| it.ha_suspend).cloned().collect();
         self.rest_checks();
+        let stay = inhibited(&prepared.model.services);
         self.director.configure(prepared, adopted, now);
         self.probers.configure(checks, |service, server| {
-            adopted.and_then(|adopted| found_in(adopted, service, server, now))
+            let stays = stay.contains(&(*service, server));
+            adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
         });
         self.counting.listen(self.director.wants_counts(), now);
         self.look_at_latency = self.director.wants_latency().then_some(now);

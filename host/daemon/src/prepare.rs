@@ -10,7 +10,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use evenkeel_core::config::{self, Diagnostic, Found, Parsed, Plugins, Report};
 use evenkeel_core::manifest::{PluginKind, Setting};
-use evenkeel_core::model::{CheckTiming, Daemon, Model, PluginRef, PluginUse, ServiceKey};
+use evenkeel_core::model::{
+    CheckTiming, Daemon, DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey,
+};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
@@ -286,7 +288,7 @@ impl Preparer {
 struct Asked<'a>(&'a Catalogue);
 
 impl Plugins for Asked<'_> {
-    fn per_connection(&self) -> Result<(), String> {
+    fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
         evenkeel_dataplane::ask::support().map(drop)
     }
 

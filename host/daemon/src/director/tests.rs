@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{
-    Check, CheckTiming, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef, PluginUse,
-    Protocol, Sandbox, Server, Vrrp,
+    Check, CheckTiming, Chosen, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef,
+    PluginUse, Protocol, Sandbox, Server, Vrrp,
 };
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::Selector;
@@ -182,6 +182,7 @@ impl World {
         let prepared = Prepared {
             model: Model {
                 daemon,
+                dataplane: Chosen::default(),
                 services,
                 vrrp: Vrrp::default(),
                 connection_sync: None,

@@ -64,7 +64,7 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     // From here on: a reload that is asked for during the start is not to end the daemon.
     let signals = Signals::listen()?;
     let config = args.config.clone();
-    let (preparer, prepared) = tokio::task::spawn_blocking(move || {
+    let (mut preparer, prepared) = tokio::task::spawn_blocking(move || {
         let mut preparer = Preparer::new(args)?;
         let prepared = preparer.prepare(|_| None)?;
         Ok::<_, PrepareError>((preparer, prepared))
@@ -74,13 +74,14 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
-    let opened = plane::open(DataPlaneKind::Nftables, &daemon)?;
-    let adopted = opened.adopted.clone();
+    let opened = plane::open(&prepared.model.dataplane, &daemon)?;
+    preparer.runs(opened.plane.kind());
+    let adopted = opened.adopted.services.len();
     let control = ControlSocket::bind(&daemon.socket)?;
     info!(
         config = %config.display(),
         services = prepared.model.services.len(),
-        adopted = adopted.services.len(),
+        adopted,
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
@@ -155,6 +156,8 @@ struct App {
     ears: Ears,
     counting: Counting,
     kind: DataPlaneKind,
+    /// Why this data plane.
+    why: String,
     /// How many are configured.
     services: usize,
     pickers: Pickers,
@@ -199,6 +202,7 @@ impl App {
         let mut app = Self {
             started: now,
             kind,
+            why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel: Kernel::start(plane, to_inputs.clone())?,
             network: Network::start(to_inputs.clone()),
@@ -511,6 +515,7 @@ impl App {
             config: self.config.clone(),
             reload_problem: self.reload_problem.clone(),
             dataplane: self.kind.to_string(),
+            dataplane_why: self.why.clone(),
             table: self.daemon.table.clone(),
             settled: self.director.settled(),
             kernel: self.kernel.report(),

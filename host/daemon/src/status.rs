@@ -30,6 +30,8 @@ pub(crate) struct Status {
     pub(crate) reload_problem: Option<String>,
     /// Which data plane carries the connections: `nftables`, `ipvs`.
     pub(crate) dataplane: String,
+    /// Why that one.
+    pub(crate) dataplane_why: String,
     /// Name of the table that is ours.
     pub(crate) table: String,
     /// Whether the kernel holds what is wanted, as far as known.
@@ -435,6 +437,7 @@ mod tests {
             network_problem: None,
             counting: None,
             queue_problem: None,
+            dataplane_why: "it works on this machine".into(),
             vrrp: None,
             connection_sync: None,
             services: vec![service, six, none],

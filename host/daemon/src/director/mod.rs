@@ -104,6 +104,17 @@ pub(crate) enum Effect {
     StopPicking { service: ServiceKey, for_good: bool },
 }
 
+/// IPVS tells nobody of changes, so it is looked at so often at least.
+const UNWATCHED: Duration = Duration::from_secs(5);
+
+/// How often the kernel is read unasked.
+fn pause(kind: DataPlaneKind, resync: Duration) -> Duration {
+    match kind {
+        DataPlaneKind::Nftables => resync,
+        DataPlaneKind::Ipvs => resync.min(UNWATCHED),
+    }
+}
+
 /// See the module's documentation.
 pub(crate) struct Director {
     /// Which data plane carries out what is decided.
@@ -141,7 +152,7 @@ impl Director {
             services: BTreeMap::new(),
             order: Vec::new(),
             ids: Ids::adopt(&adopted),
-            sync: KernelSync::new(adopted, resync, now),
+            sync: KernelSync::new(adopted, pause(kind, resync), now),
             curious: BTreeSet::new(),
             timers: BTreeSet::new(),
             unanswered: BTreeSet::new(),
@@ -158,7 +169,8 @@ impl Director {
     ///
     /// `adopted` is what the kernel held at the start of the daemon; nothing afterwards.
     pub(crate) fn configure(&mut self, prepared: Prepared, adopted: Option<&State>, now: Instant) {
-        self.sync.set_resync(prepared.model.daemon.resync, now);
+        let resync = pause(self.kind, prepared.model.daemon.resync);
+        self.sync.set_resync(resync, now);
         let mut schedulers = prepared.schedulers;
         let mut old = std::mem::take(&mut self.services);
         self.order = prepared

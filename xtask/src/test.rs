@@ -31,7 +31,7 @@ struct Seen {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::packages(&[setup::BUILD, setup::LAB].concat())?;
+    setup::packages(&[setup::BUILD, setup::LAB, setup::UML].concat())?;
     build::plugins()?;
     build::daemon_and_tests()?;
     let skips = target().join("skips.txt");

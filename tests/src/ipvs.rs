@@ -25,6 +25,25 @@ impl Node {
         Ok(lines)
     }
 
+    /// The destinations that have a threshold, sorted, each `ADDRESS UPPER LOWER`: `ipvsadm -Sn` does not tell them.
+    ///
+    /// # Errors
+    /// When this kernel has no IPVS.
+    pub fn ipvs_thresholds(&self) -> Result<Vec<String>> {
+        let text = self.ipvsadm(&["-L", "-n", "--thresholds"])?;
+        let mut found: Vec<String> = text
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.trim().strip_prefix("-> ")?.split_whitespace();
+                let (address, upper, lower) = (words.next()?, words.next()?, words.next()?);
+                (address.contains(':') && (upper, lower) != ("0", "0") && upper != "Uthreshold")
+                    .then(|| format!("{address} {upper} {lower}"))
+            })
+            .collect();
+        found.sort();
+        Ok(found)
+    }
+
     /// The connections in IPVS's table: the lines of `ipvsadm -Lnc`, each `PROTOCOL EXPIRE STATE CLIENT VIRTUAL DESTINATION`.
     ///
     /// # Errors

@@ -102,9 +102,9 @@ fn started_by(runner: &str, kernel: &str) -> Command {
     } else {
         Command::new(runner)
     };
-    command.arg("env").args(passed_on());
     // What it says is shown as it says it: by nextest, or by the process that started it.
-    command.args([&format!("{KERNEL}={kernel}"), "NEXTEST=1"]);
+    command.args(["env", "RUST_LIB_BACKTRACE=0", "NEXTEST=1"]);
+    command.arg(format!("{KERNEL}={kernel}")).args(passed_on());
     command
 }
 

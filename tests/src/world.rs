@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{Pid, geteuid, getpid};
 
+use crate::kernels;
 use crate::process::wait_child;
 
 /// Set in the copy of a process that lives in its own namespaces.
@@ -48,6 +49,9 @@ pub fn inside() -> bool {
 ///
 /// Where namespaces are impossible it says `SKIPPED: <why>` on standard error and is content.
 ///
+/// In a file of tests whose name begins with `ipvs_` it is the same as [`on_uml`](crate::on_uml): the tests of another file that such a file
+/// includes as a module are done on that kernel, too.
+///
 /// # Errors
 /// What `body` returns; also when the copy of the process failed, did not end in time, or had no such test.
 pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
@@ -60,6 +64,14 @@ pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
 /// # Errors
 /// As [`isolated`].
 pub fn isolated_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
+    if kernels::is_for_uml(std::any::type_name::<F>()) {
+        return kernels::on_uml_with(programs, body);
+    }
+    privately(programs, body)
+}
+
+/// [`isolated_with`] on the kernel that this process runs on.
+pub(crate) fn privately<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     if inside() {
         prepare()?;
         body()?;

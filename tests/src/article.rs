@@ -152,6 +152,20 @@ impl Article {
         Ok(node)
     }
 
+    /// A second network card for each real server, on the clients' side, eth1: 10.10.54.157 + 2 N and fd00:54::157 and on. For servers that
+    /// answer clients themselves (direct routing, tunnels).
+    ///
+    /// # Errors
+    /// When the network cannot be built.
+    pub fn plug_servers_outside(&self) -> Result<()> {
+        for (number, node) in self.servers.iter().enumerate() {
+            self.lab.plug(node, "eth1", &self.outside)?;
+            node.add_address("eth1", &format!("{}/24", self.direct(number, 0).ip()))?;
+            node.add_address("eth1", &format!("{}/64", self.direct6(number, 0).ip()))?;
+        }
+        Ok(())
+    }
+
     /// The service address with a port.
     #[must_use]
     pub fn vip(&self, port: u16) -> SocketAddr {
@@ -167,15 +181,37 @@ impl Article {
     /// A real server's address, with a port. Numbers begin at 0.
     #[must_use]
     pub fn server(&self, number: usize, port: u16) -> SocketAddr {
-        let host = u8::try_from(157 + 2 * number).unwrap_or(u8::MAX);
-        (Ipv4Addr::new(172, 16, 50, host), port).into()
+        (Ipv4Addr::new(172, 16, 50, host(number)), port).into()
+    }
+
+    /// A real server's address on the clients' side, with a port; see [`Self::plug_servers_outside`].
+    #[must_use]
+    pub fn direct(&self, number: usize, port: u16) -> SocketAddr {
+        (Ipv4Addr::new(10, 10, 54, host(number)), port).into()
     }
 
     /// A real server's IPv6 address, with a port. The last group reads like the IPv4 address's last number.
     #[must_use]
     pub fn server6(&self, number: usize, port: u16) -> SocketAddr {
-        let host = u16::try_from(157 + 2 * number).unwrap_or(u16::MAX);
-        let digits = ((host / 100) << 8) | ((host / 10 % 10) << 4) | (host % 10);
-        (Ipv6Addr::new(0xfd00, 0x50, 0, 0, 0, 0, 0, digits), port).into()
+        let last = digits(host(number));
+        (Ipv6Addr::new(0xfd00, 0x50, 0, 0, 0, 0, 0, last), port).into()
     }
+
+    /// A real server's IPv6 address on the clients' side, with a port; see [`Self::plug_servers_outside`].
+    #[must_use]
+    pub fn direct6(&self, number: usize, port: u16) -> SocketAddr {
+        let last = digits(host(number));
+        (Ipv6Addr::new(0xfd00, 0x54, 0, 0, 0, 0, 0, last), port).into()
+    }
+}
+
+/// The last number of a real server's addresses.
+fn host(server: usize) -> u8 {
+    u8::try_from(157 + 2 * server).unwrap_or(u8::MAX)
+}
+
+/// A group that reads, in IPv6's digits, as this number does in decimal ones.
+fn digits(number: u8) -> u16 {
+    let number = u16::from(number);
+    ((number / 100) << 8) | ((number / 10 % 10) << 4) | (number % 10)
 }

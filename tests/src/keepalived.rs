@@ -1,4 +1,4 @@
-//! keepalived's VRRP, for comparison and interoperation.
+//! keepalived, for comparison and interoperation.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,12 +18,13 @@ use crate::wait::{eventually, wait_until};
 /// How long it may take to start, and to end after SIGTERM (it waits a second by itself).
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// keepalived on one machine, VRRP only: its checkers want IPVS, which not every kernel has. Dropping it kills its processes;
-/// its addresses stay, as they do when it is killed anywhere.
+/// keepalived on one machine. Dropping it kills its processes; its addresses and its services of IPVS stay, as they do when it is killed
+/// anywhere.
 #[derive(Debug)]
 pub struct Keepalived {
     node: Node,
     config: PathBuf,
+    vrrp_only: bool,
     process: Option<Process>,
     earlier_logs: String,
 }
@@ -32,16 +33,27 @@ impl Keepalived {
     /// The program's name, for [`crate::isolated_with`].
     pub const PROGRAM: &str = "keepalived";
 
-    /// Writes the configuration; starts nothing yet.
+    /// VRRP only: its checkers want IPVS, which not every kernel has. Writes the configuration; starts nothing yet.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn new(node: &Node, config: &str) -> Result<Self> {
+        let mut keepalived = Self::with_ipvs(node, config)?;
+        keepalived.vrrp_only = true;
+        Ok(keepalived)
+    }
+
+    /// The whole of it, with IPVS and checkers. Writes the configuration; starts nothing yet.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn with_ipvs(node: &Node, config: &str) -> Result<Self> {
         let path = node.dir().join("keepalived.conf");
         fs::write(&path, config)?;
         Ok(Self {
             node: node.clone(),
             config: path,
+            vrrp_only: false,
             process: None,
             earlier_logs: String::new(),
         })
@@ -54,19 +66,29 @@ impl Keepalived {
     pub fn start(&mut self) -> Result<()> {
         self.keep_log();
         let file = |name: &str| self.node.dir().join(name);
-        for name in ["keepalived.pid", "keepalived-vrrp.pid"] {
+        let kinds = ["", "-vrrp", "-checkers"];
+        let [pid, vrrp_pid, checkers_pid] = kinds.map(|kind| format!("keepalived{kind}.pid"));
+        for name in [&pid, &vrrp_pid, &checkers_pid] {
             // One that was killed leaves them, and its number may be a zombie's: it would be taken for running.
             let _ = fs::remove_file(file(name));
         }
         let mut command = Command::new(Self::PROGRAM);
         command
-            .args(["--dont-fork", "--log-console", "--log-detail", "--vrrp"])
+            .args([
+                "--dont-fork",
+                "--log-console",
+                "--log-detail",
+                "--no-syslog",
+            ])
+            .args(self.vrrp_only.then_some("--vrrp"))
             .arg("--use-file")
             .arg(&self.config)
             .arg("--pid")
-            .arg(file("keepalived.pid"))
+            .arg(file(&pid))
             .arg("--vrrp_pid")
-            .arg(file("keepalived-vrrp.pid"));
+            .arg(file(&vrrp_pid))
+            .arg("--checkers_pid")
+            .arg(file(&checkers_pid));
         self.process = Some(self.node.spawn("keepalived", command)?);
         eventually("keepalived has started", LIMIT, || {
             let process = self.running()?;

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{Pid, geteuid, getpid};
 
+use crate::kernels;
 use crate::process::wait_child;
 
 /// Set in the copy of a process that lives in its own namespaces.
@@ -19,9 +20,9 @@ const INSIDE: &str = "EVENKEEL_LAB";
 /// Names a file to which a line is added for each test that was skipped.
 const SKIPS: &str = "EVENKEEL_SKIPS";
 /// Exit code of a copy whose test has run and passed. Not 0: a filter that matches no test ends with that.
-const PASSED: i32 = 86;
+pub(crate) const PASSED: i32 = 86;
 /// How long one test may take in all.
-const TEST_LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const TEST_LIMIT: Duration = Duration::from_secs(240);
 /// Where everything of a lab is kept: inside a `tmpfs` that goes with the namespaces.
 pub(crate) const DIR: &str = "/run/evenkeel-lab";
 
@@ -48,6 +49,9 @@ pub fn inside() -> bool {
 ///
 /// Where namespaces are impossible it says `SKIPPED: <why>` on standard error and is content.
 ///
+/// In a file of tests whose name begins with `ipvs_` it is the same as [`on_uml`](crate::on_uml): the tests of another file that such a file
+/// includes as a module are done on that kernel, too.
+///
 /// # Errors
 /// What `body` returns; also when the copy of the process failed, did not end in time, or had no such test.
 pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
@@ -60,6 +64,14 @@ pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
 /// # Errors
 /// As [`isolated`].
 pub fn isolated_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
+    if kernels::is_for_uml(std::any::type_name::<F>()) {
+        return kernels::on_uml_with(programs, body);
+    }
+    privately(programs, body)
+}
+
+/// [`isolated_with`] on the kernel that this process runs on.
+pub(crate) fn privately<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     if inside() {
         prepare()?;
         body()?;
@@ -74,7 +86,15 @@ pub fn isolated_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> R
     if let Err(impossible) = can {
         return skip(name, &impossible);
     }
-    let mut copy = private_command([name, "--exact", "--nocapture"])?;
+    run_copy(
+        name,
+        private_command([name, "--exact", "--nocapture"])?,
+        TEST_LIMIT,
+    )
+}
+
+/// Runs a copy of this process that has been told to run one test, shows what it says, and returns what became of the test.
+pub(crate) fn run_copy(name: &str, mut copy: Command, limit: Duration) -> Result<()> {
     // nextest captures by process. libtest captures what this thread prints, so there the copy's output is passed on.
     let capture = env::var_os("NEXTEST").is_none();
     let mut output = tempfile()?;
@@ -85,14 +105,16 @@ pub fn isolated_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> R
         .stdin(Stdio::null())
         .spawn()
         .context("cannot start unshare")?;
-    let status = wait_child(&mut child, TEST_LIMIT)?;
+    let status = wait_child(&mut child, limit)?;
+    if status.is_none() {
+        child.kill()?;
+        child.wait()?;
+    }
     if capture {
         show(&mut output)?;
     }
     let Some(status) = status else {
-        child.kill()?;
-        child.wait()?;
-        bail!("{name} has not ended within {TEST_LIMIT:?}");
+        bail!("{name} has not ended within {limit:?}");
     };
     match status.code() {
         Some(PASSED) => Ok(()),
@@ -162,21 +184,27 @@ fn flags() -> Vec<&'static str> {
     flags
 }
 
-/// `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of `unshare`, whose end is that of the namespaces.
 fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result<Command> {
-    let path = search_path();
-    let mut command = Command::new("setpriv");
+    let mut command = in_namespaces(&env::current_exe()?);
     command
-        .args(["--pdeathsig", "KILL", "unshare"])
-        .args(flags())
-        .arg(env::current_exe()?)
         .args(args)
         .env(INSIDE, "1")
-        .env("PATH", path)
         .env("TMPDIR", DIR)
         // A failed step is told by its message; the trace of where it was noticed would bury it.
         .env("RUST_LIB_BACKTRACE", "0");
     Ok(command)
+}
+
+/// A program in namespaces of its own. `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of `unshare`, whose end
+/// is that of the namespaces.
+pub(crate) fn in_namespaces(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "unshare"])
+        .args(flags())
+        .arg(program)
+        .env("PATH", search_path());
+    command
 }
 
 /// Also where Debian has administrators' programs, and ordinary users do not look.
@@ -186,7 +214,7 @@ fn search_path() -> OsString {
     path
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     env::split_paths(&search_path()).any(|dir| dir.join(program).is_file())
 }
 
@@ -227,7 +255,7 @@ pub(crate) fn private_directory(path: &Path) -> Result<()> {
 }
 
 /// `lab::a_test::{{closure}}` -> `a_test`.
-fn test_name(closure: &str) -> &str {
+pub(crate) fn test_name(closure: &str) -> &str {
     let name = closure
         .split_once("::")
         .map_or(closure, |(_crate, rest)| rest);
@@ -235,7 +263,7 @@ fn test_name(closure: &str) -> &str {
         .map_or(name, |(name, _)| name)
 }
 
-fn skip(name: &str, why: &Impossible) -> Result<()> {
+pub(crate) fn skip(name: &str, why: &Impossible) -> Result<()> {
     let line = format!("SKIPPED: {name}: {}", why.0.replace('\n', "; "));
     // Not eprintln!, which a test runner captures and forgets.
     writeln!(std::io::stderr().lock(), "{line}")?;

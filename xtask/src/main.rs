@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod ci;
 mod cmd;
+mod debian;
 mod demo;
 mod native;
 mod setup;

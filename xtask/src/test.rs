@@ -9,7 +9,8 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::build;
-use crate::cmd::{answer, cargo, line, root, step, target};
+use crate::cmd::{answer, cargo, command, line, root, step, target};
+use crate::debian;
 use crate::setup;
 use crate::tally::{Tally, summary};
 use crate::wasm;
@@ -18,6 +19,9 @@ use crate::wasm;
 pub(crate) struct Options {
     /// Only tests whose name contains this
     pub(crate) filter: Option<String>,
+    /// Also those that need Debian's own kernel, which starts in qemu for them (several minutes)
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// What was seen of the runners.
@@ -31,10 +35,13 @@ struct Seen {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::packages(&[setup::BUILD, setup::LAB].concat())?;
+    setup::packages(&[setup::BUILD, setup::LAB, setup::UML].concat())?;
+    if options.all {
+        setup::packages(setup::KERNELS)?;
+    }
     build::plugins()?;
     build::daemon_and_tests()?;
-    let skips = target().join("skips.txt");
+    let skips = fs::canonicalize(target())?.join("skips.txt");
     fs::remove_file(&skips).ok();
     let mut seen = Seen::default();
     let filter = options.filter.as_deref();
@@ -43,9 +50,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         command
             .env("EVENKEEL_SKIPS", &skips)
             .env("RUST_LIB_BACKTRACE", "0");
-        seen.watch(command, filter.is_some())?;
+        // What is ignored on this kernel is run on the other one.
+        seen.watch(command, filter.is_some() || options.all)?;
+    }
+    if options.all {
+        let script = target().join("debian-tests");
+        debian::script(&script, filter, &skips)?;
+        step("Testing in Debian's kernel in qemu (its start takes a while)");
+        let mut command = command(root().join("tests/kernels/qemu-run"));
+        command.env("QEMU_TIMEOUT", "1800").arg(&script);
+        seen.watch(&mut command, true)?;
     }
     let skipped = fs::read_to_string(&skips).unwrap_or_default();
+    if !options.all && filter.is_none() {
+        println!(
+            "\nThe ignored tests need Debian's kernel: cargo xtask test --all runs them, too."
+        );
+    }
     seen.report(&skipped)
 }
 
@@ -104,7 +125,7 @@ fn runners(filter: Option<&str>) -> Result<Vec<(String, Command)>> {
 
 impl Seen {
     /// Runs a runner, shows what it says, and keeps its sums.
-    fn watch(&mut self, command: &mut Command, filtered: bool) -> Result<()> {
+    fn watch(&mut self, command: &mut Command, rest_counts_elsewhere: bool) -> Result<()> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -124,8 +145,8 @@ impl Seen {
         let mut tally = Tally::default();
         for line in lines.into_inner().unwrap_or_default() {
             if let Some(mut part) = summary(&line) {
-                if filtered {
-                    // nextest counts what the filter leaves out.
+                if rest_counts_elsewhere {
+                    // nextest counts what a filter leaves out, too.
                     part.skipped = 0;
                 }
                 tally += part;

@@ -5,7 +5,9 @@ mod connections;
 mod dataplane;
 mod decisions;
 mod failover;
+mod ipvs;
 mod plugins;
+mod rounds;
 mod stage;
 mod stall;
 mod stats;
@@ -36,7 +38,9 @@ pub(crate) struct Options {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Throughput and new connections/s: plain routing, Evenkeel, HAProxy (mode tcp) and nginx (stream) in one run
-    Dataplane(dataplane::Options),
+    Dataplane(rounds::Options),
+    /// Throughput and new connections/s on Debian's kernel in qemu: plain routing, nftables, with a flowtable, IPVS, IPVS by keepalived
+    Ipvs(ipvs::Options),
     /// How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, IPVS in one run
     Balance(balance::Options),
     /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
@@ -63,6 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if inside() {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
+            What::Ipvs(own) => ipvs::run(own, options.json),
             What::Balance(own) => balance::run(own, options.json),
             What::Decisions(own) => decisions::run(own, options.json),
             What::Stall(own) => stall::run(own, options.json),
@@ -74,9 +79,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let peers = match options.what {
         What::Failover(_) | What::Stall(_) | What::Plugins(_) => &[],
-        What::Dataplane(_) | What::Balance(_) | What::Decisions(_) | What::Update(_) => {
-            setup::BENCH
-        }
+        What::Dataplane(_)
+        | What::Ipvs(_)
+        | What::Balance(_)
+        | What::Decisions(_)
+        | What::Update(_) => setup::BENCH,
     };
     setup::packages(&[setup::BUILD, setup::LAB, peers].concat())?;
     if !options.no_build {
@@ -85,10 +92,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             update::build()?;
         }
     }
-    if let What::Balance(own) = &options.what
-        && own.elsewhere()
-    {
-        return elsewhere(&own.arguments(), options.json);
+    let arguments = match &options.what {
+        What::Balance(own) => own.elsewhere().then(|| own.arguments()),
+        What::Ipvs(own) => own.elsewhere().then(|| own.arguments()),
+        _ => None,
+    };
+    if let Some(arguments) = arguments {
+        return elsewhere(&arguments, options.json);
     }
     step("Measuring, in a private network that goes when it ends");
     let status = reexec(args_os().skip(1))?;
@@ -103,10 +113,10 @@ fn elsewhere(arguments: &[String], json: bool) -> Result<()> {
     let mut command = cmd::command(root().join("tests/kernels/qemu-run"));
     command
         .env("QEMU_TIMEOUT", "3000")
+        .args(["env", "RUST_LIB_BACKTRACE=0"])
+        .arg(format!("CARGO_TARGET_DIR={}", cmd::target().display()))
         .arg(std::env::current_exe()?);
-    command
-        .args(["bench", "balance", "--no-build"])
-        .args(arguments);
+    command.args(["bench", "--no-build"]).args(arguments);
     if json {
         command.arg("--json");
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use evenkeel_tests::{Client, Evenkeel, Lab, Nginx, Node, Process, wait_until};
+use evenkeel_tests::{Client, Evenkeel, Keepalived, Lab, Nginx, Node, Process, wait_until};
 
 use super::connections::Server;
 
@@ -30,6 +30,14 @@ pub(crate) enum Way {
     EvenkeelAsking,
     HaProxy,
     Nginx,
+    /// In turn, by plan, with nftables and no flowtable.
+    Nftables,
+    /// The same with a flowtable.
+    Flowtable,
+    /// In turn, by plan, with IPVS.
+    Ipvs,
+    /// The same by keepalived.
+    IpvsByKeepalived,
 }
 
 impl Way {
@@ -44,6 +52,14 @@ impl Way {
         Self::HaProxy,
         Self::Nginx,
     ];
+    /// What data planes are compared over.
+    pub(crate) const KERNEL: [Self; 5] = [
+        Self::Routing,
+        Self::Nftables,
+        Self::Flowtable,
+        Self::Ipvs,
+        Self::IpvsByKeepalived,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -53,6 +69,10 @@ impl Way {
             Self::EvenkeelAsking => "Evenkeel, lc per connection",
             Self::HaProxy => "HAProxy, mode tcp",
             Self::Nginx => "nginx stream",
+            Self::Nftables => "nftables",
+            Self::Flowtable => "nftables, flowtable",
+            Self::Ipvs => "IPVS",
+            Self::IpvsByKeepalived => "IPVS by keepalived",
         }
     }
 
@@ -64,6 +84,10 @@ impl Way {
             Self::EvenkeelAsking => "asking",
             Self::HaProxy => "haproxy",
             Self::Nginx => "nginx",
+            Self::Nftables => "nftables",
+            Self::Flowtable => "flowtable",
+            Self::Ipvs => "ipvs",
+            Self::IpvsByKeepalived => "keepalived",
         }
     }
 
@@ -75,6 +99,10 @@ impl Way {
             Self::Nginx => 4,
             Self::EvenkeelCounting => 5,
             Self::EvenkeelAsking => 6,
+            Self::Nftables => 7,
+            Self::Flowtable => 8,
+            Self::Ipvs => 9,
+            Self::IpvsByKeepalived => 10,
         }
     }
 
@@ -124,6 +152,7 @@ pub(crate) struct Stage {
     _listening: Vec<Server>,
     programs: Vec<Process>,
     _nginx: Vec<Nginx>,
+    _keepalived: Vec<Keepalived>,
     evenkeels: Vec<(Way, Evenkeel)>,
 }
 
@@ -153,14 +182,19 @@ impl Stage {
         }
         let mut nginxes = Vec::new();
         let mut evenkeels = Vec::new();
+        let mut keepaliveds = Vec::new();
         for (way, node) in &directors {
             match way {
                 Way::Routing => {}
                 Way::HaProxy => programs.push(haproxy(node)?),
                 Way::Nginx => nginxes.push(nginx(node)?),
-                Way::Evenkeel | Way::EvenkeelCounting | Way::EvenkeelAsking => {
-                    evenkeels.push((*way, evenkeel(node, *way)?));
-                }
+                Way::IpvsByKeepalived => keepaliveds.push(keepalived(node)?),
+                Way::Evenkeel
+                | Way::EvenkeelCounting
+                | Way::EvenkeelAsking
+                | Way::Nftables
+                | Way::Flowtable
+                | Way::Ipvs => evenkeels.push((*way, evenkeel(node, *way)?)),
             }
         }
         let stage = Self {
@@ -171,6 +205,7 @@ impl Stage {
             _listening: listening,
             programs,
             _nginx: nginxes,
+            _keepalived: keepaliveds,
             evenkeels,
         };
         stage.wait_ready()?;
@@ -290,18 +325,45 @@ fn evenkeel(node: &Node, way: Way) -> Result<Evenkeel> {
             way.service()
         )
     };
+    let dataplane = match way {
+        Way::Nftables => "dataplane = \"nftables\"\noffload = \"off\"\n",
+        Way::Flowtable => "dataplane = \"nftables\"\noffload = \"auto\"\n",
+        Way::Ipvs => "dataplane = \"ipvs\"\n",
+        _ => "",
+    };
     // A test of iperf3 needs both its connections at one server.
-    let config = service("ask", ASK, SERVERS) + &service("stream", STREAM, 1);
+    let config =
+        dataplane.to_owned() + &service("ask", ASK, SERVERS) + &service("stream", STREAM, 1);
     // What entries of closed connections cost is memory, and there are as many a second as in a day elsewhere.
     let mut evenkeel = Evenkeel::with_paths(node, &config, super::dataplane::paths())?;
     evenkeel.start()?;
     for kind in ["close", "time_wait"] {
-        node.sysctl(
-            &format!("net.netfilter.nf_conntrack_tcp_timeout_{kind}"),
-            "1",
-        )?;
+        if way != Way::Ipvs {
+            node.sysctl(
+                &format!("net.netfilter.nf_conntrack_tcp_timeout_{kind}"),
+                "1",
+            )?;
+        }
     }
     Ok(evenkeel)
+}
+
+fn keepalived(node: &Node) -> Result<Keepalived> {
+    let way = Way::IpvsByKeepalived;
+    let service = |port: u16, servers: usize| {
+        let servers = (0..servers).fold(String::new(), |text, server| {
+            let server = way.server(server);
+            text + &format!("    real_server {server} {port} {{\n        weight 1\n        TCP_CHECK {{\n        }}\n    }}\n")
+        });
+        format!(
+            "virtual_server {} {port} {{\n    delay_loop 6\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n{servers}}}\n",
+            way.service()
+        )
+    };
+    let mut keepalived =
+        Keepalived::with_ipvs(node, &(service(ASK, SERVERS) + &service(STREAM, 1)))?;
+    keepalived.start()?;
+    Ok(keepalived)
 }
 
 fn haproxy(node: &Node) -> Result<Process> {

@@ -43,8 +43,10 @@ impl Options {
             ("--seed", self.seed.to_string()),
         ]
         .into_iter()
-        .flat_map(|(key, value)| [key.to_owned(), value])
-        .collect()
+        .fold(vec!["balance".to_owned()], |mut words, (key, value)| {
+            words.extend([key.to_owned(), value]);
+            words
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use evenkeel_core::health::Standing;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::{Daemon, Service, ServiceKey, Tracked};
-use evenkeel_core::state::State;
+use evenkeel_core::state::{Change, State};
 use evenkeel_core::vrrp::{Command, Reading};
 use evenkeel_dataplane::DataPlane as _;
 use evenkeel_dataplane::nftables::Nftables;
@@ -290,7 +290,7 @@ impl App {
                 _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
                     let now = Instant::now();
                     for input in batch.drain(..) {
-                        self.director.handle(input, now);
+                        self.take(input, now);
                     }
                 }
                 outcome = finished(&mut self.reload) => self.end_reload(outcome),
@@ -339,6 +339,14 @@ impl App {
                 warn!(%error, "cannot tell systemd that the daemon is ready");
             }
         }
+    }
+
+    fn take(&mut self, input: Input, now: Instant) {
+        // Before the director learns of it: what is settled works.
+        if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(asks)) {
+            self.pickers.beat();
+        }
+        self.director.handle(input, now);
     }
 
     /// One event, and those that came with it: a switch that fails takes many servers at once.
@@ -488,7 +496,10 @@ impl App {
         };
         status.mark_suspended(&self.may_rest, self.probers.suspended());
         for (key, service) in self.director.keys().zip(&mut status.services) {
-            service.queue = self.pickers.report(key);
+            // Not while the queue is served and the kernel not told yet.
+            if self.director.asks(key) {
+                service.queue = self.pickers.report(key);
+            }
         }
         let counters = self.kernel.counters();
         let counted = status.counting.is_some();
@@ -502,6 +513,11 @@ impl App {
             let _ = reply.send(Answer::Status(Box::new(status)));
         });
     }
+}
+
+/// Whether it makes the kernel ask about a service's connections.
+fn asks(change: &Change) -> bool {
+    matches!(change, Change::Put(_, service) if service.ask.is_some())
 }
 
 /// The signals that mean something to the daemon.

@@ -165,7 +165,11 @@ impl fmt::Display for Nearness {
         if self.share == 0.0 {
             f.write_str("shares exact")?;
         } else {
-            write!(f, "shares within {:.1} %", (self.share * 1000.0).ceil() / 10.0)?;
+            write!(
+                f,
+                "shares within {:.1} %",
+                (self.share * 1000.0).ceil() / 10.0
+            )?;
         }
         f.write_str(match (self.same_selector, self.sequence) {
             (true, true) => ", in IPVS's order",
@@ -184,7 +188,9 @@ pub fn nearness(wanted: &Spread, held: &Spread) -> Nearness {
         };
         let all = slots.len() as f64;
         let counts = counts(slots).into_iter();
-        counts.map(|(id, count)| (id, f64::from(count) / all)).collect()
+        counts
+            .map(|(id, count)| (id, f64::from(count) / all))
+            .collect()
     };
     let selector = |spread: &Spread| match spread {
         Spread::Slots { selector, .. } => Some(*selector),

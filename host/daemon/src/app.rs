@@ -21,10 +21,10 @@ use anyhow::Context as _;
 use evenkeel_core::health::Standing;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
-use evenkeel_core::state::{Spread, State};
+use evenkeel_core::state::{Change, Spread, State};
 use evenkeel_core::vrrp::{Command, Reading};
-use evenkeel_vrrp::VrrpEvent;
 use evenkeel_runtime::{Failure, Plugin, PluginError};
+use evenkeel_vrrp::VrrpEvent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -311,7 +311,7 @@ impl App {
                 _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
                     let now = Instant::now();
                     for input in batch.drain(..) {
-                        self.director.handle(input, now);
+                        self.take(input, now);
                     }
                 }
                 outcome = finished(&mut self.reload) => self.end_reload(outcome),
@@ -377,6 +377,14 @@ impl App {
                 warn!(%error, "cannot tell systemd that the daemon is ready");
             }
         }
+    }
+
+    fn take(&mut self, input: Input, now: Instant) {
+        // Before the director learns of it: what is settled works.
+        if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(asks)) {
+            self.pickers.beat();
+        }
+        self.director.handle(input, now);
     }
 
     /// One event, and those that came with it: a switch that fails takes many servers at once.
@@ -528,7 +536,10 @@ impl App {
         };
         status.mark_suspended(&self.may_rest, self.probers.suspended());
         for (key, service) in self.director.keys().zip(&mut status.services) {
-            service.queue = self.pickers.report(key);
+            // Not while the queue is served and the kernel not told yet.
+            if self.director.asks(key) {
+                service.queue = self.pickers.report(key);
+            }
         }
         let counters = self.kernel.counters();
         let counted = status.counting.is_some();
@@ -545,6 +556,11 @@ impl App {
             let _ = reply.send(Answer::Status(Box::new(status)));
         });
     }
+}
+
+/// Whether it makes the kernel ask about a service's connections.
+fn asks(change: &Change) -> bool {
+    matches!(change, Change::Put(_, service) if service.ask.is_some())
 }
 
 /// The signals that mean something to the daemon.

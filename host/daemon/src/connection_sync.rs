@@ -275,20 +275,14 @@ mod tests {
 
     #[test]
     fn what_runs_as_wanted_is_left_alone() {
-        assert_eq!(
-            steps(&[told(Role::Master)], Some(&sync(Role::Master))),
-            []
-        );
+        assert_eq!(steps(&[told(Role::Master)], Some(&sync(Role::Master))), []);
     }
 
     #[test]
     fn a_new_role_ends_the_old_daemon_first() {
         assert_eq!(
             steps(&[told(Role::Backup)], Some(&sync(Role::Master))),
-            [
-                Step::Stop(Role::Backup),
-                Step::Start(sync(Role::Master))
-            ]
+            [Step::Stop(Role::Backup), Step::Start(sync(Role::Master))]
         );
     }
 

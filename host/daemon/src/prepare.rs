@@ -172,9 +172,7 @@ impl Preparer {
             catalogue: self.catalogue.get_or_insert_with(Catalogue::default),
             machine: &self.machine,
         };
-        let (model, warnings) = parsed
-            .resolve(&asked)
-            .map_err(PrepareError::Config)?;
+        let (model, warnings) = parsed.resolve(&asked).map_err(PrepareError::Config)?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
             checks: Vec::new(),
@@ -307,7 +305,7 @@ impl Plugins for Asked<'_> {
     fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
         match dataplane {
             DataPlaneKind::Nftables => evenkeel_dataplane::ask::support().map(drop),
-            DataPlaneKind::Ipvs => evenkeel_dataplane::ipvs::can_ask(),
+            DataPlaneKind::Ipvs => Err("the ipvs data plane cannot do that yet".to_owned()),
         }
     }
 

@@ -94,7 +94,10 @@ fn how_near_it_comes_is_said_in_words() {
     let weighted = service(&[2, 1], Selector::Sequence, &[1, 2, 1]);
     assert_eq!(said(&weighted), "shares exact, in IPVS's order");
     let random = service(&[1, 1], Selector::Random, &[1, 2, 1, 2]);
-    assert_eq!(said(&random), "shares exact, in turn, since IPVS has nothing random");
+    assert_eq!(
+        said(&random),
+        "shares exact, in turn, since IPVS has nothing random"
+    );
     let table: Vec<u32> = (0..1009).map(|n| n % 3 + 1).collect();
     let hashed = service(&[1, 1, 1], Selector::HashSource, &table);
     assert_eq!(said(&hashed), "shares within 0.1 %, by IPVS's hash");

@@ -45,7 +45,10 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     }
     let table = model.daemon.table.clone();
     let kind = model.dataplane.kind;
-    super::print(&format!("ok       data plane: {kind} ({})\n", model.dataplane.why))?;
+    super::print(&format!(
+        "ok       data plane: {kind} ({})\n",
+        model.dataplane.why
+    ))?;
     let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
         .await
         .context("the data plane's thread")??;

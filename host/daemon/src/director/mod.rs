@@ -136,6 +136,8 @@ pub(crate) struct Director {
     /// Whose server a number is.
     owners: BTreeMap<BackendId, ServiceKey>,
     queues: Queues,
+    /// Services whose queue somebody has been told to serve; there is no word yet of whether that works.
+    opening: BTreeSet<ServiceKey>,
     /// How long a scheduler is left alone between changes of facts.
     pace: Duration,
 }
@@ -161,6 +163,7 @@ impl Director {
             seats: 0,
             owners: BTreeMap::new(),
             queues: Queues::adopt(adopted_queues),
+            opening: BTreeSet::new(),
             pace: counting::pace(0),
         }
     }
@@ -203,6 +206,7 @@ impl Director {
                         Seat::new(self.seats, plugin, settings, new.scheduler, spec.decision);
                     let for_good = spec.decision != Decision::PerConnection;
                     self.effects.push(stop_picking(key, for_good));
+                    self.opening.remove(&key);
                     let service = VirtualService {
                         quorum,
                         queue: self.queues.of(&spec),
@@ -228,6 +232,7 @@ impl Director {
                     };
                     if spec.decision != service.seat.decision() || spec.snat != service.spec.snat {
                         service.picking = false;
+                        self.opening.remove(&key);
                         let for_good = spec.decision != Decision::PerConnection;
                         self.effects.push(stop_picking(key, for_good));
                     }
@@ -246,6 +251,7 @@ impl Director {
                 self.forget(key, service.spec.on_down, server);
             }
             self.unanswered.remove(&key);
+            self.opening.remove(&key);
             self.queues.release(&key);
             self.effects.push(stop_picking(key, true));
             self.sync.want(key, None);
@@ -343,9 +349,9 @@ impl Director {
         [timer, self.sync.poll_at()].into_iter().flatten().min()
     }
 
-    /// Whether everything that is configured is in the kernel, as far as known.
+    /// Whether everything that is configured is in the kernel, as far as known, with every queue served that is to be.
     pub(crate) fn settled(&self) -> bool {
-        self.sync.settled()
+        self.sync.settled() && self.opening.is_empty()
     }
 
     /// The plugin and settings of each service's scheduler: those need no new instance in a reload.
@@ -458,9 +464,12 @@ impl Director {
                         "the scheduler works again"
                     );
                 }
-                if decision == Decision::PerConnection && !service.picking {
-                    let picking = service.pick_by(key, &instance);
-                    self.effects.extend(picking.map(Effect::Pick));
+                if decision == Decision::PerConnection
+                    && !service.picking
+                    && let Some(picking) = service.pick_by(key, &instance)
+                    && self.opening.insert(key)
+                {
+                    self.effects.push(Effect::Pick(picking));
                 }
                 service.seat.done(instance, plan, now);
                 if service.has_changes() {
@@ -493,7 +502,7 @@ impl Director {
             "the scheduler failed; its last good plan stays"
         );
         service.problem = Some(problem);
-        if std::mem::take(&mut service.picking) {
+        if std::mem::take(&mut service.picking) | self.opening.remove(&key) {
             self.effects.push(stop_picking(key, false));
         }
         let wanted = service.wanted();

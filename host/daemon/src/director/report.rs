@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use evenkeel_core::health::CheckHealth;
 use evenkeel_core::follow::{self, KernelScheduler};
+use evenkeel_core::health::CheckHealth;
 use evenkeel_core::model::{DataPlaneKind, Protocol};
 use evenkeel_core::state::{Selector, ServiceState, Spread, State};
 use serde::{Deserialize, Serialize};

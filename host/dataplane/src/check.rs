@@ -10,6 +10,9 @@ use ipnet::IpNet;
 
 use crate::Error;
 
+/// The longest name of an interface (`linux/if.h`, `IFNAMSIZ` less its NUL).
+const INTERFACE: usize = 15;
+
 /// What a list of changes comes to, checked.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
@@ -44,7 +47,10 @@ impl<'a> Wanted<'a> {
                 Change::Remove(key) => {
                     wanted.services.insert(*key, None);
                 }
-                Change::Offload(interfaces) => wanted.offload = Some(interfaces),
+                Change::Offload(interfaces) => {
+                    interfaces_are_sound(interfaces)?;
+                    wanted.offload = Some(interfaces);
+                }
                 Change::Hairpin(networks) => {
                     networks_are_sound(networks)?;
                     wanted.hairpin = Some(networks);
@@ -125,6 +131,23 @@ fn networks_are_sound(networks: &BTreeSet<IpNet>) -> Result<(), Error> {
         Some(net) => Err(Error::Invalid(format!(
             "{net} is not a network; {} would be",
             net.trunc()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// As the kernel has it (`dev_valid_name` in `net/core/dev.c`).
+fn interfaces_are_sound(interfaces: &BTreeSet<String>) -> Result<(), Error> {
+    let sound = |name: &str| {
+        (1..=INTERFACE).contains(&name.len())
+            && name != "."
+            && name != ".."
+            && !name
+                .contains(|c: char| c == '/' || c == ':' || c == '\0' || c.is_ascii_whitespace())
+    };
+    match interfaces.iter().find(|name| !sound(name)) {
+        Some(name) => Err(Error::Invalid(format!(
+            "{name:?} cannot be the name of an interface"
         ))),
         None => Ok(()),
     }

@@ -29,6 +29,7 @@ pub(crate) struct Machine {
     /// The data plane that the daemon has opened.
     running: Option<DataPlaneKind>,
     works: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
+    asks: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
 }
 
 impl Machine {
@@ -38,6 +39,7 @@ impl Machine {
             table: table.to_owned(),
             running: None,
             works: RefCell::default(),
+            asks: RefCell::default(),
         }
     }
 
@@ -61,6 +63,20 @@ impl Machine {
             .entry(kind)
             .or_insert_with(|| self.look(kind))
             .clone()
+    }
+
+    /// Whether a data plane can ask the daemon about each connection here.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn asks(&self, kind: DataPlaneKind) -> Result<(), String> {
+        let look = || {
+            new(kind, &self.table)
+                .map_err(|error| error.to_string())
+                .and_then(|mut plane| plane.asks())
+        };
+        let mut asks = self.asks.borrow_mut();
+        asks.entry(kind).or_insert_with(look).clone()
     }
 
     fn look(&self, kind: DataPlaneKind) -> Result<(), String> {

@@ -303,10 +303,7 @@ struct Asked<'a> {
 
 impl Plugins for Asked<'_> {
     fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        match dataplane {
-            DataPlaneKind::Nftables => evenkeel_dataplane::ask::support().map(drop),
-            DataPlaneKind::Ipvs => Err("the ipvs data plane cannot do that yet".to_owned()),
-        }
+        self.machine.asks(dataplane)
     }
 
     fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {

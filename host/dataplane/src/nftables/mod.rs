@@ -38,6 +38,7 @@ use std::time::Duration;
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
+pub(crate) use self::read::any as any_table;
 pub(crate) use self::trial::trial;
 pub use self::watch::{Noticed, Watch};
 

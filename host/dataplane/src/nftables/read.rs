@@ -16,7 +16,7 @@ use super::layout::backend;
 use super::rule::RawRule;
 use super::short;
 use super::socket::{Netfilter, interrupted_error, io_error, undisturbed};
-use super::wire::{Head, Message, flags, kind, text};
+use super::wire::{Head, Message, UNSPEC, flags, kind, text};
 use crate::Error;
 
 /// All that is in our table.
@@ -46,6 +46,19 @@ pub(super) fn table(socket: &mut Netfilter, name: &str) -> Result<Option<Found>,
         }
     })
     .map_err(io_error("read the table"))
+}
+
+/// Whether there is any table of nf_tables in this thread's network namespace, whoever made it.
+pub(crate) fn any() -> Result<bool, Error> {
+    let mut some = false;
+    let head = Head {
+        family: UNSPEC,
+        ..Head::new(kind::GET_TABLE, flags::DUMP)
+    };
+    Netfilter::open()?
+        .ask(head, |_| {}, |_| some = true)
+        .map_err(io_error("look for tables"))?;
+    Ok(some)
 }
 
 /// Reads what every backend has counted.

@@ -10,10 +10,12 @@ mod control;
 mod counting;
 mod director;
 mod exit;
+mod explain;
 mod kernel;
 mod lock;
 mod network;
 mod pickers;
+mod planes;
 mod preflight;
 mod prepare;
 mod prober;
@@ -51,6 +53,9 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             config,
             no_preflight,
         } => runtime()?.block_on(commands::check::run(config, !no_preflight)),
+        Command::Explain { service, config } => {
+            runtime()?.block_on(commands::explain::run(config, service))
+        }
         Command::Status { json, socket } => {
             runtime()?.block_on(commands::status::run(&socket, json))
         }

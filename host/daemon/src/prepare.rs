@@ -89,6 +89,19 @@ pub(crate) struct Preparer {
     native: NativeRuntime,
     catalogue: Option<Catalogue>,
     checkers: Checkers,
+    machine: Machine,
+}
+
+/// Whether a data plane works on this machine, or why not.
+pub(crate) type Works = Box<dyn Fn(DataPlaneKind) -> Result<(), String> + Send>;
+
+/// What a configuration is made for, beside itself.
+#[derive(Default)]
+struct Machine {
+    /// `None`: the machine is not looked at, and everything is taken to work.
+    works: Option<Works>,
+    /// The data plane that the daemon has already.
+    running: Option<DataPlaneKind>,
 }
 
 /// Why a configuration cannot be used.
@@ -137,7 +150,30 @@ impl Preparer {
             native: NativeRuntime::new(),
             catalogue: None,
             checkers: BTreeMap::new(),
+            machine: Machine::default(),
         })
+    }
+
+    /// The name of nftables' table, as the file says it now.
+    pub(crate) fn table(&self) -> String {
+        let parsed = self.parsed.as_ref();
+        parsed
+            .map(|parsed| parsed.daemon().table.clone())
+            .unwrap_or_default()
+    }
+
+    /// The data plane is to be one that works on this machine.
+    pub(crate) fn on_machine(&mut self, works: Works) {
+        self.machine.works = Some(works);
+    }
+
+    /// The daemon has this data plane: from now on a configuration that wants another one is an error.
+    #[expect(
+        dead_code,
+        reason = "the daemon says so once it has opened its data plane"
+    )]
+    pub(crate) fn runs_with(&mut self, dataplane: DataPlaneKind) {
+        self.machine.running = Some(dataplane);
     }
 
     /// The configuration file.
@@ -159,9 +195,11 @@ impl Preparer {
             None => read(&self.args.config).map_err(PrepareError::Other)?,
         };
         let catalogue = self.scan(&parsed);
-        let (model, warnings) = parsed
-            .resolve(&Asked(catalogue))
-            .map_err(PrepareError::Config)?;
+        let asked = Asked {
+            catalogue: self.catalogue.insert(catalogue),
+            machine: &self.machine,
+        };
+        let (model, warnings) = parsed.resolve(&asked).map_err(PrepareError::Config)?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
             checks: Vec::new(),
@@ -177,7 +215,7 @@ impl Preparer {
         Ok(prepared)
     }
 
-    fn scan(&mut self, parsed: &Parsed) -> &Catalogue {
+    fn scan(&self, parsed: &Parsed) -> Catalogue {
         let dirs = plugin_dirs(parsed, &self.args.plugin_dirs);
         let mut catalogue = match &self.catalogue {
             Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
@@ -191,7 +229,7 @@ impl Preparer {
             }
         }
         catalogue.load_files(&self.runtime, &parsed.plugin_refs());
-        self.catalogue.insert(catalogue)
+        catalogue
     }
 
     fn plugin(&self, plugin: &PluginRef) -> anyhow::Result<Arc<dyn Plugin>> {
@@ -285,19 +323,33 @@ impl Preparer {
 }
 
 /// The catalogue, whose plugins are asked whether they take their settings while a mistake can still be shown in its place.
-struct Asked<'a>(&'a Catalogue);
+struct Asked<'a> {
+    catalogue: &'a Catalogue,
+    machine: &'a Machine,
+}
 
 impl Plugins for Asked<'_> {
     fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
         evenkeel_dataplane::ask::support().map(drop)
     }
 
+    fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        match &self.machine.works {
+            Some(works) => works(dataplane),
+            None => Ok(()),
+        }
+    }
+
+    fn running(&self) -> Option<DataPlaneKind> {
+        self.machine.running
+    }
+
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
-        self.0.find(plugin)
+        self.catalogue.find(plugin)
     }
 
     fn available(&self) -> Vec<(String, PluginKind)> {
-        self.0.available()
+        self.catalogue.available()
     }
 
     fn accept(
@@ -306,7 +358,7 @@ impl Plugins for Asked<'_> {
         kind: PluginKind,
         settings: &[Setting],
     ) -> Result<(), String> {
-        let Some(plugin) = self.0.get(plugin) else {
+        let Some(plugin) = self.catalogue.get(plugin) else {
             return Ok(());
         };
         let asked = match kind {

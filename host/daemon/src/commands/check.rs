@@ -1,11 +1,10 @@
 //! `evenkeel check`.
 
 use anyhow::Context as _;
-use evenkeel_dataplane::DataPlane as _;
-use evenkeel_dataplane::nftables::Nftables;
 
 use crate::cli::ConfigArgs;
 use crate::exit::{self, Failed};
+use crate::planes;
 use crate::preflight::{Level, preflight};
 use crate::prepare::{PrepareError, Preparer};
 
@@ -18,6 +17,10 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let prepared = tokio::task::spawn_blocking(move || {
         // What is compiled for a check is not kept: the cache is the daemon's.
         let mut preparer = Preparer::without_cache(args)?;
+        if machine {
+            let table = preparer.table();
+            preparer.on_machine(Box::new(move |kind| planes::works(kind, &table)));
+        }
         preparer.prepare(|_| None)
     })
     .await
@@ -44,8 +47,13 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     if !machine {
         return Ok(());
     }
-    let table = model.daemon.table.clone();
-    let probe = tokio::task::spawn_blocking(move || Nftables::new(&table)?.probe())
+    let chosen = &model.dataplane;
+    super::print(&format!(
+        "ok       data plane {}: {}\n",
+        chosen.kind, chosen.why
+    ))?;
+    let (kind, table) = (chosen.kind, model.daemon.table.clone());
+    let probe = tokio::task::spawn_blocking(move || planes::probe(kind, &table))
         .await
         .context("the data plane's thread")??;
     let findings = preflight(&model, &counted, &probe).await;

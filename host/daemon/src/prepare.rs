@@ -144,6 +144,11 @@ impl Preparer {
         })
     }
 
+    /// The machine is not looked at: whatever a kernel can do is taken to work.
+    pub(crate) fn for_any_machine(&mut self) {
+        self.machine.ignore();
+    }
+
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
     pub(crate) fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);

@@ -177,10 +177,14 @@ impl App {
         preparer: Preparer,
         prepared: Prepared,
         daemon: Daemon,
-        plane: Nftables,
+        mut plane: Nftables,
         adopted: &State,
     ) -> anyhow::Result<Self> {
         let now = Instant::now();
+        let offloads = plane.offloads();
+        if let Err(why) = &offloads {
+            info!(why, "established flows go the long way");
+        }
         let (to_inputs, inputs) = mpsc::unbounded_channel();
         let watcher = match plane.watch(WATCH_PATIENCE) {
             Ok(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
@@ -195,7 +199,7 @@ impl App {
             started: now,
             director: Director::new(plane.kind(), adopted.clone(), daemon.resync, now),
             kernel: Kernel::start(Box::new(plane), to_inputs.clone())?,
-            network: Network::start(to_inputs.clone()),
+            network: Network::start(to_inputs.clone(), offloads.is_ok()),
             probers: Probers::new(events),
             redundancy,
             ears,

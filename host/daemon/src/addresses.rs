@@ -6,6 +6,7 @@
 mod hairpin;
 #[cfg(test)]
 pub(crate) mod namespace;
+mod offload;
 mod plan;
 mod route;
 mod watch;

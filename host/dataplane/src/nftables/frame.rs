@@ -290,20 +290,16 @@ fn load_and_read() -> Result<Whole, Error> {
         })
     };
     let always = read(&mut socket)?;
-    let steps = |subject, ops: &[Op]| -> Vec<Step> {
-        ops.iter()
-            .map(|op| Step {
-                subject,
-                op: op.clone(),
-            })
-            .collect()
+    let hooks = Step {
+        subject: Subject::Hooks,
+        op: Op::AddHooks,
     };
-    socket.commit(REFERENCE, &steps(Subject::Hooks, &[Op::AddHooks]))?;
+    socket.commit(REFERENCE, &[hooks])?;
     let hooks = read(&mut socket)?.without(&always);
     let short = match short::support() {
         Ok(()) => {
-            let way = [Op::AddFlowtable, Op::AddShortChain];
-            socket.commit(REFERENCE, &steps(Subject::Offload, &way))?;
+            let way = short::steps([Op::AddFlowtable, Op::AddShortChain]);
+            socket.commit(REFERENCE, &way)?;
             Some(read(&mut socket)?.without(&always).without(&hooks))
         }
         Err(_) => None,

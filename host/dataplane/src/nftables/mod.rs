@@ -56,6 +56,9 @@ use crate::{DataPlane, Error, Probe};
 /// The longest name of a table: one that every version of `nft` takes.
 const NAME: usize = 64;
 
+/// What is being done, for an error.
+const KILL: &str = "end a backend's flows";
+
 /// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what looks like
 /// damage is looked at again, after these pauses.
 const PAUSES: [Duration; 3] = [
@@ -254,6 +257,39 @@ impl Nftables {
         self.change(&later)
     }
 
+    /// Ends the flows of a backend on a kernel that deletes no conntrack entry whose flow takes the short way (before 6.4: `EBUSY`, and a
+    /// request by mark leaves it out). All flows go the long way meanwhile: for some milliseconds, as a rule.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Refused`].
+    #[doc(hidden)]
+    pub fn kill_off_the_short_way(&mut self, backend: BackendId) -> Result<(), Error> {
+        let Some(interfaces) = read::short_way(&mut self.socket, &self.table)? else {
+            return Ok(());
+        };
+        // Whatever fails from here on, what there is has to be read.
+        let known = std::mem::replace(&mut self.kernel, Kernel::Unknown);
+        let (socket, table) = (&mut self.socket, self.table.as_str());
+        socket.commit(
+            table,
+            &short::steps([Op::DeleteShortChain, Op::DeleteFlowtable]),
+        )?;
+        let ended = flows::kill_soon(socket, backend).map_err(io_error(KILL));
+        let interfaces = short::present(&interfaces);
+        let names = interfaces.iter().cloned().collect();
+        let back = [
+            Op::AddFlowtable,
+            Op::AddShortChain,
+            Op::AddInterfaces(names),
+        ];
+        socket.commit(table, &short::steps(back))?;
+        self.kernel = known;
+        if let Kernel::Holds(layout) = &mut self.kernel {
+            layout.short = Some(interfaces);
+        }
+        ended
+    }
+
     /// Makes changes to the table as it was last read.
     fn apply_once(&mut self, changes: &[Change]) -> Result<(), Error> {
         if matches!(self.kernel, Kernel::Unknown) {
@@ -375,7 +411,12 @@ impl DataPlane for Nftables {
     }
 
     fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error> {
-        flows::kill(&mut self.socket, backend).map_err(io_error("end a backend's flows"))
+        flows::kill(&mut self.socket, backend).map_err(io_error(KILL))?;
+        let short = matches!(&self.kernel, Kernel::Holds(layout) if layout.short.is_some());
+        if short && flows::take_the_short_way(&mut self.socket, backend).map_err(io_error(KILL))? {
+            self.kill_off_the_short_way(backend)?;
+        }
+        Ok(())
     }
 
     fn clear(&mut self) -> Result<(), Error> {

@@ -144,6 +144,12 @@ pub(super) fn present(interfaces: &BTreeSet<String>) -> BTreeSet<String> {
         .collect()
 }
 
+/// Steps that are about the short way.
+pub(super) fn steps<const N: usize>(ops: [Op; N]) -> Vec<Step> {
+    let subject = Subject::Offload;
+    ops.into_iter().map(|op| Step { subject, op }).collect()
+}
+
 /// Whether this kernel has what is needed. Tried at the first call, with nothing changed.
 ///
 /// # Errors

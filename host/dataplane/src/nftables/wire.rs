@@ -40,6 +40,7 @@ pub(super) mod kind {
     pub(in super::super) const NEW_FLOWTABLE: u16 = 0x0a16;
     pub(in super::super) const GET_FLOWTABLE: u16 = 0x0a17;
     pub(in super::super) const DEL_FLOWTABLE: u16 = 0x0a18;
+    pub(in super::super) const CT_GET: u16 = 0x0101;
     pub(in super::super) const CT_DELETE: u16 = 0x0102;
 }
 

@@ -260,6 +260,38 @@ on_the_short_way! {
 }
 
 on_the_short_way! {
+    fn killed_flows_end_on_kernels_that_would_keep_them_too() {
+        lab();
+        each(|plane, key, snat| {
+            let (mut first, mut second) = (Flow::open(key), Flow::open(key));
+            assert_eq!((first.say().unwrap(), second.say().unwrap()), (1, 2));
+            first.settle(key);
+            second.settle(key);
+            let before = plane.read().unwrap();
+            let state = echoing(key.addr.is_ipv6(), snat, &[2]);
+            plane.apply(&[Change::Put(key, state.clone())]).unwrap();
+            let start = Instant::now();
+            plane.kill_off_the_short_way(id(1)).unwrap();
+            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            match key.protocol {
+                Protocol::Tcp => {
+                    let error = first.say().unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{key} {snat}");
+                }
+                _ => assert_eq!(first.say().unwrap(), 2, "{key} {snat}"),
+            }
+            assert_eq!(second.say().unwrap(), 2, "{key} {snat}: others go on");
+            second.settle(key);
+            // The table is as it was, and known to be.
+            let wanted = State { services: [(key, state)].into(), ..before };
+            plane.apply(&[Change::Hairpin(["10.0.0.0/8".parse().unwrap()].into())]).unwrap();
+            plane.apply(&[Change::Hairpin([].into())]).unwrap();
+            assert_eq!(plane.read().unwrap(), wanted);
+        });
+    }
+}
+
+on_the_short_way! {
     fn flows_of_a_draining_server_go_on() {
         lab();
         each(|plane, key, snat| {
@@ -327,9 +359,13 @@ on_the_short_way! {
                     std::thread::sleep(Duration::from_millis(300));
                 }
                 drop(stream);
-                let took = until("closed", || counts(&reports, id(1), &mut last).active == 0);
-                assert!(took < Duration::from_secs(2), "reset: {reset}, {took:?}");
-                assert!(!takes_it(key), "{}", entries(key));
+                // A reset whose number conntrack cannot know, since it has not seen the data, leaves the connection established to it for
+                // another 10 s (before Linux 6.14); it is forgotten when someone looks.
+                let took = until("closed", || {
+                    !takes_it(key) && counts(&reports, id(1), &mut last).active == 0
+                });
+                let limit = Duration::from_secs(if reset { 15 } else { 2 });
+                assert!(took < limit, "reset: {reset}, {took:?}");
             }
             // Nothing is said for a while: the flow goes the long way, and is still there.
             let mut flow = Flow::open(key);

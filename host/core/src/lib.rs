@@ -18,6 +18,7 @@
 
 pub mod config;
 pub mod connections;
+pub mod dataplane;
 pub mod desired;
 pub mod diff;
 pub mod flow;

@@ -93,9 +93,10 @@ impl fmt::Display for ServiceKey {
 }
 
 /// What carries connections in the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum DataPlaneKind {
     /// nf_tables and connection tracking: NAT.
+    #[default]
     Nftables,
     /// IP Virtual Server: NAT, direct routing, tunnelling.
     Ipvs,
@@ -118,6 +119,15 @@ pub enum DataPlaneChoice {
     Auto,
     /// This one, or none.
     Only(DataPlaneKind),
+}
+
+/// The data plane that a configuration gets ([`crate::dataplane::choose`]).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Chosen {
+    /// Which one.
+    pub kind: DataPlaneKind,
+    /// Why, for people: half a sentence.
+    pub why: String,
 }
 
 /// Whether established flows may take the short way through the kernel (nftables' flowtable).
@@ -158,6 +168,8 @@ impl fmt::Display for Forward {
 pub struct Model {
     /// Settings of the daemon itself.
     pub daemon: Daemon,
+    /// The data plane that is used.
+    pub dataplane: Chosen,
     /// The virtual services, in the order of the configuration. Names and keys are unique.
     pub services: Vec<Service>,
     /// The virtual routers.
@@ -307,9 +319,10 @@ pub struct Assign {
 pub struct Server {
     /// The name in logs, `status` and for plugins; by default the address.
     pub name: String,
-    /// Where connections are sent. Of the same family as the service.
+    /// Where connections are sent. Of the same family as the service. For a firewall mark the port may be 0: connections keep theirs.
     pub address: SocketAddr,
-    /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's.
+    /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's (unless that is a firewall mark), since it
+    /// is not changed on the way.
     pub forward: Forward,
     /// 0 to 65535. 0: takes no new connections (draining).
     pub weight: u32,

@@ -12,7 +12,7 @@
 //!   redundancy: VRRP's thread, watchers, notify scripts; told of quorums and of being ready, says which addresses are here
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,26 +20,26 @@ use std::time::Instant;
 use anyhow::Context as _;
 use evenkeel_core::health::Standing;
 use evenkeel_core::manifest::Setting;
-use evenkeel_core::model::{Daemon, Service, ServiceKey, Tracked};
-use evenkeel_core::state::State;
+use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
+use evenkeel_core::state::{Change, Spread, State};
 use evenkeel_core::vrrp::{Command, Reading};
-use evenkeel_dataplane::DataPlane as _;
-use evenkeel_dataplane::nftables::Nftables;
 use evenkeel_runtime::{Failure, Plugin, PluginError};
+use evenkeel_vrrp::VrrpEvent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::cli::ConfigArgs;
+use crate::connection_sync::Synchroniser;
 use crate::control::{Answer, Asked, ControlSocket, Order, Request};
 use crate::counting::{self, Counting};
 use crate::director::{Director, Effect, Input, Job};
-use crate::exit::{self, Failed};
-use crate::kernel::{Kernel, WATCH_PATIENCE, Watcher};
+use crate::kernel::{Kernel, Watcher};
 use crate::lock::Lock;
 use crate::network::Network;
 use crate::pickers::Pickers;
+use crate::plane::{self, Opened};
 use crate::prepare::{PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
 use crate::redundancy::{Ears, Redundancy};
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     // From here on: a reload that is asked for during the start is not to end the daemon.
     let signals = Signals::listen()?;
     let config = args.config.clone();
-    let (preparer, prepared) = tokio::task::spawn_blocking(move || {
+    let (mut preparer, prepared) = tokio::task::spawn_blocking(move || {
         let mut preparer = Preparer::new(args)?;
         let prepared = preparer.prepare(|_| None)?;
         Ok::<_, PrepareError>((preparer, prepared))
@@ -74,18 +74,20 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
-    let (plane, adopted) = open_dataplane(&daemon)?;
+    let opened = plane::open(&prepared.model.dataplane, &daemon)?;
+    preparer.runs(opened.plane.kind());
+    let adopted = opened.adopted.services.len();
     let control = ControlSocket::bind(&daemon.socket)?;
     info!(
         config = %config.display(),
         services = prepared.model.services.len(),
-        adopted = adopted.services.len(),
+        adopted,
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
     let (questions, asked) = mpsc::channel(QUESTIONS_BACKLOG);
     let serving = tokio::spawn(control.serve(questions));
-    App::start(preparer, prepared, daemon, plane, &adopted)?
+    App::start(preparer, prepared, daemon, opened)?
         .serve(signals, asked)
         .await;
     serving.abort();
@@ -101,38 +103,25 @@ fn warn_of(prepared: &Prepared) {
     }
 }
 
-/// Opens the data plane, says what it is, and reads what an earlier daemon has left.
-fn open_dataplane(daemon: &Daemon) -> anyhow::Result<(Nftables, State)> {
-    let mut plane = Nftables::new(&daemon.table)?;
-    let probe = plane.probe()?;
-    info!(
-        dataplane = plane.name(),
-        found = probe.summary,
-        "data plane"
-    );
-    for problem in &probe.problems {
-        if problem.fatal {
-            let message = format!(
-                "the nftables data plane cannot work here: {}; {}",
-                problem.what, problem.remedy
-            );
-            return Err(Failed::new(exit::FAILURE, message).into());
-        }
-        warn!(remedy = problem.remedy, "{}", problem.what);
-    }
-    let adopted = plane.read()?;
-    Ok((plane, adopted))
-}
-
-/// What a server was before the daemon started: the kernel knows.
+/// What a server was before the daemon started: the kernel knows. `stays`: it would be in the kernel in any case, without a share.
 fn found_in(
     adopted: &State,
     service: &ServiceKey,
     server: SocketAddr,
+    stays: bool,
     now: Instant,
 ) -> Option<Standing> {
     let state = adopted.services.get(service)?;
-    Some(if state.backends.values().any(|it| it.address == server) {
+    let id = state
+        .backends
+        .iter()
+        .find(|(_, it)| it.address == server)
+        .map(|(id, _)| *id);
+    let shares = |id| match &state.spread {
+        Spread::Slots { slots, .. } => slots.contains(&id),
+        Spread::Refuse => false,
+    };
+    Some(if id.is_some_and(|id| !stays || shares(id)) {
         Standing::up(now)
     } else {
         Standing::down(
@@ -140,6 +129,17 @@ fn found_in(
             "out of the pool when the daemon started; not checked yet",
         )
     })
+}
+
+/// The servers that stay in the kernel when they have failed, but not those that take no new connections anyway.
+fn inhibited(services: &[Service]) -> BTreeSet<(ServiceKey, SocketAddr)> {
+    let servers = services
+        .iter()
+        .flat_map(|service| service.servers.iter().map(|it| (service.key, it)));
+    servers
+        .filter(|(_, it)| it.inhibit_on_failure && it.weight > 0)
+        .map(|(key, it)| (key, it.address))
+        .collect()
 }
 
 type Reload = JoinHandle<(Preparer, Result<Prepared, PrepareError>)>;
@@ -152,8 +152,14 @@ struct App {
     network: Network,
     probers: Probers,
     redundancy: Redundancy,
+    synchroniser: Synchroniser,
     ears: Ears,
     counting: Counting,
+    kind: DataPlaneKind,
+    /// Why this data plane.
+    why: String,
+    /// How many are configured.
+    services: usize,
     pickers: Pickers,
     /// When schedulers are next told how long checks take.
     look_at_latency: Option<Instant>,
@@ -177,32 +183,38 @@ impl App {
         preparer: Preparer,
         prepared: Prepared,
         daemon: Daemon,
-        plane: Nftables,
-        adopted: &State,
+        opened: Opened,
     ) -> anyhow::Result<Self> {
+        let Opened {
+            plane,
+            watch,
+            adopted,
+        } = opened;
+        let kind = plane.kind();
         let now = Instant::now();
         let (to_inputs, inputs) = mpsc::unbounded_channel();
-        let watcher = match plane.watch(WATCH_PATIENCE) {
-            Ok(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
-            Err(error) => {
-                warn!(%error, "cannot notice at once when others change our rules; reading them from time to time does");
-                None
-            }
+        let watcher = match watch {
+            Some(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
+            None => None,
         };
         let (events, health) = mpsc::channel(HEALTH_BACKLOG);
         let (redundancy, ears) = Redundancy::new();
         let mut app = Self {
             started: now,
-            director: Director::new(plane.kind(), adopted.clone(), daemon.resync, now),
-            kernel: Kernel::start(Box::new(plane), to_inputs.clone())?,
+            kind,
+            why: prepared.model.dataplane.why.clone(),
+            director: Director::new(kind, adopted.clone(), daemon.resync, now),
+            kernel: Kernel::start(plane, to_inputs.clone())?,
             network: Network::start(to_inputs.clone()),
             probers: Probers::new(events),
             redundancy,
+            synchroniser: Synchroniser::default(),
             ears,
-            counting: Counting::start(to_inputs.clone()),
+            counting: Counting::start(kind, to_inputs.clone()),
             pickers: Pickers::new(to_inputs.clone()),
             look_at_latency: None,
             may_rest: Vec::new(),
+            services: 0,
             daemon,
             health,
             inputs,
@@ -215,23 +227,29 @@ impl App {
             said_ready: false,
             _watcher: watcher,
         };
-        app.configure(prepared, Some(adopted));
+        app.configure(prepared, Some(&adopted));
         Ok(app)
     }
 
     fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
         let now = Instant::now();
         let checks = std::mem::take(&mut prepared.checks);
+        self.services = prepared.model.services.len();
         self.network.configure(&prepared.model);
         self.redundancy.configure(&prepared.model.vrrp);
+        let states = |instance: &str| self.redundancy.state(instance);
+        self.synchroniser
+            .configure(prepared.model.connection_sync.as_ref(), states);
         let services = prepared.model.services.iter();
         self.may_rest = services.filter(|it| it.ha_suspend).cloned().collect();
         self.rest_checks();
+        let stay = inhibited(&prepared.model.services);
         self.director.configure(prepared, adopted, now);
         self.probers.configure(checks, |service, server| {
-            adopted.and_then(|adopted| found_in(adopted, service, server, now))
+            let stays = stay.contains(&(*service, server));
+            adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
         });
-        self.counting.listen(self.director.wants_counts());
+        self.counting.listen(self.director.wants_counts(), now);
         self.look_at_latency = self.director.wants_latency().then_some(now);
         self.take_snapshots(now);
     }
@@ -262,6 +280,9 @@ impl App {
         loop {
             let now = Instant::now();
             self.tell_latency(now);
+            if self.counting.due(self.services, now) {
+                self.kernel.count();
+            }
             for effect in self.director.effects(now) {
                 self.carry_out(effect);
             }
@@ -270,7 +291,11 @@ impl App {
                 self.redundancy.ready();
                 self.say_ready();
             }
-            let wake = [self.director.poll_at(), self.look_at_latency];
+            let wake = [
+                self.director.poll_at(),
+                self.look_at_latency,
+                self.counting.poll_at(),
+            ];
             let wake = wake.into_iter().flatten().min().map(Into::into);
             tokio::select! {
                 _ = signals.terminate.recv() => break,
@@ -278,9 +303,7 @@ impl App {
                 _ = signals.hangup.recv() => self.begin_reload(),
                 Some(event) = self.health.recv() => self.take_health(event),
                 Some(event) = self.ears.events.recv() => {
-                    if self.redundancy.handle(event) {
-                        self.rest_checks();
-                    }
+                    self.hear(event);
                 }
                 Some((what, reading)) = self.ears.readings.recv() => {
                     self.redundancy.tracked(what, reading);
@@ -288,7 +311,7 @@ impl App {
                 _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
                     let now = Instant::now();
                     for input in batch.drain(..) {
-                        self.director.handle(input, now);
+                        self.take(input, now);
                     }
                 }
                 outcome = finished(&mut self.reload) => self.end_reload(outcome),
@@ -305,6 +328,23 @@ impl App {
         self.leave_plans().await;
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
         self.redundancy.stop(self.ears.events).await;
+        self.synchroniser.finish().await;
+    }
+
+    /// Takes in what the driver of VRRP says.
+    fn hear(&mut self, event: VrrpEvent) {
+        if let VrrpEvent::Notify {
+            group: false,
+            name,
+            state,
+            ..
+        } = &event
+        {
+            self.synchroniser.follow(name, *state);
+        }
+        if self.redundancy.handle(event) {
+            self.rest_checks();
+        }
     }
 
     /// Puts plans into the kernel that hold for longer than the next moment.
@@ -337,6 +377,14 @@ impl App {
                 warn!(%error, "cannot tell systemd that the daemon is ready");
             }
         }
+    }
+
+    fn take(&mut self, input: Input, now: Instant) {
+        // Before the director learns of it: what is settled works.
+        if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(asks)) {
+            self.pickers.beat();
+        }
+        self.director.handle(input, now);
     }
 
     /// One event, and those that came with it: a switch that fails takes many servers at once.
@@ -474,25 +522,33 @@ impl App {
             up_seconds: now.duration_since(self.started).as_secs(),
             config: self.config.clone(),
             reload_problem: self.reload_problem.clone(),
-            dataplane: "nftables".to_owned(),
+            dataplane: self.kind.to_string(),
+            dataplane_why: self.why.clone(),
             table: self.daemon.table.clone(),
             settled: self.director.settled(),
             kernel: self.kernel.report(),
             network_problem: self.network.problem(),
             vrrp: vrrp::report(&self.redundancy),
+            connection_sync: self.synchroniser.report(),
             counting: self.counting.report().map(Into::into),
             queue_problem: self.pickers.problem(),
             services: self.director.report(now),
         };
         status.mark_suspended(&self.may_rest, self.probers.suspended());
         for (key, service) in self.director.keys().zip(&mut status.services) {
-            service.queue = self.pickers.report(key);
+            // Not while the queue is served and the kernel not told yet.
+            if self.director.asks(key) {
+                service.queue = self.pickers.report(key);
+            }
         }
         let counters = self.kernel.counters();
         let counted = status.counting.is_some();
+        let connections = self.counting.asks().then(|| self.kernel.connections());
         tokio::spawn(async move {
             status.count(&counters.await);
-            if !counted {
+            if let Some(connections) = connections {
+                status.count_connections(&connections.await);
+            } else if !counted {
                 let counts = tokio::task::spawn_blocking(counting::once).await;
                 status.count_connections(&counts.unwrap_or_default());
             }
@@ -500,6 +556,11 @@ impl App {
             let _ = reply.send(Answer::Status(Box::new(status)));
         });
     }
+}
+
+/// Whether it makes the kernel ask about a service's connections.
+fn asks(change: &Change) -> bool {
+    matches!(change, Change::Put(_, service) if service.ask.is_some())
 }
 
 /// The signals that mean something to the daemon.

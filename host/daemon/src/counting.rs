@@ -1,9 +1,11 @@
-//! Counts connections while anybody wants to know: the kernel's events go to the director. While nobody does, `status` has them counted
-//! once.
+//! Counts connections while anybody wants to know. With nftables the kernel's events go to the director, and while nobody listens, `status` has
+//! them counted once; IPVS counts by itself, and is asked from time to time.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
+use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::BackendId;
 use evenkeel_flows::{Counter, Report};
 use tokio::sync::mpsc;
@@ -11,51 +13,126 @@ use tracing::warn;
 
 use crate::director::Input;
 
+/// How often a data plane that counts itself is asked...
+const PACE: Duration = Duration::from_millis(50);
+/// ...or, with many services, so often that it is busy with that for a tenth of the time at most.
+const PACE_PER_SERVICE: Duration = Duration::from_micros(500);
+
 /// See the module's documentation.
 pub(crate) struct Counting {
-    counter: Option<Counter>,
     listening: bool,
+    how: How,
+}
+
+enum How {
+    /// By conntrack's events.
+    Events(Option<Counter>),
+    /// The data plane knows, and is to be asked again at this time.
+    Asking(Option<Instant>),
 }
 
 impl Counting {
     /// Does not listen yet.
-    pub(crate) fn start(inputs: mpsc::UnboundedSender<Input>) -> Self {
-        let report = move |counts| {
-            // Nobody listens any more when the daemon is ending.
-            let _ = inputs.send(Input::Counted(counts));
+    pub(crate) fn start(kind: DataPlaneKind, inputs: mpsc::UnboundedSender<Input>) -> Self {
+        let how = match kind {
+            DataPlaneKind::Nftables => How::Events(counter(inputs)),
+            DataPlaneKind::Ipvs => How::Asking(None),
         };
-        let counter = Counter::start(report)
-            .inspect_err(|error| {
-                warn!(%error, "connections cannot be counted: schedulers and thresholds that go by them do not work");
-            })
-            .ok();
         Self {
-            counter,
             listening: false,
+            how,
         }
     }
 
     /// Listens to the kernel, or does not.
-    pub(crate) fn listen(&mut self, wanted: bool) {
-        if let Some(counter) = &self.counter
-            && self.listening != wanted
-        {
-            counter.listen(wanted);
-            self.listening = wanted;
+    pub(crate) fn listen(&mut self, wanted: bool, now: Instant) {
+        if self.listening == wanted {
+            return;
+        }
+        match &mut self.how {
+            How::Events(None) => return,
+            How::Events(Some(counter)) => counter.listen(wanted),
+            How::Asking(at) => *at = wanted.then_some(now),
+        }
+        self.listening = wanted;
+    }
+
+    /// Whether the data plane is to be asked now, where that is how it is done. `services`: how many there are.
+    pub(crate) fn due(&mut self, services: usize, now: Instant) -> bool {
+        let How::Asking(Some(at)) = &mut self.how else {
+            return false;
+        };
+        if now < *at {
+            return false;
+        }
+        let services = u32::try_from(services).unwrap_or(u32::MAX);
+        *at = now + PACE.max(PACE_PER_SERVICE.saturating_mul(services));
+        true
+    }
+
+    /// When the data plane is to be asked again.
+    pub(crate) fn poll_at(&self) -> Option<Instant> {
+        match self.how {
+            How::Asking(at) => at,
+            How::Events(_) => None,
         }
     }
 
-    /// How that is going; `None` while nobody listens.
+    /// Whether the data plane counts by itself.
+    pub(crate) fn asks(&self) -> bool {
+        matches!(self.how, How::Asking(_))
+    }
+
+    /// How listening to events is going; `None` while nobody listens, or there are none.
     pub(crate) fn report(&self) -> Option<Report> {
-        let counter = self.counter.as_ref().filter(|_| self.listening)?;
-        Some(counter.status())
+        match &self.how {
+            How::Events(counter) => {
+                let counter = counter.as_ref().filter(|_| self.listening)?;
+                Some(counter.status())
+            }
+            How::Asking(_) => None,
+        }
     }
 }
 
-/// Counts all connections once. Blocks for as long as the kernel takes to list them.
+fn counter(inputs: mpsc::UnboundedSender<Input>) -> Option<Counter> {
+    let report = move |counts| {
+        // Nobody listens any more when the daemon is ending.
+        let _ = inputs.send(Input::Counted(counts));
+    };
+    Counter::start(report)
+        .inspect_err(|error| {
+            warn!(%error, "connections cannot be counted: schedulers and thresholds that go by them do not work");
+        })
+        .ok()
+}
+
+/// Counts all connections once, by conntrack's entries. Blocks for as long as the kernel takes to list them.
 pub(crate) fn once() -> BTreeMap<BackendId, Counts> {
     evenkeel_flows::count_once().unwrap_or_else(|error| {
         warn!(%error, "cannot count the connections");
         BTreeMap::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_plane_that_counts_is_asked_at_a_pace_that_grows_with_the_services() {
+        let (inputs, _kept) = mpsc::unbounded_channel();
+        let mut counting = Counting::start(DataPlaneKind::Ipvs, inputs);
+        let now = Instant::now();
+        assert!(!counting.due(1, now), "nobody listens");
+        counting.listen(true, now);
+        assert!(counting.due(1, now));
+        assert_eq!(counting.poll_at(), Some(now + PACE));
+        assert!(!counting.due(1, now));
+        let later = now + PACE;
+        assert!(counting.due(1_000, later));
+        assert_eq!(counting.poll_at(), Some(later + Duration::from_millis(500)));
+        counting.listen(false, later);
+        assert_eq!(counting.poll_at(), None);
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use evenkeel_core::connections::Counts;
 use evenkeel_core::state::{BackendId, Counters};
 use evenkeel_core::sync::Step;
 use evenkeel_dataplane::DataPlane;
@@ -22,6 +23,9 @@ enum Request {
     Step(Step),
     Kill(BackendId),
     Counters(oneshot::Sender<BTreeMap<BackendId, Counters>>),
+    /// Counts the connections; what has changed since the last time is an [`Input`].
+    Count,
+    Connections(oneshot::Sender<BTreeMap<BackendId, Counts>>),
 }
 
 /// The last change made in the kernel, for `status`.
@@ -62,6 +66,7 @@ impl Kernel {
                     plane,
                     inputs,
                     report: shared,
+                    counted: BTreeMap::new(),
                 };
                 while let Ok(request) = work.recv() {
                     worker.serve(request);
@@ -87,6 +92,18 @@ impl Kernel {
         async move { answer.await.unwrap_or_default() }
     }
 
+    /// Counts the connections, where the data plane does that itself; what has changed since the last time comes as an [`Input`].
+    pub(crate) fn count(&self) {
+        self.send(Request::Count);
+    }
+
+    /// How many connections each server has, where the data plane counts them itself.
+    pub(crate) fn connections(&self) -> impl Future<Output = BTreeMap<BackendId, Counts>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Request::Connections(reply));
+        async move { answer.await.unwrap_or_default() }
+    }
+
     /// What was done last.
     pub(crate) fn report(&self) -> KernelReport {
         self.report
@@ -106,6 +123,8 @@ struct Worker {
     plane: Box<dyn DataPlane>,
     inputs: mpsc::UnboundedSender<Input>,
     report: Arc<Mutex<KernelReport>>,
+    /// The connections that were told last.
+    counted: BTreeMap<BackendId, Counts>,
 }
 
 impl Worker {
@@ -145,6 +164,34 @@ impl Worker {
                 // Whoever asked may have gone.
                 let _ = reply.send(counters);
             }
+            Request::Count => self.tell_connections(),
+            Request::Connections(reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.connections());
+            }
+        }
+    }
+
+    fn connections(&mut self) -> BTreeMap<BackendId, Counts> {
+        let counted = self.plane.connections();
+        self.noted(counted, "cannot count the connections")
+            .flatten()
+            .unwrap_or_default()
+    }
+
+    fn tell_connections(&mut self) {
+        let now = self.connections();
+        let of = |id| now.get(id).copied().unwrap_or_default();
+        let changed: Vec<(BackendId, Counts)> = self
+            .counted
+            .keys()
+            .chain(now.keys().filter(|id| !self.counted.contains_key(id)))
+            .map(|id| (*id, of(id)))
+            .filter(|(id, counts)| self.counted.get(id) != Some(counts))
+            .collect();
+        self.counted = now;
+        if !changed.is_empty() {
+            self.tell(Input::Counted(changed));
         }
     }
 

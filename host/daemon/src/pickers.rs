@@ -107,7 +107,7 @@ impl Pickers {
     }
 
     fn try_pick(&mut self, picking: Picking) -> Result<(), NotPicking> {
-        self.beat().map_err(NotPicking::Failed)?;
+        self.live().map_err(NotPicking::Failed)?;
         let service = picking.service;
         if let Some(desk) = self.desks.get(&service)
             && desk.queue == picking.queue
@@ -187,8 +187,16 @@ impl Pickers {
         self.heart.as_ref().and_then(Heart::problem)
     }
 
+    /// The kernel's rules that ask have just been made, or made anew, and have heard no beat yet: tells them at once, since until they
+    /// hear one, connections go by the plan.
+    pub(crate) fn beat(&self) {
+        if let Some(heart) = &self.heart {
+            heart.beat();
+        }
+    }
+
     /// Makes the kernel's rules believe that somebody answers.
-    fn beat(&mut self) -> io::Result<()> {
+    fn live(&mut self) -> io::Result<()> {
         if self.heart.is_none() {
             self.heart = Some(Heart::start(ask::HEARTBEAT, BEAT, || true)?);
         }

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use evenkeel_core::config::{self, Diagnostic, Found, Parsed, Plugins, Report};
 use evenkeel_core::manifest::{PluginKind, Setting};
-use evenkeel_core::model::{CheckTiming, Daemon, Model, PluginRef, PluginUse, ServiceKey};
+use evenkeel_core::model::{
+    CheckTiming, Daemon, DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey,
+};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginError, Scheduler};
 
 use crate::cli::ConfigArgs;
+use crate::plane::Machine;
 
 /// A configuration with everything in place to put it in force.
 pub(crate) struct Prepared {
@@ -86,6 +89,7 @@ pub(crate) struct Preparer {
     runtime: WasmRuntime,
     native: NativeRuntime,
     catalogue: Option<Catalogue>,
+    machine: Machine,
     checkers: Checkers,
 }
 
@@ -128,14 +132,21 @@ impl Preparer {
             cache_dir: cache_dir(daemon),
         })
         .map_err(|error| PrepareError::Other(error.into()))?;
+        let machine = Machine::new(&daemon.table);
         Ok(Self {
             args,
             parsed: Some(parsed),
             runtime,
             native: NativeRuntime::new(),
             catalogue: None,
+            machine,
             checkers: BTreeMap::new(),
         })
+    }
+
+    /// From now on the daemon has this data plane: a configuration that wants another one is refused.
+    pub(crate) fn runs(&mut self, dataplane: DataPlaneKind) {
+        self.machine.runs(dataplane);
     }
 
     /// The configuration file.
@@ -156,10 +167,12 @@ impl Preparer {
             Some(parsed) => parsed,
             None => read(&self.args.config).map_err(PrepareError::Other)?,
         };
-        let catalogue = self.scan(&parsed);
-        let (model, warnings) = parsed
-            .resolve(&Asked(catalogue))
-            .map_err(PrepareError::Config)?;
+        self.scan(&parsed);
+        let asked = Asked {
+            catalogue: self.catalogue.get_or_insert_with(Catalogue::default),
+            machine: &self.machine,
+        };
+        let (model, warnings) = parsed.resolve(&asked).map_err(PrepareError::Config)?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
             checks: Vec::new(),
@@ -175,7 +188,7 @@ impl Preparer {
         Ok(prepared)
     }
 
-    fn scan(&mut self, parsed: &Parsed) -> &Catalogue {
+    fn scan(&mut self, parsed: &Parsed) {
         let dirs = plugin_dirs(parsed, &self.args.plugin_dirs);
         let mut catalogue = match &self.catalogue {
             Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
@@ -189,7 +202,7 @@ impl Preparer {
             }
         }
         catalogue.load_files(&self.runtime, &parsed.plugin_refs());
-        self.catalogue.insert(catalogue)
+        self.catalogue = Some(catalogue);
     }
 
     fn plugin(&self, plugin: &PluginRef) -> anyhow::Result<Arc<dyn Plugin>> {
@@ -283,19 +296,33 @@ impl Preparer {
 }
 
 /// The catalogue, whose plugins are asked whether they take their settings while a mistake can still be shown in its place.
-struct Asked<'a>(&'a Catalogue);
+struct Asked<'a> {
+    catalogue: &'a Catalogue,
+    machine: &'a Machine,
+}
 
 impl Plugins for Asked<'_> {
-    fn per_connection(&self) -> Result<(), String> {
-        evenkeel_dataplane::ask::support().map(drop)
+    fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        match dataplane {
+            DataPlaneKind::Nftables => evenkeel_dataplane::ask::support().map(drop),
+            DataPlaneKind::Ipvs => Err("the ipvs data plane cannot do that yet".to_owned()),
+        }
+    }
+
+    fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.machine.works(dataplane)
+    }
+
+    fn running(&self) -> Option<DataPlaneKind> {
+        self.machine.running()
     }
 
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
-        self.0.find(plugin)
+        self.catalogue.find(plugin)
     }
 
     fn available(&self) -> Vec<(String, PluginKind)> {
-        self.0.available()
+        self.catalogue.available()
     }
 
     fn accept(
@@ -304,7 +331,7 @@ impl Plugins for Asked<'_> {
         kind: PluginKind,
         settings: &[Setting],
     ) -> Result<(), String> {
-        let Some(plugin) = self.0.get(plugin) else {
+        let Some(plugin) = self.catalogue.get(plugin) else {
             return Ok(());
         };
         let asked = match kind {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use evenkeel_core::model::{self, ServiceKey, Tracked};
-use evenkeel_core::vrrp::{Command, Reading};
+use evenkeel_core::vrrp::{Command, Notified, Reading};
 use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -33,6 +33,8 @@ pub(crate) struct Redundancy {
     ready: bool,
     /// The virtual addresses that are on this director.
     here: BTreeSet<IpAddr>,
+    /// The state of each instance, as far as it has told one.
+    states: BTreeMap<String, Notified>,
 }
 
 /// What the daemon has to hear.
@@ -59,6 +61,7 @@ impl Redundancy {
             readings: BTreeMap::new(),
             ready: false,
             here: BTreeSet::new(),
+            states: BTreeMap::new(),
         };
         (redundancy, Ears { events, readings })
     }
@@ -179,6 +182,9 @@ impl Redundancy {
                 state,
                 priority,
             } => {
+                if !group {
+                    self.states.insert(name.clone(), state);
+                }
                 let mut instances = self.config.instances.iter();
                 let mut groups = self.config.groups.iter();
                 let notify = if group {
@@ -211,6 +217,11 @@ impl Redundancy {
             .map(|service| service.key)
             .filter(|key| virtual_ones.contains(&key.addr) && !self.here.contains(&key.addr))
             .collect()
+    }
+
+    /// The state of an instance, once it has told one.
+    pub(crate) fn state(&self, instance: &str) -> Option<Notified> {
+        self.states.get(instance).copied()
     }
 
     /// How VRRP is; `None` where none is configured.

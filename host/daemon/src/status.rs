@@ -11,6 +11,7 @@ use evenkeel_core::model::{Service, ServiceKey};
 use evenkeel_core::state::{BackendId, Counters};
 use serde::{Deserialize, Serialize};
 
+use crate::connection_sync::SyncReport;
 use crate::director::{ServerReport, ServiceReport};
 use crate::kernel::KernelReport;
 
@@ -27,8 +28,10 @@ pub(crate) struct Status {
     pub(crate) config: String,
     /// Why the last reload was refused, if it was.
     pub(crate) reload_problem: Option<String>,
-    /// Which data plane carries the connections: `nftables`.
+    /// Which data plane carries the connections: `nftables`, `ipvs`.
     pub(crate) dataplane: String,
+    /// Why that one.
+    pub(crate) dataplane_why: String,
     /// Name of the table that is ours.
     pub(crate) table: String,
     /// Whether the kernel holds what is wanted, as far as known.
@@ -43,6 +46,8 @@ pub(crate) struct Status {
     pub(crate) queue_problem: Option<String>,
     /// VRRP, where it is configured.
     pub(crate) vrrp: Option<vrrp::VrrpReport>,
+    /// Copying of connections to the other director, where it is configured.
+    pub(crate) connection_sync: Option<SyncReport>,
     /// The virtual services, in the order of the configuration.
     pub(crate) services: Vec<ServiceReport>,
 }
@@ -121,10 +126,12 @@ pub(crate) fn render(status: &Status) -> String {
 fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     writeln!(
         out,
-        "Evenkeel {} ({}, table {}), up {}, {}",
+        "Evenkeel {} ({}), up {}, {}",
         status.version,
-        status.dataplane,
-        status.table,
+        match status.dataplane.as_str() {
+            "nftables" => format!("nftables, table {}", status.table),
+            other => other.to_owned(),
+        },
         duration(status.up_seconds),
         if status.settled {
             "kernel in sync"
@@ -149,6 +156,19 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     if let Some(report) = &status.vrrp {
         vrrp::write(out, report)?;
     }
+    if let Some(sync) = &status.connection_sync {
+        writeln!(
+            out,
+            "connections are copied: {} on {}, id {}{}",
+            sync.role.as_deref().unwrap_or("no role yet"),
+            sync.interface,
+            sync.id,
+            sync.problem
+                .as_ref()
+                .map(|problem| format!(" !! {problem}"))
+                .unwrap_or_default(),
+        )?;
+    }
     let width = status
         .services
         .iter()
@@ -164,60 +184,79 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         "RemoteAddress:Port"
     )?;
     for service in &status.services {
-        writeln!(
-            out,
-            "{:<4} {} {}{}  # {}",
-            service.protocol.to_uppercase(),
-            service.listen,
-            service.scheduler,
-            flags(service),
-            service.name,
-        )?;
-        if let Some(queue) = &service.queue {
-            writeln!(
-                out,
-                "  each connection decided: {} by the scheduler in {}/{} us (half/99 of 100), {} by the plan",
-                queue.decided, queue.pick_p50_us, queue.pick_p99_us, queue.passed,
-            )?;
-        } else if service.decision == "per-connection" && service.scheduler_problem.is_none() {
-            writeln!(
-                out,
-                "  !! connections are not decided one by one: they follow the plan"
-            )?;
-        }
-        if let Some(problem) = &service.scheduler_problem {
-            writeln!(out, "  !! {problem}; its last good plan stays")?;
-        }
-        if service.suspended {
-            writeln!(
-                out,
-                "  checks rest while the address is on the other director (ha_suspend)"
-            )?;
-        }
-        if !service.quorum && service.spread != "refuse" {
-            writeln!(out, "  !! fewer servers than its quorum wants")?;
-        }
-        if service.spread == "refuse" {
-            writeln!(
-                out,
-                "  !! no server takes connections: new ones are refused"
-            )?;
-        }
-        for server in &service.servers {
-            writeln!(
-                out,
-                "  -> {:<width$} {:<7} {:<6} {:<10} {:<9} {:<10} {}",
-                server.address,
-                if service.snat { "FullNAT" } else { "Masq" },
-                weight(server),
-                server.active,
-                server.inactive,
-                server.connections,
-                health(server),
-            )?;
-        }
+        write_service(out, service, width)?;
     }
     Ok(())
+}
+
+/// A service and its servers, whose addresses are `width` characters wide.
+fn write_service(out: &mut String, service: &ServiceReport, width: usize) -> std::fmt::Result {
+    writeln!(
+        out,
+        "{:<4} {} {}{}  # {}",
+        service.protocol.to_uppercase(),
+        service.listen,
+        service.scheduler,
+        flags(service),
+        service.name,
+    )?;
+    if let Some(queue) = &service.queue {
+        writeln!(
+            out,
+            "  each connection decided: {} by the scheduler in {}/{} us (half/99 of 100), {} by the plan",
+            queue.decided, queue.pick_p50_us, queue.pick_p99_us, queue.passed,
+        )?;
+    } else if service.decision == "per-connection" && service.scheduler_problem.is_none() {
+        writeln!(
+            out,
+            "  !! connections are not decided one by one: they follow the plan"
+        )?;
+    }
+    if let Some(followed) = &service.followed {
+        writeln!(out, "  {followed}")?;
+    }
+    if let Some(problem) = &service.scheduler_problem {
+        writeln!(out, "  !! {problem}; its last good plan stays")?;
+    }
+    if service.suspended {
+        writeln!(
+            out,
+            "  checks rest while the address is on the other director (ha_suspend)"
+        )?;
+    }
+    if !service.quorum && service.spread != "refuse" {
+        writeln!(out, "  !! fewer servers than its quorum wants")?;
+    }
+    if service.spread == "refuse" {
+        writeln!(
+            out,
+            "  !! no server takes connections: new ones are refused"
+        )?;
+    }
+    for server in &service.servers {
+        writeln!(
+            out,
+            "  -> {:<width$} {:<7} {:<6} {:<10} {:<9} {:<10} {}",
+            server.address,
+            forward(server, service.snat),
+            weight(server),
+            server.active,
+            server.inactive,
+            server.connections,
+            health(server),
+        )?;
+    }
+    Ok(())
+}
+
+/// As in ipvsadm's column Forward.
+fn forward(server: &ServerReport, snat: bool) -> &'static str {
+    match server.forward.as_str() {
+        "dr" => "Route",
+        "tun" => "Tunnel",
+        _ if snat => "FullNAT",
+        _ => "Masq",
+    }
 }
 
 /// As in ipvsadm's column Flags.
@@ -310,6 +349,7 @@ mod tests {
         ServerReport {
             name: address.to_owned(),
             address: address.to_owned(),
+            forward: "nat".to_owned(),
             id: 1,
             weight: 1,
             effective_weight: u32::from(health == "up"),
@@ -355,6 +395,7 @@ mod tests {
             scheduler_version: "0.1.0".into(),
             scheduler_problem: None,
             spread: "sequence".into(),
+            followed: None,
             slots: 3,
             snat: false,
             decision: "plan".into(),
@@ -379,6 +420,7 @@ mod tests {
             listen: "10.10.54.151:53".into(),
             protocol: "udp".into(),
             spread: "refuse".into(),
+            followed: None,
             servers: vec![server("172.16.50.157:53", "down")],
             ..service.clone()
         };
@@ -395,7 +437,9 @@ mod tests {
             network_problem: None,
             counting: None,
             queue_problem: None,
+            dataplane_why: "it works on this machine".into(),
             vrrp: None,
+            connection_sync: None,
             services: vec![service, six, none],
         };
         insta::assert_snapshot!(render(&status), @r"

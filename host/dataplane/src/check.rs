@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-use evenkeel_core::model::ServiceKey;
+use evenkeel_core::model::{DataPlaneKind, Forward, Protocol, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
-use evenkeel_core::state::{BackendId, Change, ServiceState, Spread};
+use evenkeel_core::state::{Backend, BackendId, Change, ServiceState, Spread};
 use ipnet::IpNet;
 
 use crate::Error;
@@ -22,11 +22,12 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Checks changes to a state in which `owner` tells whose a backend's number is.
+    /// Checks changes to a state of a data plane of this kind in which `owner` tells whose a backend's number is.
     ///
     /// # Errors
     /// [`Error::Invalid`].
     pub(crate) fn new(
+        kind: DataPlaneKind,
         changes: &'a [Change],
         owner: impl Fn(BackendId) -> Option<ServiceKey>,
     ) -> Result<Self, Error> {
@@ -39,12 +40,22 @@ impl<'a> Wanted<'a> {
             match change {
                 Change::Put(key, service) => {
                     service_is_sound(key, service)?;
+                    match kind {
+                        DataPlaneKind::Nftables => nftables_can(key, service)?,
+                        DataPlaneKind::Ipvs => ipvs_can(key, service)?,
+                    }
                     wanted.services.insert(*key, Some(service));
                 }
                 Change::Remove(key) => {
                     wanted.services.insert(*key, None);
                 }
-                Change::Offload(interfaces) => wanted.offload = Some(interfaces),
+                Change::Offload(interfaces) => {
+                    if kind == DataPlaneKind::Ipvs && !interfaces.is_empty() {
+                        let text = "IPVS has no short way for established flows".to_owned();
+                        return Err(Error::Invalid(text));
+                    }
+                    wanted.offload = Some(interfaces);
+                }
                 Change::Hairpin(networks) => {
                     networks_are_sound(networks)?;
                     wanted.hairpin = Some(networks);
@@ -117,6 +128,71 @@ fn service_is_sound(key: &ServiceKey, service: &ServiceState) -> Result<(), Erro
             "a slot names backend {id}, which the service does not have"
         )),
         None => Ok(()),
+    }
+}
+
+/// nftables reaches servers by NAT, and knows services by TCP or UDP.
+fn nftables_can(key: &ServiceKey, service: &ServiceState) -> Result<(), Error> {
+    let invalid = |what: String| Err(Error::Invalid(format!("{key}: {what}")));
+    match key.protocol {
+        Protocol::Tcp | Protocol::Udp => {}
+        Protocol::Sctp | Protocol::Fwmark(_) => {
+            return invalid(format!(
+                "the nftables data plane has no services by {}; the ipvs one has",
+                key.protocol
+            ));
+        }
+    }
+    let other = |backend: &&Backend| backend.forward != Forward::Nat;
+    match service.backends.values().find(other) {
+        Some(backend) => invalid(format!(
+            "the nftables data plane cannot reach {} by {}; the ipvs one can",
+            backend.address, backend.forward
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Seconds of the longest persistence: 31 days, as `ipvsadm` has it; the kernel keeps ticks in 32 bits.
+const LONGEST: u64 = 31 * 86_400;
+
+/// IPVS rewrites no port unless it rewrites the address, and knows servers by address and port.
+fn ipvs_can(key: &ServiceKey, service: &ServiceState) -> Result<(), Error> {
+    let invalid = |what: String| Err(Error::Invalid(format!("{key}: {what}")));
+    let mut seen = BTreeMap::new();
+    let marked = key.protocol.fwmark().is_some();
+    if key.port == 0 && !marked && service.persistence.is_none() {
+        return invalid("a service of all ports has to be persistent".to_owned());
+    }
+    for (id, backend) in &service.backends {
+        let address = backend.address;
+        if let Some(other) = seen.insert(address, id) {
+            return invalid(format!("backends {other} and {id} are both {address}"));
+        }
+        if backend.forward != Forward::Nat && address.port() != key.port && !marked {
+            return invalid(format!(
+                "{address} is reached by {}, which cannot change the port {} to {}",
+                backend.forward,
+                key.port,
+                address.port()
+            ));
+        }
+        if backend.lower_threshold > backend.upper_threshold {
+            return invalid(format!(
+                "{address} has a lower threshold ({}) above its upper one ({})",
+                backend.lower_threshold, backend.upper_threshold
+            ));
+        }
+    }
+    match service.persistence {
+        Some(it) if it.timeout.as_secs() > LONGEST => {
+            invalid(format!("persistence of more than {LONGEST} seconds"))
+        }
+        Some(_) if service.ask.is_some() => invalid(
+            "IPVS cannot both keep clients at their server and ask about each connection"
+                .to_owned(),
+        ),
+        _ => Ok(()),
     }
 }
 

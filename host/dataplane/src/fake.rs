@@ -101,7 +101,9 @@ impl DataPlane for Fake {
             .iter()
             .flat_map(|(key, service)| service.backends.keys().map(|id| (*id, *key)))
             .collect();
-        Wanted::new(changes, |id| owners.get(&id).copied())?;
+        Wanted::new(DataPlaneKind::Nftables, changes, |id| {
+            owners.get(&id).copied()
+        })?;
         if changes.is_empty() {
             return Ok(());
         }

@@ -15,7 +15,9 @@ mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod fake;
+pub mod ipvs;
 pub mod nftables;
+mod remembered;
 
 /// What a data plane offers on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +91,14 @@ pub trait DataPlane: Send {
     /// Why not, for an operator.
     fn offloads(&mut self) -> Result<(), String> {
         Err(format!("the {} data plane has no such way", self.name()))
+    }
+
+    /// Whether it can ask the daemon about each new connection ([`evenkeel_core::state::ServiceState::ask`]).
+    ///
+    /// # Errors
+    /// Why not, for an operator.
+    fn asks(&mut self) -> Result<(), String> {
+        Ok(())
     }
 
     /// Finds out what this machine offers. Changes nothing.

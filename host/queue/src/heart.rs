@@ -13,20 +13,14 @@ use nix::sys::socket::{setsockopt, sockopt};
 /// kernel's rules, which know it by its mark.
 #[derive(Debug)]
 pub struct Heart {
-    pulse: Arc<Mutex<Pulse>>,
+    beats: Arc<Mutex<Beats>>,
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
-struct Pulse {
-    last: Option<Instant>,
-    problem: Option<String>,
-}
-
 impl Heart {
-    /// Begins, in this thread's network namespace: a beat with packet mark `mark` every `every`, while `healthy` says so. Without a
-    /// loopback address it tries again at each beat, and [`Heart::problem`] says so.
+    /// Begins, in this thread's network namespace: a beat with packet mark `mark` every `every`, while `healthy` says so. The first has
+    /// gone out when this returns. Without a loopback address it tries again at each beat, and [`Heart::problem`] says so.
     ///
     /// # Errors
     /// When the mark may not be set (`CAP_NET_ADMIN`), or there is no thread or socket to be had.
@@ -35,61 +29,55 @@ impl Heart {
         every: Duration,
         healthy: impl Fn() -> bool + Send + 'static,
     ) -> io::Result<Self> {
-        let pulse = Arc::new(Mutex::new(Pulse::default()));
-        let socket = match open(mark) {
-            Ok(socket) => Some(socket),
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                locked(&pulse).problem = Some(in_words(&error));
-                None
-            }
-            Err(error) => return Err(error),
-        };
         let mut beats = Beats {
-            socket,
+            socket: None,
             mark,
             lost: 0,
+            last: None,
+            problem: None,
         };
+        match open(mark) {
+            Ok(socket) => beats.socket = Some(socket),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
+            Err(error) => return Err(error),
+        }
+        if healthy() {
+            beats.beat();
+        }
+        let beats = Arc::new(Mutex::new(beats));
         let (stop, stopped) = mpsc::channel::<()>();
-        let told = Arc::clone(&pulse);
+        let told = Arc::clone(&beats);
         let thread = std::thread::Builder::new()
             .name("heart".into())
             .spawn(move || {
-                loop {
+                while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                     if healthy() {
-                        let outcome = beats.beat();
-                        let mut pulse = locked(&told);
-                        match outcome {
-                            Ok(()) => {
-                                *pulse = Pulse {
-                                    last: Some(Instant::now()),
-                                    problem: None,
-                                }
-                            }
-                            Err(error) => pulse.problem = Some(in_words(&error)),
-                        }
-                    }
-                    if stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout) {
-                        return;
+                        locked(&told).beat();
                     }
                 }
             })?;
         Ok(Self {
-            pulse,
+            beats,
             stop: Some(stop),
             thread: Some(thread),
         })
     }
 
+    /// Sends one more at once, from this thread: for rules that have just come and have heard none yet. Never waits for the network.
+    pub fn beat(&self) {
+        locked(&self.beats).beat();
+    }
+
     /// Why beats do not go out or do not come back, if they do not.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        locked(&self.pulse).problem.clone()
+        locked(&self.beats).problem.clone()
     }
 
     /// When the last beat went out, as long as they come back.
     #[must_use]
     pub fn last_beat(&self) -> Option<Instant> {
-        locked(&self.pulse).last
+        locked(&self.beats).last
     }
 }
 
@@ -103,8 +91,8 @@ impl Drop for Heart {
     }
 }
 
-fn locked(pulse: &Mutex<Pulse>) -> MutexGuard<'_, Pulse> {
-    pulse.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(beats: &Mutex<Beats>) -> MutexGuard<'_, Beats> {
+    beats.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn in_words(error: &io::Error) -> String {
@@ -128,18 +116,33 @@ fn bind(address: IpAddr) -> io::Result<UdpSocket> {
 }
 
 /// What goes out, and what has come back.
+#[derive(Debug)]
 struct Beats {
     socket: Option<UdpSocket>,
     mark: u32,
     /// Sent since the last one came back.
     lost: u32,
+    /// When the last one went out, as long as they come back.
+    last: Option<Instant>,
+    problem: Option<String>,
 }
 
 /// A busy machine may bring one back late.
 const LOST: u32 = 3;
 
 impl Beats {
-    fn beat(&mut self) -> io::Result<()> {
+    /// Sends one, and keeps what became of it.
+    fn beat(&mut self) {
+        match self.send() {
+            Ok(()) => {
+                self.last = Some(Instant::now());
+                self.problem = None;
+            }
+            Err(error) => self.problem = Some(in_words(&error)),
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
             None => open(self.mark)?,

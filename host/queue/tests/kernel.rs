@@ -236,6 +236,17 @@ in_a_namespace! {
 }
 
 in_a_namespace! {
+    fn a_heart_has_beaten_once_when_it_has_begun_and_beats_at_once_when_told_to() {
+        sh("iptables-nft -t mangle -A POSTROUTING -p udp -m mark --mark 0x1234; iptables-nft -t mangle -A POSTROUTING -p udp -m mark --mark 0");
+        let heart = Heart::start(0x1234, LONG, || true).unwrap();
+        assert_eq!(counted("iptables-nft").0, 1);
+        heart.beat();
+        assert_eq!(counted("iptables-nft").0, 2);
+        assert_eq!(heart.problem(), None);
+    }
+}
+
+in_a_namespace! {
     fn a_heart_says_that_lo_is_down_and_beats_when_it_is_up() {
         sh("ip link set lo down; ip address flush dev lo");
         let heart = Heart::start(1, Duration::from_millis(1), || true).unwrap();

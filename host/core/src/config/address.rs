@@ -48,8 +48,62 @@ impl Leaf for Endpoint {
     }
 }
 
+/// The address of a real server. Without a port, which only some services may leave out, that is 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServerAddress(pub(super) SocketAddr);
+
+impl Leaf for ServerAddress {
+    fn kind() -> String {
+        ENDPOINT.to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        if let Value::Text(written) = value
+            && let Some(ip) = bare(written)
+            && of_one_host(ip).is_ok()
+            && mapped(ip).is_none()
+        {
+            return Ok(Self(SocketAddr::new(ip, 0)));
+        }
+        Endpoint::leaf(value).map(|endpoint| Self(endpoint.0))
+    }
+}
+
+/// An address without a port, with or without brackets.
+fn bare(written: &str) -> Option<IpAddr> {
+    let inside = written
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    match inside {
+        Some(inside) => inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => written.parse().ok(),
+    }
+}
+
+/// A multicast group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group(pub(super) IpAddr);
+
+impl Leaf for Group {
+    fn kind() -> String {
+        "a multicast address".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let kind = <Self as Leaf>::kind();
+        let written = text(value, &kind)?;
+        match written.parse::<IpAddr>() {
+            Ok(ip) if ip.is_multicast() => Ok(Self(ip)),
+            _ => Err(Wrong::kind(
+                &kind,
+                Some("such as \"224.0.0.81\" or \"ff02::81\"".to_owned()),
+            )),
+        }
+    }
+}
+
 /// Why a string is no address with a port.
-fn not_an_endpoint(written: &str) -> Wrong {
+pub(super) fn not_an_endpoint(written: &str) -> Wrong {
     let bare = written.trim_start_matches('[').trim_end_matches(']');
     if let Ok(ip) = bare.parse::<IpAddr>() {
         let mut help = format!("write \"{}\" if it is 80", SocketAddr::new(ip, 80));

@@ -5,6 +5,9 @@
 
 mod address;
 mod command;
+mod dataplane;
+mod forward;
+mod key;
 mod mixed;
 mod network;
 mod plugin;
@@ -16,6 +19,7 @@ mod schema;
 mod servers;
 mod settings;
 mod spread;
+mod sync;
 mod syntax;
 mod timing;
 mod tree;
@@ -31,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::manifest::{Manifest, PluginKind, Setting};
-use crate::model::{Daemon, Model, PluginRef};
+use crate::model::{Daemon, DataPlaneKind, Model, PluginRef};
 
 use reader::{Reader, Table as _};
 pub use reference::reference;
@@ -67,12 +71,26 @@ pub trait Plugins {
         Ok(())
     }
 
-    /// Whether this machine's kernel can ask the daemon about each connection.
+    /// Whether this machine's kernel can ask the daemon about each connection, where this data plane is used.
     ///
     /// # Errors
     /// Why not. By default nobody looks.
-    fn per_connection(&self) -> Result<(), String> {
+    fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Whether a data plane works on this machine. Asked at most once of each, and only if the answer matters
+    /// ([`crate::dataplane::choose`]).
+    ///
+    /// # Errors
+    /// Why not, and what to do about it, in one sentence. By default nobody looks.
+    fn works(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The data plane that the daemon has, if it runs: a reload does not change it. Then nobody is asked what [`Self::works`].
+    fn running(&self) -> Option<DataPlaneKind> {
+        None
     }
 }
 
@@ -187,10 +205,12 @@ impl Parsed {
             daemon,
             dir,
         } = self;
-        let mut uses = Uses::new(plugins, &dir, &daemon.native_plugins);
+        let dataplane = dataplane::chosen(&file, plugins, &mut reader);
+        let mut uses = Uses::new(plugins, &dir, &daemon.native_plugins, &dataplane);
         let services = resolve::all(&file, &mut uses, &mut reader);
         uses.report(&mut reader);
         let vrrp = vrrp::all(&file, &dir, &mut reader);
+        let connection_sync = sync::connection_sync(&file, &vrrp, &mut reader);
         let failed = reader.has_errors();
         // Nothing is left out without a word.
         debug_assert!(
@@ -198,7 +218,8 @@ impl Parsed {
                 || (services.len() == file.service.tables().len()
                     && vrrp.instances.len() == file.vrrp.tables().len()
                     && vrrp.groups.len() == file.sync_group.tables().len()
-                    && vrrp.scripts.len() == file.script.tables().len())
+                    && vrrp.scripts.len() == file.script.tables().len()
+                    && connection_sync.is_some() == file.connection_sync.written)
         );
         let diagnostics = reader.into_diagnostics();
         if failed {
@@ -207,9 +228,10 @@ impl Parsed {
             Ok((
                 Model {
                     daemon,
+                    dataplane,
                     services,
                     vrrp,
-                    connection_sync: None,
+                    connection_sync,
                 },
                 diagnostics,
             ))

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use super::forward;
+use super::key::{self, key};
 use super::plugin::{PluginName, Settings, Several, joined};
 use super::reader::{Field, Reader, Wrong};
 use super::schema::{self, CheckTable, File, SandboxTable, ServiceTable};
@@ -28,8 +30,8 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
         cache_dir: joined(dir, &file.cache_dir.or(schema::cache_dir).0),
         socket: joined(dir, &file.socket.or(schema::socket).0),
         table: file.table.or(schema::nft_table).0,
-        dataplane: DataPlaneChoice::Auto,
-        offload: Offload::Auto,
+        dataplane: file.dataplane.or(DataPlaneChoice::default),
+        offload: file.offload.or(Offload::default),
         resync: file.resync.or(schema::resync).0,
         sandbox: file
             .sandbox
@@ -109,37 +111,30 @@ fn service(
         );
     }
     let key = key(table);
-    if let Some(key) = key {
-        let what = format!("another service has this address for {}", key.protocol);
-        unique(
-            &mut seen.keys,
-            key,
-            "listen",
-            &table.listen.at,
-            &what,
-            reader,
-        );
-    }
+    key::check(table, key, &mut seen.keys, reader);
     let scheduler = scheduler(table, uses, reader);
-    let decision = spread::decision(table, scheduler.as_ref(), uses, reader);
+    let decision = spread::decision(table, key, scheduler.as_ref(), uses, reader);
     let persistence = spread::persistence(table, key, reader);
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
     if let Some(servers) = &servers {
         servers::check_quorum(table, servers, reader);
+        forward::check_snat(table, servers, reader);
     }
-    let protocol = table.protocol.copied()?;
+    let key = key?;
+    let inhibits = table.inhibit_on_failure.copied()?;
+    let _ = table.forward.copied()?;
     Some(Service {
         name: name?,
-        key: key?,
+        key,
         scheduler: scheduler?,
         decision: decision?,
         persistence: persistence?,
         snat: table.snat.copied()?,
-        on_down: table.on_down.copied().unwrap_or(match protocol {
-            Protocol::Udp => OnDown::Kill,
-            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => OnDown::Keep,
+        on_down: table.on_down.copied().unwrap_or(match key.protocol {
+            Protocol::Udp if !inhibits => OnDown::Kill,
+            _ => OnDown::Keep,
         }),
         assign: assign?,
         quorum: table.quorum.get()?.0,
@@ -164,16 +159,6 @@ pub(super) fn unique<K: Ord>(
     } else {
         seen.insert(value, at.clone());
     }
-}
-
-pub(super) fn key(table: &ServiceTable) -> Option<ServiceKey> {
-    let listen = table.listen.copied()?.0;
-    let protocol = table.protocol.copied()?;
-    Some(ServiceKey {
-        addr: listen.ip(),
-        port: listen.port(),
-        protocol,
-    })
 }
 
 fn scheduler(table: &ServiceTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<PluginUse> {

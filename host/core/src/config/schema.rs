@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::address::{Address, Endpoint};
+use super::address::{Address, Endpoint, ServerAddress};
 use super::mixed::{Abbreviated, Brief, Placed};
 use super::plugin::{Labels, Many, PluginName, Settings, Several, SharedObject, Short, Single};
 use super::reader::{self, Field, Key, Leaf, Page, Presence, Reader, Table, Wrong};
@@ -13,7 +13,9 @@ use super::tree::{self, Span, Value};
 use super::units::{Period, Size};
 use super::value::{FilePath, Interface, List, Name, SocketPath, TableName, Whole, one_of, word};
 use crate::manifest::Decision;
-use crate::model::{OnDown, Protocol, Sandbox};
+use crate::model::{
+    DataPlaneChoice, DataPlaneKind, Family, Forward, Offload, OnDown, Protocol, Sandbox,
+};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -53,8 +55,10 @@ macro_rules! table {
     };
 }
 
+mod sync;
 mod vrrp;
 
+pub(super) use sync::ConnectionSyncTable;
 pub(super) use vrrp::{
     AddressTable, AnnounceTable, NotifyTable, RouteTable, RuleTable, ScriptTable, SyncGroupTable,
     TrackTable, VrrpTable,
@@ -109,6 +113,13 @@ table! {
         socket: SocketPath = Presence::Default(socket);
         /// Name of the nftables table (family `inet`) that is Evenkeel's own. Nothing else in the ruleset is read or written.
         table: TableName = Presence::Default(nft_table);
+        /// What carries the connections in the kernel. `auto`: nftables where that works and nothing is configured that only IPVS can do
+        /// (`forward`, `fwmark`, SCTP, `[connection_sync]`), else IPVS. `evenkeel check` tells which one it is, and why. It is
+        /// chosen at the start; another one needs a restart. See [ipvs.md](ipvs.md).
+        dataplane: DataPlaneChoice = Presence::Default(DataPlaneChoice::default);
+        /// Whether established flows take the short way through the kernel, a flowtable of nftables: `auto` where the kernel has it, `off`
+        /// never. Means nothing on IPVS.
+        offload: Offload = Presence::Default(Offload::default);
         /// How often the kernel's rules are read back and repaired, whatever was noticed meanwhile.
         resync: Period<1_000, DAY> = Presence::Default(resync);
         /// What a plugin may use.
@@ -125,6 +136,9 @@ table! {
         /// Scripts that virtual routers track.
         #[keepalived = "vrrp_script"]
         script: Many<ScriptTable> = Presence::Optional("none");
+        /// Copying of connections to the other director.
+        #[keepalived = "lvs_sync_daemon"]
+        connection_sync: Single<ConnectionSyncTable> = Presence::Optional("none");
     }
 }
 
@@ -162,8 +176,15 @@ table! {
         name: Name = Presence::Required;
         /// The address and port that clients reach. No two services have the same with the same protocol.
         #[keepalived = "virtual_server IP PORT"]
-        listen: Endpoint = Presence::Required;
-        /// TCP or UDP.
+        listen: Endpoint = Presence::Optional("required, unless there is `fwmark`");
+        /// In place of `listen` and `protocol`: every packet with this firewall mark, which rules of your own set, whatever its address, port
+        /// and protocol. On IPVS only. Each packet must be routed to this machine: `evenkeel explain` says how.
+        #[keepalived = "fwmark"]
+        fwmark: Whole<1, { u32::MAX }> = Presence::Optional("none");
+        /// Which packets with the firewall mark are meant. Only with `fwmark`.
+        #[keepalived = "ip_family"]
+        family: Family = Presence::Optional("`\"ipv4\"`");
+        /// The protocol. SCTP on IPVS only.
         #[keepalived = "protocol"]
         protocol: Protocol = Presence::Default(|| Protocol::Tcp);
         /// Who spreads the connections: a scheduler plugin. Unlike with keepalived, whose default is `wlc`, servers take turns if
@@ -184,9 +205,18 @@ table! {
         /// Full NAT: servers see the director as the client, so that they need no route through it, but learn nothing of the
         /// client's address.
         snat: bool = Presence::Default(|| false);
+        /// How connections get to the servers. `nat`: the destination becomes the server, and its answers come back through the director. On IPVS
+        /// only: `dr`, direct routing: packets go to the server's MAC address as they are; and `tun`, a tunnel: they go to it inside other IP
+        /// packets. With these two the server has the service's address itself, answers clients directly, and listens on the service's
+        /// port. `evenkeel explain SERVICE` prints what servers need.
+        #[keepalived = "lb_kind, lvs_method"]
+        forward: Forward = Presence::Default(Forward::default);
+        /// Whether a server that has failed stays in the kernel with weight 0, so that its established connections can go on.
+        #[keepalived = "inhibit_on_failure"]
+        inhibit_on_failure: bool = Presence::Default(|| false);
         /// What becomes of the established flows of a server that has failed: with `keep` they go on if they can; with `kill`
         /// they are forgotten, so that a client's next packet goes to another server.
-        on_down: OnDown = Presence::Optional("`\"keep\"` for TCP, `\"kill\"` for UDP");
+        on_down: OnDown = Presence::Optional("`\"kill\"` for UDP without `inhibit_on_failure`, else `\"keep\"`");
         /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or by `evenkeel flush`. For an address that another director may take over, use `[[vrrp]]` instead.
         interface: Interface = Presence::Optional("the address is left to others");
         /// The address's prefix length on the interface. Only with `interface`; up to 32 for IPv4.
@@ -211,9 +241,10 @@ table! {
     /// A real server of the service above it.
     ServerTable in "[[service.server]]" {
         /// Where connections are sent. Of the same family (IPv4 or IPv6) as the service's address. No two servers of a service
-        /// have the same.
+        /// have the same. With `dr` and `tun` the port is the service's. In a service with `fwmark` it may be left out: connections keep
+        /// the port that clients chose.
         #[keepalived = "real_server IP PORT"]
-        address: Endpoint = Presence::Required;
+        address: ServerAddress = Presence::Required;
         /// Its name in logs, in `status` and for plugins. No two servers of a service have the same.
         name: Name = Presence::Optional("the address");
         /// Its share of the connections beside the other servers' weights. 0: it gets no new ones (draining).
@@ -227,6 +258,12 @@ table! {
         /// `upper_threshold`. 0: fewer than three quarters of `upper_threshold`.
         #[keepalived = "lthreshold"]
         lower_threshold: Whole<0, { u32::MAX }> = Presence::Default(|| Whole(0));
+        /// How connections get to this server.
+        #[keepalived = "lb_kind, lvs_method"]
+        forward: Forward = Presence::Optional("the service's");
+        /// Whether it stays in the kernel with weight 0 when it has failed.
+        #[keepalived = "inhibit_on_failure"]
+        inhibit_on_failure: bool = Presence::Optional("the service's");
         /// Free key/value pairs for schedulers that look at them.
         labels: Labels = Presence::Default(Labels::default);
         /// Checks in place of the service's. `[]` or `"none"`: none, so that the server is always taken as up.
@@ -319,6 +356,7 @@ pub(super) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         NotifyTable::page(),
         SyncGroupTable::page(),
         ScriptTable::page(),
+        ConnectionSyncTable::page(),
     ]
 });
 
@@ -366,11 +404,66 @@ pub(super) fn explain(key: &str, place: &str, keys: &[&str]) -> String {
 
 impl Leaf for Protocol {
     fn kind() -> String {
-        one_of(&["tcp", "udp"])
+        one_of(&["tcp", "udp", "sctp"])
     }
 
     fn leaf(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("tcp", Self::Tcp), ("udp", Self::Udp)])
+        let words = [("tcp", Self::Tcp), ("udp", Self::Udp), ("sctp", Self::Sctp)];
+        word(value, &words)
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Leaf for DataPlaneChoice {
+    fn kind() -> String {
+        one_of(&["auto", "nftables", "ipvs"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let words = [
+            ("auto", Self::Auto),
+            ("nftables", Self::Only(DataPlaneKind::Nftables)),
+            ("ipvs", Self::Only(DataPlaneKind::Ipvs)),
+        ];
+        word(value, &words)
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "\"auto\"".to_owned(),
+            Self::Only(kind) => format!("\"{kind}\""),
+        }
+    }
+}
+
+impl Leaf for Offload {
+    fn kind() -> String {
+        one_of(&["auto", "off"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        word(value, &[("auto", Self::Auto), ("off", Self::Off)])
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "\"auto\"".to_owned(),
+            Self::Off => "\"off\"".to_owned(),
+        }
+    }
+}
+
+impl Leaf for Forward {
+    fn kind() -> String {
+        one_of(&["nat", "dr", "tun"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let words = [("nat", Self::Nat), ("dr", Self::Dr), ("tun", Self::Tun)];
+        word(value, &words)
     }
 
     fn show(&self) -> String {

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::address::not_an_endpoint;
+use super::forward;
+use super::key::key;
 use super::plugin::Many;
 use super::reader::{Reader, Wrong};
-use super::resolve::{checks, key, unique};
+use super::resolve::{checks, unique};
 use super::schema::{ServerTable, ServiceTable};
 use super::timing::Probe;
 use super::tree::Span;
 use super::uses::Uses;
-use crate::model::{Forward, Server, ServiceKey};
+use crate::model::{Check, Forward, Server, ServiceKey};
 
 /// What must be unique over the servers of a service, with the place of its first use.
 #[derive(Default)]
@@ -40,16 +43,33 @@ pub(super) fn all(
     let read: Vec<Option<Server>> = tables
         .iter()
         .map(|server| {
-            let address = address(server, service, &mut seen, reader);
-            one(server, address, checks, &mut seen, uses, reader)
+            let address = address(server, service, table.fwmark.written, &mut seen, reader);
+            let how = how(server, table, address, service, reader);
+            one(server, address, how, checks, &mut seen, uses, reader)
         })
         .collect();
     read.into_iter().collect()
 }
 
+/// How connections get to a server, and whether it stays in the kernel when it has failed; `None` if that is wrong.
+fn how(
+    table: &ServerTable,
+    of: &ServiceTable,
+    address: Option<SocketAddr>,
+    service: Option<ServiceKey>,
+    reader: &mut Reader,
+) -> Option<(Forward, bool)> {
+    let forward = forward::of(table, of);
+    if let (Some(address), Some(forward), Some(service)) = (address, forward, service) {
+        forward::check_port(table, address, forward, service, reader);
+    }
+    Some((forward?, forward::inhibits(table, of)?))
+}
+
 fn one(
     table: &ServerTable,
     address: Option<SocketAddr>,
+    how: Option<(Forward, bool)>,
     service_checks: Option<&[Probe]>,
     seen: &mut Seen,
     uses: &mut Uses<'_>,
@@ -77,20 +97,40 @@ fn one(
     let name = match table.name.get() {
         Some(name) => name.0.clone(),
         None if table.name.is_wrong() => return None,
+        None if address.port() == 0 => address.ip().to_string(),
         None => address.to_string(),
     };
+    let checks = targets(probes?, table, address, reader)?;
+    let (forward, inhibit_on_failure) = how?;
     let (upper_threshold, lower_threshold) = thresholds?;
     Some(Server {
         name,
         address,
-        forward: Forward::Nat,
-        inhibit_on_failure: false,
+        forward,
+        inhibit_on_failure,
         weight: table.weight.get()?.0,
         upper_threshold,
         lower_threshold,
         labels: table.labels.get()?.0.clone(),
-        checks: probes?.iter().map(|probe| probe.of(address)).collect(),
+        checks,
     })
+}
+
+/// The checks of a server; `None` if there is no port to check.
+fn targets(
+    probes: &[Probe],
+    table: &ServerTable,
+    address: SocketAddr,
+    reader: &mut Reader,
+) -> Option<Vec<Check>> {
+    let checks: Vec<Check> = probes.iter().map(|probe| probe.of(address)).collect();
+    if checks.iter().all(|check| check.target.port() != 0) {
+        return Some(checks);
+    }
+    let what = "without a port, the checks need one of their own";
+    let help = "write it in the check: check = { plugin = \"...\", port = 80 }; or in the address: then all connections go to that port";
+    reader.wrong_at("address", &table.address.at, Wrong::new(what, help));
+    None
 }
 
 /// The upper and the lower threshold, as far as there are any; `None` if they are wrong.
@@ -120,11 +160,17 @@ fn thresholds(table: &ServerTable, reader: &mut Reader) -> Option<(Option<u32>, 
 fn address(
     table: &ServerTable,
     service: Option<ServiceKey>,
+    marked: bool,
     seen: &mut Seen,
     reader: &mut Reader,
 ) -> Option<SocketAddr> {
     let address = table.address.get()?.0;
     let at = &table.address.at;
+    if address.port() == 0 && !marked {
+        let wrong = not_an_endpoint(reader.source.slice(at).trim_matches(['"', '\'']));
+        reader.wrong_at("address", at, wrong);
+        return None;
+    }
     let what = "another server of the service has this address";
     unique(&mut seen.addresses, address, "address", at, what, reader);
     if let Some(service) = service {
@@ -136,10 +182,13 @@ fn address(
             let family = |v4| if v4 { "IPv4" } else { "IPv6" };
             let (own, other) = (family(address.is_ipv4()), family(service.addr.is_ipv4()));
             let what = format!("an {own} server of an {other} service");
-            let help = format!(
-                "both must be of one family; the service's address is {}",
-                service.addr
-            );
+            let help = match service.protocol.fwmark() {
+                Some(_) => "both must be of one family; the service's is that of its key family, ipv4 if it has none".to_owned(),
+                None => format!(
+                    "both must be of one family; the service's address is {}",
+                    service.addr
+                ),
+            };
             reader.wrong_at("address", at, Wrong::new(what, help));
         }
     }

@@ -4,12 +4,15 @@ use super::reader::{Reader, Wrong};
 use super::schema::ServiceTable;
 use super::uses::Uses;
 use crate::manifest::Decision;
-use crate::model::{Persistence, PluginRef, PluginUse, ServiceKey};
+use crate::model::{
+    Chosen, DataPlaneKind, Persistence, PluginRef, PluginUse, Protocol, ServiceKey,
+};
 
 /// What the configuration chooses of what the scheduler offers, or what that offers first; `None` if it does not offer what is
 /// chosen, or if there is no scheduler.
 pub(super) fn decision(
     table: &ServiceTable,
+    service: Option<ServiceKey>,
     scheduler: Option<&PluginUse>,
     uses: &Uses<'_>,
     reader: &mut Reader,
@@ -19,18 +22,27 @@ pub(super) fn decision(
     let first = offered.first().copied().unwrap_or(Decision::Plan);
     let possible = |chosen, reader: &mut Reader| match chosen {
         Decision::Plan => Some(chosen),
-        Decision::PerConnection => match uses.per_connection() {
-            Ok(()) => Some(chosen),
-            Err(why) => {
-                let (key, at) = if table.decision.written {
-                    ("decision", &table.decision.at)
-                } else {
-                    ("scheduler", &table.scheduler.at)
-                };
-                reader.wrong_at(key, at, impossible(&why, offered));
-                None
-            }
-        },
+        Decision::PerConnection => {
+            let why = match service.map(|it| it.protocol) {
+                Some(protocol @ (Protocol::Sctp | Protocol::Fwmark(_))) => {
+                    format!("is possible for TCP and UDP only, not for {protocol}")
+                }
+                _ => match uses.per_connection() {
+                    Ok(()) => {
+                        remembered(table, uses.dataplane(), reader)?;
+                        return Some(chosen);
+                    }
+                    Err(why) => format!("is impossible on this machine: {why}"),
+                },
+            };
+            let (key, at) = if table.decision.written {
+                ("decision", &table.decision.at)
+            } else {
+                ("scheduler", &table.scheduler.at)
+            };
+            reader.wrong_at(key, at, impossible(&why, offered));
+            None
+        }
     };
     match table.decision.copied() {
         None if table.decision.is_wrong() => None,
@@ -47,6 +59,21 @@ pub(super) fn decision(
     }
 }
 
+/// IPVS remembers clients by itself, and then nobody is asked.
+fn remembered(table: &ServiceTable, dataplane: &Chosen, reader: &mut Reader) -> Option<()> {
+    if dataplane.kind != DataPlaneKind::Ipvs || !table.persistence.written {
+        return Some(());
+    }
+    let at = &table.persistence.at;
+    let message = "persistence beside a decision about each connection is impossible on IPVS, which remembers clients without asking";
+    let help = format!(
+        "remove persistence, or write decision = \"plan\"\nIPVS is used, since {}",
+        dataplane.why
+    );
+    reader.error(at, message.to_owned(), Some(help));
+    None
+}
+
 /// The kernel cannot ask about each connection.
 fn impossible(why: &str, offered: &[Decision]) -> Wrong {
     let help = if offered.contains(&Decision::Plan) {
@@ -54,7 +81,7 @@ fn impossible(why: &str, offered: &[Decision]) -> Wrong {
     } else {
         "choose another scheduler: this one decides per connection only"
     };
-    let what = format!("a decision about each connection is impossible on this machine: {why}");
+    let what = format!("a decision about each connection {why}");
     Wrong::new(what, help)
 }
 

@@ -10,7 +10,7 @@ use super::settings::settings;
 use super::tree::Span;
 use super::{Found, Plugins};
 use crate::manifest::{Decision, PluginKind};
-use crate::model::{PluginRef, PluginUse};
+use crate::model::{Chosen, PluginRef, PluginUse};
 
 /// What spreads connections if the configuration says nothing.
 pub(super) const DEFAULT_SCHEDULER: &str = "rr";
@@ -61,6 +61,7 @@ pub(super) struct Uses<'a> {
     dir: &'a Path,
     /// The native plugins that may be used.
     trusted: &'a [PathBuf],
+    dataplane: &'a Chosen,
     unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
     /// What plugins said to their settings.
     answers: BTreeMap<String, Result<(), String>>,
@@ -73,11 +74,17 @@ struct Unusable {
 }
 
 impl<'a> Uses<'a> {
-    pub(super) fn new(plugins: &'a dyn Plugins, dir: &'a Path, trusted: &'a [PathBuf]) -> Self {
+    pub(super) fn new(
+        plugins: &'a dyn Plugins,
+        dir: &'a Path,
+        trusted: &'a [PathBuf],
+        dataplane: &'a Chosen,
+    ) -> Self {
         Self {
             plugins,
             dir,
             trusted,
+            dataplane,
             unusable: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
@@ -143,7 +150,12 @@ impl<'a> Uses<'a> {
 
     /// Whether each connection can be decided here.
     pub(super) fn per_connection(&self) -> Result<(), String> {
-        self.plugins.per_connection()
+        self.plugins.per_connection(self.dataplane.kind)
+    }
+
+    /// The data plane that is used.
+    pub(super) fn dataplane(&self) -> &'a Chosen {
+        self.dataplane
     }
 
     /// Asks the plugin itself, once for the same settings.

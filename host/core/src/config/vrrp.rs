@@ -18,6 +18,7 @@ use super::resolve::unique;
 use super::schema::{AnnounceTable, File, NotifyTable, VrrpTable};
 use super::tree::Span;
 use crate::model::{Announce, Family, Notify, Vrrp, VrrpInstance};
+pub(super) use tracks::Known;
 use tracks::Names;
 
 /// What must be unique over the instances, with the place of its first use.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{KernelScheduler, nearest};
+use super::{KernelScheduler, nearest, nearness};
 use crate::model::DataPlaneKind;
 use crate::state::{Backend, BackendId, Selector, ServiceState, Spread};
 
@@ -83,6 +83,24 @@ fn nftables_knows_nothing_of_weights() {
         &service(&[5, 1], Selector::Sequence, &[1, 2]),
     );
     assert!(plain.backends.values().all(|it| it.weight == 0));
+}
+
+#[test]
+fn how_near_it_comes_is_said_in_words() {
+    let said = |service: &ServiceState| {
+        let held = nearest(DataPlaneKind::Ipvs, service);
+        nearness(&service.spread, &held.spread).to_string()
+    };
+    let weighted = service(&[2, 1], Selector::Sequence, &[1, 2, 1]);
+    assert_eq!(said(&weighted), "shares exact, in IPVS's order");
+    let random = service(&[1, 1], Selector::Random, &[1, 2, 1, 2]);
+    assert_eq!(
+        said(&random),
+        "shares exact, in turn, since IPVS has nothing random"
+    );
+    let table: Vec<u32> = (0..1009).map(|n| n % 3 + 1).collect();
+    let hashed = service(&[1, 1, 1], Selector::HashSource, &table);
+    assert_eq!(said(&hashed), "shares within 0.1 %, by IPVS's hash");
 }
 
 fn selectors() -> impl Strategy<Value = Selector> {

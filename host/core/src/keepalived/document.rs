@@ -160,6 +160,15 @@ impl Table {
         }
     }
 
+    /// Puts another key in a key's place.
+    pub(super) fn replace(&mut self, old: &str, new: &'static str, to: String) {
+        let at = self.find(old);
+        if let Some(Line::Key { key, value, .. }) = at.and_then(|at| self.lines.get_mut(at)) {
+            *key = new;
+            *value = Value::One(to);
+        }
+    }
+
     /// Takes a key away; its place. Its comments stay.
     pub(super) fn remove(&mut self, key: &str) -> Option<Place> {
         let at = self.find(key)?;

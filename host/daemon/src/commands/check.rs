@@ -1,11 +1,10 @@
 //! `evenkeel check`.
 
 use anyhow::Context as _;
-use evenkeel_dataplane::DataPlane as _;
-use evenkeel_dataplane::nftables::Nftables;
 
 use crate::cli::ConfigArgs;
 use crate::exit::{self, Failed};
+use crate::plane;
 use crate::preflight::{Level, preflight};
 use crate::prepare::{PrepareError, Preparer};
 
@@ -45,7 +44,12 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let table = model.daemon.table.clone();
-    let probe = tokio::task::spawn_blocking(move || Nftables::new(&table)?.probe())
+    let kind = model.dataplane.kind;
+    super::print(&format!(
+        "ok       data plane: {kind} ({})\n",
+        model.dataplane.why
+    ))?;
+    let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
         .await
         .context("the data plane's thread")??;
     let findings = preflight(&model, &counted, &probe).await;

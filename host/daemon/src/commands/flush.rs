@@ -1,13 +1,16 @@
 //! `evenkeel flush`.
 
-use evenkeel_dataplane::DataPlane as _;
-use evenkeel_dataplane::nftables::Nftables;
+use std::path::Path;
+
+use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::state::State;
 
 use crate::addresses::{AddressChange, Addresses};
 use crate::exit::{self, Failed};
 use crate::lock::Lock;
+use crate::plane;
 
-/// Removes our table, our addresses, and what VRRP has put in the kernel.
+/// Removes our table, our services in IPVS, our addresses, and what VRRP has put in the kernel.
 ///
 /// # Errors
 /// [`exit::RUNNING`] while a daemon runs; others when something could not be removed.
@@ -25,13 +28,55 @@ pub(crate) async fn run(table: &str) -> anyhow::Result<()> {
     for what in &swept.removed {
         super::print(&format!("removed {what}\n"))?;
     }
-    let mut plane = Nftables::new(table)?;
-    plane.clear()?;
-    super::print(&format!("removed table inet {table}\n"))?;
     let mut failures = swept.failures;
+    nftables(table)?;
+    failures.extend(ipvs(table)?);
     failures.extend(removed.failures.iter().map(ToString::to_string));
     if failures.is_empty() {
         return Ok(());
     }
     Err(Failed::new(exit::FAILURE, failures.join("; ")).into())
+}
+
+/// Where the kernel shows IPVS's services: there while it has IPVS.
+const IPVS: &str = "/proc/net/ip_vs";
+
+fn nftables(table: &str) -> anyhow::Result<()> {
+    let mut plane = plane::new(DataPlaneKind::Nftables, table)?;
+    // A kernel without nf_tables holds no table of ours.
+    if let Err(error) = plane.read()
+        && Path::new(IPVS).exists()
+    {
+        tracing::debug!(%error, "no table is looked for");
+        return Ok(());
+    }
+    plane.clear()?;
+    super::print(&format!("removed table inet {table}\n"))
+}
+
+/// Removes our services, and what copies connections if there were any. Loads no module: where IPVS is not in use, there is nothing of
+/// ours. Returns what has failed.
+fn ipvs(table: &str) -> anyhow::Result<Vec<String>> {
+    if !Path::new(IPVS).exists() {
+        return Ok(Vec::new());
+    }
+    let mut plane = plane::new(DataPlaneKind::Ipvs, table)?;
+    let held = plane.read()?;
+    plane.clear()?;
+    if held == State::default() {
+        return Ok(Vec::new());
+    }
+    super::print(&format!(
+        "removed {} services from IPVS\n",
+        held.services.len()
+    ))?;
+    let mut client = evenkeel_ipvs::Client::open()?;
+    let mut failures = Vec::new();
+    for daemon in client.sync_daemons()? {
+        match client.stop_sync(daemon.role) {
+            Ok(()) => super::print(&format!("ended the sync daemon ({})\n", daemon.role))?,
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    Ok(failures)
 }

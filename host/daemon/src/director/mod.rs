@@ -104,6 +104,17 @@ pub(crate) enum Effect {
     StopPicking { service: ServiceKey, for_good: bool },
 }
 
+/// IPVS tells nobody of changes, so it is looked at so often at least.
+const UNWATCHED: Duration = Duration::from_secs(5);
+
+/// How often the kernel is read unasked.
+fn pause(kind: DataPlaneKind, resync: Duration) -> Duration {
+    match kind {
+        DataPlaneKind::Nftables => resync,
+        DataPlaneKind::Ipvs => resync.min(UNWATCHED),
+    }
+}
+
 /// See the module's documentation.
 pub(crate) struct Director {
     /// Which data plane carries out what is decided.
@@ -125,6 +136,8 @@ pub(crate) struct Director {
     /// Whose server a number is.
     owners: BTreeMap<BackendId, ServiceKey>,
     queues: Queues,
+    /// Services whose queue somebody has been told to serve; there is no word yet of whether that works.
+    opening: BTreeSet<ServiceKey>,
     /// How long a scheduler is left alone between changes of facts.
     pace: Duration,
 }
@@ -141,7 +154,7 @@ impl Director {
             services: BTreeMap::new(),
             order: Vec::new(),
             ids: Ids::adopt(&adopted),
-            sync: KernelSync::new(adopted, resync, now),
+            sync: KernelSync::new(adopted, pause(kind, resync), now),
             curious: BTreeSet::new(),
             timers: BTreeSet::new(),
             unanswered: BTreeSet::new(),
@@ -150,6 +163,7 @@ impl Director {
             seats: 0,
             owners: BTreeMap::new(),
             queues: Queues::adopt(adopted_queues),
+            opening: BTreeSet::new(),
             pace: counting::pace(0),
         }
     }
@@ -158,7 +172,8 @@ impl Director {
     ///
     /// `adopted` is what the kernel held at the start of the daemon; nothing afterwards.
     pub(crate) fn configure(&mut self, prepared: Prepared, adopted: Option<&State>, now: Instant) {
-        self.sync.set_resync(prepared.model.daemon.resync, now);
+        let resync = pause(self.kind, prepared.model.daemon.resync);
+        self.sync.set_resync(resync, now);
         let mut schedulers = prepared.schedulers;
         let mut old = std::mem::take(&mut self.services);
         self.order = prepared
@@ -191,6 +206,7 @@ impl Director {
                         Seat::new(self.seats, plugin, settings, new.scheduler, spec.decision);
                     let for_good = spec.decision != Decision::PerConnection;
                     self.effects.push(stop_picking(key, for_good));
+                    self.opening.remove(&key);
                     let service = VirtualService {
                         quorum,
                         queue: self.queues.of(&spec),
@@ -216,6 +232,7 @@ impl Director {
                     };
                     if spec.decision != service.seat.decision() || spec.snat != service.spec.snat {
                         service.picking = false;
+                        self.opening.remove(&key);
                         let for_good = spec.decision != Decision::PerConnection;
                         self.effects.push(stop_picking(key, for_good));
                     }
@@ -234,6 +251,7 @@ impl Director {
                 self.forget(key, service.spec.on_down, server);
             }
             self.unanswered.remove(&key);
+            self.opening.remove(&key);
             self.queues.release(&key);
             self.effects.push(stop_picking(key, true));
             self.sync.want(key, None);
@@ -331,9 +349,9 @@ impl Director {
         [timer, self.sync.poll_at()].into_iter().flatten().min()
     }
 
-    /// Whether everything that is configured is in the kernel, as far as known.
+    /// Whether everything that is configured is in the kernel, as far as known, with every queue served that is to be.
     pub(crate) fn settled(&self) -> bool {
-        self.sync.settled()
+        self.sync.settled() && self.opening.is_empty()
     }
 
     /// The plugin and settings of each service's scheduler: those need no new instance in a reload.
@@ -352,7 +370,7 @@ impl Director {
         self.order
             .iter()
             .filter_map(|key| self.services.get(key))
-            .map(|service| report::service(service, self.sync.wanted(), now))
+            .map(|service| report::service(service, self.kind, self.sync.wanted(), now))
             .collect()
     }
 
@@ -446,9 +464,12 @@ impl Director {
                         "the scheduler works again"
                     );
                 }
-                if decision == Decision::PerConnection && !service.picking {
-                    let picking = service.pick_by(key, &instance);
-                    self.effects.extend(picking.map(Effect::Pick));
+                if decision == Decision::PerConnection
+                    && !service.picking
+                    && let Some(picking) = service.pick_by(key, &instance)
+                    && self.opening.insert(key)
+                {
+                    self.effects.push(Effect::Pick(picking));
                 }
                 service.seat.done(instance, plan, now);
                 if service.has_changes() {
@@ -481,7 +502,7 @@ impl Director {
             "the scheduler failed; its last good plan stays"
         );
         service.problem = Some(problem);
-        if std::mem::take(&mut service.picking) {
+        if std::mem::take(&mut service.picking) | self.opening.remove(&key) {
             self.effects.push(stop_picking(key, false));
         }
         let wanted = service.wanted();

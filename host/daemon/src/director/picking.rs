@@ -108,6 +108,12 @@ impl VirtualService {
 }
 
 impl Director {
+    /// Whether the kernel is to ask about a service's connections.
+    pub(crate) fn asks(&self, key: &ServiceKey) -> bool {
+        let service = self.services.get(key);
+        service.is_some_and(|service| service.picking)
+    }
+
     /// A queue is served, or it cannot be.
     pub(super) fn picking(
         &mut self,
@@ -119,15 +125,12 @@ impl Director {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
-        if service.seat.number() != number {
+        // Nor of interest: what has been withdrawn meanwhile.
+        if service.seat.number() != number || !self.opening.remove(&key) {
             return;
         }
         match outcome {
             Ok(()) => {
-                // It may have failed, or become a service that follows plans, meanwhile.
-                if service.seat.failed() || service.seat.decision() != Decision::PerConnection {
-                    return;
-                }
                 service.picking = true;
                 let wanted = service.wanted();
                 self.want(key, &wanted);
@@ -158,10 +161,11 @@ impl Director {
         problem: String,
         now: Instant,
     ) {
+        let opening = self.opening.contains(&key);
         let current = self
             .services
             .get(&key)
-            .is_some_and(|service| service.seat.number() == number && service.picking);
+            .is_some_and(|service| service.seat.number() == number && (service.picking || opening));
         if current {
             self.failed(key, problem, now);
         }

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use evenkeel_core::follow::{self, KernelScheduler};
 use evenkeel_core::health::CheckHealth;
-use evenkeel_core::state::{Selector, Spread, State};
+use evenkeel_core::model::{DataPlaneKind, Protocol};
+use evenkeel_core::state::{Selector, ServiceState, Spread, State};
 use serde::{Deserialize, Serialize};
 
 use super::service::{RealServer, VirtualService};
@@ -13,9 +15,9 @@ use crate::pickers::QueueReport;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ServiceReport {
     pub(crate) name: String,
-    /// `ADDRESS:PORT`.
+    /// `ADDRESS:PORT`, or the firewall mark.
     pub(crate) listen: String,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp`, `sctp`; `fwm` for a firewall mark, as with `ipvsadm`.
     pub(crate) protocol: String,
     /// The scheduler plugin's name.
     pub(crate) scheduler: String,
@@ -24,6 +26,8 @@ pub(crate) struct ServiceReport {
     pub(crate) scheduler_problem: Option<String>,
     /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
     pub(crate) spread: String,
+    /// How the data plane follows the plan, where it cannot to the letter.
+    pub(crate) followed: Option<String>,
     /// How many slots the plan in force has.
     pub(crate) slots: usize,
     pub(crate) snat: bool,
@@ -46,6 +50,8 @@ pub(crate) struct ServerReport {
     pub(crate) name: String,
     /// `ADDRESS:PORT`.
     pub(crate) address: String,
+    /// How packets reach it: `nat`, `dr`, `tun`.
+    pub(crate) forward: String,
     /// The connection mark of its connections.
     pub(crate) id: u32,
     /// As configured.
@@ -88,20 +94,33 @@ pub(crate) struct CheckReport {
     pub(crate) latency_us: Option<u64>,
 }
 
-pub(super) fn service(service: &VirtualService, wanted: &State, now: Instant) -> ServiceReport {
+pub(super) fn service(
+    service: &VirtualService,
+    kind: DataPlaneKind,
+    wanted: &State,
+    now: Instant,
+) -> ServiceReport {
     let state = wanted.services.get(&service.spec.key);
     let (spread, slots) = match state.map(|state| &state.spread) {
         Some(Spread::Slots { selector, slots }) => (selector_name(*selector), slots.len()),
         Some(Spread::Refuse) | None => ("refuse", 0),
     };
+    let (protocol, listen) = match service.spec.key.protocol {
+        Protocol::Fwmark(mark) => ("fwm".to_owned(), mark.to_string()),
+        protocol => (
+            protocol.to_string(),
+            service.spec.key.socket_addr().to_string(),
+        ),
+    };
     ServiceReport {
         name: service.spec.name.clone(),
-        listen: service.spec.key.socket_addr().to_string(),
-        protocol: service.spec.key.protocol.to_string(),
+        listen,
+        protocol,
         scheduler: service.seat.name().to_owned(),
         scheduler_version: service.seat.version().to_owned(),
         scheduler_problem: service.problem.clone(),
         spread: spread.to_owned(),
+        followed: state.and_then(|held| followed(service, kind, held)),
         slots,
         snat: service.spec.snat,
         decision: service.seat.decision().to_string(),
@@ -118,6 +137,19 @@ pub(super) fn service(service: &VirtualService, wanted: &State, now: Instant) ->
             .map(|server| self::server(server, now))
             .collect(),
     }
+}
+
+/// How IPVS follows the plan.
+fn followed(service: &VirtualService, kind: DataPlaneKind, held: &ServiceState) -> Option<String> {
+    if kind != DataPlaneKind::Ipvs {
+        return None;
+    }
+    let scheduler = KernelScheduler::of(&held.spread)?;
+    let nearness = follow::nearness(&service.wanted().spread, &held.spread);
+    Some(format!(
+        "the plan is followed by IPVS's {}: {nearness}",
+        scheduler.name()
+    ))
 }
 
 fn selector_name(selector: Selector) -> &'static str {
@@ -141,6 +173,7 @@ fn server(server: &RealServer, now: Instant) -> ServerReport {
     ServerReport {
         name: server.spec.name.clone(),
         address: server.spec.address.to_string(),
+        forward: server.spec.forward.to_string(),
         id: server.id.get(),
         weight: server.spec.weight,
         effective_weight: weight,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{
-    Check, CheckTiming, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef, PluginUse,
-    Protocol, Sandbox, Server, Vrrp,
+    Check, CheckTiming, Chosen, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef,
+    PluginUse, Protocol, Sandbox, Server, Vrrp,
 };
 use evenkeel_core::plan::{Plan, Run};
-use evenkeel_core::state::Selector;
+use evenkeel_core::state::{Queue, Selector};
 use evenkeel_runtime::{Backend, Checker, Failure, Flow, Load, PluginError, Scheduler};
 
 use super::*;
@@ -115,6 +115,10 @@ struct World {
     held: Option<Vec<(ServiceKey, Job)>>,
     quorums: Vec<(String, bool)>,
     picking: BTreeMap<ServiceKey, Picking>,
+    /// Queues that another program has.
+    taken: Vec<Queue>,
+    /// Nobody says whether a queue is served.
+    silent: bool,
 }
 
 impl World {
@@ -147,6 +151,8 @@ impl World {
             held: None,
             quorums: Vec::new(),
             picking: BTreeMap::new(),
+            taken: Vec::new(),
+            silent: false,
         }
     }
 
@@ -182,6 +188,7 @@ impl World {
         let prepared = Prepared {
             model: Model {
                 daemon,
+                dataplane: Chosen::default(),
                 services,
                 vrrp: Vrrp::default(),
                 connection_sync: None,
@@ -228,11 +235,19 @@ impl World {
                     }
                     Effect::Pick(picking) => {
                         let (service, number) = (picking.service, picking.number);
+                        let taken = self.taken.contains(&picking.queue);
                         self.picking.insert(service, picking);
+                        if self.silent {
+                            continue;
+                        }
                         Input::Picking {
                             service,
                             number,
-                            outcome: Ok(()),
+                            outcome: if taken {
+                                Err(NotPicking::Taken)
+                            } else {
+                                Ok(())
+                            },
                         }
                     }
                     Effect::StopPicking { service, .. } => {

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_core::model::{
-    Assign, Daemon, DataPlaneChoice, Forward, Offload, OnDown, PluginRef, PluginUse, Protocol,
-    Sandbox, Server, Service, ServiceKey, Vrrp,
+    Assign, Chosen, Daemon, DataPlaneChoice, Forward, Offload, OnDown, PluginRef, PluginUse,
+    Protocol, Sandbox, Server, Service, ServiceKey, Vrrp,
 };
 use evenkeel_dataplane::Problem;
 use ipnet::IpNet;
@@ -82,6 +82,7 @@ fn model(services: Vec<Service>) -> Model {
             resync: Duration::from_secs(30),
             sandbox: Sandbox::default(),
         },
+        dataplane: Chosen::default(),
         services,
         vrrp: Vrrp::default(),
         connection_sync: None,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use evenkeel_core::model::{Persistence, ServiceKey};
-use evenkeel_core::state::{Change, Queue, ServiceState, State};
+use evenkeel_core::model::{DataPlaneKind, Persistence, ServiceKey};
+use evenkeel_core::state::{Queue, ServiceState, State};
 
-use super::{Open, in_turn, kinds, reach, reach_one, web};
-use crate::{DataPlane, Error, ask};
+use super::{Open, in_turn, kinds, put, reach, reach_one, web};
+use crate::Error;
 
 fn persistence(secs: u64, prefix: u8) -> Option<Persistence> {
     let timeout = Duration::from_secs(secs);
@@ -62,12 +62,12 @@ pub(super) fn persistence_is_kept_and_changed(open: Open<'_>) {
 
 pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
     let mut plane = open();
-    if let Err(why) = able(&*plane) {
+    if let Err(why) = plane.asks() {
         let mut state = in_turn(&web(), &[1], &[1]);
         reach_one(open, &mut *plane, web(), state.clone());
         let before = plane.read().unwrap();
         state.ask = Some(Queue(1));
-        let error = plane.apply(&[Change::Put(web(), state)]).unwrap_err();
+        let error = plane.apply(&[put(&*plane, web(), &state)]).unwrap_err();
         assert!(
             matches!(&error, Error::Invalid(text) if *text == why),
             "{error}"
@@ -85,6 +85,11 @@ pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
                     ask: Some(Queue(queue)),
                     ..in_turn(&key, &[n, n + 1], &[n, n + 1])
                 };
+                if persistence.is_some() && !both(plane.kind()) {
+                    let error = plane.apply(&[put(&*plane, key, &state)]).unwrap_err();
+                    assert!(matches!(error, Error::Invalid(_)), "{error}");
+                    continue;
+                }
                 wanted.services.insert(key, state);
                 reach(open, &mut *plane, &wanted);
             }
@@ -106,12 +111,9 @@ pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
     }
 }
 
-/// Whether the data plane can ask.
-fn able(plane: &dyn DataPlane) -> Result<(), String> {
-    match plane.name() {
-        "nftables" => ask::support().map(|_| ()),
-        _ => Ok(()),
-    }
+/// Whether a service can both ask and keep clients at their server.
+pub(super) fn both(kind: DataPlaneKind) -> bool {
+    kind != DataPlaneKind::Ipvs
 }
 
 pub(super) fn a_persistence_that_cannot_be_is_refused(open: Open<'_>) {
@@ -133,7 +135,7 @@ pub(super) fn a_persistence_that_cannot_be_is_refused(open: Open<'_>) {
                 persistence,
                 ..in_turn(&key, &[1], &[1])
             };
-            let error = plane.apply(&[Change::Put(key, state)]).unwrap_err();
+            let error = plane.apply(&[put(&*plane, key, &state)]).unwrap_err();
             assert!(matches!(error, Error::Invalid(_)), "{error}");
         }
     }

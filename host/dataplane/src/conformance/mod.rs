@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use evenkeel_core::diff::diff;
+use evenkeel_core::follow;
 use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::{BackendId, Change, Counters, Selector, ServiceState, Spread, State};
 
@@ -150,8 +151,25 @@ fn in_turn(key: &ServiceKey, servers: &[u32], slots: &[u32]) -> ServiceState {
     service(key, servers, Selector::Sequence, slots)
 }
 
+/// The state in the form that the data plane can hold, as the daemon brings it into.
+fn nearest(plane: &dyn DataPlane, wanted: &State) -> State {
+    let services = wanted.services.iter();
+    State {
+        services: services
+            .map(|(key, service)| (*key, follow::nearest(plane.kind(), service)))
+            .collect(),
+        ..wanted.clone()
+    }
+}
+
+/// The same for a change.
+fn put(plane: &dyn DataPlane, key: ServiceKey, service: &ServiceState) -> Change {
+    Change::Put(key, follow::nearest(plane.kind(), service))
+}
+
 /// Makes the data plane hold `wanted`, and checks that it does, also for a process that is started now.
 fn reach(open: Open<'_>, plane: &mut dyn DataPlane, wanted: &State) {
+    let wanted = &nearest(plane, wanted);
     let actual = plane.read().unwrap();
     plane.apply(&diff(&actual, wanted)).unwrap();
     same(&plane.read().unwrap(), wanted, "read");
@@ -280,21 +298,19 @@ fn a_service_is_removed(open: Open<'_>) {
 fn several_changes_at_once(open: Open<'_>) {
     let mut plane = open();
     let [first, second, third, _] = kinds();
-    plane
-        .apply(&[
-            Change::Put(first, in_turn(&first, &[1], &[1])),
-            Change::Put(second, in_turn(&second, &[2], &[2])),
-        ])
-        .unwrap();
+    let one = put(&*plane, first, &in_turn(&first, &[1], &[1]));
+    let two = put(&*plane, second, &in_turn(&second, &[2], &[2]));
+    plane.apply(&[one, two]).unwrap();
     let networks: BTreeSet<_> = ["10.0.0.0/24".parse().unwrap()].into();
-    plane
-        .apply(&[
-            Change::Remove(first),
-            Change::Put(second, in_turn(&second, &[2, 5], &[2, 5, 2])),
-            Change::Put(third, in_turn(&third, &[3], &[3])),
-            Change::Hairpin(networks.clone()),
-        ])
-        .unwrap();
+    let two = put(&*plane, second, &in_turn(&second, &[2, 5], &[2, 5, 2]));
+    let three = put(&*plane, third, &in_turn(&third, &[3], &[3]));
+    let changes = [
+        Change::Remove(first),
+        two,
+        three,
+        Change::Hairpin(networks.clone()),
+    ];
+    plane.apply(&changes).unwrap();
     let services = [
         (second, in_turn(&second, &[2, 5], &[2, 5, 2])),
         (third, in_turn(&third, &[3], &[3])),
@@ -304,6 +320,7 @@ fn several_changes_at_once(open: Open<'_>) {
         hairpin: networks,
         ..State::default()
     };
+    let wanted = nearest(&*plane, &wanted);
     assert_eq!(plane.read().unwrap(), wanted);
     assert_eq!(open().read().unwrap(), wanted);
 }
@@ -336,6 +353,7 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
         ..State::default()
     };
     reach(open, &mut *plane, &wanted);
+    let wanted = nearest(&*plane, &wanted);
 
     let mut unknown = in_turn(&second, &[3], &[3]);
     unknown.spread = Spread::Slots {
@@ -357,7 +375,7 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
         .backends
         .insert(id(5), server(&third, 5).into());
     let taken = in_turn(&second, &[2], &[2]);
-    let twice = Change::Put(third, in_turn(&third, &[7], &[7]));
+    let twice = put(&*plane, third, &in_turn(&third, &[7], &[7]));
     let bad: Vec<Change> = [unknown, empty, too_many, other_family, taken]
         .into_iter()
         .map(|service| Change::Put(second, service))
@@ -365,7 +383,7 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
         .collect();
     for change in bad {
         let batch = [
-            Change::Put(first, in_turn(&first, &[1, 2, 9], &[9])),
+            put(&*plane, first, &in_turn(&first, &[1, 2, 9], &[9])),
             twice.clone(),
             change.clone(),
         ];
@@ -376,7 +394,7 @@ fn an_invalid_change_leaves_everything(open: Open<'_>) {
         );
         assert_eq!(plane.read().unwrap(), wanted, "after {change:?}");
     }
-    let same_number = [twice, Change::Put(second, in_turn(&second, &[7], &[7]))];
+    let same_number = [twice, put(&*plane, second, &in_turn(&second, &[7], &[7]))];
     assert!(matches!(
         plane.apply(&same_number).unwrap_err(),
         Error::Invalid(_)
@@ -393,6 +411,7 @@ fn what_was_there_is_adopted(open: Open<'_>) {
         // Every step is made by another process, and the first without having been asked to read.
         let mut plane = open();
         if n == 1 {
+            let wanted = nearest(&*plane, &wanted);
             plane.apply(&diff(&State::default(), &wanted)).unwrap();
         }
         reach(open, &mut *plane, &wanted);
@@ -400,9 +419,10 @@ fn what_was_there_is_adopted(open: Open<'_>) {
     // An `apply` goes on from what is there, too.
     let [first, ..] = kinds();
     let change = in_turn(&first, &[1, 2], &[2]);
-    open().apply(&[Change::Put(first, change.clone())]).unwrap();
+    let mut plane = open();
+    plane.apply(&[put(&*plane, first, &change)]).unwrap();
     wanted.services.insert(first, change);
-    assert_eq!(open().read().unwrap(), wanted);
+    assert_eq!(open().read().unwrap(), nearest(&*plane, &wanted));
 }
 
 fn full_nat_is_switched(open: Open<'_>) {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use evenkeel_core::diff::diff;
-use evenkeel_core::model::Persistence;
+use evenkeel_core::model::{DataPlaneKind, Persistence};
 use evenkeel_core::state::{Queue, Selector, ServiceState, State};
 use ipnet::IpNet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{Open, kinds, service};
+use super::extras::both;
+use super::{Open, kinds, nearest, service};
 
 /// Walks, and states on each.
 const WALKS: u32 = 24;
@@ -23,13 +24,17 @@ pub(super) fn a_random_walk(open: Open<'_>) {
         ..Config::default()
     };
     let mut runner = TestRunner::new(config);
+    let mut plane = open();
+    let (kind, asks) = (plane.kind(), plane.asks().is_ok());
     let open = std::cell::RefCell::new(open);
-    let outcome = runner.run(&prop::collection::vec(state(), 1..STEPS), |states| {
+    let states = prop::collection::vec(state(kind, asks), 1..STEPS);
+    let outcome = runner.run(&states, |states| {
         let mut open = open.borrow_mut();
         let mut plane = open();
         plane.clear().unwrap();
         let mut believed = plane.read().unwrap();
         for (step, wanted) in states.into_iter().enumerate() {
+            let wanted = nearest(&*plane, &wanted);
             plane.apply(&diff(&believed, &wanted)).unwrap();
             // A step is taken from what was read, the next from what is believed, the next by another process.
             match step % 3 {
@@ -52,12 +57,12 @@ pub(super) fn a_random_walk(open: Open<'_>) {
     );
 }
 
-fn state() -> impl Strategy<Value = State> {
+fn state(kind: DataPlaneKind, asks: bool) -> impl Strategy<Value = State> {
     let services = kinds()
         .into_iter()
         .zip((1..).step_by(10))
         .map(|(key, first)| {
-            prop::option::weighted(0.7, (one(first), extras())).prop_map(move |made| {
+            prop::option::weighted(0.7, (one(first), extras(kind, asks))).prop_map(move |made| {
                 made.map(|((snat, selector, servers, slots), (persistence, ask))| {
                     let state = service(&key, &servers, selector, &slots);
                     let state = ServiceState {
@@ -79,15 +84,19 @@ fn state() -> impl Strategy<Value = State> {
 }
 
 /// Persistence and queue.
-fn extras() -> impl Strategy<Value = (Option<Persistence>, Option<Queue>)> {
+fn extras(
+    kind: DataPlaneKind,
+    asks: bool,
+) -> impl Strategy<Value = (Option<Persistence>, Option<Queue>)> {
     let persistence =
         prop::sample::select(vec![None, Some((60, 24)), Some((60, 32)), Some((7, 20))]);
-    let queues = if crate::ask::support().is_ok() {
+    let queues = if asks {
         vec![None, Some(Queue(1)), Some(Queue(2))]
     } else {
         vec![None]
     };
-    (persistence, prop::sample::select(queues)).prop_map(|(persistence, ask)| {
+    (persistence, prop::sample::select(queues)).prop_map(move |(persistence, ask)| {
+        let persistence = persistence.filter(|_| ask.is_none() || both(kind));
         let persistence = persistence.map(|(secs, prefix)| Persistence {
             timeout: Duration::from_secs(secs),
             prefix,

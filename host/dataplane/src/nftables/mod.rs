@@ -22,7 +22,6 @@ mod layout;
 mod nft;
 mod probe;
 mod read;
-mod remembered;
 mod render;
 mod rule;
 mod slots;
@@ -45,10 +44,10 @@ use self::element::Element;
 use self::frame::Reference;
 use self::layout::Layout;
 use self::nft::Ourselves;
-use self::remembered::Remembered;
 use self::socket::{Netfilter, io_error};
 use crate::ask::{self, Form};
 use crate::check::Wanted;
+use crate::remembered::Remembered;
 use crate::{DataPlane, Error, Probe};
 
 /// The longest name of a table: one that every version of `nft` takes.
@@ -175,7 +174,9 @@ impl Nftables {
         let Kernel::Holds(layout) = &mut self.kernel else {
             return Ok(());
         };
-        let wanted = Wanted::new(changes, |id| layout.owners.get(&id).copied())?;
+        let wanted = Wanted::new(DataPlaneKind::Nftables, changes, |id| {
+            layout.owners.get(&id).copied()
+        })?;
         let form = form(changes)?;
         let (socket, table) = (&mut self.socket, self.table.as_str());
         let plan = Plan::new(layout, &wanted, form, &mut |id, now| match now {
@@ -250,7 +251,7 @@ impl Nftables {
             Kernel::Holds(_) => self.change(changes),
             Kernel::Absent if changes.is_empty() => Ok(()),
             Kernel::Unknown | Kernel::Absent | Kernel::Damaged => {
-                Wanted::new(changes, |_| None)?;
+                Wanted::new(DataPlaneKind::Nftables, changes, |_| None)?;
                 let mut state = State::default();
                 evenkeel_core::diff::apply(&mut state, changes);
                 self.rebuild(state)
@@ -306,6 +307,10 @@ impl DataPlane for Nftables {
 
     fn kind(&self) -> DataPlaneKind {
         DataPlaneKind::Nftables
+    }
+
+    fn asks(&mut self) -> Result<(), String> {
+        ask::support().map(|_| ())
     }
 
     fn probe(&mut self) -> Result<Probe, Error> {

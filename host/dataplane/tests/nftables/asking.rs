@@ -149,6 +149,22 @@ in_a_namespace! {
 }
 
 in_a_namespace! {
+    fn rules_that_have_just_come_hear_a_beat_that_is_sent_at_once() {
+        set_up();
+        let heart = Heart::start(HEARTBEAT, Duration::from_secs(30), || true).unwrap();
+        each(|_, key, snat| {
+            assert!(!alive(), "the first beat was before there were rules");
+            heart.beat();
+            assert!(alive());
+            let chooser = InTurn::of(&[Choice::Mark(mark(Some(id(1)), snat))]);
+            let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            heart.beat();
+            assert_eq!(client(1, key), [1]);
+        });
+    }
+}
+
+in_a_namespace! {
     fn without_a_heartbeat_nobody_is_asked() {
         set_up();
         each(|_, key, snat| {

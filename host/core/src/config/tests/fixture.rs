@@ -1,6 +1,7 @@
 //! Plugins as the tests name them.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Diagnostic, Found, Plugins, Report, parse};
@@ -8,7 +9,7 @@ use crate::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, Setting, SettingKind, SettingSpec,
     SettingValue,
 };
-use crate::model::{Model, PluginRef};
+use crate::model::{DataPlaneKind, Model, PluginRef};
 
 /// Plugins `rr`, `wrr` (schedulers by plan), `hash` (by plan or per connection), `ask` (per connection), `tcp`, `http` (checkers),
 /// `twice` (in two files), `bad.wasm` (broken), and `rr` once more as any `rr.so`.
@@ -18,6 +19,10 @@ pub(super) struct Shelf {
     pub(super) asked: Cell<usize>,
     /// Why the kernel cannot ask about each connection, if it cannot.
     pub(super) deaf: Option<String>,
+    /// Data planes that do not work, and why.
+    pub(super) broken: BTreeMap<DataPlaneKind, String>,
+    /// What the daemon runs with.
+    pub(super) running: Option<DataPlaneKind>,
 }
 
 impl Shelf {
@@ -37,6 +42,8 @@ impl Shelf {
             plugins,
             asked: Cell::new(0),
             deaf: None,
+            broken: BTreeMap::new(),
+            running: None,
         }
     }
 }
@@ -121,8 +128,16 @@ fn http() -> Vec<SettingSpec> {
 }
 
 impl Plugins for Shelf {
-    fn per_connection(&self) -> Result<(), String> {
+    fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
         self.deaf.clone().map_or(Ok(()), Err)
+    }
+
+    fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.broken.get(&dataplane).cloned().map_or(Ok(()), Err)
+    }
+
+    fn running(&self) -> Option<DataPlaneKind> {
+        self.running
     }
 
     fn find(&self, plugin: &PluginRef) -> Found<'_> {

@@ -1,5 +1,6 @@
 //! The configuration from outside: text in, model or report out.
 
+mod dataplane;
 mod errors;
 mod fixture;
 mod model;

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::fixture::Shelf;
 use super::vrrp::FULL;
 use crate::config::{Diagnostic, parse_bytes, parse_translated};
-use crate::model::{Family, Model, PluginRef, Tracked, Vrrp, VrrpVersion};
+use crate::model::{
+    DataPlaneKind, Family, Forward, Model, PluginRef, Protocol, Tracked, Vrrp, VrrpVersion,
+};
 
 const VALID: &str = r#"plugin_dirs = ["plugins", "/usr/lib/evenkeel/plugins"]
 native_plugins = ["native/rr.so"]
@@ -42,6 +44,48 @@ protocol = "udp"
 scheduler = "native/rr.so"
 persistence = "1h"
 server = [{ address = "[2001:db8::2]:53" }]
+"#;
+
+/// What only IPVS does.
+const IPVS: &str = r#"dataplane = "ipvs"
+offload = "off"
+[[service]]
+name = "direct"
+listen = "192.0.2.25:25"
+forward = "dr"
+inhibit_on_failure = true
+server = [{ address = "10.0.0.31:25" }, { address = "10.0.0.32:2525", forward = "nat" }]
+[[service]]
+name = "marked"
+fwmark = 7
+family = "ipv6"
+forward = "tun"
+check = { plugin = "tcp", port = 80 }
+[[service.server]]
+address = "[2001:db8::31]"
+inhibit_on_failure = true
+[[service.server]]
+address = "[2001:db8::32]:443"
+forward = "dr"
+[[service]]
+name = "sigtran"
+listen = "192.0.2.25:2905"
+protocol = "sctp"
+snat = true
+server = [{ address = "10.0.0.31:2905" }]
+[[vrrp]]
+name = "pair"
+interface = "eth0"
+router_id = 51
+address = "192.0.2.25/24"
+[connection_sync]
+vrrp = "pair"
+interface = "eth1"
+group = "224.0.0.82"
+id = 3
+port = 8849
+ttl = 2
+max_len = 1400
 "#;
 
 /// Reads and resolves; every diagnostic must have a place in the text, and they must come in order.
@@ -103,11 +147,31 @@ fn keeps_its_promises(model: &Model) {
             let (upper, lower) = (server.upper_threshold, server.lower_threshold);
             upper != Some(0) && lower != Some(0) && lower.is_none_or(|lower| upper >= Some(lower))
         }));
+        let marked = service.key.protocol.fwmark().is_some();
+        assert_eq!(marked, service.key.port == 0);
+        assert_eq!(marked, service.key.addr.is_unspecified());
+        for server in &service.servers {
+            let (forward, port) = (server.forward, server.address.port());
+            assert!(forward == Forward::Nat || !service.snat);
+            assert!(forward == Forward::Nat || marked || port == service.key.port);
+            assert!(port != 0 || marked);
+            assert!(server.checks.iter().all(|check| check.target.port() != 0));
+            assert_eq!(server.address.is_ipv4(), service.key.addr.is_ipv4());
+        }
+        let only_ipvs = marked
+            || service.key.protocol == Protocol::Sctp
+            || service.servers.iter().any(|it| it.forward != Forward::Nat);
+        assert!(!only_ipvs || model.dataplane.kind == DataPlaneKind::Ipvs);
         if let PluginRef::File(file) = &service.scheduler.plugin
             && file.extension().is_some_and(|e| e == "so")
         {
             assert!(model.daemon.native_plugins.contains(file));
         }
+    }
+    if let Some(sync) = &model.connection_sync {
+        assert_eq!(model.dataplane.kind, DataPlaneKind::Ipvs);
+        assert!(model.vrrp.instances.iter().any(|it| it.name == sync.vrrp));
+        assert!(sync.id > 0 && sync.group.is_none_or(|group| group.is_multicast()));
     }
     let Vrrp {
         instances,
@@ -174,8 +238,14 @@ fn snippet() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[\\[\\]{}=,\"'#\n\r\t 0-9a-z.:_-]{0,12}",
-        proptest::sample::select(VALID.lines().chain(FULL.lines()).collect::<Vec<_>>())
-            .prop_map(|line| format!("\n{line}\n")),
+        proptest::sample::select(
+            VALID
+                .lines()
+                .chain(FULL.lines())
+                .chain(IPVS.lines())
+                .collect::<Vec<_>>()
+        )
+        .prop_map(|line| format!("\n{line}\n")),
         Just("[[service]]".to_owned()),
         Just("[[vrrp]]".to_owned()),
         Just("\u{feff}".to_owned()),
@@ -209,6 +279,13 @@ proptest! {
         changes in proptest::collection::vec((0.0..1.0_f64, 0_usize..20, snippet()), 1..4)
     ) {
         read(&mutate(FULL, &changes));
+    }
+
+    #[test]
+    fn damaged_services_of_ipvs_are_read_without_a_panic(
+        changes in proptest::collection::vec((0.0..1.0_f64, 0_usize..20, snippet()), 1..4)
+    ) {
+        read(&mutate(IPVS, &changes));
     }
 
     #[test]
@@ -261,11 +338,16 @@ fn a_message_has_no_control_characters_of_the_file() {
 
 #[test]
 fn a_file_cut_off_anywhere_is_read_without_a_panic() {
-    for text in [VALID, FULL] {
+    for text in [VALID, FULL, IPVS] {
         for end in 0..=text.len() {
             read(&text.as_bytes()[..end]);
         }
     }
+}
+
+#[test]
+fn what_only_ipvs_does_is_right_before_it_is_damaged() {
+    assert!(read(IPVS.as_bytes()).is_empty());
 }
 
 #[test]

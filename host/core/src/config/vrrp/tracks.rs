@@ -13,14 +13,17 @@ use super::{optional, unique};
 use crate::model::{Script, Track, Tracked};
 
 /// The names that a table may refer to.
-pub(super) struct Known<'a> {
+pub(in crate::config) struct Known<'a> {
     names: BTreeSet<&'a str>,
     /// Whether all of them could be read.
     complete: bool,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn of<T>(field: &'a Field<Many<T>>, name: fn(&T) -> &Field<Name>) -> Self {
+    pub(in crate::config) fn of<T>(
+        field: &'a Field<Many<T>>,
+        name: fn(&T) -> &Field<Name>,
+    ) -> Self {
         let tables = field.tables();
         let names: Vec<&Field<Name>> = tables.iter().map(name).collect();
         let others = field.get().is_some_and(|many| many.others);
@@ -35,7 +38,14 @@ impl<'a> Known<'a> {
     }
 
     /// Reports a name that there is not. `what` is what it should be one of, in the plural.
-    pub(super) fn check(&self, key: &str, name: &str, at: &Span, what: &str, reader: &mut Reader) {
+    pub(in crate::config) fn check(
+        &self,
+        key: &str,
+        name: &str,
+        at: &Span,
+        what: &str,
+        reader: &mut Reader,
+    ) {
         if self.names.contains(name) || !self.complete {
             return;
         }

@@ -53,16 +53,12 @@ pub(in crate::keepalived) const GLOBAL: Words = &[
         "for static addresses, which are the system's to set up; each [[vrrp]] names its interface",
     ),
     (
-        "lvs_sync_daemon",
-        "Evenkeel does not use IPVS; connections are not synchronised between directors",
-    ),
-    (
         "lvs_timeouts",
-        "connections are conntrack's: set net.netfilter.nf_conntrack_tcp_timeout_established and the like",
+        "on nftables connections are conntrack's: set net.netfilter.nf_conntrack_tcp_timeout_established and the like; on IPVS run `ipvsadm --set TCP TCPFIN UDP` once",
     ),
     (
         "lvs_flush",
-        "Evenkeel does not use IPVS, and puts its own table in order at the start",
+        "Evenkeel puts what is its own in order at the start, and leaves virtual services of others alone: `ipvsadm -C` removes those",
     ),
     (
         "lvs_flush_on_stop",
@@ -102,12 +98,15 @@ pub(in crate::keepalived) const GLOBAL: Words = &[
     ("nftables_ifindex", FIREWALL),
     (
         "nftables_ipvs",
-        "Evenkeel does not use IPVS: its own nftables table is `table`",
+        "each address of a group is a service of its own: no marks are set",
     ),
-    ("nftables_ipvs_priority", "Evenkeel does not use IPVS"),
+    (
+        "nftables_ipvs_priority",
+        "each address of a group is a service of its own: no marks are set",
+    ),
     (
         "nftables_ipvs_start_fwmark",
-        "Evenkeel does not use IPVS, and keeps its marks to itself",
+        "each address of a group is a service of its own: no marks are set",
     ),
     (
         "disable_local_igmp",

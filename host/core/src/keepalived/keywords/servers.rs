@@ -12,7 +12,7 @@ pub(in crate::keepalived) const SERVER: Words = &[
     ("hashed", "not needed: a mark of IPVS's own"),
     (
         "ops",
-        "each UDP flow stays with its server: one packet at a time is not possible",
+        "each UDP flow stays with its server: one packet at a time (IPVS's one-packet scheduling) is not possible",
     ),
     ("smtp_alert", MAIL),
     ("snmp_name", SNMP),
@@ -28,7 +28,10 @@ pub(in crate::keepalived) const SERVER: Words = &[
         "quorum_down",
         "no command runs for a service's quorum: track it with `track = [{ service = \"NAME\" }]` in a [[vrrp]] that has notify commands",
     ),
-    ("ip_family", "not needed: the family is that of the address"),
+    (
+        "ip_family",
+        "not needed beside an address: the family is its own",
+    ),
     (
         "sorry_server",
         "Evenkeel has no sorry server: add it as a [[service.server]] of its own to make up for that, or track the service, so that the other director takes over",

@@ -98,14 +98,7 @@ pub(in crate::keepalived) const INSTANCE: Words = &[
     ("smtp_alert", MAIL),
     ("kernel_rx_buf_size", PROCESS),
     ("linkbeat_use_polling", "links are watched through netlink"),
-    (
-        "lvs_sync_daemon_interface",
-        "Evenkeel does not use IPVS; connections are not synchronised between directors",
-    ),
-    (
-        "lvs_sync_daemon",
-        "Evenkeel does not use IPVS; connections are not synchronised between directors",
-    ),
+    ("lvs_sync_daemon", "a keyword of global_defs"),
     (
         "native_ipv6",
         "not needed: the family follows the addresses",

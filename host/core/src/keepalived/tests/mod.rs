@@ -3,6 +3,7 @@
 mod article;
 mod every_keyword;
 mod fixture;
+mod forward;
 mod page;
 mod robust;
 mod services;

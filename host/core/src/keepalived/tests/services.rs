@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fixture::{model, note, notes, resolved, translated};
 use crate::manifest::SettingValue;
-use crate::model::{OnDown, Protocol, Service};
+use crate::model::{Protocol, Service};
 
 /// A virtual server with more lines in it, and in its real server.
 pub(super) fn around(lines: &str, server: &str) -> String {
@@ -74,21 +74,17 @@ fn times_are_inherited_from_the_virtual_server_and_the_real_one() {
 }
 
 #[test]
-fn what_is_not_nat_is_said_to_become_nat() {
-    for method in ["DR", "TUN"] {
-        let found = translated(&around("", "").replace("NAT", method));
-        assert!(note(&found, "lb_kind").contains("Evenkeel does NAT"));
-        assert_eq!(model(&found).services.len(), 1);
-    }
-}
-
-#[test]
 fn no_protocol_is_udp_as_keepalived_has_it() {
     let found = translated(&around("", "").replace("protocol TCP", ""));
     assert_eq!(model(&found).services[0].key.protocol, Protocol::Udp);
     assert!(note(&found, "UDP").starts_with("k.conf:1: virtual_server: warning"));
     let found = translated(&around("", "").replace("TCP", "SCTP"));
-    assert!(note(&found, "TCP and UDP").contains("not carried over"));
+    assert!(notes(&found).is_empty());
+    let service = &model(&found).services[0];
+    assert_eq!(service.key.protocol, Protocol::Sctp);
+    assert_eq!(service.name, "192.0.2.1-80-sctp");
+    let found = translated(&around("", "").replace("TCP", "ICMP"));
+    assert!(note(&found, "TCP, UDP and SCTP").contains("not carried over"));
     assert!(model(&found).services.is_empty());
 }
 
@@ -197,12 +193,6 @@ fn quorum_and_hysteresis_are_held_as_keepalived_does() {
 }
 
 #[test]
-fn inhibit_on_failure_keeps_connections() {
-    assert_eq!(service("inhibit_on_failure", "").on_down, OnDown::Keep);
-    assert!(said("", "inhibit_on_failure", "inhibit").contains("whole service"));
-}
-
-#[test]
 fn a_port_that_is_left_out_is_that_of_the_virtual_server() {
     let text = around("", "").replace("10.0.0.1 8080", "10.0.0.1");
     assert_eq!(
@@ -227,9 +217,11 @@ fn ipv6_services_have_brackets() {
 }
 
 #[test]
-fn marks_and_all_ports_are_not_carried_over() {
+fn what_has_no_port_or_is_no_mark_is_not_carried_over() {
     for (header, part) in [
-        ("fwmark 5", "firewall mark"),
+        ("fwmark", "not a firewall mark"),
+        ("fwmark 0", "not a firewall mark"),
+        ("fwmark x", "not a firewall mark"),
         ("192.0.2.1", "all ports"),
         ("192.0.2.1 0", "all ports"),
         ("group none", "no virtual_server_group"),
@@ -263,9 +255,9 @@ fn a_group_of_addresses_is_a_service_for_each() {
             "G-192.0.2.7-81 tcp 192.0.2.7:81",
             "G-192.0.2.8-81 tcp 192.0.2.8:81",
             "G-192.0.2.9-81 tcp 192.0.2.9:81",
+            "G-fwmark-3 fwmark 3 (IPv4)",
         ]
     );
-    assert!(note(&found, "fwmark").starts_with("k.conf:4: virtual_server_group"));
 }
 
 #[test]

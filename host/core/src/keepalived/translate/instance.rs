@@ -48,6 +48,7 @@ const TRANSLATED: &[&str] = &[
     "garp_master_refresh_repeat",
     "garp_lower_prio_delay",
     "garp_lower_prio_repeat",
+    "lvs_sync_daemon_interface",
 ];
 
 /// An instance while its statements are read.
@@ -65,6 +66,7 @@ pub(super) struct Instance {
     tracked: BTreeSet<String>,
     /// The statement that says `state MASTER`.
     master: Option<Statement>,
+    sync: Option<Table>,
 }
 
 impl Translator<'_> {
@@ -87,13 +89,18 @@ impl Translator<'_> {
             preempt_delay: None,
             tracked: BTreeSet::new(),
             master: None,
+            sync: None,
         };
         if statement.block.is_none() {
             self.wrong(statement, "it needs a block: { ... }");
         }
         let weightless = self.weightless.contains(name);
         for inner in statement.statements() {
-            if !self.of_instance(inner, &mut instance, weightless) {
+            if inner.keyword() == "lvs_sync_daemon_interface" {
+                let table = &mut instance.table;
+                let sync = self.sync_interface(inner, table, &written);
+                instance.sync = sync.or(instance.sync.take());
+            } else if !self.of_instance(inner, &mut instance, weightless) {
                 let words = keywords::INSTANCE;
                 self.unknown(inner, &mut instance.table, words, TRANSLATED);
             }
@@ -107,13 +114,14 @@ impl Translator<'_> {
             mut table,
             announce,
             notify,
+            sync,
             ..
         } = instance;
         table.tables.push(announce);
         if !notify.lines.is_empty() {
             table.tables.push(notify);
         }
-        vec![table]
+        [table].into_iter().chain(sync).collect()
     }
 
     /// The interface, wherever in the block it stands.

@@ -4,12 +4,15 @@
 mod address;
 mod check;
 mod command;
+mod endpoint;
+mod forward;
 mod group;
 mod instance;
 mod names;
 mod route;
 mod service;
 mod spread;
+mod sync;
 mod tables;
 mod track;
 mod value;
@@ -18,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Item, Source, Table, quote};
 use super::keywords;
-use super::note::{Kind, Notes};
+use super::note::{Kind, Notes, Place};
 use super::tree::{Comment, Statement};
 
 use names::Names;
@@ -76,6 +79,8 @@ struct Translator<'a> {
     weightless: BTreeSet<String>,
     /// What sync groups track, by member.
     tracked_by_groups: BTreeMap<String, Vec<Item>>,
+    /// Where the synchronisation of connections is said that is taken.
+    synchronised: Option<Place>,
 }
 
 /// The keywords of `global_defs` that are defaults of instances.
@@ -102,6 +107,7 @@ impl<'a> Translator<'a> {
             server_groups: BTreeMap::new(),
             weightless: BTreeSet::new(),
             tracked_by_groups: BTreeMap::new(),
+            synchronised: None,
         }
     }
 
@@ -165,12 +171,18 @@ impl<'a> Translator<'a> {
 
     fn global_defs(&mut self, statement: &Statement) -> Vec<Table> {
         let mut table = remarks_of(statement);
+        let mut sync = None;
+        let translated: Vec<&str> = GLOBALS.iter().copied().chain(["lvs_sync_daemon"]).collect();
         self.body(
             statement,
             &mut table,
             keywords::GLOBAL,
-            GLOBALS,
+            &translated,
             |translator, inner, table| {
+                if inner.keyword() == "lvs_sync_daemon" {
+                    sync = translator.sync_daemon(inner, table).or(sync.take());
+                    return true;
+                }
                 let known = GLOBALS.contains(&inner.keyword());
                 if known {
                     translator.argument(inner, table);
@@ -180,7 +192,7 @@ impl<'a> Translator<'a> {
                 known
             },
         );
-        vec![table]
+        [table].into_iter().chain(sync).collect()
     }
 
     /// A block: `known` says which of its statements it has taken; the others are listed.

@@ -23,6 +23,13 @@ impl Names {
         self.given.get(original).cloned()
     }
 
+    /// The name of the only thing there is, if there is one.
+    pub(super) fn only(&self) -> Option<String> {
+        let mut names = self.given.values();
+        let only = names.next().cloned();
+        only.filter(|_| names.next().is_none())
+    }
+
     /// A name like this one that nothing has yet.
     pub(super) fn free(&mut self, like: &str) -> String {
         let right = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

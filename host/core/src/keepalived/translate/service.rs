@@ -1,17 +1,13 @@
 //! `virtual_server` and its real servers.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use super::Translator;
 use super::check::Inherited;
+use super::endpoint::Endpoint;
 use super::spread::{self, Spread};
 use crate::keepalived::document::{Source, Table, quote};
 use crate::keepalived::keywords;
 use crate::keepalived::note::Kind;
-use crate::keepalived::tree::{Statement, Word};
-
-/// The most addresses that a range in a group may have.
-const MOST: u32 = 4096;
+use crate::keepalived::tree::Statement;
 
 const TRANSLATED: &[&str] = &[
     "lb_algo",
@@ -69,8 +65,8 @@ struct Service<'s> {
     real: Vec<&'s Statement>,
     quorum: Option<u32>,
     hysteresis: Option<u32>,
-    /// Where IPVS itself would keep the connections of failed servers.
-    inhibit: Option<Statement>,
+    /// It has firewall marks only, for which a protocol means nothing.
+    marks: bool,
     spread: Spread<'s>,
 }
 
@@ -92,8 +88,7 @@ impl Translator<'_> {
             Ok(service) => service,
             Err(left) => return vec![left],
         };
-        let protocol = service.get("protocol").unwrap_or_default().to_owned();
-        let like = if statement.word(1) == Some("group") {
+        let group = if statement.word(1) == Some("group") {
             format!("{}-", statement.word(2).unwrap_or_default())
         } else {
             String::new()
@@ -101,11 +96,15 @@ impl Translator<'_> {
         let mut tables = Vec::new();
         for endpoint in endpoints {
             let mut table = service.clone();
-            let udp = if protocol == "\"udp\"" { "-udp" } else { "" };
-            let like = format!("{like}{}-{}{udp}", endpoint.ip(), endpoint.port());
+            let protocol = match table.get("protocol") {
+                Some("\"udp\"") => "-udp",
+                Some("\"sctp\"") => "-sctp",
+                _ => "",
+            };
+            let like = format!("{group}{}", endpoint.name(protocol));
             let name = self.services.free(&like);
             table.change("name", quote(&name));
-            table.change("listen", quote(&endpoint.to_string()));
+            endpoint.write(&mut table);
             tables.push(table);
         }
         tables
@@ -115,7 +114,7 @@ impl Translator<'_> {
     fn one_service(
         &mut self,
         statement: &Statement,
-        endpoints: &[SocketAddr],
+        endpoints: &[Endpoint],
     ) -> Option<Result<Table, Table>> {
         let first = endpoints.first().copied()?;
         let place = Source::place(statement.place());
@@ -128,7 +127,7 @@ impl Translator<'_> {
             real: Vec::new(),
             quorum: None,
             hysteresis: None,
-            inhibit: None,
+            marks: endpoints.iter().all(Endpoint::is_mark),
             spread: Spread::default(),
         };
         if statement.block.is_none() {
@@ -140,10 +139,10 @@ impl Translator<'_> {
             }
         }
         if let Some(protocol) = service.table.get("protocol")
-            && !matches!(protocol, "\"tcp\"" | "\"udp\"")
+            && !matches!(protocol, "\"tcp\"" | "\"udp\"" | "\"sctp\"")
         {
             let mut table = Table::default();
-            let why = format!("Evenkeel balances TCP and UDP, not {protocol}");
+            let why = format!("keepalived and Evenkeel balance TCP, UDP and SCTP, not {protocol}");
             self.leave(statement, &mut table, &why);
             return Some(Err(table));
         }
@@ -153,19 +152,12 @@ impl Translator<'_> {
             return Some(Err(table));
         }
         self.defaults(statement, &mut service);
-        let persistence = self.persistence(&service.spread, first, &mut service.table);
+        let persistence = self.persistence(&service.spread, first.ip(), &mut service.table);
         let mut table = service.table;
         let servers: Vec<Table> = service
             .real
             .iter()
-            .map(|real| {
-                self.real_server(
-                    real,
-                    first.port(),
-                    &service.inherited,
-                    service.inhibit.as_ref(),
-                )
-            })
+            .map(|real| self.real_server(real, endpoints, &service.inherited, &table))
             .collect();
         self.quorum(
             service.quorum,
@@ -187,6 +179,11 @@ impl Translator<'_> {
             "lb_algo" | "lvs_sched" => to.spread.scheduler = self.scheduler(inner, table),
             keyword if spread::KEYWORDS.contains(&keyword) => to.spread.later.push(inner),
             "lb_kind" | "lvs_method" => self.method(inner, table),
+            "protocol" if to.marks => {
+                let why = "a firewall mark stands for packets of any protocol, as in IPVS";
+                self.leave(inner, table, why);
+            }
+            "ip_family" if to.marks => self.family(inner, table),
             "protocol" => {
                 if let Some(protocol) = self.argument(inner, table) {
                     self.set(table, "protocol", quote(&protocol.to_lowercase()), inner);
@@ -198,33 +195,16 @@ impl Translator<'_> {
             }
             "quorum" => to.quorum = self.number(table, "quorum", inner),
             "hysteresis" => to.hysteresis = self.number(table, "hysteresis", inner),
-            "inhibit_on_failure" => {
-                if self.switch(inner, table) {
-                    to.inhibit = Some(inner.clone());
-                    self.set(table, "on_down", quote("keep"), inner);
-                }
-            }
+            "inhibit_on_failure" => self.inhibits(inner, table),
             "real_server" => to.real.push(inner),
             _ => return self.inherit(inner, &mut to.inherited, table),
         }
         true
     }
 
-    fn method(&mut self, from: &Statement, table: &mut Table) {
-        let first = from.word(1).unwrap_or_default();
-        if first == "NAT" {
-            self.no_more(from, 2, table);
-        } else {
-            let what = "Evenkeel does NAT: the servers' answers must come back through the director (make it their default route, or set snat = true), and the virtual address must go from their loopback interface";
-            self.changed(from, what);
-        }
-        table.remarks(&from.lead);
-        table.remarks(&from.trail);
-    }
-
     fn defaults(&mut self, statement: &Statement, to: &mut Service<'_>) {
         self.flags(&to.spread, &mut to.table);
-        if !to.table.has("protocol") {
+        if !to.marks && !to.table.has("protocol") {
             to.table.otherwise("protocol", quote("udp"));
             let what = "it names no protocol, which keepalived takes as UDP: write protocol TCP if that is meant";
             self.notes
@@ -238,13 +218,13 @@ impl Translator<'_> {
     fn real_server(
         &mut self,
         statement: &Statement,
-        port: u16,
+        endpoints: &[Endpoint],
         inherited: &Inherited,
-        inhibit: Option<&Statement>,
+        service: &Table,
     ) -> Table {
         let mut table = Table::new("[[service.server]]", Source::statement(statement));
-        let address = self.server_address(statement, port);
-        table.set("address", quote(&address), Source::place(statement.place()));
+        let place = Source::place(statement.place());
+        table.set("address", quote(""), place);
         let mut inherited = inherited.clone();
         let mut checkers = Vec::new();
         if statement.block.is_none() {
@@ -256,15 +236,7 @@ impl Translator<'_> {
                 "uthreshold" => self.whole(&mut table, "upper_threshold", inner),
                 "lthreshold" => self.whole(&mut table, "lower_threshold", inner),
                 "lb_kind" | "lvs_method" => self.method(inner, &mut table),
-                "inhibit_on_failure" => {
-                    let on = self.switch(inner, &mut table);
-                    if on != inhibit.is_some() {
-                        let what = "on_down is for the whole service: for TCP it is \"keep\" by default, which keeps established connections";
-                        self.changed(inner, what);
-                    }
-                    table.remarks(&inner.lead);
-                    table.remarks(&inner.trail);
-                }
+                "inhibit_on_failure" => self.inhibits(inner, &mut table),
                 checker
                     if checker == "HTTP_GET"
                         || checker == "SSL_GET"
@@ -287,25 +259,8 @@ impl Translator<'_> {
         }
         table.remarks(statement.tail());
         table.tables = checks;
+        self.server_address(statement, endpoints, service, &mut table);
         table
-    }
-
-    fn server_address(&mut self, statement: &Statement, port: u16) -> String {
-        let ip = statement.word(1).unwrap_or_default();
-        let own = match statement.word(2) {
-            None => Some(port),
-            Some(text) => text.parse().ok(),
-        };
-        match (ip.parse::<IpAddr>(), own) {
-            (Ok(ip), Some(own)) => {
-                let own = if own == 0 { port } else { own };
-                SocketAddr::new(ip, own).to_string()
-            }
-            _ => {
-                self.wrong(statement, "it needs an IP address and a port");
-                format!("{ip}:{port}")
-            }
-        }
     }
 
     /// What keepalived lowers where it could never be reached.
@@ -338,102 +293,6 @@ impl Translator<'_> {
                 "hysteresis must be less than the quorum ({held}): it is 0, as keepalived takes it"
             );
             self.changed(statement, &what);
-        }
-    }
-
-    /// The addresses and ports of a virtual server.
-    fn endpoints(&mut self, statement: &Statement) -> Result<Vec<SocketAddr>, String> {
-        let (first, second) = (statement.word(1), statement.word(2));
-        match first {
-            None => Err("it has no address".to_owned()),
-            Some("fwmark") => Err("a service is an address and a port, not a firewall mark: write a [[service]] for each address that was marked".to_owned()),
-            Some("group") => {
-                let name = second.unwrap_or_default();
-                let group = self.server_groups.get(name).cloned();
-                let Some(group) = group else {
-                    return Err(format!("there is no virtual_server_group {name}"));
-                };
-                let mut all = Vec::new();
-                for line in group.statements() {
-                    all.extend(self.member(line));
-                }
-                if all.is_empty() {
-                    return Err(format!("nothing in virtual_server_group {name} is an address and a port"));
-                }
-                Ok(all)
-            }
-            Some(ip) => {
-                let ip = ip.parse::<IpAddr>().map_err(|_| format!("{ip} is not an IP address"))?;
-                let port = second.map_or(Ok(0), str::parse::<u16>);
-                match port {
-                    Ok(0) => Err("it is for all ports, which needs persistence: no scheduler that keeps clients on their server is shipped yet".to_owned()),
-                    Ok(port) => Ok(vec![SocketAddr::new(ip, port)]),
-                    Err(_) => Err(format!("{} is not a port", second.unwrap_or_default())),
-                }
-            }
-        }
-    }
-
-    /// The addresses of one line of a group: one, or a range in the last part.
-    fn member(&mut self, line: &Statement) -> Vec<SocketAddr> {
-        let found = range(&line.words);
-        match found {
-            Ok(found) => found,
-            Err(why) => {
-                let keyword = "virtual_server_group";
-                let what = format!("{}: {why}", line.text());
-                self.notes
-                    .add(Kind::NotCarried, line.place(), keyword, what);
-                Vec::new()
-            }
-        }
-    }
-}
-
-fn range(words: &[Word]) -> Result<Vec<SocketAddr>, &'static str> {
-    let mut words = words.iter().map(|word| word.text.as_str());
-    let addresses = words.next().unwrap_or_default();
-    if addresses == "fwmark" {
-        return Err("a service is an address and a port, not a firewall mark");
-    }
-    let port = words.next().and_then(|port| port.parse::<u16>().ok());
-    let Some(port) = port.filter(|port| *port != 0) else {
-        return Err("it needs a port");
-    };
-    let (first, last) = addresses
-        .split_once('-')
-        .map_or((addresses, None), |(first, last)| (first, Some(last)));
-    let Ok(first) = first.parse::<IpAddr>() else {
-        return Err("expected an IP address and a port");
-    };
-    let Some(last) = last else {
-        return Ok(vec![SocketAddr::new(first, port)]);
-    };
-    let wrong = "the range ends before it begins, or is too long";
-    let one = |ip: IpAddr| SocketAddr::new(ip, port);
-    match first {
-        IpAddr::V4(v4) => {
-            let start = u32::from(v4);
-            let last: u32 = last.parse().map_err(|_| wrong)?;
-            let count = last.checked_sub(start & 0xff).filter(|_| last <= 0xff);
-            let count = count.ok_or(wrong)?;
-            Ok((0..=count)
-                .filter_map(|n| start.checked_add(n))
-                .map(|n| one(Ipv4Addr::from(n).into()))
-                .collect())
-        }
-        IpAddr::V6(v6) => {
-            let start = u128::from(v6);
-            let last = u32::from_str_radix(last, 16).map_err(|_| wrong)?;
-            let own = u32::from(v6.segments()[7]);
-            let count = last
-                .checked_sub(own)
-                .filter(|n| *n < MOST && last <= 0xffff);
-            let count = count.ok_or(wrong)?;
-            Ok((0..=count)
-                .filter_map(|n| start.checked_add(u128::from(n)))
-                .map(|n| one(Ipv6Addr::from(n).into()))
-                .collect())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a virtual server's connections are spread: its scheduler with its flags, persistence, and thresholds of its real servers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{Translator, value};
@@ -128,7 +128,7 @@ impl Translator<'_> {
     pub(super) fn persistence(
         &mut self,
         spread: &Spread<'_>,
-        listen: SocketAddr,
+        service_ip: IpAddr,
         service: &mut Table,
     ) -> Option<Table> {
         let timeouts = spread.of(&["persistence_timeout"]);
@@ -141,7 +141,7 @@ impl Translator<'_> {
         let mut table = Table::new("[service.persistence]", from);
         for from in masks {
             if let Some(mask) = self.argument(from, service) {
-                match prefix(mask, listen.ip()) {
+                match prefix(mask, service_ip) {
                     Ok(prefix) => self.set(&mut table, "prefix", prefix.to_string(), from),
                     Err(what) => self.wrong(from, &what),
                 }

@@ -51,6 +51,22 @@ impl World {
         Ok(at.ip().octets()[3])
     }
 
+    /// The queue that was last wanted is served.
+    fn served(&mut self) {
+        let number = self.director.services[&key(80)].seat.number();
+        self.tell_served(number);
+    }
+
+    fn tell_served(&mut self, number: u64) {
+        let input = Input::Picking {
+            service: key(80),
+            number,
+            outcome: Ok(()),
+        };
+        self.director.handle(input, self.now);
+        self.settle();
+    }
+
     fn pick_fails(&mut self) {
         let picking = &self.picking[&key(80)];
         let (service, number) = (picking.service, picking.number);
@@ -256,17 +272,51 @@ fn another_program_s_queue_is_left_to_it() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
     let before = world.kernel.services[&key(80)].ask.unwrap();
-    let number = world.picking[&key(80)].number;
-    let taken = Input::Picking {
-        service: key(80),
-        number,
-        outcome: Err(NotPicking::Taken),
-    };
-    world.director.handle(taken, world.now);
-    world.settle();
+    let mut world = World::new(State::default());
+    world.taken = vec![before];
+    world.configure(per_connection(&[1, 2]), None);
     let after = world.kernel.services[&key(80)].ask.unwrap();
     assert_ne!(before, after);
     assert_eq!(world.picking[&key(80)].queue, after);
+}
+
+#[test]
+fn nothing_is_settled_before_the_queue_is_served_and_the_kernel_knows() {
+    let mut world = World::new(State::default());
+    world.silent = true;
+    world.configure(per_connection(&[1, 2]), None);
+    assert_eq!(
+        world.slots(),
+        [1, 2],
+        "the plan is in force without waiting for the queue"
+    );
+    assert!(!world.ask() && !world.director.settled() && !world.director.asks(&key(80)));
+    world.served();
+    assert!(world.ask() && world.director.settled() && world.director.asks(&key(80)));
+}
+
+#[test]
+fn word_of_a_queue_that_is_not_wanted_any_more_changes_nothing() {
+    let mut world = World::new(State::default());
+    world.silent = true;
+    world.configure(per_connection(&[1, 2]), None);
+    world.configure(vec![service(80, &[1, 2])], None);
+    assert!(world.director.settled());
+    world.served();
+    assert!(!world.ask() && !world.director.asks(&key(80)));
+}
+
+#[test]
+fn a_scheduler_that_fails_before_its_queue_is_known_to_be_served_is_not_asked() {
+    let mut world = World::new(State::default());
+    world.silent = true;
+    world.configure(per_connection(&[1, 2]), None);
+    world.broken.store(true, Ordering::Relaxed);
+    let number = world.picking[&key(80)].number;
+    world.pick_fails();
+    world.tell_served(number);
+    assert!(!world.ask() && world.director.settled());
+    assert!(world.problem().unwrap().contains("on purpose"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use evenkeel_core::model::{Persistence, Protocol};
+use evenkeel_core::model::{DataPlaneKind, Persistence, Protocol};
 use evenkeel_core::state::{Change, Queue, Selector};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -146,7 +146,10 @@ fn layout_of(key: ServiceKey, service: &ServiceState) -> Layout {
 }
 
 fn plan(layout: &mut Layout, changes: &[Change]) -> Plan {
-    let wanted = Wanted::new(changes, |id| layout.owners.get(&id).copied()).unwrap();
+    let wanted = Wanted::new(DataPlaneKind::Nftables, changes, |id| {
+        layout.owners.get(&id).copied()
+    })
+    .unwrap();
     Plan::new(layout, &wanted, Some(Form::Compat), &mut |_, _| 0).unwrap()
 }
 

@@ -8,7 +8,7 @@ use evenkeel_core::state::BackendId;
 const CAPACITY: usize = 1 << 17;
 
 #[derive(Debug, Default)]
-pub(super) struct Remembered {
+pub(crate) struct Remembered {
     counts: HashMap<BackendId, u64>,
     /// In the order in which they came; some may have gone since.
     order: VecDeque<BackendId>,
@@ -16,16 +16,16 @@ pub(super) struct Remembered {
 
 impl Remembered {
     /// What the backend had counted when it went.
-    pub(super) fn get(&self, id: BackendId) -> u64 {
+    pub(crate) fn get(&self, id: BackendId) -> u64 {
         self.counts.get(&id).copied().unwrap_or_default()
     }
 
     /// All that have gone and not come back.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (BackendId, u64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (BackendId, u64)> {
         self.counts.iter().map(|(id, count)| (*id, *count))
     }
 
-    pub(super) fn put(&mut self, id: BackendId, count: u64) {
+    pub(crate) fn put(&mut self, id: BackendId, count: u64) {
         if count == 0 {
             return;
         }
@@ -39,7 +39,7 @@ impl Remembered {
     }
 
     /// The backend is back in the kernel.
-    pub(super) fn forget(&mut self, id: BackendId) {
+    pub(crate) fn forget(&mut self, id: BackendId) {
         self.counts.remove(&id);
     }
 }

@@ -1,0 +1,126 @@
+//! Opens the data plane that the configuration comes to.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use evenkeel_core::model::{Chosen, Daemon, DataPlaneKind};
+use evenkeel_core::state::State;
+use evenkeel_dataplane::ipvs::Ipvs;
+use evenkeel_dataplane::nftables::{Nftables, Watch};
+use evenkeel_dataplane::{DataPlane, Error};
+use tracing::{info, warn};
+
+use crate::exit::{self, Failed};
+use crate::kernel::WATCH_PATIENCE;
+
+/// A data plane that works here.
+pub(crate) struct Opened {
+    /// The data plane.
+    pub(crate) plane: Box<dyn DataPlane>,
+    /// Notices what others do to what is ours, where the kernel tells of that.
+    pub(crate) watch: Option<Watch>,
+    /// What an earlier daemon has left in the kernel.
+    pub(crate) adopted: State,
+}
+
+/// What this machine's kernel can do, looked at once.
+pub(crate) struct Machine {
+    table: String,
+    /// The data plane that the daemon has opened.
+    running: Option<DataPlaneKind>,
+    works: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
+}
+
+impl Machine {
+    /// `table`: the nftables table's name.
+    pub(crate) fn new(table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            running: None,
+            works: RefCell::default(),
+        }
+    }
+
+    /// From now on the daemon has this data plane, and no configuration can want another one.
+    pub(crate) fn runs(&mut self, kind: DataPlaneKind) {
+        self.running = Some(kind);
+    }
+
+    /// The data plane that the daemon has, if it runs.
+    pub(crate) fn running(&self) -> Option<DataPlaneKind> {
+        self.running
+    }
+
+    /// Whether a data plane works here.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub(crate) fn works(&self, kind: DataPlaneKind) -> Result<(), String> {
+        self.works
+            .borrow_mut()
+            .entry(kind)
+            .or_insert_with(|| self.look(kind))
+            .clone()
+    }
+
+    fn look(&self, kind: DataPlaneKind) -> Result<(), String> {
+        let probe = new(kind, &self.table).and_then(|mut plane| plane.probe());
+        let problems = probe.map_err(|error| error.to_string())?.problems;
+        match problems.iter().find(|problem| problem.fatal) {
+            None => Ok(()),
+            Some(problem) => Err(format!("{}; {}", problem.what, problem.remedy)),
+        }
+    }
+}
+
+/// A data plane of this kind in this thread's network namespace. Changes nothing.
+///
+/// # Errors
+/// When a socket to the kernel cannot be opened.
+pub(crate) fn new(kind: DataPlaneKind, table: &str) -> Result<Box<dyn DataPlane>, Error> {
+    Ok(match kind {
+        DataPlaneKind::Nftables => Box::new(Nftables::new(table)?),
+        DataPlaneKind::Ipvs => Box::new(Ipvs::new()?),
+    })
+}
+
+/// Opens the data plane, says what it is, and reads what an earlier daemon has left.
+///
+/// # Errors
+/// When it cannot work on this machine.
+pub(crate) fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
+    let kind = chosen.kind;
+    let (mut plane, watch) = match kind {
+        DataPlaneKind::Nftables => {
+            let plane = Nftables::new(&daemon.table)?;
+            let watch = plane.watch(WATCH_PATIENCE).inspect_err(|error| {
+                warn!(%error, "cannot notice at once when others change our rules; reading them from time to time does");
+            });
+            (Box::new(plane) as Box<dyn DataPlane>, watch.ok())
+        }
+        DataPlaneKind::Ipvs => (new(kind, &daemon.table)?, None),
+    };
+    let probe = plane.probe()?;
+    info!(
+        dataplane = plane.name(),
+        why = chosen.why,
+        found = probe.summary,
+        "data plane"
+    );
+    for problem in &probe.problems {
+        if problem.fatal {
+            let message = format!(
+                "the {kind} data plane cannot work here: {}; {}",
+                problem.what, problem.remedy
+            );
+            return Err(Failed::new(exit::FAILURE, message).into());
+        }
+        warn!(remedy = problem.remedy, "{}", problem.what);
+    }
+    let adopted = plane.read()?;
+    Ok(Opened {
+        plane,
+        watch,
+        adopted,
+    })
+}

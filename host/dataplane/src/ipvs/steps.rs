@@ -1,0 +1,248 @@
+//! From what the kernel holds to what is wanted: the fewest steps, in an order in which a service that stays is never without its servers;
+//! and the steps back. Pure.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use evenkeel_ipvs::{Destination, Key, Service};
+
+use super::form::{Held, same};
+
+/// A change of the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    AddService(Service),
+    SetService {
+        now: Service,
+        then: Service,
+    },
+    /// With its destinations, which go with it.
+    DeleteService(Held),
+    Add(Key, Destination),
+    Set {
+        key: Key,
+        now: Destination,
+        then: Destination,
+    },
+    Delete(Key, Destination),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddService(service) => write!(f, "add service {}", service.key),
+            Self::SetService { then, .. } => write!(f, "change service {}", then.key),
+            Self::DeleteService(held) => write!(f, "remove service {}", held.service.key),
+            Self::Add(key, it) => write!(f, "add {} to {key}", it.address),
+            Self::Set { key, then, .. } => write!(f, "change {} of {key}", then.address),
+            Self::Delete(key, it) => write!(f, "remove {} from {key}", it.address),
+        }
+    }
+}
+
+impl Step {
+    /// The steps that take it back.
+    pub(super) fn back(&self) -> Vec<Self> {
+        match self.clone() {
+            Self::AddService(service) => vec![Self::DeleteService(Held {
+                service,
+                servers: [].into(),
+            })],
+            Self::SetService { now, then } => vec![Self::SetService {
+                now: then,
+                then: now,
+            }],
+            Self::DeleteService(held) => make(&held),
+            Self::Add(key, destination) => vec![Self::Delete(key, destination)],
+            Self::Set { key, now, then } => vec![Self::Set {
+                key,
+                now: then,
+                then: now,
+            }],
+            Self::Delete(key, destination) => vec![Self::Add(key, destination)],
+        }
+    }
+}
+
+/// The steps that make a service.
+fn make(held: &Held) -> Vec<Step> {
+    let key = held.service.key;
+    // The kernel puts each before the others, and goes through them from there.
+    let servers = in_order(held).into_iter().map(|it| Step::Add(key, it));
+    std::iter::once(Step::AddService(held.service.clone()))
+        .chain(servers)
+        .collect()
+}
+
+/// The destinations by their numbers: the order of the configuration, at first.
+fn in_order(held: &Held) -> Vec<Destination> {
+    let mut servers: Vec<_> = held.servers.values().collect();
+    servers.sort_by_key(|server| server.id);
+    servers.iter().map(|server| server.destination).collect()
+}
+
+/// The steps that take a service from what it is to what it is to be.
+pub(super) fn between(now: Option<&Held>, then: Option<&Held>) -> Vec<Step> {
+    match (now, then) {
+        (None, None) => Vec::new(),
+        (None, Some(then)) => make(then),
+        (Some(now), None) => vec![Step::DeleteService(now.clone())],
+        (Some(now), Some(then)) => change(now, then),
+    }
+}
+
+fn change(now: &Held, then: &Held) -> Vec<Step> {
+    let key = then.service.key;
+    let there = |address: &SocketAddr| now.servers.get(address).map(|it| it.destination);
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    for then in in_order(then) {
+        match there(&then.address) {
+            None => first.push(Step::Add(key, then)),
+            Some(now) if same(&now, &then) => {}
+            Some(now) => {
+                // One that ceases to take connections does so when the others have begun to.
+                let steps = if then.weight == 0 {
+                    &mut last
+                } else {
+                    &mut first
+                };
+                steps.push(Step::Set { key, now, then });
+            }
+        }
+    }
+    if now.service != then.service {
+        first.push(Step::SetService {
+            now: now.service.clone(),
+            then: then.service.clone(),
+        });
+    }
+    first.append(&mut last);
+    let gone = now
+        .servers
+        .iter()
+        .filter(|(address, _)| !then.servers.contains_key(*address));
+    first.extend(gone.map(|(_, it)| Step::Delete(key, it.destination)));
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use evenkeel_core::state::BackendId;
+    use evenkeel_ipvs::{Family, Flags, Forward, Granularity, Protocol};
+    use proptest::prelude::*;
+
+    use super::super::form::{Server, tunnel};
+    use super::*;
+
+    fn service(scheduler: bool) -> Service {
+        let key = Key::Address {
+            protocol: Protocol::TCP,
+            address: ([192, 0, 2, 1], 80).into(),
+        };
+        Service {
+            key,
+            scheduler: Some(if scheduler { "rr" } else { "wrr" }.into()),
+            flags: Flags(0x4500_0000),
+            timeout: 0,
+            granularity: Granularity::single(Family::V4),
+            engine: None,
+        }
+    }
+
+    prop_compose! {
+        fn held()(
+            scheduler in any::<bool>(),
+            servers in prop::collection::btree_map(1..6_u8, (0..3_u32, 1..9_u32), 0..6),
+        ) -> Held {
+            let servers = servers.into_iter().map(|(n, (weight, number))| {
+                let id = BackendId::new(u32::from(n) * 10 + number).unwrap();
+                let address = SocketAddr::from(([10, 0, 0, n], 80));
+                let destination = Destination {
+                    address, weight, forward: Forward::Masq, upper_threshold: 0, lower_threshold: 0, tunnel: Some(tunnel(id)),
+                };
+                (address, Server { id, destination })
+            });
+            Held { service: service(scheduler), servers: servers.collect() }
+        }
+    }
+
+    type Kernel = BTreeMap<Key, (Service, BTreeMap<SocketAddr, Destination>)>;
+
+    /// What the kernel would do; refuses what it would refuse.
+    fn act(kernel: &mut Kernel, step: &Step) {
+        match step.clone() {
+            Step::AddService(it) => assert!(kernel.insert(it.key, (it, BTreeMap::new())).is_none()),
+            Step::SetService { then, .. } => {
+                let key = then.key;
+                kernel.get_mut(&key).unwrap().0 = then;
+            }
+            Step::DeleteService(it) => assert!(kernel.remove(&it.service.key).is_some()),
+            Step::Add(key, it) => {
+                assert!(
+                    kernel
+                        .get_mut(&key)
+                        .unwrap()
+                        .1
+                        .insert(it.address, it)
+                        .is_none()
+                );
+            }
+            Step::Set { key, then, .. } => {
+                assert!(
+                    kernel
+                        .get_mut(&key)
+                        .unwrap()
+                        .1
+                        .insert(then.address, then)
+                        .is_some()
+                );
+            }
+            Step::Delete(key, it) => {
+                assert!(
+                    kernel
+                        .get_mut(&key)
+                        .unwrap()
+                        .1
+                        .remove(&it.address)
+                        .is_some()
+                );
+            }
+        }
+    }
+
+    fn takes(kernel: &Kernel) -> bool {
+        kernel
+            .values()
+            .any(|(_, servers)| servers.values().any(|it| it.weight > 0))
+    }
+
+    fn of(held: Option<&Held>) -> Kernel {
+        let mut kernel = Kernel::new();
+        for step in held.map(make).unwrap_or_default() {
+            act(&mut kernel, &step);
+        }
+        kernel
+    }
+
+    proptest! {
+        #[test]
+        fn steps_lead_where_they_are_to_and_back(now in prop::option::of(held()), then in prop::option::of(held())) {
+            let steps = between(now.as_ref(), then.as_ref());
+            let mut kernel = of(now.as_ref());
+            let (before, after) = (kernel.clone(), of(then.as_ref()));
+            let always = takes(&before) && takes(&after);
+            for step in &steps {
+                act(&mut kernel, step);
+                prop_assert!(takes(&kernel) || !always, "no server after {step}");
+            }
+            prop_assert_eq!(&kernel, &after);
+            for step in steps.iter().rev() {
+                step.back().iter().for_each(|step| act(&mut kernel, step));
+            }
+            prop_assert_eq!(&kernel, &before);
+            prop_assert_eq!(between(then.as_ref(), then.as_ref()), []);
+        }
+    }
+}

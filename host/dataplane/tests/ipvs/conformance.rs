@@ -1,0 +1,10 @@
+use evenkeel_dataplane::conformance;
+use evenkeel_dataplane::ipvs::Ipvs;
+
+use crate::uml::with_ipvs;
+
+with_ipvs! {
+    fn ipvs_is_a_data_plane() {
+        conformance::run(&mut || Box::new(Ipvs::new().unwrap()));
+    }
+}

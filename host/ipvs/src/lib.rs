@@ -1,0 +1,29 @@
+//! The kernel's IP Virtual Server (IPVS) over generic netlink: what `ipvsadm` can do, without it.
+//!
+//! - [`Service`], [`Destination`], [`SyncDaemon`], [`Timeouts`], [`Info`], [`Stats`]: what the kernel is told and tells, and its coding in
+//!   attributes (`encode`, `decode`), which is pure.
+//! - [`Client`]: one blocking socket in one network namespace. Every call takes `CAP_NET_ADMIN`.
+//! - [`modules`]: the kernel's modules, and loading them.
+//!
+//! Source of numbers and rules: `include/uapi/linux/ip_vs.h`, `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1. The crates that there are for
+//! this lack changes of services, statistics, the sync daemon and settings.
+
+mod attr;
+mod client;
+mod daemon;
+mod destination;
+mod error;
+mod message;
+pub mod modules;
+mod service;
+mod settings;
+mod socket;
+mod stats;
+
+pub use client::Client;
+pub use daemon::{Role, SyncDaemon};
+pub use destination::{Destination, DestinationEntry, Forward, Tunnel, TunnelKind};
+pub use error::{Error, Reason};
+pub use service::{Family, Flags, Granularity, Key, Protocol, Service, ServiceEntry};
+pub use settings::{Info, Timeouts, Version};
+pub use stats::{Counts, Stats};

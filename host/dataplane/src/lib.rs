@@ -16,6 +16,7 @@ mod check;
 pub mod conformance;
 pub mod fake;
 pub mod ipvs;
+mod namespace;
 pub mod nftables;
 mod remembered;
 

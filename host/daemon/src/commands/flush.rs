@@ -51,7 +51,8 @@ fn nftables(table: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     plane.clear()?;
-    super::print(&format!("removed table inet {table}\n"))
+    super::print(&format!("removed table inet {table}\n"))?;
+    Ok(())
 }
 
 /// Removes our services, and what copies connections if there were any. Loads no module: where IPVS is not in use, there is nothing of

@@ -1,16 +1,14 @@
 //! What backends have counted, over the kernel's own beginnings: it counts from when a destination is added, or goes on from before if that
 //! one still had connections.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 use evenkeel_core::connections::Counts;
-use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::BackendId;
-use evenkeel_ipvs::{Client, DestinationEntry};
+use evenkeel_ipvs::{Client, DestinationEntry, Key};
 
-use super::form::{self, Held};
-use super::read::Services;
+use super::form::Held;
 use crate::remembered::Remembered;
 
 /// Counts that the kernel does not know of.
@@ -22,41 +20,66 @@ pub(super) struct Counting {
     offsets: HashMap<BackendId, i64>,
 }
 
-/// Which backend is where.
-type Places = BTreeMap<BackendId, SocketAddr>;
+/// Where each backend is: it may be in several services of the kernel.
+pub(super) type Places = BTreeMap<BackendId, BTreeSet<(Key, SocketAddr)>>;
 
-fn places(held: Option<&Held>) -> Places {
-    let servers = held.iter().flat_map(|held| &held.servers);
-    servers.map(|(address, it)| (it.id, *address)).collect()
+/// The places of what is held.
+pub(super) fn places<'a>(held: impl IntoIterator<Item = &'a Held>) -> Places {
+    let mut places = Places::new();
+    for held in held {
+        for (address, server) in &held.servers {
+            let place = (held.service.key, *address);
+            places.entry(server.id).or_default().insert(place);
+        }
+    }
+    places
+}
+
+/// Those that are not where they are in `others`.
+fn moved<'a>(
+    places: &'a Places,
+    others: &'a Places,
+) -> impl Iterator<Item = (BackendId, &'a BTreeSet<(Key, SocketAddr)>)> {
+    let moved = |(id, places): &(&BackendId, &BTreeSet<_>)| others.get(id) != Some(places);
+    places
+        .iter()
+        .filter(moved)
+        .map(|(id, places)| (*id, places))
 }
 
 impl Counting {
-    /// A service is about to change: what those backends have counted that will leave their places.
+    /// Backends are about to leave places or come to others: what they have counted.
     pub(super) fn leaving(
         &self,
         client: &mut Client,
-        name: &ServiceKey,
-        now: &Held,
-        then: Option<&Held>,
+        now: &Places,
+        then: &Places,
     ) -> Vec<(BackendId, u64)> {
-        let (now, then) = (places(Some(now)), places(then));
-        let leaves = |place: &(&BackendId, &SocketAddr)| then.get(place.0) != Some(place.1);
-        if !now.iter().any(|place| leaves(&place)) {
-            return Vec::new();
-        }
-        let counts = kernel(client, name);
-        let count = |(id, address): (&BackendId, &SocketAddr)| {
-            let count = counts.get(address).copied().unwrap_or_default();
-            (*id, self.total(*id, count))
-        };
-        now.iter().filter(leaves).map(count).collect()
+        let mut kernel = Kernel::new(client);
+        moved(now, then)
+            .map(|(id, places)| (id, self.total(id, kernel.sum(places))))
+            .collect()
     }
 
-    /// They have left.
-    pub(super) fn left(&mut self, counts: Vec<(BackendId, u64)>) {
-        for (id, count) in counts {
+    /// They have, and go on from what they had counted.
+    pub(super) fn moved(
+        &mut self,
+        client: &mut Client,
+        left: Vec<(BackendId, u64)>,
+        now: &Places,
+        then: &Places,
+    ) {
+        for (id, count) in left {
             self.offsets.remove(&id);
             self.gone.put(id, count);
+        }
+        let mut kernel = Kernel::new(client);
+        for (id, places) in moved(then, now) {
+            let before = self.gone.get(id);
+            let count = kernel.sum(places);
+            self.offsets
+                .insert(id, before.wrapping_sub(count).cast_signed());
+            self.gone.forget(id);
         }
     }
 
@@ -65,50 +88,26 @@ impl Counting {
         kernel.saturating_add_signed(offset)
     }
 
-    /// A service has changed: those that have come to their places go on from where they were.
-    pub(super) fn after(
-        &mut self,
-        client: &mut Client,
-        name: &ServiceKey,
-        now: Option<&Held>,
-        then: &Held,
-    ) {
-        let (now, then) = (places(now), places(Some(then)));
-        // All that were there already.
-        if then.iter().all(|place| now.get(place.0) == Some(place.1)) {
-            return;
-        }
-        let counts = kernel(client, name);
-        for (id, address) in then {
-            if now.get(&id) != Some(&address) {
-                let before = self.gone.get(id);
-                let count = counts.get(&address).copied().unwrap_or_default();
-                self.offsets
-                    .insert(id, before.wrapping_sub(count).cast_signed());
-                self.gone.forget(id);
-            }
-        }
-    }
-
-    /// All of the backends of services.
-    pub(super) fn all(
+    /// All of the backends that are held.
+    pub(super) fn all<'a>(
         &self,
         client: &mut Client,
-        services: &Services,
+        held: impl IntoIterator<Item = &'a Held>,
     ) -> Result<BTreeMap<BackendId, Counts>, evenkeel_ipvs::Error> {
-        let mut all = BTreeMap::new();
-        for (name, held) in services {
-            for entry in client.destinations(&form::key(name))? {
+        let mut all: BTreeMap<BackendId, Counts> = BTreeMap::new();
+        for held in held {
+            for entry in client.destinations(&held.service.key)? {
                 let Some(server) = held.servers.get(&entry.destination.address) else {
                     continue;
                 };
-                let counts = Counts {
-                    active: entry.active,
-                    inactive: entry.inactive,
-                    total: self.total(server.id, entry.stats.total.connections),
-                };
-                all.insert(server.id, counts);
+                let counts = all.entry(server.id).or_default();
+                counts.active = counts.active.saturating_add(entry.active);
+                counts.inactive = counts.inactive.saturating_add(entry.inactive);
+                counts.total = counts.total.saturating_add(entry.stats.total.connections);
             }
+        }
+        for (id, counts) in &mut all {
+            counts.total = self.total(*id, counts.total);
         }
         Ok(all)
     }
@@ -119,14 +118,35 @@ impl Counting {
     }
 }
 
-/// The kernel's counts of connections; without them, none.
-fn kernel(client: &mut Client, name: &ServiceKey) -> BTreeMap<SocketAddr, u64> {
-    let of = |entry: DestinationEntry| (entry.destination.address, entry.stats.total.connections);
-    match client.destinations(&form::key(name)) {
-        Ok(entries) => entries.into_iter().map(of).collect(),
-        Err(error) => {
-            tracing::debug!(%error, "counts could not be read");
-            BTreeMap::new()
-        }
+/// The kernel's counts of connections, each service's read once.
+struct Kernel<'a> {
+    client: &'a mut Client,
+    read: HashMap<Key, HashMap<SocketAddr, u64>>,
+}
+
+impl<'a> Kernel<'a> {
+    fn new(client: &'a mut Client) -> Self {
+        let read = HashMap::new();
+        Self { client, read }
+    }
+
+    fn sum(&mut self, places: &BTreeSet<(Key, SocketAddr)>) -> u64 {
+        places
+            .iter()
+            .map(|(key, address)| self.count(key, address))
+            .sum()
+    }
+
+    fn count(&mut self, key: &Key, address: &SocketAddr) -> u64 {
+        let client = &mut self.client;
+        let counts = self.read.entry(*key).or_insert_with(|| {
+            let entries = client.destinations(key).unwrap_or_else(|error| {
+                tracing::debug!(%error, "counts could not be read");
+                Vec::new()
+            });
+            let of = |it: DestinationEntry| (it.destination.address, it.stats.total.connections);
+            entries.into_iter().map(of).collect()
+        });
+        counts.get(address).copied().unwrap_or_default()
     }
 }

@@ -15,11 +15,13 @@ use evenkeel_ipvs::{
     Destination, Family, Flags, Forward, Granularity, Key, Protocol, Service, Tunnel, TunnelKind,
 };
 
+use crate::ask;
+
 /// Where a service's flags say whose it is.
 const OWNER: u32 = 0xff00_0000;
 /// The high byte of a service of ours.
 const OURS: u32 = 0x4500_0000;
-/// The high byte of what belongs to a service that asks: see the module `ask`.
+/// The high byte of what belongs to a service that asks.
 const HELPER: u32 = 0x4600_0000;
 /// The scheduler of a service that refuses from its beginning.
 const REFUSING: KernelScheduler = KernelScheduler::Wrr;
@@ -156,6 +158,54 @@ pub(super) fn wanted(name: &ServiceKey, state: &ServiceState, now: Option<&Held>
             engine: None,
         },
         servers: state.backends.iter().map(server).collect(),
+    }
+}
+
+/// What the daemon's answers about a service's connections find: for each backend a service of the answer's mark, with that backend alone.
+pub(super) fn helpers(held: &Held, snat: bool) -> Vec<Held> {
+    let family = held.service.key.family();
+    let helper = |server: &Server| {
+        let destination = Destination {
+            weight: 1,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            ..server.destination
+        };
+        let server = Server {
+            destination,
+            ..*server
+        };
+        let servers = [(destination.address, server)].into();
+        helper(ask::mark(Some(server.id), snat), family, servers)
+    };
+    held.servers.values().filter_map(helper).collect()
+}
+
+/// What an answer that refuses finds: a service without servers.
+pub(super) fn refusal(family: Family) -> Option<Held> {
+    helper(ask::mark(None, false), family, BTreeMap::new())
+}
+
+fn helper(mark: u32, family: Family, servers: BTreeMap<SocketAddr, Server>) -> Option<Held> {
+    let service = Service {
+        key: Key::Fwmark {
+            mark: mark.try_into().ok()?,
+            family,
+        },
+        scheduler: Some(KernelScheduler::Rr.name().to_owned()),
+        flags: Flags(HELPER),
+        timeout: 0,
+        granularity: Granularity::single(family),
+        engine: None,
+    };
+    Some(Held { service, servers })
+}
+
+/// The backend to whom an answer of this mark sends connections.
+pub(super) fn answered(key: &Key) -> Option<BackendId> {
+    match key {
+        Key::Fwmark { mark, .. } => BackendId::new(mark.get() & BackendId::MAX),
+        Key::Address { .. } => None,
     }
 }
 

@@ -3,13 +3,14 @@
 use evenkeel_ipvs::modules::{self, Presence};
 use evenkeel_ipvs::{Client, Error};
 
+use super::rules::{self, Table};
 use super::sysctl;
 use crate::{Probe, Problem};
 
 /// The schedulers by which plans are followed.
 const SCHEDULERS: [&str; 4] = ["rr", "wrr", "sh", "mh"];
 
-pub(super) fn probe(client: &mut Client, asks: &Result<(), String>) -> Probe {
+pub(super) fn probe(client: &mut Client) -> Probe {
     let mut problems = Vec::new();
     let version = match client.info() {
         Ok(info) => format!(
@@ -50,7 +51,11 @@ pub(super) fn probe(client: &mut Client, asks: &Result<(), String>) -> Probe {
             remedy: "run where /proc/sys/net/ipv4/vs is".to_owned(),
         });
     }
-    let asking = match asks {
+    let nat = match rules::able(Table::Nat) {
+        Ok(()) => "snat and hairpin by iptables".to_owned(),
+        Err(why) => format!("no snat and hairpin ({why})"),
+    };
+    let asking = match rules::able(Table::Mangle) {
         Ok(()) => "asks by iptables' NFQUEUE".to_owned(),
         Err(why) => format!("cannot ask about each connection ({why})"),
     };
@@ -60,7 +65,7 @@ pub(super) fn probe(client: &mut Client, asks: &Result<(), String>) -> Probe {
     };
     Probe {
         summary: format!(
-            "ipvs: {version}, kernel {}, {schedulers}, {asking}",
+            "ipvs: {version}, kernel {}, {schedulers}, {nat}, {asking}",
             modules::release()
         ),
         problems,

@@ -35,11 +35,13 @@ pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenk
             raw.insert(name, (service, destinations(client, &key)?));
         } else if owner == Owner::Helper {
             let servers = destinations(client, &key)?.into_iter();
-            let servers = servers.filter_map(|destination| {
-                let id = destination.tunnel.as_ref().and_then(form::number)?;
-                Some((destination.address, Server { id, destination }))
-            });
-            let servers = servers.collect();
+            let id = form::answered(&key);
+            let servers = servers
+                .filter_map(|destination| {
+                    let id = id?;
+                    Some((destination.address, Server { id, destination }))
+                })
+                .collect();
             found.helpers.insert(key, Held { service, servers });
         } else {
             found.others.insert(key);

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use evenkeel_ipvs::{Destination, Key, Service};
 
 use super::form::{Held, same};
+use super::rules::{Content, Place};
 
 /// A change of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,12 @@ pub(super) enum Step {
         then: Destination,
     },
     Delete(Key, Destination),
+    /// iptables' rules.
+    Rules {
+        place: Place,
+        now: Content,
+        then: Content,
+    },
 }
 
 impl fmt::Display for Step {
@@ -36,6 +43,7 @@ impl fmt::Display for Step {
             Self::Add(key, it) => write!(f, "add {} to {key}", it.address),
             Self::Set { key, then, .. } => write!(f, "change {} of {key}", then.address),
             Self::Delete(key, it) => write!(f, "remove {} from {key}", it.address),
+            Self::Rules { place, .. } => write!(f, "change the chain {}", place.chain()),
         }
     }
 }
@@ -60,6 +68,11 @@ impl Step {
                 then: now,
             }],
             Self::Delete(key, destination) => vec![Self::Add(key, destination)],
+            Self::Rules { place, now, then } => vec![Self::Rules {
+                place,
+                now: then,
+                then: Content::with(place, now.rules),
+            }],
         }
     }
 }
@@ -209,6 +222,7 @@ mod tests {
                         .is_some()
                 );
             }
+            Step::Rules { .. } => unreachable!("a service has none"),
         }
     }
 

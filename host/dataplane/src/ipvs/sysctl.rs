@@ -11,6 +11,9 @@ const DIRECTORY: &str = "/proc/sys/net/ipv4/vs";
 /// connection is remembered.
 pub(super) const EXPIRE_NODEST: &str = "expire_nodest_conn";
 
+/// Connections are tracked by conntrack, too: so rules can see them, and rewrite their source.
+pub(super) const CONNTRACK: &str = "conntrack";
+
 /// Switches one on, and says so.
 pub(super) fn switch_on(name: &str, why: &str) -> Result<(), Error> {
     let path = format!("{DIRECTORY}/{name}");

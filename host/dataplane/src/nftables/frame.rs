@@ -8,7 +8,6 @@ use std::io;
 use std::sync::OnceLock;
 
 use netlink_bindings::utils::{IterableChunks, find_attr};
-use nix::sched::{CloneFlags, unshare};
 
 use super::change::{Op, Step, Subject};
 use super::element::DYNAMIC;
@@ -18,6 +17,7 @@ use super::read;
 use super::render;
 use super::socket::{Netfilter, io_error};
 use crate::Error;
+use crate::namespace::in_namespace;
 
 /// Name of the table in the namespace made for the reference.
 const REFERENCE: &str = "evenkeel_reference";
@@ -213,28 +213,6 @@ impl Reference {
             Self::Outline => frame.misshape(),
         }
     }
-}
-
-/// Runs `work` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and goes with it. `None` if
-/// this process may not make one.
-pub(super) fn in_namespace<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<Option<T>, Error> {
-    let thread = std::thread::Builder::new()
-        .name("nft-namespace".to_owned())
-        .spawn(|| match unshare(CloneFlags::CLONE_NEWNET) {
-            Ok(()) => work().map(Some),
-            Err(error) => {
-                tracing::debug!(%error, "no network namespace of our own");
-                Ok(None)
-            }
-        })
-        .map_err(io_error("start a thread"))?;
-    thread.join().unwrap_or_else(|_| {
-        Err(io_error("use a namespace")(io::Error::other(
-            "the thread failed",
-        )))
-    })
 }
 
 /// Loads the frame into this thread's namespace, and reads it; again with the hooks by which the daemon is asked.

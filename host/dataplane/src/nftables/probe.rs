@@ -6,10 +6,11 @@ use std::io;
 use evenkeel_core::state::BackendId;
 
 use super::flows;
-use super::frame::{Reference, in_namespace};
+use super::frame::Reference;
 use super::nft::{self, Ourselves};
 use super::socket::{Netfilter, io_error};
 use crate::ask::{self, Form};
+use crate::namespace::in_namespace;
 use crate::{Error, Probe, Problem};
 
 /// Where the kernel tells its version.

@@ -5,11 +5,11 @@ use evenkeel_core::state::Queue;
 use super::change::{Op, Step, Subject};
 use super::element::{Chain, Part};
 use super::entry;
-use super::frame::in_namespace;
 use super::rule::RawRule;
 use super::socket::{Failed, Netfilter};
 use crate::Error;
 use crate::ask::Form;
+use crate::namespace::in_namespace;
 
 /// Name of the table that never comes to be.
 const TABLE: &str = "evenkeel_trial";

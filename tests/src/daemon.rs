@@ -13,12 +13,15 @@ use serde_json::Value;
 use crate::lab::Node;
 use crate::process::Process;
 use crate::wait::{eventually, wait_until};
-use crate::world::private_directory;
+use crate::world::{private_directory, show_at};
 
 /// How long the daemon may take to answer for the first time: it may have to compile plugins.
 const READY: Duration = Duration::from_secs(60);
 /// How long it may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(15);
+
+/// Where the daemon keeps compiled plugins by default.
+const CACHE: &str = "/var/cache/evenkeel";
 
 /// Where what was built is found.
 #[derive(Debug, Clone)]
@@ -110,8 +113,8 @@ impl Evenkeel {
         Ok(evenkeel)
     }
 
-    /// With a configuration file of this name and content, to the letter: a `keepalived.conf`, say. Compiled plugins are kept
-    /// where they are by default, which is in the private world.
+    /// With a configuration file of this name and content, to the letter: a `keepalived.conf`, say. Where the daemon keeps compiled
+    /// plugins by default, this world has the directory that all tests share.
     ///
     /// # Errors
     /// When there is no binary or the file cannot be written.
@@ -124,7 +127,9 @@ impl Evenkeel {
     /// # Errors
     /// When the file cannot be written.
     pub fn file(mut self, name: &str, content: &[u8]) -> Result<Self> {
-        private_directory(Path::new("/var/cache"))?;
+        if private_directory(Path::new("/var/cache"))? {
+            show_at(&self.paths.cache, Path::new(CACHE))?;
+        }
         fs::remove_file(&self.config)?;
         self.config = self.node.dir().join(name);
         fs::write(&self.config, content)?;

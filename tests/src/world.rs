@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -235,14 +236,14 @@ fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// Gives the private world a directory of its own in place of the machine's. Does so once.
-pub(crate) fn private_directory(path: &Path) -> Result<()> {
+/// Gives the private world a directory of its own in place of the machine's. Does so once; says whether it did.
+pub(crate) fn private_directory(path: &Path) -> Result<bool> {
     anyhow::ensure!(inside(), "{} is the machine's", path.display());
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     // The fifth word is where, and this world's `/proc` shows this world's mounts.
     let mut places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
     if places.any(|place| Path::new(place) == path) {
-        return Ok(());
+        return Ok(false);
     }
     mount(
         Some("tmpfs"),
@@ -251,7 +252,19 @@ pub(crate) fn private_directory(path: &Path) -> Result<()> {
         MsFlags::empty(),
         Some("mode=755"),
     )
-    .with_context(|| format!("cannot mount a tmpfs on {}", path.display()))
+    .with_context(|| format!("cannot mount a tmpfs on {}", path.display()))?;
+    Ok(true)
+}
+
+/// Shows a directory in another place of the private world, too. Both are made if need be.
+pub(crate) fn show_at(directory: &Path, place: &Path) -> Result<()> {
+    let mut own = fs::DirBuilder::new();
+    own.recursive(true).mode(0o700);
+    own.create(directory)?;
+    own.create(place)?;
+    let (none, flags) = (None::<&str>, MsFlags::MS_BIND);
+    mount(Some(directory), place, none, flags, none)
+        .with_context(|| format!("cannot show {} at {}", directory.display(), place.display()))
 }
 
 /// `lab::a_test::{{closure}}` -> `a_test`.

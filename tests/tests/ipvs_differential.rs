@@ -14,11 +14,12 @@ use table::{CASES, Case};
 /// keepalived's first check comes within the interval of checks, which is a second, and gives up after one more.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Two real servers of which the first listens.
-fn network() -> Result<(Article, Backend)> {
-    let net = Article::without_virtual_addresses(2)?;
-    let backend = Backend::tcp(&net.servers[0], net.server(0, 80), "0")?;
-    Ok((net, backend))
+/// Three real servers of which the second does not listen.
+fn network() -> Result<(Article, Vec<Backend>)> {
+    let net = Article::without_virtual_addresses(3)?;
+    let listening =
+        [0, 2].map(|number| Backend::tcp(&net.servers[number], net.server(number, 80), "listens"));
+    Ok((net, listening.into_iter().collect::<Result<_>>()?))
 }
 
 /// Waits until IPVS holds this and nothing else.
@@ -46,7 +47,7 @@ fn comes_to(node: &Node, case: &Case, rules: &[String], log: impl Fn() -> String
 #[test]
 fn keepalived_comes_to_what_the_table_says() -> Result<()> {
     on_uml_with(&[Keepalived::PROGRAM], || {
-        let (net, _backend) = network()?;
+        let (net, _backends) = network()?;
         for case in CASES {
             let mut keepalived = Keepalived::with_ipvs(&net.director, &case.config())?;
             keepalived.start()?;
@@ -63,7 +64,7 @@ fn keepalived_comes_to_what_the_table_says() -> Result<()> {
 #[test]
 fn evenkeel_comes_to_the_same_as_keepalived() -> Result<()> {
     on_uml(|| {
-        let (net, _backend) = network()?;
+        let (net, _backends) = network()?;
         for case in CASES {
             let config = case.config();
             let mut evenkeel =

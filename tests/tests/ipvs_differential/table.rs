@@ -66,6 +66,10 @@ const CHECKED: &[(&str, &str)] = &[
         "172.16.50.159 80",
         "weight 3\nTCP_CHECK {\nconnect_timeout 1\n}",
     ),
+    (
+        "172.16.50.161 80",
+        "weight 5\nTCP_CHECK {\nconnect_timeout 1\n}",
+    ),
 ];
 const INHIBITED: &[(&str, &str)] = &[
     (
@@ -76,9 +80,13 @@ const INHIBITED: &[(&str, &str)] = &[
         "172.16.50.159 80",
         "weight 3\ninhibit_on_failure\nTCP_CHECK {\nconnect_timeout 1\n}",
     ),
+    (
+        "172.16.50.161 80",
+        "weight 5\ninhibit_on_failure\nTCP_CHECK {\nconnect_timeout 1\n}",
+    ),
 ];
 
-/// 172.16.50.157 listens on port 80 and 172.16.50.159 does not.
+/// 172.16.50.157 and .161 listen on port 80, 172.16.50.159 does not.
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "the article's service",
@@ -291,6 +299,7 @@ pub(crate) const CASES: &[Case] = &[
         rules: &[
             "-A -t 10.10.54.151:80 -s wrr",
             "-a -t 10.10.54.151:80 -r 172.16.50.157:80 -m -w 2",
+            "-a -t 10.10.54.151:80 -r 172.16.50.161:80 -m -w 5",
         ],
         thresholds: &[],
         followed_by: None,
@@ -303,6 +312,7 @@ pub(crate) const CASES: &[Case] = &[
             "-A -t 10.10.54.151:80 -s wrr",
             "-a -t 10.10.54.151:80 -r 172.16.50.157:80 -m -w 2",
             "-a -t 10.10.54.151:80 -r 172.16.50.159:80 -m -w 0",
+            "-a -t 10.10.54.151:80 -r 172.16.50.161:80 -m -w 5",
         ],
         thresholds: &[],
         followed_by: None,

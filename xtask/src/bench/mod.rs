@@ -5,6 +5,7 @@ mod connections;
 mod dataplane;
 mod decisions;
 mod failover;
+mod follow;
 mod ipvs;
 mod plugins;
 mod rounds;
@@ -43,6 +44,8 @@ enum What {
     Ipvs(ipvs::Options),
     /// How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, IPVS in one run
     Balance(balance::Options),
+    /// How near each data plane comes to what schedulers plan: nftables here, IPVS in User-Mode Linux
+    Follow(follow::Options),
     /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
     Decisions(decisions::Options),
     /// New connections while the daemon that decides them hangs (SIGSTOP) or dies (kill -9)
@@ -68,6 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
             What::Ipvs(own) => ipvs::run(own, options.json),
+            What::Follow(own) => follow::run(own, options.json),
             What::Balance(own) => balance::run(own, options.json),
             What::Decisions(own) => decisions::run(own, options.json),
             What::Stall(own) => stall::run(own, options.json),
@@ -79,6 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let peers = match options.what {
         What::Failover(_) | What::Stall(_) | What::Plugins(_) => &[],
+        What::Follow(_) => setup::UML,
         What::Dataplane(_)
         | What::Ipvs(_)
         | What::Balance(_)
@@ -91,6 +96,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         if matches!(options.what, What::Update(_)) {
             update::build()?;
         }
+    }
+    if let What::Follow(own) = &options.what {
+        return follow::run(own, options.json);
     }
     let arguments = match &options.what {
         What::Balance(own) => own.elsewhere().then(|| own.arguments()),

@@ -6,6 +6,7 @@
 mod hairpin;
 #[cfg(test)]
 pub(crate) mod namespace;
+mod offload;
 mod plan;
 mod route;
 mod watch;
@@ -240,7 +241,15 @@ impl Addresses {
     /// # Errors
     /// [`AddressError::Read`], if the kernel could not be asked; that there is no way is an answer.
     pub(crate) async fn route(&self, to: IpAddr) -> Result<Route, AddressError> {
-        route::look_up(&self.handle, to).await
+        route::look_up(&self.handle, to, None).await
+    }
+
+    /// How packets with a firewall mark to an address would be treated.
+    ///
+    /// # Errors
+    /// As [`Self::route`].
+    pub(crate) async fn marked_route(&self, to: IpAddr, mark: u32) -> Result<Route, AddressError> {
+        route::look_up(&self.handle, to, Some(mark)).await
     }
 
     /// Puts the wanted addresses on their interfaces and takes away those of ours that are not wanted. An address that is there

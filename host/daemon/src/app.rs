@@ -186,12 +186,18 @@ impl App {
         opened: Opened,
     ) -> anyhow::Result<Self> {
         let Opened {
-            plane,
+            mut plane,
             watch,
             adopted,
         } = opened;
         let kind = plane.kind();
         let now = Instant::now();
+        let offloads = plane.offloads();
+        if let Err(why) = &offloads
+            && kind == DataPlaneKind::Nftables
+        {
+            info!(why, "established flows go the long way");
+        }
         let (to_inputs, inputs) = mpsc::unbounded_channel();
         let watcher = match watch {
             Some(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
@@ -205,7 +211,7 @@ impl App {
             why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel: Kernel::start(plane, to_inputs.clone())?,
-            network: Network::start(to_inputs.clone()),
+            network: Network::start(to_inputs.clone(), offloads.is_ok()),
             probers: Probers::new(events),
             redundancy,
             synchroniser: Synchroniser::default(),

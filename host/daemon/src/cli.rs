@@ -58,6 +58,16 @@ pub(crate) enum Command {
         no_preflight: bool,
     },
 
+    /// Say how a connection to a service travels, and print the commands that its real servers need.
+    ///
+    /// Reads the configuration; the daemon need not run. What can be seen from this machine is checked, and nothing is changed.
+    Explain {
+        /// The name of the service; without one, all are listed.
+        service: Option<String>,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+
     /// Show the VRRP instances, and the virtual services with their real servers.
     Status {
         /// As JSON.

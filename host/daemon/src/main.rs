@@ -11,6 +11,7 @@ mod control;
 mod counting;
 mod director;
 mod exit;
+mod explain;
 mod kernel;
 mod lock;
 mod network;
@@ -57,6 +58,9 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             runtime()?.block_on(commands::status::run(&socket, json))
         }
         Command::Vrrp(command) => runtime()?.block_on(commands::vrrp::run(command)),
+        Command::Explain { service, config } => {
+            runtime()?.block_on(commands::explain::run(config, service))
+        }
         Command::Import {
             file,
             output,

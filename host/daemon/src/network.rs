@@ -1,11 +1,11 @@
-//! The task that keeps the director's addresses as configured and knows its networks.
+//! The task that keeps the director's addresses as configured and knows its networks and interfaces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evenkeel_core::model::{Assign, Model};
+use evenkeel_core::model::{Assign, Model, Offload};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, warn};
@@ -22,18 +22,23 @@ struct Wanted {
     servers: BTreeSet<IpAddr>,
     /// Whether the kernel is ready for connections to the services' addresses.
     ready: bool,
+    /// Whether established flows are to take the short way.
+    offload: bool,
 }
 
 /// The task; ends when this is dropped.
 pub(crate) struct Network {
     wanted: watch::Sender<Wanted>,
+    /// Whether the data plane has a short way for established flows.
+    offloads: bool,
     problem: Arc<Mutex<Option<String>>>,
     task: AbortHandle,
 }
 
 impl Network {
-    /// Starts it; the networks on which servers are found are sent to `inputs`.
-    pub(crate) fn start(inputs: mpsc::UnboundedSender<Input>) -> Self {
+    /// Starts it; the networks on which servers are found are sent to `inputs`, and so are the interfaces of the short way. `offloads`:
+    /// whether the data plane has one.
+    pub(crate) fn start(inputs: mpsc::UnboundedSender<Input>, offloads: bool) -> Self {
         let (wanted, receiver) = watch::channel(Wanted::default());
         let problem = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&problem);
@@ -42,6 +47,7 @@ impl Network {
                 wanted: receiver,
                 inputs,
                 problem: shared,
+                offloadable: BTreeMap::new(),
             };
             loop {
                 let Err(error) = task.run().await;
@@ -52,6 +58,7 @@ impl Network {
         });
         Self {
             wanted,
+            offloads,
             problem,
             task: task.abort_handle(),
         }
@@ -71,6 +78,7 @@ impl Network {
                 .flat_map(|s| &s.servers)
                 .map(|s| s.address.ip())
                 .collect();
+            wanted.offload = self.offloads && model.daemon.offload == Offload::Auto;
         });
     }
 
@@ -100,6 +108,8 @@ struct Task {
     wanted: watch::Receiver<Wanted>,
     inputs: mpsc::UnboundedSender<Input>,
     problem: Arc<Mutex<Option<String>>>,
+    /// The interfaces of the short way that were told last, with their numbers.
+    offloadable: BTreeMap<String, u32>,
 }
 
 impl Task {
@@ -120,6 +130,11 @@ impl Task {
             let networks = hairpin_networks(&addresses.list().await?, &wanted.servers);
             // Nobody listens any more when the daemon is ending.
             let _ = self.inputs.send(Input::Hairpin(networks));
+            let offloadable = match wanted.offload {
+                true => addresses.offloadable().await?,
+                false => BTreeMap::new(),
+            };
+            self.tell(offloadable);
             tokio::select! {
                 changed = watch.changed() => changed?,
                 Ok(()) = self.wanted.changed() => {}
@@ -128,7 +143,25 @@ impl Task {
         }
     }
 
+    /// Tells the interfaces of the short way. One that disappeared and came back left the data plane by itself meanwhile, where nobody is
+    /// told of it: so that is to be read again.
+    fn tell(&mut self, interfaces: BTreeMap<String, u32>) {
+        let names = interfaces.keys().cloned().collect();
+        let _ = self.inputs.send(Input::Offload(names));
+        let is_new = |(name, index): (&String, &u32)| {
+            let before = self.offloadable.get(name);
+            before.is_some_and(|before| before != index)
+        };
+        if interfaces.iter().any(is_new) {
+            let _ = self.inputs.send(Input::Touched);
+        }
+        self.offloadable = interfaces;
+    }
+
     fn note(&self, problem: Option<String>) {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
+
+#[cfg(test)]
+mod tests;

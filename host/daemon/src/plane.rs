@@ -26,9 +26,12 @@ pub(crate) struct Opened {
 /// What this machine's kernel can do, looked at once.
 pub(crate) struct Machine {
     table: String,
+    /// Whether it is looked at, or everything is taken to work.
+    looked_at: bool,
     /// The data plane that the daemon has opened.
     running: Option<DataPlaneKind>,
     works: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
+    asks: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
 }
 
 impl Machine {
@@ -36,9 +39,16 @@ impl Machine {
     pub(crate) fn new(table: &str) -> Self {
         Self {
             table: table.to_owned(),
+            looked_at: true,
             running: None,
             works: RefCell::default(),
+            asks: RefCell::default(),
         }
+    }
+
+    /// Everything is taken to work.
+    pub(crate) fn ignore(&mut self) {
+        self.looked_at = false;
     }
 
     /// From now on the daemon has this data plane, and no configuration can want another one.
@@ -56,11 +66,31 @@ impl Machine {
     /// # Errors
     /// Why not, and what to do.
     pub(crate) fn works(&self, kind: DataPlaneKind) -> Result<(), String> {
+        if !self.looked_at {
+            return Ok(());
+        }
         self.works
             .borrow_mut()
             .entry(kind)
             .or_insert_with(|| self.look(kind))
             .clone()
+    }
+
+    /// Whether a data plane can ask the daemon about each connection here.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn asks(&self, kind: DataPlaneKind) -> Result<(), String> {
+        if !self.looked_at {
+            return Ok(());
+        }
+        let look = || {
+            new(kind, &self.table)
+                .map_err(|error| error.to_string())
+                .and_then(|mut plane| plane.asks())
+        };
+        let mut asks = self.asks.borrow_mut();
+        asks.entry(kind).or_insert_with(look).clone()
     }
 
     fn look(&self, kind: DataPlaneKind) -> Result<(), String> {

@@ -118,6 +118,22 @@ fn judge(
     findings
 }
 
+/// What [`preflight`] says of the services and servers alone.
+pub(crate) async fn of_services(model: &Model) -> Vec<Finding> {
+    match Facts::gather(model).await {
+        Ok(facts) => {
+            let mut findings = services::judge(model, &facts);
+            findings.extend(servers::judge(model, &facts));
+            findings.extend(machine::forwarding(model, &facts));
+            findings
+        }
+        Err(error) => vec![Finding::error(
+            format!("cannot look at this machine: {error}"),
+            "Evenkeel needs Linux with netlink and /proc",
+        )],
+    }
+}
+
 /// Names in a sentence: all of a few, the first three of many.
 fn listed(names: &[impl fmt::Display]) -> String {
     const SHOWN: usize = 3;

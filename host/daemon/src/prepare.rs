@@ -144,6 +144,11 @@ impl Preparer {
         })
     }
 
+    /// The machine is not looked at: whatever a kernel can do is taken to work.
+    pub(crate) fn for_any_machine(&mut self) {
+        self.machine.ignore();
+    }
+
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
     pub(crate) fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);
@@ -303,10 +308,7 @@ struct Asked<'a> {
 
 impl Plugins for Asked<'_> {
     fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        match dataplane {
-            DataPlaneKind::Nftables => evenkeel_dataplane::ask::support().map(drop),
-            DataPlaneKind::Ipvs => Err("the ipvs data plane cannot do that yet".to_owned()),
-        }
+        self.machine.asks(dataplane)
     }
 
     fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {

@@ -10,6 +10,9 @@ use ipnet::IpNet;
 
 use crate::Error;
 
+/// The longest name of an interface (`linux/if.h`, `IFNAMSIZ` less its NUL).
+const INTERFACE: usize = 15;
+
 /// What a list of changes comes to, checked.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
@@ -54,6 +57,7 @@ impl<'a> Wanted<'a> {
                         let text = "IPVS has no short way for established flows".to_owned();
                         return Err(Error::Invalid(text));
                     }
+                    interfaces_are_sound(interfaces)?;
                     wanted.offload = Some(interfaces);
                 }
                 Change::Hairpin(networks) => {
@@ -201,6 +205,23 @@ fn networks_are_sound(networks: &BTreeSet<IpNet>) -> Result<(), Error> {
         Some(net) => Err(Error::Invalid(format!(
             "{net} is not a network; {} would be",
             net.trunc()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// As the kernel has it (`dev_valid_name` in `net/core/dev.c`).
+fn interfaces_are_sound(interfaces: &BTreeSet<String>) -> Result<(), Error> {
+    let sound = |name: &str| {
+        (1..=INTERFACE).contains(&name.len())
+            && name != "."
+            && name != ".."
+            && !name
+                .contains(|c: char| c == '/' || c == ':' || c == '\0' || c.is_ascii_whitespace())
+    };
+    match interfaces.iter().find(|name| !sound(name)) {
+        Some(name) => Err(Error::Invalid(format!(
+            "{name:?} cannot be the name of an interface"
         ))),
         None => Ok(()),
     }

@@ -66,6 +66,41 @@ impl Net {
             .unwrap();
     }
 
+    pub(crate) async fn down(&self, name: &str) {
+        let message: LinkMessageBuilder<LinkUnspec> =
+            LinkUnspec::new_with_index(index(name)).down();
+        self.handle
+            .link()
+            .set(message.build())
+            .execute()
+            .await
+            .unwrap();
+    }
+
+    /// It has to be down.
+    pub(crate) async fn rename(&self, name: &str, new: &str) {
+        let message: LinkMessageBuilder<LinkUnspec> =
+            LinkUnspec::new_with_index(index(name)).name(new.to_owned());
+        self.handle
+            .link()
+            .set(message.build())
+            .execute()
+            .await
+            .unwrap();
+    }
+
+    /// Makes an interface a port of a bridge.
+    pub(crate) async fn enslave(&self, name: &str, bridge: &str) {
+        let message: LinkMessageBuilder<LinkUnspec> =
+            LinkUnspec::new_with_index(index(name)).controller(index(bridge));
+        self.handle
+            .link()
+            .set(message.build())
+            .execute()
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn remove_interface(&self, name: &str) {
         self.handle.link().del(index(name)).execute().await.unwrap();
     }

@@ -21,16 +21,21 @@ pub(crate) enum Route {
     None(String),
 }
 
-pub(super) async fn look_up(handle: &rtnetlink::Handle, to: IpAddr) -> Result<Route, AddressError> {
+pub(super) async fn look_up(
+    handle: &rtnetlink::Handle,
+    to: IpAddr,
+    mark: Option<u32>,
+) -> Result<Route, AddressError> {
     let prefix = if to.is_ipv4() { 32 } else { 128 };
     let read = |source| AddressError::Read {
         what: "routes",
         source,
     };
-    let question = RouteMessageBuilder::<IpAddr>::new()
+    let mut question = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(to, prefix)
         .map_err(|error| read(rtnetlink::Error::InvalidNla(error.to_string())))?
         .build();
+    question.attributes.extend(mark.map(RouteAttribute::Mark));
     let mut answers = std::pin::pin!(handle.route().get(question).execute());
     match answers.try_next().await {
         Ok(Some(answer)) => Ok(understand(&answer)),

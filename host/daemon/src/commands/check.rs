@@ -17,6 +17,9 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let prepared = tokio::task::spawn_blocking(move || {
         // What is compiled for a check is not kept: the cache is the daemon's.
         let mut preparer = Preparer::without_cache(args)?;
+        if !machine {
+            preparer.for_any_machine();
+        }
         preparer.prepare(|_| None)
     })
     .await
@@ -43,12 +46,12 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     if !machine {
         return Ok(());
     }
-    let table = model.daemon.table.clone();
-    let kind = model.dataplane.kind;
+    let chosen = &model.dataplane;
     super::print(&format!(
-        "ok       data plane: {kind} ({})\n",
-        model.dataplane.why
+        "ok       data plane {}: {}\n",
+        chosen.kind, chosen.why
     ))?;
+    let (kind, table) = (chosen.kind, model.daemon.table.clone());
     let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
         .await
         .context("the data plane's thread")??;

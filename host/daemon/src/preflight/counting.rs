@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel_core::model::{Model, Service, ServiceKey};
+use evenkeel_core::model::{DataPlaneKind, Model, Service, ServiceKey};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -16,6 +16,10 @@ pub(super) fn judge(
     by_scheduler: &BTreeSet<ServiceKey>,
     facts: &Facts,
 ) -> Option<Finding> {
+    // IPVS counts by itself.
+    if model.dataplane.kind == DataPlaneKind::Ipvs {
+        return None;
+    }
     let counted = model
         .services
         .iter()

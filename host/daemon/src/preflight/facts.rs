@@ -18,6 +18,13 @@ const PROC: &str = "/proc/thread-self";
 /// Settings of the network namespace that the calling thread is in.
 const SYS_NET: &str = "/proc/sys/net";
 
+/// An address that no machine has (RFC 5737, TEST-NET-2).
+const ELSEWHERE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 254));
+/// The same (RFC 3849, documentation).
+const ELSEWHERE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(
+    0x2001, 0xdb8, 0xffff, 0xffff, 0, 0, 0, 0xfffe,
+));
+
 /// What was seen of the machine. Where something could not be looked at, it counts as unknown, not as wrong.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
@@ -45,6 +52,9 @@ pub(super) struct Facts {
     pub(super) addresses: Vec<OwnAddress>,
     /// How each real server is reached now.
     pub(super) routes: BTreeMap<IpAddr, Route>,
+    /// How packets with the firewall mark of a service would be treated that are for an address elsewhere, by mark and whether they are
+    /// IPv4.
+    pub(super) marked: BTreeMap<(u32, bool), Route>,
     /// Sockets that wait for clients.
     pub(super) listening: BTreeSet<(Protocol, SocketAddr)>,
     /// Virtual services of IPVS.
@@ -74,6 +84,15 @@ impl Facts {
         for server in servers {
             routes.insert(server, net.route(server).await?);
         }
+        let mut marked = BTreeMap::new();
+        for service in &model.services {
+            if let Some(mark) = service.key.protocol.fwmark() {
+                let v4 = service.key.addr.is_ipv4();
+                let elsewhere = if v4 { ELSEWHERE_V4 } else { ELSEWHERE_V6 };
+                let route = net.marked_route(elsewhere, mark.get()).await?;
+                marked.insert((mark.get(), v4), route);
+            }
+        }
         Ok(Self {
             net_admin: capable(CAP_NET_ADMIN),
             net_raw: capable(CAP_NET_RAW),
@@ -91,6 +110,7 @@ impl Facts {
             interfaces: net.interfaces().await?,
             addresses: net.list().await?,
             routes,
+            marked,
             listening: listening(),
             ipvs: open(&proc_file("net/ip_vs"))
                 .and_then(|file| std::io::read_to_string(file).ok())

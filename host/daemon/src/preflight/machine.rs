@@ -1,6 +1,6 @@
 //! The machine as a whole: privileges, the data plane, forwarding, connection tracking.
 
-use evenkeel_core::model::Model;
+use evenkeel_core::model::{DataPlaneKind, Forward, Model, Server};
 use evenkeel_dataplane::Probe;
 
 use super::Finding;
@@ -17,8 +17,19 @@ pub(super) fn judge(model: &Model, probe: &Probe, facts: &Facts) -> Vec<Finding>
     let mut findings = vec![privileges(facts)];
     findings.extend(data_plane(probe));
     findings.extend(forwarding(model, facts));
-    findings.extend(facts.conntrack.map(conntrack));
+    // IPVS has a table of its own, and conntrack's entries only for what it rewrites.
+    let tracks =
+        model.dataplane.kind == DataPlaneKind::Nftables || servers_by_nat(model).any(|_| true);
+    if tracks {
+        findings.extend(facts.conntrack.map(conntrack));
+    }
     findings
+}
+
+/// Those whose answers this machine forwards.
+fn servers_by_nat(model: &Model) -> impl Iterator<Item = &Server> {
+    let servers = model.services.iter().flat_map(|service| &service.servers);
+    servers.filter(|server| server.forward == Forward::Nat)
 }
 
 fn privileges(facts: &Facts) -> Finding {
@@ -42,7 +53,7 @@ fn data_plane(probe: &Probe) -> Vec<Finding> {
         .collect()
 }
 
-fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
+pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
     let families = [
         (true, "IPv4", "net.ipv4.ip_forward", facts.forwards_v4),
         (
@@ -55,10 +66,7 @@ fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (is_v4, family, key, forwards) in families {
         // Servers on this machine are reached without forwarding.
-        let needed = model
-            .services
-            .iter()
-            .flat_map(|service| &service.servers)
+        let needed = servers_by_nat(model)
             .map(|server| server.address.ip())
             .any(|ip| ip.is_ipv4() == is_v4 && facts.routes.get(&ip) != Some(&Route::Local));
         if !needed {

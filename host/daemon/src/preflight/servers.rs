@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use evenkeel_core::model::{Model, Server, Service};
+use evenkeel_core::model::{Forward, Model, Server, Service};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -108,6 +108,10 @@ struct Seen {
     routed: BTreeSet<IpAddr>,
     /// Behind a router, of services with `snat`.
     routed_snat: BTreeSet<IpAddr>,
+    /// Behind a router, although they are to get packets as they are.
+    far: BTreeSet<IpAddr>,
+    /// Reached through tunnels.
+    tunnelled: BTreeSet<IpAddr>,
     /// Behind bridges whose frames netfilter sees, by the bridge.
     bridged: BTreeMap<String, BTreeSet<IpAddr>>,
 }
@@ -116,6 +120,12 @@ impl Seen {
     fn look(&mut self, service: &Service, server: &Server, facts: &Facts) {
         let ip = server.address.ip();
         match facts.routes.get(&ip) {
+            Some(Route::Direct(_) | Route::Gateway(_)) if server.forward == Forward::Tun => {
+                self.tunnelled.insert(ip);
+            }
+            Some(Route::Gateway(_)) if server.forward == Forward::Dr => {
+                self.far.insert(ip);
+            }
             Some(Route::Direct(index)) => {
                 self.direct.insert(ip);
                 let filtered = if ip.is_ipv4() {
@@ -126,7 +136,7 @@ impl Seen {
                 if let Some(bridge) = facts
                     .interfaces
                     .get(index)
-                    .filter(|there| there.bridge && filtered)
+                    .filter(|there| there.bridge && filtered && server.forward == Forward::Nat)
                 {
                     self.bridged
                         .entry(bridge.name.clone())
@@ -153,6 +163,18 @@ impl Seen {
             let names = servers(&self.direct);
             findings.push(Finding::ok(format!(
                 "{names}: on a network of this machine"
+            )));
+        }
+        if !self.far.is_empty() {
+            findings.push(Finding::error(
+                format!("{}: behind a router, which direct routing does not pass: packets keep the service's address", servers(&self.far)),
+                "put an interface of this machine on the servers' network, or write forward = \"tun\" or \"nat\"",
+            ));
+        }
+        if !self.tunnelled.is_empty() {
+            let names = servers(&self.tunnelled);
+            findings.push(Finding::ok(format!(
+                "{names}: reached through tunnels (IP in IP)"
             )));
         }
         if !self.routed_snat.is_empty() {

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::model::{Assign, Model, Protocol, Service};
+use evenkeel_core::model::{Assign, DataPlaneKind, Model, Protocol, Service};
 
 use super::facts::Facts;
 use super::{Finding, listed};
+use crate::addresses::Route;
 
 pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
     let mut by_address: BTreeMap<IpAddr, Vec<&Service>> = BTreeMap::new();
-    for service in &model.services {
+    let kind = model.dataplane.kind;
+    let (marked, addressed): (Vec<&Service>, Vec<&Service>) = model
+        .services
+        .iter()
+        .partition(|service| service.key.protocol.fwmark().is_some());
+    for service in addressed {
         by_address
             .entry(service.key.addr)
             .or_default()
@@ -26,16 +32,62 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
                         "{}: {addr} comes and goes with VRRP instance {instance}",
                         named(services)
                     )),
-                    None => left_to_others(*addr, &named(services), facts),
+                    None => left_to_others(*addr, &named(services), kind, facts),
                 },
             },
         )
         .collect();
     for service in &model.services {
         findings.extend(local_process(service, facts));
-        findings.extend(ipvs(service, facts));
+        // Where IPVS is ours, what it balances is ours or becomes it.
+        if kind == DataPlaneKind::Nftables {
+            findings.extend(ipvs(service, facts));
+        }
     }
+    findings.extend(marked.into_iter().filter_map(|it| by_mark(it, facts)));
+    findings.extend(synchronised(model, facts));
     findings
+}
+
+/// Packets that only a firewall mark tells: IPVS sees them if they are routed to this machine.
+fn by_mark(service: &Service, facts: &Facts) -> Option<Finding> {
+    let mark = service.key.protocol.fwmark()?.get();
+    let v4 = service.key.addr.is_ipv4();
+    let Service { name, key, .. } = service;
+    let ip = if v4 { "ip" } else { "ip -6" };
+    Some(match facts.marked.get(&(mark, v4))? {
+        Route::Local => Finding::ok(format!(
+            "service {name}: packets with {key} are routed to this machine, whatever their address"
+        )),
+        _ => Finding::warning(
+            format!(
+                "service {name}: of packets with {key} only those come to IPVS whose address this machine has"
+            ),
+            format!(
+                "if there are others: {ip} rule add fwmark {mark} lookup 100; {ip} route add local default dev lo table 100"
+            ),
+        ),
+    })
+}
+
+/// The interface on which connections are copied to the other director.
+fn synchronised(model: &Model, facts: &Facts) -> Option<Finding> {
+    let interface = &model.connection_sync.as_ref()?.interface;
+    let mut there = facts.interfaces.values();
+    if there.any(|it| it.name == *interface) {
+        return Some(Finding::ok(format!(
+            "connections are copied to the other director over {interface}"
+        )));
+    }
+    let names: Vec<&str> = facts
+        .interfaces
+        .values()
+        .map(|it| it.name.as_str())
+        .collect();
+    Some(Finding::error(
+        format!("[connection_sync]: there is no interface {interface:?}"),
+        format!("set `interface` to one of these: {}", names.join(", ")),
+    ))
 }
 
 fn named(services: &[&Service]) -> String {
@@ -96,9 +148,20 @@ fn holder(addr: IpAddr, model: &Model) -> Option<&str> {
 }
 
 /// An address that others are to bring here.
-fn left_to_others(addr: IpAddr, services: &str, facts: &Facts) -> Finding {
+fn left_to_others(
+    addr: IpAddr,
+    services: &str,
+    dataplane: DataPlaneKind,
+    facts: &Facts,
+) -> Finding {
     match facts.addresses.iter().find(|own| own.addr == addr) {
         Some(own) => Finding::ok(format!("{services}: {own}")),
+        None if dataplane == DataPlaneKind::Ipvs => Finding::error(
+            format!(
+                "{services}: this machine does not have {addr}, and IPVS takes only what is for this machine itself"
+            ),
+            "set `interface` in the service, and Evenkeel puts the address there; or name it in a [[vrrp]]",
+        ),
         None => Finding::warning(
             format!(
                 "{services}: this machine does not have {addr}, so clients on its network find nobody there"

@@ -1,4 +1,5 @@
 mod counting;
+mod ipvs;
 mod rules;
 mod vrrp;
 mod whole;

@@ -6,6 +6,7 @@
 )]
 
 mod extras;
+mod offload;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,14 +22,16 @@ use crate::{DataPlane, Error};
 /// Opens the data plane anew, as a restarted process would.
 pub type Open<'a> = &'a mut dyn FnMut() -> Box<dyn DataPlane>;
 
+pub use offload::INTERFACES;
+
 type Case = fn(Open<'_>);
 
-/// Runs all cases; each begins with [`DataPlane::clear`].
+/// Runs all cases; each begins with [`DataPlane::clear`]. Where the data plane asks the kernel, [`INTERFACES`] are to be there.
 ///
 /// # Panics
 /// When the data plane fails one of them.
 pub fn run(open: Open<'_>) {
-    let cases: [(&str, Case); 18] = [
+    let cases: [(&str, Case); 19] = [
         ("nothing is there at first", nothing_is_there_at_first),
         ("what is put is read", what_is_put_is_read),
         ("slots change", slots_change),
@@ -66,6 +69,10 @@ pub fn run(open: Open<'_>) {
         (
             "a persistence that cannot be is refused",
             extras::a_persistence_that_cannot_be_is_refused,
+        ),
+        (
+            "the short way is set, changed and gone",
+            offload::the_short_way_is_set_changed_and_gone,
         ),
         ("a random walk", walk::a_random_walk),
     ];

@@ -54,6 +54,7 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
         hairpin: contents.hairpin()?,
         chains: Chains::adopt(&contents.services.keys().copied().collect()),
         asking: contents.asks.len(),
+        short: found.short.clone(),
         ..Layout::default()
     };
     let mut used = 0;

@@ -30,6 +30,8 @@ pub(super) enum Subject {
     Hairpin,
     /// The hooks by which the daemon is asked.
     Hooks,
+    /// The short way of established flows.
+    Offload,
 }
 
 impl fmt::Display for Subject {
@@ -38,6 +40,7 @@ impl fmt::Display for Subject {
             Self::Service(key) => write!(f, "the change of {key}"),
             Self::Hairpin => f.write_str("the change of the hairpin networks"),
             Self::Hooks => f.write_str("the hooks by which the daemon is asked"),
+            Self::Offload => f.write_str("the flowtable of established flows"),
         }
     }
 }
@@ -58,6 +61,15 @@ pub(super) enum Op {
     /// The base chains by which the daemon is asked.
     AddHooks,
     DeleteHooks,
+    /// The flowtable, without interfaces.
+    AddFlowtable,
+    /// The base chain that puts flows into the flowtable.
+    AddShortChain,
+    DeleteShortChain,
+    DeleteFlowtable,
+    /// To the flowtable.
+    AddInterfaces(Vec<String>),
+    DeleteInterfaces(Vec<String>),
     /// The chain of a service's choice is to have this rule and no other.
     SetRule {
         chain: u32,
@@ -87,6 +99,8 @@ pub(super) struct Plan {
     asking: usize,
     form: Option<Form>,
     hairpin: Option<BTreeSet<IpNet>>,
+    /// As [`Layout::short`] is afterwards.
+    short: Option<BTreeSet<String>>,
     taken: Vec<Range>,
     chains: Vec<u32>,
 }
@@ -148,6 +162,7 @@ impl Plan {
         if let Some(networks) = wanted.hairpin {
             plan.networks(&layout.hairpin, networks);
         }
+        plan.short_way(layout.short.as_ref(), wanted.offload);
         Ok(plan)
     }
 
@@ -180,6 +195,7 @@ impl Plan {
         if let Some(networks) = self.hairpin {
             layout.hairpin = networks;
         }
+        layout.short = self.short;
     }
 
     /// The kernel has refused the first batch.
@@ -412,6 +428,32 @@ impl Plan {
             .map(Op::Add);
         self.first(Subject::Hairpin, gone.chain(come));
         self.hairpin = Some(new.clone());
+    }
+
+    /// The flowtable and its interfaces. A flowtable whose interfaces have all gone goes, too.
+    fn short_way(&mut self, old: Option<&BTreeSet<String>>, new: Option<&BTreeSet<String>>) {
+        let new = new.or(old).filter(|interfaces| !interfaces.is_empty());
+        self.short = new.cloned();
+        let mut ops = Vec::new();
+        match (old, new) {
+            (None, None) => {}
+            (Some(_), None) => ops.extend([Op::DeleteShortChain, Op::DeleteFlowtable]),
+            (None, Some(_)) => ops.extend([Op::AddFlowtable, Op::AddShortChain]),
+            (Some(old), Some(new)) => {
+                let gone: Vec<_> = old.difference(new).cloned().collect();
+                if !gone.is_empty() {
+                    ops.push(Op::DeleteInterfaces(gone));
+                }
+            }
+        }
+        if let Some(new) = new {
+            let none = BTreeSet::new();
+            let come: Vec<_> = new.difference(old.unwrap_or(&none)).cloned().collect();
+            if !come.is_empty() {
+                ops.push(Op::AddInterfaces(come));
+            }
+        }
+        self.first(Subject::Offload, ops);
     }
 
     fn first(&mut self, subject: Subject, ops: impl IntoIterator<Item = Op>) {

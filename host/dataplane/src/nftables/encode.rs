@@ -12,6 +12,7 @@ use super::change::{Op, Step, Subject};
 use super::element::{Chain, Element};
 use super::entry::jump;
 use super::rule::{RawRule, be32, bytes, nest};
+use super::short;
 use super::wire::{Head, SUBSYS_NFTABLES, UNSPEC, flags, kind, message};
 
 /// Elements in one message: an attribute's length has 16 bits, and an element is below 200 bytes.
@@ -111,6 +112,10 @@ enum Part<'a> {
     NewRule(String, Cow<'a, RawRule>),
     AddElements,
     DeleteElements,
+    /// Makes it, or adds interfaces to it.
+    NewFlowtable(&'a [String]),
+    /// Interfaces of it; without any, all of it.
+    DeleteFlowtable(&'a [String]),
 }
 
 /// The messages of a step.
@@ -157,6 +162,15 @@ fn messages(op: &Op) -> Vec<Part<'_>> {
             .iter()
             .map(|(name, ..)| Part::DeleteChain((*name).to_owned()))
             .collect(),
+        Op::AddFlowtable => vec![Part::NewFlowtable(&[])],
+        Op::AddShortChain => vec![
+            Part::NewChain(short::NAME.to_owned(), Some((short::HOOK, short::PRIORITY))),
+            Part::NewRule(short::NAME.to_owned(), Cow::Owned(short::rule())),
+        ],
+        Op::DeleteShortChain => vec![Part::DeleteChain(short::NAME.to_owned())],
+        Op::DeleteFlowtable => vec![Part::DeleteFlowtable(&[])],
+        Op::AddInterfaces(names) => vec![Part::NewFlowtable(names)],
+        Op::DeleteInterfaces(names) => vec![Part::DeleteFlowtable(names)],
         Op::Add(_) => vec![Part::AddElements],
         Op::Delete(_) => vec![Part::DeleteElements],
     }
@@ -210,6 +224,17 @@ impl Part<'_> {
             }
             Self::DeleteElements => message(buf, head(kind::DEL_ELEMENT, 0), |buf| {
                 push_elements(table, buf, elements(), false);
+            }),
+            Self::NewFlowtable(names) => {
+                message(buf, head(kind::NEW_FLOWTABLE, flags::CREATE), |buf| {
+                    short::push(buf, table, names);
+                });
+            }
+            Self::DeleteFlowtable([]) => message(buf, head(kind::DEL_FLOWTABLE, 0), |buf| {
+                short::name(buf, table);
+            }),
+            Self::DeleteFlowtable(names) => message(buf, head(kind::DEL_FLOWTABLE, 0), |buf| {
+                short::name_interfaces(buf, table, names);
             }),
         }
     }

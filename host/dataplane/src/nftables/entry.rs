@@ -330,7 +330,7 @@ fn meta_mark(buf: &mut Vec<u8>) {
 }
 
 /// Loads the connection's mark.
-fn ct_mark(buf: &mut Vec<u8>, register: u32) {
+pub(super) fn ct_mark(buf: &mut Vec<u8>, register: u32) {
     expression(buf, "ct", |buf| {
         be32(buf, 1, register);
         be32(buf, 2, 3);
@@ -344,7 +344,8 @@ fn set_ct_mark(buf: &mut Vec<u8>, register: u32) {
     });
 }
 
-fn and(buf: &mut Vec<u8>, register: u32, mask: &[u8]) {
+/// Keeps only these bits of a register.
+pub(super) fn and(buf: &mut Vec<u8>, register: u32, mask: &[u8]) {
     expression(buf, "bitwise", |buf| {
         be32(buf, 1, register);
         be32(buf, 2, register);

@@ -1,13 +1,23 @@
 //! Ending established flows.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::state::BackendId;
 use netlink_bindings::conntrack::PushConntrackAttrs;
+use netlink_bindings::utils::{find_attr, parse_be_u32};
 
 use super::layout::SNAT;
-use super::socket::Netfilter;
+use super::socket::{Netfilter, undisturbed};
 use super::wire::{Head, UNSPEC, flags, kind};
+
+/// How long the kernel may take to take a flowtable down, and how often it is looked at.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// `IPS_OFFLOAD` and `IPS_DYING` (`linux/netfilter/nf_conntrack_common.h`).
+const OFFLOAD: u32 = 1 << 14;
+const DYING: u32 = 1 << 9;
 
 /// Deletes the conntrack entries of a backend, of both IP versions, whether or not its service is full NAT.
 ///
@@ -18,11 +28,50 @@ pub(super) fn kill(socket: &mut Netfilter, backend: BackendId) -> io::Result<()>
         family: UNSPEC,
         ..Head::new(kind::CT_DELETE, flags::ACK)
     };
-    let filter = |buf: &mut Vec<u8>| {
-        PushConntrackAttrs::new(buf)
-            .push_mark(backend.get())
-            .push_mark_mask(!SNAT)
-            .end_nested();
+    socket.ask(head, |buf| of(buf, backend), |_| {})
+}
+
+/// Whether entries of a backend take the short way.
+pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> io::Result<bool> {
+    let head = Head {
+        family: UNSPEC,
+        ..Head::new(kind::CT_GET, flags::DUMP)
     };
-    socket.ask(head, filter, |_| {})
+    let mut there = false;
+    undisturbed(|| {
+        there = false;
+        socket.ask(
+            head,
+            |buf| of(buf, backend),
+            |answer| {
+                // CTA_STATUS
+                let status = find_attr(answer.attributes(), 3).and_then(parse_be_u32);
+                there |= status.is_some_and(|bits| bits & OFFLOAD != 0 && bits & DYING == 0);
+            },
+        )
+    })?;
+    Ok(there)
+}
+
+/// Deletes the entries of a backend as soon as none of them takes the short way any more: the kernel takes down a flowtable some time
+/// after it was told to.
+pub(super) fn kill_soon(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    while take_the_short_way(socket, backend)? {
+        if Instant::now() > end {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the kernel does not take them out of its flowtable",
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    kill(socket, backend)
+}
+
+fn of(buf: &mut Vec<u8>, backend: BackendId) {
+    PushConntrackAttrs::new(buf)
+        .push_mark(backend.get())
+        .push_mark_mask(!SNAT)
+        .end_nested();
 }

@@ -15,6 +15,7 @@ use super::encode::HOOKS;
 use super::nft::{self, Ourselves};
 use super::read;
 use super::render;
+use super::short;
 use super::socket::{Netfilter, io_error};
 use crate::Error;
 use crate::namespace::in_namespace;
@@ -53,6 +54,7 @@ pub(super) struct Frame {
     flags: Vec<u8>,
     chains: BTreeMap<String, Chain>,
     sets: BTreeMap<String, Attributes>,
+    flowtables: BTreeMap<String, Attributes>,
 }
 
 impl Frame {
@@ -92,6 +94,14 @@ impl Frame {
         self.sets.insert(name.to_owned(), attributes);
     }
 
+    /// Adds a flowtable with the attributes of a `NFT_MSG_NEWFLOWTABLE`. Which interfaces it has is no part of the frame.
+    pub(super) fn add_flowtable(&mut self, name: &str, attributes: &[u8]) {
+        // NFTA_FLOWTABLE_FLAGS; of NFTA_FLOWTABLE_HOOK, _NUM and _PRIORITY.
+        let mut picked = pick(attributes, &[7]);
+        picked.extend(pick(find_attr(attributes, 3).unwrap_or_default(), &[1, 2]));
+        self.flowtables.insert(name.to_owned(), picked);
+    }
+
     /// Whether it has the set.
     pub(super) fn has_set(&self, name: &str) -> bool {
         self.sets.contains_key(name)
@@ -109,6 +119,28 @@ impl Frame {
             .any(|(name, ..)| self.chains.contains_key(*name))
     }
 
+    /// Whether the flowtable is there, or the chain that puts flows into it.
+    fn is_short(&self) -> bool {
+        self.chains.contains_key(short::NAME) || self.flowtables.contains_key(short::NAME)
+    }
+
+    /// What is in it and not in `other`.
+    fn without(mut self, other: &Self) -> Self {
+        self.chains
+            .retain(|name, _| !other.chains.contains_key(name));
+        self.sets.retain(|name, _| !other.sets.contains_key(name));
+        self.flowtables
+            .retain(|name, _| !other.flowtables.contains_key(name));
+        self
+    }
+
+    /// Takes in what is in `other`.
+    fn extend(&mut self, other: &Self) {
+        self.chains.extend(other.chains.clone());
+        self.sets.extend(other.sets.clone());
+        self.flowtables.extend(other.flowtables.clone());
+    }
+
     /// How it differs from what it should be.
     fn difference(&self, wanted: &Self) -> Option<String> {
         if self.flags != wanted.flags {
@@ -116,6 +148,7 @@ impl Frame {
         }
         differing("chain", &self.chains, &wanted.chains)
             .or_else(|| differing("set", &self.sets, &wanted.sets))
+            .or_else(|| differing("flowtable", &self.flowtables, &wanted.flowtables))
     }
 
     /// How its outline differs from what it should be.
@@ -131,7 +164,12 @@ impl Frame {
         }
         let hooks = HOOKS.iter().map(|(name, ..)| (*name, true, 1));
         let hooks = hooks.filter(|_| self.is_hooked());
-        let expected: Vec<_> = SHAPE.into_iter().chain(hooks).collect();
+        let short = self.is_short().then_some((short::NAME, true, 1));
+        let expected: Vec<_> = SHAPE.into_iter().chain(hooks).chain(short).collect();
+        let flowtables: Vec<&str> = self.flowtables.keys().map(String::as_str).collect();
+        if flowtables != short.map(|(name, ..)| name).as_slice() {
+            return Some("a flowtable is missing, or not ours".to_owned());
+        }
         let shape = |name: &str, chain: &Chain| {
             let one = expected.iter().find(|(n, ..)| *n == name);
             one.is_some_and(|(_, hooked, rules)| {
@@ -174,10 +212,35 @@ fn pick(attributes: &[u8], types: &[u16]) -> Attributes {
 /// What a frame is compared with.
 #[derive(Debug, Clone)]
 pub(super) enum Reference {
-    /// The frame as this kernel and this `nft` make it, without and with the hooks by which the daemon is asked.
-    Exact(Box<[Frame; 2]>),
+    /// The frame as this kernel and this `nft` make it.
+    Exact(Box<Whole>),
     /// No namespace could be made for one: only names, hooks and numbers of rules are compared.
     Outline,
+}
+
+/// A frame in all its parts.
+#[derive(Debug, Clone)]
+pub(super) struct Whole {
+    /// What is always there.
+    always: Frame,
+    /// The hooks by which the daemon is asked.
+    hooks: Frame,
+    /// The short way, if this kernel has it.
+    short: Option<Frame>,
+}
+
+impl Whole {
+    /// With those parts that the other one has.
+    fn like(&self, other: &Frame) -> Frame {
+        let mut frame = self.always.clone();
+        if other.is_hooked() {
+            frame.extend(&self.hooks);
+        }
+        if let Some(short) = self.short.as_ref().filter(|_| other.is_short()) {
+            frame.extend(short);
+        }
+        frame
+    }
 }
 
 /// The reference does not change while the process lives, nor with the namespace.
@@ -198,7 +261,7 @@ impl Reference {
 
     fn make() -> Result<Self, Error> {
         Ok(match in_namespace(load_and_read)? {
-            Some(frames) => Self::Exact(Box::new(frames)),
+            Some(whole) => Self::Exact(Box::new(whole)),
             None => Self::Outline,
         })
     }
@@ -206,17 +269,14 @@ impl Reference {
     /// How a frame differs from what it should be.
     pub(super) fn difference(&self, frame: &Frame) -> Option<String> {
         match self {
-            Self::Exact(wanted) => {
-                let [plain, hooked] = &**wanted;
-                frame.difference(if frame.is_hooked() { hooked } else { plain })
-            }
+            Self::Exact(whole) => frame.difference(&whole.like(frame)),
             Self::Outline => frame.misshape(),
         }
     }
 }
 
-/// Loads the frame into this thread's namespace, and reads it; again with the hooks by which the daemon is asked.
-fn load_and_read() -> Result<[Frame; 2], Error> {
+/// Loads the frame into this thread's namespace, and reads it; then what is not always there.
+fn load_and_read() -> Result<Whole, Error> {
     nft::run(
         &Ourselves::default(),
         &["-f", "-"],
@@ -229,13 +289,26 @@ fn load_and_read() -> Result<[Frame; 2], Error> {
             io_error("read the reference frame")(io::Error::from_raw_os_error(libc::ENOENT))
         })
     };
-    let plain = read(&mut socket)?;
+    let always = read(&mut socket)?;
     let hooks = Step {
         subject: Subject::Hooks,
         op: Op::AddHooks,
     };
     socket.commit(REFERENCE, &[hooks])?;
-    Ok([plain, read(&mut socket)?])
+    let hooks = read(&mut socket)?.without(&always);
+    let short = match short::support() {
+        Ok(()) => {
+            let way = short::steps([Op::AddFlowtable, Op::AddShortChain]);
+            socket.commit(REFERENCE, &way)?;
+            Some(read(&mut socket)?.without(&always).without(&hooks))
+        }
+        Err(_) => None,
+    };
+    Ok(Whole {
+        always,
+        hooks,
+        short,
+    })
 }
 
 #[cfg(test)]
@@ -262,12 +335,24 @@ mod tests {
     #[test]
     #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn a_frame_in_the_kernel_passes_both_comparisons_and_fails_both_without_a_rule() {
-        let Some(frames) = in_namespace(load_and_read).unwrap() else {
+        let Some(whole) = in_namespace(load_and_read).unwrap() else {
             eprintln!("SKIPPED: no network namespace can be made (run as root)");
             return;
         };
         let exact = Reference::Exact(Box::new(in_namespace(load_and_read).unwrap().unwrap()));
+        let mut frames = vec![whole.always.clone()];
+        for part in std::iter::once(&whole.hooks).chain(&whole.short) {
+            let mut more = frames.clone();
+            more.iter_mut().for_each(|frame| frame.extend(part));
+            frames.extend(more);
+        }
         for frame in frames {
+            if frame.is_short() {
+                let mut damaged = frame.clone();
+                damaged.flowtables.clear();
+                assert!(exact.difference(&damaged).is_some());
+                assert!(Reference::Outline.difference(&damaged).is_some());
+            }
             assert_eq!(exact.difference(&frame), None);
             assert_eq!(Reference::Outline.difference(&frame), None);
             for name in frame.chains.keys() {

@@ -165,10 +165,12 @@ pub(super) struct Layout {
     pub(super) chains: Chains,
     /// How many services ask the daemon.
     pub(super) asking: usize,
+    /// The flowtable's interfaces; `None`: there is no flowtable. Interfaces that disappear leave it by themselves.
+    pub(super) short: Option<BTreeSet<String>>,
 }
 
 impl Layout {
-    /// Lays a state out in an empty table, without persistence and without asking, which are for later. `None` if there are not enough slots.
+    /// Lays a state out in an empty table, without persistence, asking and flowtable, which are for later. `None` if there are not enough slots.
     pub(super) fn of(state: State) -> Option<Self> {
         let mut layout = Self {
             hairpin: state.hairpin,
@@ -208,7 +210,7 @@ impl Layout {
                 .map(|(key, held)| (*key, held.state.clone()))
                 .collect(),
             hairpin: self.hairpin.clone(),
-            offload: BTreeSet::new(),
+            offload: self.short.clone().unwrap_or_default(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - `layout`, `slots`, `change`: what the kernel holds and where; what to do to change it. Pure.
 //! - `rule`, `element`, `encode`, `wire`, `socket`: changes and reads over one netlink socket.
 //! - `entry`, `trial`: persistence, and asking the daemon; which of the ways to ask this kernel has.
+//! - `short`: the short way of established flows.
 //! - `read`, `adopt`: what is in the kernel, taken over from an earlier process or refused as damaged.
 
 mod adopt;
@@ -24,18 +25,20 @@ mod probe;
 mod read;
 mod render;
 mod rule;
+mod short;
 mod slots;
 mod socket;
 mod trial;
 mod watch;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
+pub(crate) use self::read::any as any_table;
 pub(crate) use self::trial::trial;
 pub use self::watch::{Noticed, Watch};
 
@@ -52,6 +55,9 @@ use crate::{DataPlane, Error, Probe};
 
 /// The longest name of a table: one that every version of `nft` takes.
 const NAME: usize = 64;
+
+/// What is being done, for an error.
+const KILL: &str = "end a backend's flows";
 
 /// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what looks like
 /// damage is looked at again, after these pauses.
@@ -174,11 +180,17 @@ impl Nftables {
         let Kernel::Holds(layout) = &mut self.kernel else {
             return Ok(());
         };
-        let wanted = Wanted::new(DataPlaneKind::Nftables, changes, |id| {
+        let mut wanted = Wanted::new(DataPlaneKind::Nftables, changes, |id| {
             layout.owners.get(&id).copied()
         })?;
         let form = form(changes)?;
         let (socket, table) = (&mut self.socket, self.table.as_str());
+        let interfaces = short_way(&wanted)?;
+        if interfaces.is_some() {
+            // Interfaces that disappear leave it by themselves.
+            layout.short = read::short_way(socket, table)?;
+            wanted.offload = interfaces.as_ref();
+        }
         let plan = Plan::new(layout, &wanted, form, &mut |id, now| match now {
             Some(element) => read::count(socket, table, [*element])
                 .remove(&id)
@@ -215,14 +227,17 @@ impl Nftables {
         Ok(())
     }
 
-    /// Replaces the table by one that holds the state. Persistence and questions follow in a batch of their own, since not all `nft`s can
+    /// Replaces the table by one that holds the state. Persistence, questions and the flowtable follow in a batch of their own, since not all `nft`s can
     /// say them: for an instant connections are spread by the slots alone.
     fn rebuild(&mut self, state: State) -> Result<(), Error> {
-        let later: Vec<Change> = state
+        let extras = state
             .services
             .iter()
             .filter(|(_, service)| service.persistence.is_some() || service.ask.is_some())
-            .map(|(key, service)| Change::Put(*key, service.clone()))
+            .map(|(key, service)| Change::Put(*key, service.clone()));
+        let offload = Some(&state.offload).filter(|interfaces| !interfaces.is_empty());
+        let later: Vec<Change> = extras
+            .chain(offload.cloned().map(Change::Offload))
             .collect();
         form(&later)?;
         let layout = Layout::of(state)
@@ -242,6 +257,39 @@ impl Nftables {
         self.change(&later)
     }
 
+    /// Ends the flows of a backend on a kernel that deletes no conntrack entry whose flow takes the short way (before 6.4: `EBUSY`, and a
+    /// request by mark leaves it out). All flows go the long way meanwhile: for some milliseconds, as a rule.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Refused`].
+    #[doc(hidden)]
+    pub fn kill_off_the_short_way(&mut self, backend: BackendId) -> Result<(), Error> {
+        let Some(interfaces) = read::short_way(&mut self.socket, &self.table)? else {
+            return Ok(());
+        };
+        // Whatever fails from here on, what there is has to be read.
+        let known = std::mem::replace(&mut self.kernel, Kernel::Unknown);
+        let (socket, table) = (&mut self.socket, self.table.as_str());
+        socket.commit(
+            table,
+            &short::steps([Op::DeleteShortChain, Op::DeleteFlowtable]),
+        )?;
+        let ended = flows::kill_soon(socket, backend).map_err(io_error(KILL));
+        let interfaces = short::present(&interfaces);
+        let names = interfaces.iter().cloned().collect();
+        let back = [
+            Op::AddFlowtable,
+            Op::AddShortChain,
+            Op::AddInterfaces(names),
+        ];
+        socket.commit(table, &short::steps(back))?;
+        self.kernel = known;
+        if let Kernel::Holds(layout) = &mut self.kernel {
+            layout.short = Some(interfaces);
+        }
+        ended
+    }
+
     /// Makes changes to the table as it was last read.
     fn apply_once(&mut self, changes: &[Change]) -> Result<(), Error> {
         if matches!(self.kernel, Kernel::Unknown) {
@@ -251,7 +299,7 @@ impl Nftables {
             Kernel::Holds(_) => self.change(changes),
             Kernel::Absent if changes.is_empty() => Ok(()),
             Kernel::Unknown | Kernel::Absent | Kernel::Damaged => {
-                Wanted::new(DataPlaneKind::Nftables, changes, |_| None)?;
+                short_way(&Wanted::new(DataPlaneKind::Nftables, changes, |_| None)?)?;
                 let mut state = State::default();
                 evenkeel_core::diff::apply(&mut state, changes);
                 self.rebuild(state)
@@ -292,6 +340,17 @@ fn form(changes: &[Change]) -> Result<Option<Form>, Error> {
     ask::support().map(Some).map_err(Error::Invalid)
 }
 
+/// The interfaces of the short way, if a change is about them: those that there are.
+fn short_way(wanted: &Wanted<'_>) -> Result<Option<BTreeSet<String>>, Error> {
+    let Some(interfaces) = wanted.offload else {
+        return Ok(None);
+    };
+    if !interfaces.is_empty() {
+        short::support().map_err(Error::Invalid)?;
+    }
+    Ok(Some(short::present(interfaces)))
+}
+
 /// The backend that a step puts into the kernel.
 fn added(step: &change::Step) -> Option<BackendId> {
     match step.op {
@@ -311,6 +370,10 @@ impl DataPlane for Nftables {
 
     fn asks(&mut self) -> Result<(), String> {
         ask::support().map(|_| ())
+    }
+
+    fn offloads(&mut self) -> Result<(), String> {
+        short::support()
     }
 
     fn probe(&mut self) -> Result<Probe, Error> {
@@ -348,7 +411,12 @@ impl DataPlane for Nftables {
     }
 
     fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error> {
-        flows::kill(&mut self.socket, backend).map_err(io_error("end a backend's flows"))
+        flows::kill(&mut self.socket, backend).map_err(io_error(KILL))?;
+        let short = matches!(&self.kernel, Kernel::Holds(layout) if layout.short.is_some());
+        if short && flows::take_the_short_way(&mut self.socket, backend).map_err(io_error(KILL))? {
+            self.kill_off_the_short_way(backend)?;
+        }
+        Ok(())
     }
 
     fn clear(&mut self) -> Result<(), Error> {

@@ -1,11 +1,11 @@
 //! Reading our table, all of it and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use evenkeel_core::state::{BackendId, Counters};
 use netlink_bindings::nftables::{
-    PushRuleAttrs, PushSetAttrs, PushSetelemListAttrs, PushTableAttrs,
+    PushFlowtableAttrs, PushRuleAttrs, PushSetAttrs, PushSetelemListAttrs, PushTableAttrs,
 };
 use netlink_bindings::utils::{IterableChunks, find_attr, parse_be_u32};
 
@@ -14,8 +14,9 @@ use super::encode::push_elements;
 use super::frame::Frame;
 use super::layout::backend;
 use super::rule::RawRule;
+use super::short;
 use super::socket::{Netfilter, interrupted_error, io_error, undisturbed};
-use super::wire::{Head, Message, flags, kind, text};
+use super::wire::{Head, Message, UNSPEC, flags, kind, text};
 use crate::Error;
 
 /// All that is in our table.
@@ -25,6 +26,8 @@ pub(super) struct Found {
     /// The services' chains, with their rules.
     pub(super) chains: BTreeMap<Chain, Vec<RawRule>>,
     pub(super) elements: Vec<Element>,
+    /// The flowtable's interfaces, if there is one.
+    pub(super) short: Option<BTreeSet<String>>,
     /// Something that no version of ours would have put there.
     pub(super) strange: Option<String>,
 }
@@ -43,6 +46,19 @@ pub(super) fn table(socket: &mut Netfilter, name: &str) -> Result<Option<Found>,
         }
     })
     .map_err(io_error("read the table"))
+}
+
+/// Whether there is any table of nf_tables in this thread's network namespace, whoever made it.
+pub(crate) fn any() -> Result<bool, Error> {
+    let mut some = false;
+    let head = Head {
+        family: UNSPEC,
+        ..Head::new(kind::GET_TABLE, flags::DUMP)
+    };
+    Netfilter::open()?
+        .ask(head, |_| {}, |_| some = true)
+        .map_err(io_error("look for tables"))?;
+    Ok(some)
 }
 
 /// Reads what every backend has counted.
@@ -73,6 +89,25 @@ pub(super) fn counters(
         Ok(counters)
     })
     .map_err(io_error("read the counters"))
+}
+
+/// Reads which interfaces the flowtable has; `None`: there is no flowtable.
+pub(super) fn short_way(
+    socket: &mut Netfilter,
+    table: &str,
+) -> Result<Option<BTreeSet<String>>, Error> {
+    let mut interfaces = None;
+    let request = Head::new(kind::GET_FLOWTABLE, flags::ACK);
+    let asked = socket.ask(
+        request,
+        |buf| short::name(buf, table),
+        |answer| interfaces = Some(short::interfaces(answer.attributes())),
+    );
+    match asked {
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(io_error("read the flowtable")(error)),
+        Ok(()) => Ok(interfaces),
+    }
 }
 
 /// Reads what these backends have counted. One that is not there has counted nothing.
@@ -183,6 +218,22 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
             && let Some(set) = attribute_text(attributes, 2)
         {
             found.frame.add_set(set, attributes);
+        }
+    })?;
+    let name_flowtables = |buf: &mut Vec<u8>| {
+        PushFlowtableAttrs::new(buf)
+            .push_table_bytes(name.as_bytes())
+            .end_nested();
+    };
+    socket.ask(dump(kind::GET_FLOWTABLE), name_flowtables, |answer| {
+        let attributes = answer.attributes();
+        if attribute_text(attributes, 1) == Some(name)
+            && let Some(flowtable) = attribute_text(attributes, 2)
+        {
+            found.frame.add_flowtable(flowtable, attributes);
+            if flowtable == short::NAME {
+                found.short = Some(short::interfaces(attributes));
+            }
         }
     })?;
     for set in Set::ALL {

@@ -37,6 +37,10 @@ pub(super) mod kind {
     pub(in super::super) const DEL_ELEMENT: u16 = 0x0a0e;
     pub(in super::super) const NEW_GENERATION: u16 = 0x0a0f;
     pub(in super::super) const GET_GENERATION: u16 = 0x0a10;
+    pub(in super::super) const NEW_FLOWTABLE: u16 = 0x0a16;
+    pub(in super::super) const GET_FLOWTABLE: u16 = 0x0a17;
+    pub(in super::super) const DEL_FLOWTABLE: u16 = 0x0a18;
+    pub(in super::super) const CT_GET: u16 = 0x0101;
     pub(in super::super) const CT_DELETE: u16 = 0x0102;
 }
 

@@ -11,6 +11,7 @@ mod lab;
 
 mod asking;
 mod conformance;
+mod offload;
 mod persistence;
 mod traffic;
 mod vandalism;

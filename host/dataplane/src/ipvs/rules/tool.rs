@@ -16,16 +16,31 @@ use super::rule::{Place, Rule, Table};
 use crate::Error;
 use crate::namespace::in_namespace;
 
-/// A variant of iptables: what the machine's operator has chosen, the kernel's own (ip_tables), by nf_tables.
+/// A variant of iptables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
-    Chosen,
+    /// What is called `iptables`, and is neither of the others as far as can be seen.
+    Plain,
+    /// By the kernel's own tables (`ip_tables`).
     Legacy,
+    /// By nf_tables.
     Nft,
 }
 
 impl Tool {
-    const ALL: [Self; 3] = [Self::Chosen, Self::Legacy, Self::Nft];
+    /// Those that there may be: the operator's choice first.
+    fn all() -> Vec<Self> {
+        let chosen = std::env::var_os("PATH").and_then(|path| {
+            let mut found = std::env::split_paths(&path).map(|it| it.join("iptables"));
+            found.find_map(|it| std::fs::canonicalize(it).ok())
+        });
+        let name = chosen.as_ref().and_then(|it| it.file_name()?.to_str());
+        match name {
+            Some(name) if name.contains("legacy") => vec![Self::Legacy, Self::Nft],
+            Some(name) if name.contains("nft") => vec![Self::Nft, Self::Legacy],
+            _ => vec![Self::Plain, Self::Legacy, Self::Nft],
+        }
+    }
 
     fn program(self, family: Family, action: &str) -> String {
         let base = match family {
@@ -33,7 +48,7 @@ impl Tool {
             Family::V6 => "ip6tables",
         };
         match self {
-            Self::Chosen => format!("{base}-{action}"),
+            Self::Plain => format!("{base}-{action}"),
             Self::Legacy => format!("{base}-legacy-{action}"),
             Self::Nft => format!("{base}-nft-{action}"),
         }
@@ -41,7 +56,27 @@ impl Tool {
 
     /// All rules of an IP version.
     fn save(self, family: Family) -> io::Result<String> {
+        if self.is_empty(family) {
+            return Ok(String::new());
+        }
         run(&self.program(family, "save"), &[], "")
+    }
+
+    /// Whether there are no rules, as far as that can be told without a process.
+    fn is_empty(self, family: Family) -> bool {
+        let names = match family {
+            Family::V4 => "/proc/self/net/ip_tables_names",
+            Family::V6 => "/proc/self/net/ip6_tables_names",
+        };
+        match self {
+            Self::Plain => false,
+            // A thread may be in another network namespace than its process.
+            Self::Legacy => std::fs::read(names.replace("self", "thread-self")).map_or_else(
+                |error| error.kind() == io::ErrorKind::NotFound,
+                |it| it.is_empty(),
+            ),
+            Self::Nft => matches!(crate::nftables::any_table(), Ok(false)),
+        }
     }
 
     /// Makes changes: each table's all or none.
@@ -54,7 +89,7 @@ impl Tool {
 impl fmt::Display for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Chosen => "iptables",
+            Self::Plain => "iptables",
             Self::Legacy => "iptables-legacy",
             Self::Nft => "iptables-nft",
         })
@@ -102,7 +137,7 @@ impl Tables {
         }
         let tools = match self.tool {
             Some(tool) => vec![tool],
-            None => Tool::ALL.to_vec(),
+            None => Tool::all(),
         };
         for tool in tools {
             let mut contents = Contents::new();
@@ -182,7 +217,7 @@ fn trial(table: Table) -> Result<Tool, String> {
             "iptable_mangle, ip6table_mangle, xt_mark, xt_recent, xt_conntrack, xt_tcpudp, xt_NFQUEUE, nfnetlink_queue",
         ),
     };
-    tried.unwrap_or(Ok(Tool::Chosen)).map_err(|why| {
+    tried.unwrap_or_else(chosen).map_err(|why| {
         format!(
             "the ipvs data plane cannot {purpose} here: it takes iptables (Debian's package iptables) and the kernel modules {modules} \
              ({why})"
@@ -190,9 +225,15 @@ fn trial(table: Table) -> Result<Tool, String> {
     })
 }
 
+/// Without a trial: what the operator has chosen.
+fn chosen() -> Result<Tool, String> {
+    let first = Tool::all().into_iter().next();
+    first.ok_or_else(|| "there is no iptables".to_owned())
+}
+
 fn attempt(table: Table) -> Result<Tool, String> {
     let mut why = Vec::new();
-    for tool in Tool::ALL {
+    for tool in Tool::all() {
         let tried: io::Result<()> = [Family::V4, Family::V6]
             .into_iter()
             .try_for_each(|family| takes(tool, Place::new(family, table)));

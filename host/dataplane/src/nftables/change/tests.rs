@@ -19,6 +19,7 @@ struct Kernel {
     others: HashMap<Chain, Vec<RawRule>>,
     asks: HashMap<ServiceKey, Chain>,
     hooked: bool,
+    short: Option<BTreeSet<String>>,
 }
 
 impl Kernel {
@@ -46,6 +47,17 @@ impl Kernel {
                 Op::DeleteHooks => {
                     assert!(self.hooked);
                     self.hooked = false;
+                }
+                Op::AddFlowtable => assert_eq!(self.short.replace(BTreeSet::new()), None),
+                Op::AddShortChain => assert!(self.short.is_some()),
+                Op::DeleteShortChain => assert!(self.short.is_some()),
+                Op::DeleteFlowtable => assert!(self.short.take().is_some()),
+                Op::AddInterfaces(names) => {
+                    self.short.as_mut().unwrap().extend(names.iter().cloned());
+                }
+                Op::DeleteInterfaces(names) => {
+                    let short = self.short.as_mut().unwrap();
+                    assert!(names.iter().all(|name| short.remove(name)));
                 }
                 Op::Add(Element::Ask { key, chain }) => {
                     assert_eq!(self.asks.insert(*key, *chain), None);

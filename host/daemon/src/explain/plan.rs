@@ -1,0 +1,146 @@
+//! What a service's scheduler plans, and what the kernel makes of that.
+
+use std::collections::BTreeMap;
+
+use evenkeel_core::desired::{Usable, accept, service_state};
+use evenkeel_core::follow::{KernelScheduler, nearest};
+use evenkeel_core::model::{DataPlaneKind, Service};
+use evenkeel_core::plan::Plan;
+use evenkeel_core::state::{BackendId, Selector, Spread};
+use evenkeel_runtime::{Backend, BackendFacts, PluginError, Scheduler};
+
+/// The longest sequence that is shown slot by slot.
+const SHOWN: usize = 16;
+
+/// The scheduler's plan for all servers, while they are up and have no connections.
+pub(crate) struct Planned(Result<Option<Spread>, String>);
+
+impl Planned {
+    /// Asks the scheduler. Blocks for as long as the sandbox lets its calls take.
+    pub(crate) fn ask(service: &Service, scheduler: &mut dyn Scheduler) -> Self {
+        let usable = usable(service);
+        let mut plan = || -> Result<Plan, PluginError> {
+            scheduler.set_backends(&backends(service))?;
+            scheduler.make_plan()
+        };
+        Self(plan().map_err(|error| error.to_string()).and_then(|plan| {
+            accept(&usable, &plan, service.decision).map_err(|error| error.to_string())
+        }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(service: &Service, plan: &Plan) -> Self {
+        let accepted = accept(&usable(service), plan, service.decision);
+        Self(accepted.map_err(|error| error.to_string()))
+    }
+
+    /// The plan, and what becomes of it.
+    pub(super) fn lines(&self, service: &Service, dataplane: DataPlaneKind) -> Vec<String> {
+        let plan = match &self.0 {
+            Ok(plan) => plan,
+            Err(why) => return vec![format!("it has no plan now: {why}")],
+        };
+        let usable = usable(service);
+        let wanted = service_state(service.snat, &usable, plan.as_ref());
+        let names: BTreeMap<BackendId, &str> = usable
+            .iter()
+            .zip(&service.servers)
+            .map(|(usable, server)| (usable.id, server.name.as_str()))
+            .collect();
+        let Spread::Slots { selector, slots } = &wanted.spread else {
+            return vec!["new connections are refused: no server takes any".to_owned()];
+        };
+        let mut lines = vec![format!(
+            "with all servers up and no connections: {}",
+            layout(*selector, slots, &names)
+        )];
+        if dataplane == DataPlaneKind::Ipvs {
+            let held = nearest(dataplane, &wanted);
+            let weights: Vec<String> = held
+                .backends
+                .iter()
+                .filter_map(|(id, backend)| Some(format!("{} {}", names.get(id)?, backend.weight)))
+                .collect();
+            if let Some(kernel) = KernelScheduler::of(&held.spread) {
+                lines.push(format!(
+                    "IPVS follows that by its scheduler {} with the weights {}",
+                    kernel_name(kernel),
+                    weights.join(", ")
+                ));
+            }
+        }
+        lines
+    }
+}
+
+fn kernel_name(kernel: KernelScheduler) -> String {
+    let port = match kernel {
+        KernelScheduler::Sh { port } | KernelScheduler::Mh { port } => port,
+        KernelScheduler::Rr | KernelScheduler::Wrr => false,
+    };
+    let name = kernel.name();
+    if port {
+        format!("{name} ({name}-port)")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// How a plan's slots are laid out, and who has how many.
+fn layout(selector: Selector, slots: &[BackendId], names: &BTreeMap<BackendId, &str>) -> String {
+    let how = match selector {
+        Selector::Sequence => "in turn",
+        Selector::Random => "at random",
+        Selector::HashSource => "by a hash of the client's address",
+        Selector::HashFlow => "by a hash of the client's address and port",
+    };
+    let name = |id: &BackendId| names.get(id).copied().unwrap_or_default();
+    if selector == Selector::Sequence && slots.len() <= SHOWN {
+        let order: Vec<&str> = slots.iter().map(name).collect();
+        return format!("{how}, {}", order.join(", "));
+    }
+    let mut counts: BTreeMap<BackendId, usize> = BTreeMap::new();
+    for id in slots {
+        *counts.entry(*id).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(id, count)| format!("{} {count}", name(id)))
+        .collect();
+    format!("{how}, of {} slots {}", slots.len(), counts.join(", "))
+}
+
+/// Numbers as in the order of the configuration.
+fn ids() -> impl Iterator<Item = BackendId> {
+    (1..).filter_map(BackendId::new)
+}
+
+fn usable(service: &Service) -> Vec<Usable> {
+    let servers = service.servers.iter().zip(ids());
+    servers
+        .map(|(server, id)| Usable {
+            id,
+            address: server.address,
+            forward: server.forward,
+            weight: server.weight,
+            thresholds: (
+                server.upper_threshold.unwrap_or(0),
+                server.lower_threshold.unwrap_or(0),
+            ),
+        })
+        .collect()
+}
+
+fn backends(service: &Service) -> Vec<Backend> {
+    let servers = service.servers.iter().zip(ids());
+    servers
+        .map(|(server, id)| Backend {
+            id,
+            name: server.name.clone(),
+            address: server.address,
+            weight: server.weight,
+            facts: BackendFacts::default(),
+            labels: server.labels.clone().into_iter().collect(),
+        })
+        .collect()
+}

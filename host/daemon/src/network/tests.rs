@@ -1,0 +1,117 @@
+use std::path::PathBuf;
+
+use evenkeel_core::model::{Daemon, DataPlaneChoice, Sandbox, Vrrp};
+
+use super::*;
+use crate::addresses::namespace::{Net, in_own_namespace};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn model(offload: Offload) -> Model {
+    Model {
+        daemon: Daemon {
+            native_plugins: Vec::new(),
+            plugin_dirs: Vec::new(),
+            cache_dir: PathBuf::new(),
+            socket: PathBuf::new(),
+            table: String::new(),
+            dataplane: DataPlaneChoice::Auto,
+            offload,
+            resync: Duration::from_secs(30),
+            sandbox: Sandbox::default(),
+        },
+        services: Vec::new(),
+        vrrp: Vrrp::default(),
+        connection_sync: None,
+    }
+}
+
+/// A task's words about the short way.
+struct Told {
+    inputs: mpsc::UnboundedReceiver<Input>,
+    touched: usize,
+}
+
+impl Told {
+    /// Waits until it has told exactly these interfaces.
+    async fn until(&mut self, wanted: &[&str]) {
+        let told = async {
+            loop {
+                match self.inputs.recv().await.unwrap() {
+                    Input::Offload(names) if names.iter().eq(wanted) => return,
+                    Input::Touched => self.touched += 1,
+                    _ => {}
+                }
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, told).await;
+        assert!(told.is_ok(), "{wanted:?} was never told");
+    }
+}
+
+fn start(offloads: bool) -> (Network, Told) {
+    let (sender, inputs) = mpsc::unbounded_channel();
+    let network = Network::start(sender, offloads);
+    (network, Told { inputs, touched: 0 })
+}
+
+#[test]
+fn the_short_way_is_between_the_interfaces_that_there_are() {
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        let (network, mut told) = start(true);
+        network.configure(&model(Offload::Auto));
+        told.until(&["eth0", "eth0-peer"]).await;
+        net.interface("eth1").await;
+        told.until(&["eth0", "eth0-peer", "eth1", "eth1-peer"])
+            .await;
+        net.remove_interface("eth1").await;
+        told.until(&["eth0", "eth0-peer"]).await;
+        net.down("eth0-peer").await;
+        told.until(&["eth0"]).await;
+        net.rename("eth0-peer", "wan").await;
+        net.up("wan").await;
+        told.until(&["eth0", "wan"]).await;
+        // A bridge has what its ports had.
+        net.bridge("br0").await;
+        net.enslave("eth0", "br0").await;
+        told.until(&["br0", "wan"]).await;
+        assert_eq!(told.touched, 0);
+        network.configure(&model(Offload::Off));
+        told.until(&[]).await;
+    });
+}
+
+#[test]
+fn an_interface_that_came_back_is_put_to_the_data_plane_again() {
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        let (network, mut told) = start(true);
+        network.configure(&model(Offload::Auto));
+        told.until(&["eth0", "eth0-peer"]).await;
+        net.remove_interface("eth0").await;
+        net.interface("eth0").await;
+        let again = async {
+            loop {
+                match told.inputs.recv().await.unwrap() {
+                    Input::Touched => return,
+                    // It was seen to be away.
+                    Input::Offload(names) if names.is_empty() => return,
+                    _ => {}
+                }
+            }
+        };
+        let again = tokio::time::timeout(PATIENCE, again).await;
+        assert!(again.is_ok(), "nobody was told");
+    });
+}
+
+#[test]
+fn a_data_plane_without_a_short_way_is_told_of_no_interface() {
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        let (network, mut told) = start(false);
+        network.configure(&model(Offload::Auto));
+        told.until(&[]).await;
+    });
+}

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use evenkeel_core::model::{Daemon, DataPlaneChoice, Sandbox, Vrrp};
+use evenkeel_core::model::{Chosen, Daemon, DataPlaneChoice, Sandbox, Vrrp};
 
 use super::*;
 use crate::addresses::namespace::{Net, in_own_namespace};
@@ -20,6 +20,7 @@ fn model(offload: Offload) -> Model {
             resync: Duration::from_secs(30),
             sandbox: Sandbox::default(),
         },
+        dataplane: Chosen::default(),
         services: Vec::new(),
         vrrp: Vrrp::default(),
         connection_sync: None,

@@ -80,6 +80,12 @@ pub fn on_debian_kernel<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
     run_copy(name, command, limit)
 }
 
+/// Whether this process runs on one of them: what takes seconds elsewhere may take several times as long.
+#[must_use]
+pub fn on_slow_kernel() -> bool {
+    is_on(UML) || is_on(DEBIAN)
+}
+
 /// Whether a test, told by the type of its closure, is in a file for User-Mode Linux.
 pub(crate) fn is_for_uml(closure: &str) -> bool {
     closure.starts_with("ipvs_")

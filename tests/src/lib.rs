@@ -46,7 +46,7 @@ pub use daemon::{Evenkeel, Paths};
 pub use download::{Download, DownloadServer, Progress};
 pub use holding::{Sighting, Sightings, Watch, sole_holder, wait_holder};
 pub use keepalived::Keepalived;
-pub use kernels::{on_debian_kernel, on_uml, on_uml_with};
+pub use kernels::{on_debian_kernel, on_slow_kernel, on_uml, on_uml_with};
 pub use lab::{Lab, Node};
 pub use nginx::{Nginx, http_get};
 pub use ping::{Ping, Pings};

@@ -4,10 +4,9 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use anyhow::Result;
-use evenkeel_tests::{Article, Client, Evenkeel, isolated, wait_until};
+use evenkeel_tests::{Article, Client, Evenkeel, isolated};
 use support::{PATIENCE, Service, servers, servers6, tcp_backends};
 
 /// One of the client machine's addresses, 10 to 19.
@@ -131,35 +130,6 @@ fn a_client_whose_server_fails_gets_another_one_and_stays_with_that() -> Result<
         evenkeel.wait_health("web", &addresses[number].to_string(), "down", PATIENCE)?;
         let second = only(&client.ask_times(net.vip(80), 4)?).to_owned();
         assert_ne!(second, first);
-        Ok(())
-    })
-}
-
-#[test]
-fn a_client_that_was_away_longer_than_the_timeout_is_forgotten() -> Result<()> {
-    isolated(|| {
-        let net = Article::new(2)?;
-        let addresses = servers(&net, 80);
-        let _backends = tcp_backends(&net, &addresses)?;
-        let service = Service::new("web", net.vip(80)).with("persistence = \"2s\"");
-        let mut evenkeel = Evenkeel::new(&net.director, &service.servers(addresses).text())?;
-        evenkeel.start()?;
-        let client = from(&net, 10);
-        // Each connection refreshes it: longer than the timeout in all.
-        let mut first = Vec::new();
-        for _ in 0..6 {
-            first.push(client.ask(net.vip(80))?);
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        only(&first);
-        wait_until(
-            "it goes to the other server after a while away",
-            PATIENCE,
-            || {
-                std::thread::sleep(Duration::from_millis(2_500));
-                Ok(client.ask(net.vip(80))? != first[0])
-            },
-        )?;
         Ok(())
     })
 }

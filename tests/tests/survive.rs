@@ -5,12 +5,19 @@ mod support;
 use std::time::Duration;
 
 use anyhow::Result;
-use evenkeel_tests::{Article, Client, Download, DownloadServer, Evenkeel, isolated};
+use evenkeel_tests::{
+    Article, Client, Download, DownloadServer, Evenkeel, isolated, on_slow_kernel,
+};
 use support::{PATIENCE, Service, assert_repeats, servers, tcp_backends};
 
 const LENGTH: usize = 30_000_000;
 
-/// A download of 4 s or so through the service on port 80, while `meanwhile` happens.
+/// How long a download takes.
+fn time() -> Duration {
+    Duration::from_secs(if on_slow_kernel() { 20 } else { 4 })
+}
+
+/// A download through the service on port 80, while `meanwhile` happens.
 fn download_survives(
     config: impl Fn(&Article) -> String,
     meanwhile: impl FnOnce(&Article, &mut Evenkeel, &Download) -> Result<()>,
@@ -21,9 +28,7 @@ fn download_survives(
         .servers
         .iter()
         .zip(&addresses)
-        .map(|(node, address)| {
-            DownloadServer::new(node, *address, node.name(), LENGTH, Duration::from_secs(4))
-        })
+        .map(|(node, address)| DownloadServer::new(node, *address, node.name(), LENGTH, time()))
         .collect::<Result<_>>()?;
     let mut evenkeel = Evenkeel::new(&net.director, &config(&net))?;
     evenkeel.start()?;

@@ -164,16 +164,18 @@ pub(crate) fn count(answers: &[String]) -> std::collections::BTreeMap<&str, usiz
     counts
 }
 
-/// Panics unless the answers repeat `cycle`, beginning anywhere in it.
+/// Panics unless the answers repeat `cycle`, beginning anywhere in it; forwards or backwards, since IPVS begins with the newest server.
 pub(crate) fn assert_repeats(answers: &[String], cycle: &[&str]) {
-    let fits = |start: usize| {
-        answers
-            .iter()
-            .enumerate()
-            .all(|(i, answer)| answer == cycle[(start + i) % cycle.len()])
+    let backwards: Vec<&str> = cycle.iter().rev().copied().collect();
+    let fits = |cycle: &[&str]| {
+        let from = |start: usize| {
+            let mut pairs = answers.iter().zip(cycle.iter().cycle().skip(start));
+            pairs.all(|(answer, wanted)| answer == wanted)
+        };
+        (0..cycle.len()).any(from)
     };
     assert!(
-        (0..cycle.len()).any(fits),
+        fits(cycle) || fits(&backwards),
         "not the cycle {cycle:?}: {:?}",
         answers.iter().take(3 * cycle.len()).collect::<Vec<_>>()
     );

@@ -195,6 +195,10 @@ impl DataPlane for Ipvs {
         rules::able(Table::Mangle)
     }
 
+    fn masquerades(&mut self) -> Result<(), String> {
+        rules::able(Table::Nat)
+    }
+
     fn probe(&mut self) -> Result<Probe, Error> {
         Ok(probe::probe(&mut self.kernel.client))
     }

@@ -127,8 +127,9 @@ impl Client {
         self.write_service(command::NEW_SERVICE, "add", service)
     }
 
-    /// Changes a service's scheduler, flags, persistence. For the time of a grace period (some 10 ms) in which the scheduler is changed,
-    /// the service has none and answers new connections as if it had no server.
+    /// Changes a service's scheduler, flags, persistence. While the scheduler is changed, for a grace period of RCU, the service has none and
+    /// answers new connections as if it had no server: 16 ms (Linux 6.1 on two processors; 28 ms at the most of 40 times), 25 us on one
+    /// processor. Everything else has no such gap.
     ///
     /// # Errors
     /// As with [`Self::add_service`], except that the service has to be there.

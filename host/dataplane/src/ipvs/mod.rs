@@ -2,6 +2,20 @@
 //!
 //! IPVS spreads by weights and a scheduler of its own, so what it is told to hold is in the form of `evenkeel_core::follow::nearest`.
 //!
+//! What is different from nftables, for whoever relies on it:
+//!
+//! - The kernel takes one step at a time. A change that fails half way is taken back step by step; in between both states are mixed, though a
+//!   service that stays always has servers.
+//! - Changing a service's *scheduler* leaves it without one for a grace period of RCU ([`evenkeel_ipvs::Client::set_service`] has figures);
+//!   new connections are refused meanwhile. Weights and servers change without such a gap.
+//! - A refusal is an ICMP "port unreachable" for TCP, too: clients' `connect` fails with "connection refused" all the same.
+//! - Packets of connections to a server that was removed are dropped, or end their connection ([`DataPlane::kill_flows`]); one that drains is
+//!   kept by its connections.
+//! - The kernel brings its statistics up to date every two seconds. What a server had in its last seconds before it was removed is counted only if
+//!   it comes back while it still has connections.
+//! - Asking and full NAT are iptables' rules, so they take processes when they change. Their dead-man switch (`xt_recent`) has whole seconds: a
+//!   daemon that hangs is asked for one second more, where nftables has 150 ms. A dead one is not asked at all.
+//!
 //! - `form`: a service as the kernel holds it, and what that comes to; whose it is, and its backends' numbers. Pure.
 //! - `steps`: from what is held to what is wanted, and back, since the kernel takes one step at a time. Pure.
 //! - `known`: what the kernel is known to hold, and what it takes to change it. Pure.

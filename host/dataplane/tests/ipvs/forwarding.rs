@@ -118,5 +118,11 @@ with_ipvs! {
         plane.apply(&[put(marked, &state)]).unwrap();
         assert_eq!(plane.read().unwrap(), only(marked, &state));
         assert!(sh("ipvsadm -Sn").contains("-A -f 7 -s rr"));
+        plane.clear().unwrap();
+        let sctp = ServiceKey { protocol: Protocol::Sctp, ..key };
+        let state = ServiceState { snat: true, ..forwarded(sctp, Forward::Nat) };
+        plane.apply(&[put(sctp, &state)]).unwrap();
+        assert_eq!(plane.read().unwrap(), only(sctp, &state));
+        assert!(sh("ipvsadm -Sn").contains("-A --sctp-service 10.77.255.1:80 -s rr"));
     }
 }

@@ -22,7 +22,7 @@ use nix::errno::Errno;
 use rtnetlink::AddressMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol,
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo};
 use tokio::task::JoinSet;
@@ -244,6 +244,14 @@ impl Addresses {
         route::look_up(&self.handle, to, None).await
     }
 
+    /// The address from which this machine's own connections to another one come, if there is a way.
+    ///
+    /// # Errors
+    /// As [`Self::route`].
+    pub(crate) async fn source(&self, to: IpAddr) -> Result<Option<IpAddr>, AddressError> {
+        route::source(&self.handle, to).await
+    }
+
     /// How packets with a firewall mark to an address would be treated.
     ///
     /// # Errors
@@ -347,6 +355,16 @@ impl Addresses {
         if wanted.addr.is_ipv6() {
             // A service's address is to be of use at once.
             message.header.flags |= AddressHeaderFlags::Nodad;
+        }
+        if wanted.addr.is_ipv6() && wanted.prefix == 128 {
+            // An address without a network is there for others to reach. The machine's own connections are not to come from it: real
+            // servers that have it themselves (direct routing, tunnels) would not answer them.
+            let mut lifetime = CacheInfo::default();
+            lifetime.ifa_valid = u32::MAX;
+            lifetime.ifa_preferred = 0;
+            message
+                .attributes
+                .push(AddressAttribute::CacheInfo(lifetime));
         }
         match request.execute().await {
             Ok(()) => {

@@ -16,6 +16,10 @@ use crate::director::Input;
 /// Wait before another attempt after a failure, and before a look that nothing asked for.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// Interfaces of the short way at most: more than these are on machines with a network of containers, and the kernel cannot list a
+/// flowtable that has very many.
+const MOST: usize = 512;
+
 #[derive(Debug, Clone, Default)]
 struct Wanted {
     assign: BTreeSet<Assign>,
@@ -48,6 +52,7 @@ impl Network {
                 inputs,
                 problem: shared,
                 offloadable: BTreeMap::new(),
+                many: false,
             };
             loop {
                 let Err(error) = task.run().await;
@@ -110,6 +115,8 @@ struct Task {
     problem: Arc<Mutex<Option<String>>>,
     /// The interfaces of the short way that were told last, with their numbers.
     offloadable: BTreeMap<String, u32>,
+    /// Whether there are too many of them.
+    many: bool,
 }
 
 impl Task {
@@ -145,7 +152,19 @@ impl Task {
 
     /// Tells the interfaces of the short way. One that disappeared and came back left the data plane by itself meanwhile, where nobody is
     /// told of it: so that is to be read again.
-    fn tell(&mut self, interfaces: BTreeMap<String, u32>) {
+    fn tell(&mut self, mut interfaces: BTreeMap<String, u32>) {
+        let many = interfaces.len() > MOST;
+        if many {
+            if !self.many {
+                let interfaces = interfaces.len();
+                warn!(
+                    interfaces,
+                    "established flows go the long way: there are more than {MOST} interfaces"
+                );
+            }
+            interfaces.clear();
+        }
+        self.many = many;
         let names = interfaces.keys().cloned().collect();
         let _ = self.inputs.send(Input::Offload(names));
         let is_new = |(name, index): (&String, &u32)| {

@@ -23,6 +23,8 @@ pub(crate) struct Opened {
     pub(crate) adopted: State,
 }
 
+type Answers = RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>;
+
 /// What this machine's kernel can do, looked at once.
 pub(crate) struct Machine {
     table: String,
@@ -30,8 +32,9 @@ pub(crate) struct Machine {
     looked_at: bool,
     /// The data plane that the daemon has opened.
     running: Option<DataPlaneKind>,
-    works: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
-    asks: RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>,
+    works: Answers,
+    asks: Answers,
+    masquerades: Answers,
 }
 
 impl Machine {
@@ -41,8 +44,9 @@ impl Machine {
             table: table.to_owned(),
             looked_at: true,
             running: None,
-            works: RefCell::default(),
-            asks: RefCell::default(),
+            works: Answers::default(),
+            asks: Answers::default(),
+            masquerades: Answers::default(),
         }
     }
 
@@ -81,16 +85,33 @@ impl Machine {
     /// # Errors
     /// Why not.
     pub(crate) fn asks(&self, kind: DataPlaneKind) -> Result<(), String> {
+        self.of_plane(&self.asks, kind, |plane| plane.asks())
+    }
+
+    /// Whether a data plane can do full NAT here.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn masquerades(&self, kind: DataPlaneKind) -> Result<(), String> {
+        self.of_plane(&self.masquerades, kind, |plane| plane.masquerades())
+    }
+
+    /// What a data plane says, kept in `known`.
+    fn of_plane(
+        &self,
+        known: &Answers,
+        kind: DataPlaneKind,
+        ask: impl FnOnce(&mut dyn DataPlane) -> Result<(), String>,
+    ) -> Result<(), String> {
         if !self.looked_at {
             return Ok(());
         }
         let look = || {
-            new(kind, &self.table)
-                .map_err(|error| error.to_string())
-                .and_then(|mut plane| plane.asks())
+            let plane = new(kind, &self.table);
+            let mut plane = plane.map_err(|error| error.to_string())?;
+            ask(&mut *plane)
         };
-        let mut asks = self.asks.borrow_mut();
-        asks.entry(kind).or_insert_with(look).clone()
+        known.borrow_mut().entry(kind).or_insert_with(look).clone()
     }
 
     fn look(&self, kind: DataPlaneKind) -> Result<(), String> {
@@ -140,8 +161,8 @@ pub(crate) fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
     for problem in &probe.problems {
         if problem.fatal {
             let message = format!(
-                "the {kind} data plane cannot work here: {}; {}",
-                problem.what, problem.remedy
+                "the {kind} data plane cannot work here: {}; {} (taken since {})",
+                problem.what, problem.remedy, chosen.why
             );
             return Err(Failed::new(exit::FAILURE, message).into());
         }

@@ -311,6 +311,10 @@ impl Plugins for Asked<'_> {
         self.machine.asks(dataplane)
     }
 
+    fn snat(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.machine.masquerades(dataplane)
+    }
+
     fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
         self.machine.works(dataplane)
     }

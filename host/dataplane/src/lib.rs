@@ -102,6 +102,14 @@ pub trait DataPlane: Send {
         Ok(())
     }
 
+    /// Whether it can do full NAT ([`evenkeel_core::state::ServiceState::snat`]).
+    ///
+    /// # Errors
+    /// Why not, for an operator.
+    fn masquerades(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Finds out what this machine offers. Changes nothing.
     ///
     /// # Errors

@@ -30,14 +30,14 @@ impl Heart {
         healthy: impl Fn() -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let mut beats = Beats {
-            socket: None,
+            sockets: Vec::new(),
             mark,
             lost: 0,
             last: None,
             problem: None,
         };
         match open(mark) {
-            Ok(socket) => beats.socket = Some(socket),
+            Ok(sockets) => beats.sockets = sockets,
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
             Err(error) => return Err(error),
         }
@@ -101,14 +101,23 @@ fn in_words(error: &io::Error) -> String {
     )
 }
 
-/// A socket that talks to itself.
-fn open(mark: u32) -> io::Result<UdpSocket> {
-    let socket = bind(Ipv4Addr::LOCALHOST.into())
-        .or_else(|error| bind(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?;
-    socket.connect(socket.local_addr()?)?;
-    socket.set_nonblocking(true)?;
-    setsockopt(&socket, sockopt::Mark, &mark)?;
-    Ok(socket)
+/// Sockets that talk to themselves: of both IP versions where there are, since some rules (iptables') hear only their own.
+fn open(mark: u32) -> io::Result<Vec<UdpSocket>> {
+    let sockets = match (
+        bind(Ipv4Addr::LOCALHOST.into()),
+        bind(Ipv6Addr::LOCALHOST.into()),
+    ) {
+        (Err(error), Err(_)) => return Err(error),
+        (one, other) => [one, other].into_iter().flatten(),
+    };
+    sockets
+        .map(|socket| {
+            socket.connect(socket.local_addr()?)?;
+            socket.set_nonblocking(true)?;
+            setsockopt(&socket, sockopt::Mark, &mark)?;
+            Ok(socket)
+        })
+        .collect()
 }
 
 fn bind(address: IpAddr) -> io::Result<UdpSocket> {
@@ -118,7 +127,7 @@ fn bind(address: IpAddr) -> io::Result<UdpSocket> {
 /// What goes out, and what has come back.
 #[derive(Debug)]
 struct Beats {
-    socket: Option<UdpSocket>,
+    sockets: Vec<UdpSocket>,
     mark: u32,
     /// Sent since the last one came back.
     lost: u32,
@@ -143,18 +152,22 @@ impl Beats {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => open(self.mark)?,
-        };
+        let mut sockets = std::mem::take(&mut self.sockets);
+        if sockets.is_empty() {
+            sockets = open(self.mark)?;
+        }
         // Sending succeeds on an interface that is down, too, so it is what comes back that counts.
         let mut earlier = [0; 16];
-        while socket.recv(&mut earlier).is_ok() {
-            self.lost = 0;
+        for socket in &sockets {
+            while socket.recv(&mut earlier).is_ok() {
+                self.lost = 0;
+            }
         }
-        socket.send(b"evenkeel")?;
-        // After an error it is opened anew.
-        self.socket = Some(socket);
+        for socket in &sockets {
+            socket.send(b"evenkeel")?;
+        }
+        // After an error they are opened anew.
+        self.sockets = sockets;
         self.lost = self.lost.saturating_add(1);
         if self.lost > LOST {
             return Err(io::Error::other("what is sent does not come back"));

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use evenkeel_core::connections::Counts;
-use evenkeel_core::manifest::{Setting, SettingKind, SettingValue};
+use evenkeel_core::manifest::{Decision, Setting, SettingKind, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
 use evenkeel_runtime::native::NativeRuntime;
@@ -44,6 +44,48 @@ fn a_scheduler_says_the_same_of_itself_in_both_runtimes() {
         assert_eq!(pair.wasm.kind(), pair.native.kind());
         assert_eq!(pair.wasm.contract(), pair.native.contract());
         assert!(pair.native.checker(&[]).is_err());
+    }
+}
+
+/// What its README says of it: when to use it, its settings, how it is followed (the default first), and where it comes from.
+#[test]
+fn the_readme_of_a_scheduler_says_what_the_module_says() {
+    for pair in Pair::shipped() {
+        let name = &pair.name;
+        let file = format!("../../plugins/{name}/README.md");
+        let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = std::fs::read_to_string(text).unwrap();
+        let part = |title: &str| {
+            let (_, rest) = text
+                .split_once(&format!("**{title}**"))
+                .unwrap_or_else(|| panic!("{name} has no {title:?}"));
+            rest.split("\n\n**").next().unwrap().replace('`', "")
+        };
+        assert!(part("When to use it:").len() > 20, "{name}");
+        assert!(part("Source:").len() > 20, "{name}");
+        let manifest = pair.wasm.manifest();
+        let decisions = part("Decisions:");
+        let offered = &manifest.abilities.as_ref().unwrap().decisions;
+        let first = format!(" {}", offered[0]);
+        assert!(decisions.starts_with(&first), "{name}: {decisions}");
+        for decision in [Decision::Plan, Decision::PerConnection] {
+            let named = decisions.contains(&decision.to_string());
+            assert!(named || !offered.contains(&decision), "{name}: {decisions}");
+        }
+        let default = decisions.contains("(default");
+        assert_eq!(default, offered.len() > 1, "{name}: {decisions}");
+        assert_eq!(
+            decisions.contains(&format!("{first} only")),
+            offered.len() == 1,
+            "{name}: {decisions}"
+        );
+        if manifest.settings.is_empty() {
+            assert!(part("Settings:").contains("none"), "{name}");
+        }
+        for spec in &manifest.settings {
+            let row = format!("| {} |", spec.key);
+            assert!(part("Settings").contains(&row), "{name}: {}", spec.key);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::reader::{Reader, Wrong};
 use super::schema::{ServerTable, ServiceTable};
+use super::uses::Uses;
 use crate::model::{Forward, Server, ServiceKey};
 
 /// How connections get to a server; `None` if that is wrong.
@@ -45,9 +46,24 @@ pub(super) fn check_port(
     reader.wrong_at("address", &table.address.at, Wrong::new(what, help));
 }
 
-/// Servers that answer clients directly see them.
-pub(super) fn check_snat(table: &ServiceTable, servers: &[Server], reader: &mut Reader) {
+/// Servers that answer clients directly see them; and not every data plane can hide clients everywhere.
+pub(super) fn check_snat(
+    table: &ServiceTable,
+    servers: &[Server],
+    uses: &Uses<'_>,
+    reader: &mut Reader,
+) {
     if table.snat.copied() != Some(true) {
+        return;
+    }
+    if let Err(why) = uses.snat() {
+        let chosen = uses.dataplane();
+        let what = format!("impossible on {} here: {why}", chosen.kind);
+        let help = format!(
+            "remove it, and make the director the servers' gateway (`evenkeel explain` says how)\n{} is used, since {}",
+            chosen.kind, chosen.why
+        );
+        reader.wrong_at("snat", &table.snat.at, Wrong::new(what, help));
         return;
     }
     let Some(server) = servers.iter().find(|it| it.forward != Forward::Nat) else {

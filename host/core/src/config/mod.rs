@@ -79,6 +79,14 @@ pub trait Plugins {
         Ok(())
     }
 
+    /// Whether this data plane can hide clients behind the director (`snat`) on this machine.
+    ///
+    /// # Errors
+    /// Why not. By default nobody looks.
+    fn snat(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether a data plane works on this machine. Asked at most once of each, and only if the answer matters
     /// ([`crate::dataplane::choose`]).
     ///

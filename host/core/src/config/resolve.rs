@@ -120,7 +120,7 @@ fn service(
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
     if let Some(servers) = &servers {
         servers::check_quorum(table, servers, reader);
-        forward::check_snat(table, servers, reader);
+        forward::check_snat(table, servers, uses, reader);
     }
     let key = key?;
     let inhibits = table.inhibit_on_failure.copied()?;

@@ -153,6 +153,11 @@ impl<'a> Uses<'a> {
         self.plugins.per_connection(self.dataplane.kind)
     }
 
+    /// Whether clients can be hidden here.
+    pub(super) fn snat(&self) -> Result<(), String> {
+        self.plugins.snat(self.dataplane.kind)
+    }
+
     /// The data plane that is used.
     pub(super) fn dataplane(&self) -> &'a Chosen {
         self.dataplane

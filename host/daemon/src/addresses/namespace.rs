@@ -115,6 +115,20 @@ impl Net {
             .unwrap();
     }
 
+    /// Adds an IPv6 address and waits until it is not tentative any more.
+    pub(crate) async fn add_v6(&self, name: &str, addr: &str, prefix: u8) {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/accept_dad"), "0").unwrap();
+        self.add(name, addr, prefix).await;
+        let addr: IpAddr = addr.parse().unwrap();
+        for _ in 0..500 {
+            if std::net::UdpSocket::bind((addr, 0)).is_ok() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{addr} is still tentative");
+    }
+
     pub(crate) async fn default_route(&self, gateway: &str) {
         let route = RouteMessageBuilder::<Ipv4Addr>::new()
             .gateway(gateway.parse().unwrap())

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use futures::TryStreamExt;
 use rtnetlink::RouteMessageBuilder;
-use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage, RouteType};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 
 use super::AddressError;
 
@@ -26,6 +26,30 @@ pub(super) async fn look_up(
     to: IpAddr,
     mark: Option<u32>,
 ) -> Result<Route, AddressError> {
+    let answer = ask(handle, to, mark).await?;
+    Ok(answer.map_or_else(Route::None, |answer| understand(&answer)))
+}
+
+/// The address from which this machine's own connections come.
+pub(super) async fn source(
+    handle: &rtnetlink::Handle,
+    to: IpAddr,
+) -> Result<Option<IpAddr>, AddressError> {
+    let answer = ask(handle, to, None).await?;
+    let attributes = answer.map(|answer| answer.attributes).unwrap_or_default();
+    Ok(attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::PrefSource(RouteAddress::Inet(addr)) => Some(IpAddr::V4(*addr)),
+        RouteAttribute::PrefSource(RouteAddress::Inet6(addr)) => Some(IpAddr::V6(*addr)),
+        _ => None,
+    }))
+}
+
+/// The kernel's answer, or its word if there is no way.
+async fn ask(
+    handle: &rtnetlink::Handle,
+    to: IpAddr,
+    mark: Option<u32>,
+) -> Result<Result<RouteMessage, String>, AddressError> {
     let prefix = if to.is_ipv4() { 32 } else { 128 };
     let read = |source| AddressError::Read {
         what: "routes",
@@ -38,12 +62,10 @@ pub(super) async fn look_up(
     question.attributes.extend(mark.map(RouteAttribute::Mark));
     let mut answers = std::pin::pin!(handle.route().get(question).execute());
     match answers.try_next().await {
-        Ok(Some(answer)) => Ok(understand(&answer)),
-        Ok(None) => Ok(Route::None("no answer".to_owned())),
+        Ok(Some(answer)) => Ok(Ok(answer)),
+        Ok(None) => Ok(Err("no answer".to_owned())),
         // Routes of the types unreachable, prohibit and blackhole answer with an error too.
-        Err(rtnetlink::Error::NetlinkError(message)) => {
-            Ok(Route::None(message.to_io().to_string()))
-        }
+        Err(rtnetlink::Error::NetlinkError(message)) => Ok(Err(message.to_io().to_string())),
         Err(source) => Err(read(source)),
     }
 }

@@ -212,6 +212,29 @@ fn an_ipv6_address_is_of_use_at_once() {
 }
 
 #[test]
+fn an_ipv6_address_without_a_network_is_no_source() {
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        net.add_v6("eth0", "2001:db8::1", 64).await;
+        let mut addresses = Addresses::open().unwrap();
+        let own: IpAddr = "2001:db8::1".parse().unwrap();
+        // The service's has more bits in common with the server's than the machine's own.
+        let (virtual_one, server) = ("2001:db8::151:1", "2001:db8::151:2".parse().unwrap());
+        let address = assign("eth0", virtual_one, 128);
+        addresses
+            .reconcile(&wanted([address.clone()]))
+            .await
+            .unwrap();
+        assert_eq!(addresses.source(server).await.unwrap(), Some(own));
+        std::net::TcpListener::bind((address.addr, 0)).unwrap();
+        // It would be, were it not for that.
+        net.add_v6("eth0", "2001:db8::151:3", 128).await;
+        let other = "2001:db8::151:3".parse().unwrap();
+        assert_eq!(addresses.source(server).await.unwrap(), Some(other));
+    });
+}
+
+#[test]
 fn changes_of_others_are_noticed_and_a_swarm_of_them_is_one() {
     in_own_namespace(async |net: Net| {
         net.interface("eth0").await;

@@ -21,17 +21,18 @@ pub(super) fn needs(service: &Service) -> String {
         );
     }
     if let Some(mark) = service.key.protocol.fwmark() {
-        let (ip, family, example) = if v4 {
-            ("ip", "ip", "192.0.2.10")
+        let (ip, family, tables, example) = if v4 {
+            ("ip", "ip", "iptables", "192.0.2.10")
         } else {
-            ("ip -6", "ip6", "2001:db8::10")
+            ("ip -6", "ip6", "ip6tables", "2001:db8::10")
         };
         let _ = write!(
             commands,
             "  # the mark, for example of HTTP and HTTPS to {example}
   nft add table {family} marks
-  nft add chain {family} marks mark '{{ type filter hook prerouting priority mangle; }}'
-  nft add rule {family} marks mark {family} daddr {example} tcp dport '{{ 80, 443 }}' meta mark set {mark}
+  nft add chain {family} marks incoming '{{ type filter hook prerouting priority mangle; }}'
+  nft add rule {family} marks incoming {family} daddr {example} tcp dport '{{ 80, 443 }}' meta mark set {mark}
+  # or, without nftables: {tables} -t mangle -A PREROUTING -d {example} -p tcp -m multiport --dports 80,443 -j MARK --set-mark {mark}
   # marked packets to addresses that this machine does not have come here by a rule
   {ip} rule add fwmark {mark} lookup 100
   {ip} route add local default dev lo table 100

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use evenkeel_core::model::{Model, Protocol};
+use evenkeel_core::model::{Forward, Model, Protocol};
 use procfs_core::net::{TcpNetEntries, TcpState, UdpNetEntries};
 use procfs_core::process::Status;
 use procfs_core::{ExplicitSystemInfo, FromBufRead as _, FromBufReadSI as _};
@@ -52,6 +52,8 @@ pub(super) struct Facts {
     pub(super) addresses: Vec<OwnAddress>,
     /// How each real server is reached now.
     pub(super) routes: BTreeMap<IpAddr, Route>,
+    /// From which address this machine reaches real servers that have their service's address themselves.
+    pub(super) sources: BTreeMap<IpAddr, IpAddr>,
     /// How packets with the firewall mark of a service would be treated that are for an address elsewhere, by mark and whether they are
     /// IPv4.
     pub(super) marked: BTreeMap<(u32, bool), Route>,
@@ -84,6 +86,14 @@ impl Facts {
         for server in servers {
             routes.insert(server, net.route(server).await?);
         }
+        let mut sources = BTreeMap::new();
+        let servers = model.services.iter().flat_map(|service| &service.servers);
+        for server in servers.filter(|server| server.forward != Forward::Nat) {
+            let to = server.address.ip();
+            if let Some(from) = net.source(to).await? {
+                sources.insert(to, from);
+            }
+        }
         let mut marked = BTreeMap::new();
         for service in &model.services {
             if let Some(mark) = service.key.protocol.fwmark() {
@@ -110,6 +120,7 @@ impl Facts {
             interfaces: net.interfaces().await?,
             addresses: net.list().await?,
             routes,
+            sources,
             marked,
             listening: listening(),
             ipvs: open(&proc_file("net/ip_vs"))

@@ -23,6 +23,7 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
             if let Some(finding) = own(service, server, &virtual_addresses, facts) {
                 findings.push(finding);
             } else {
+                findings.extend(source(service, server, facts));
                 seen.look(service, server, facts);
             }
         }
@@ -95,6 +96,34 @@ fn own(
             ),
         )
     })
+}
+
+/// A server that has the address from which this machine would reach it: it would answer itself.
+fn source(service: &Service, server: &Server, facts: &Facts) -> Option<Finding> {
+    let from = facts.sources.get(&server.address.ip())?;
+    let addr = service.key.addr;
+    if *from != addr || server.forward == Forward::Nat {
+        return None;
+    }
+    let interface = facts
+        .addresses
+        .iter()
+        .find(|own| own.addr == addr)
+        .map_or("IFACE", |own| own.interface.as_str());
+    let remedy = if addr.is_ipv6() {
+        format!(
+            "give {addr} the prefix length 128, with which Evenkeel does so; or ip -6 addr change {addr}/128 dev {interface} preferred_lft 0"
+        )
+    } else {
+        format!("give {interface} another address on that network, before {addr}")
+    };
+    Some(Finding::error(
+        format!(
+            "service {}: this machine reaches real server {} from {addr}, which the server has itself: checks and tunnels fail",
+            service.name, server.address
+        ),
+        remedy,
+    ))
 }
 
 /// Servers by the way to them.

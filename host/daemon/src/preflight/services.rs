@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::model::{Assign, DataPlaneKind, Model, Protocol, Service};
+use evenkeel_core::model::{Assign, DataPlaneKind, Forward, Model, Protocol, Service};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -39,6 +39,7 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
         .collect();
     for service in &model.services {
         findings.extend(local_process(service, facts));
+        findings.extend(may_be_source(service, model));
         // Where IPVS is ours, what it balances is ours or becomes it.
         if kind == DataPlaneKind::Nftables {
             findings.extend(ipvs(service, facts));
@@ -47,6 +48,23 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
     findings.extend(marked.into_iter().filter_map(|it| by_mark(it, facts)));
     findings.extend(synchronised(model, facts));
     findings
+}
+
+/// An IPv6 address with a network, which the kernel may choose as the source of this machine's own connections.
+fn may_be_source(service: &Service, model: &Model) -> Option<Finding> {
+    let addr = service.key.addr;
+    let direct = service.servers.iter().any(|it| it.forward != Forward::Nat);
+    let ours = service.assign.as_ref().map(|assign| assign.prefix);
+    let mut virtuals = model.vrrp.instances.iter().flat_map(|it| &it.addresses);
+    let prefix = ours.or_else(|| virtuals.find(|it| it.addr == addr).map(|it| it.prefix));
+    let prefix = prefix.filter(|prefix| *prefix < 128 && addr.is_ipv6() && direct)?;
+    Some(Finding::warning(
+        format!(
+            "service {}: {addr} has the prefix length {prefix}, so that this machine's own connections may come from it; its real servers, which have it themselves, would not answer these",
+            service.name
+        ),
+        format!("write {addr}/128: such an address is never a source"),
+    ))
 }
 
 /// Packets that only a firewall mark tells: IPVS sees them if they are routed to this machine.

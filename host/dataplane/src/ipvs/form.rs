@@ -201,10 +201,14 @@ fn helper(mark: u32, family: Family, servers: BTreeMap<SocketAddr, Server>) -> O
     Some(Held { service, servers })
 }
 
-/// The backend to whom an answer of this mark sends connections.
+/// The backend to whom an answer of this mark sends connections; `None`: it is no answer's mark, or one of refusal.
 pub(super) fn answered(key: &Key) -> Option<BackendId> {
     match key {
-        Key::Fwmark { mark, .. } => BackendId::new(mark.get() & BackendId::MAX),
+        Key::Fwmark { mark, .. } => {
+            let id = BackendId::new(mark.get() & BackendId::MAX)?;
+            let marks = [false, true].map(|snat| ask::mark(Some(id), snat));
+            marks.contains(&mark.get()).then_some(id)
+        }
         Key::Address { .. } => None,
     }
 }

@@ -195,6 +195,10 @@ impl DataPlane for Ipvs {
         rules::able(Table::Mangle)
     }
 
+    fn masquerades(&mut self) -> Result<(), String> {
+        rules::able(Table::Nat)
+    }
+
     fn probe(&mut self) -> Result<Probe, Error> {
         Ok(probe::probe(&mut self.kernel.client))
     }
@@ -223,9 +227,13 @@ impl DataPlane for Ipvs {
         if self.known.is_none() {
             self.refresh()?;
         }
-        let held = self.known.iter().flat_map(Known::held);
-        let counts = self.counting.all(&mut self.kernel.client, held);
-        counts.map(Some).map_err(error)
+        let Some(known) = &self.known else {
+            return Ok(None);
+        };
+        let counts = self.counting.all(&mut self.kernel.client, known.held());
+        let mut counts = counts.map_err(error)?;
+        counts.retain(|id, _| known.owner(*id).is_some());
+        Ok(Some(counts))
     }
 
     fn kill_flows(&mut self, _backend: BackendId) -> Result<(), Error> {

@@ -29,14 +29,16 @@ pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenk
     for entry in client.services()? {
         let service = plain(entry.service);
         let key = service.key;
-        let owner = form::owner(service.flags);
+        let destinations = destinations(client, &key)?;
+        let owner = owner(&service, &destinations);
         let name = form::service_key(&key).filter(|_| owner == Owner::Service);
         if let Some(name) = name {
-            raw.insert(name, (service, destinations(client, &key)?));
+            raw.insert(name, (service, destinations));
         } else if owner == Owner::Helper {
-            let servers = destinations(client, &key)?.into_iter();
-            let id = form::answered(&key);
-            let servers = servers
+            // One that refuses has none; what someone has put there is to be seen.
+            let id = form::answered(&key).or(BackendId::new(BackendId::MAX));
+            let servers = destinations
+                .into_iter()
                 .filter_map(|destination| {
                     let id = id?;
                     Some((destination.address, Server { id, destination }))
@@ -49,6 +51,19 @@ pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenk
     }
     found.services = numbered(raw, known);
     Ok(found)
+}
+
+/// Who made a service. One whose flags someone has replaced (`ipvsadm -E` replaces all of them) is ours by its servers' numbers.
+fn owner(service: &Service, destinations: &[Destination]) -> Owner {
+    let owner = form::owner(service.flags);
+    let mut numbers = destinations
+        .iter()
+        .filter_map(|it| form::number(it.tunnel.as_ref()?));
+    match (owner, numbers.next()) {
+        (Owner::Other, Some(id)) if form::answered(&service.key) == Some(id) => Owner::Helper,
+        (Owner::Other, Some(_)) => Owner::Service,
+        _ => owner,
+    }
 }
 
 /// Without the flag that is the kernel's own.

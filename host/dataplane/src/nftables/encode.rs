@@ -18,6 +18,9 @@ use super::wire::{Head, SUBSYS_NFTABLES, UNSPEC, flags, kind, message};
 /// Elements in one message: an attribute's length has 16 bits, and an element is below 200 bytes.
 const ELEMENTS: usize = 300;
 
+/// Interfaces in one message: the kernel takes 256 (`NFT_NETDEVICE_MAX`).
+const INTERFACES: usize = 128;
+
 /// The base chains that there are while some service asks: name, `NF_INET_PRE_ROUTING` or `_LOCAL_OUT`, where they jump to.
 pub(super) const HOOKS: [(&str, u32, &str); 2] =
     [("ask_prerouting", 0, "ask"), ("ask_output", 3, "local")];
@@ -169,8 +172,11 @@ fn messages(op: &Op) -> Vec<Part<'_>> {
         ],
         Op::DeleteShortChain => vec![Part::DeleteChain(short::NAME.to_owned())],
         Op::DeleteFlowtable => vec![Part::DeleteFlowtable(&[])],
-        Op::AddInterfaces(names) => vec![Part::NewFlowtable(names)],
-        Op::DeleteInterfaces(names) => vec![Part::DeleteFlowtable(names)],
+        Op::AddInterfaces(names) => names.chunks(INTERFACES).map(Part::NewFlowtable).collect(),
+        Op::DeleteInterfaces(names) => names
+            .chunks(INTERFACES)
+            .map(Part::DeleteFlowtable)
+            .collect(),
         Op::Add(_) => vec![Part::AddElements],
         Op::Delete(_) => vec![Part::DeleteElements],
     }
@@ -321,6 +327,27 @@ mod tests {
         let new = kind::NEW_ELEMENT;
         assert_eq!(kinds, [kind::BATCH_BEGIN, new, new, new, kind::BATCH_END]);
         assert_eq!(batch.last_seq(), 13);
+    }
+
+    #[test]
+    fn interfaces_share_a_message_up_to_what_the_kernel_takes() {
+        let names: Vec<String> = (0..300).map(|n| format!("eth{n}")).collect();
+        let steps = [
+            Op::DeleteInterfaces(names.clone()),
+            Op::AddInterfaces(names),
+        ]
+        .map(|op| Step {
+            subject: Subject::Offload,
+            op,
+        });
+        let batch = Batch::new("t", 1, &steps);
+        let messages: Vec<_> = Messages::new(&batch.bytes).collect();
+        let of = |kind| messages.iter().filter(move |m| m.kind == kind);
+        assert_eq!(of(kind::DEL_FLOWTABLE).count(), 3);
+        let added: usize = of(kind::NEW_FLOWTABLE)
+            .map(|m| short::interfaces(m.attributes()).len())
+            .sum();
+        assert_eq!(added, 300);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use evenkeel_core::state::BackendId;
 use super::flows;
 use super::frame::Reference;
 use super::nft::{self, Ourselves};
+use super::short;
 use super::socket::{Netfilter, io_error};
 use crate::ask::{self, Form};
 use crate::namespace::in_namespace;
@@ -37,7 +38,11 @@ pub(super) fn probe() -> Probe {
         "nothing tried"
     };
     Probe {
-        summary: format!("nftables: {nft}, kernel {kernel}, {tried}, {}", asking()),
+        summary: format!(
+            "nftables: {nft}, kernel {kernel}, {tried}, {}, {}",
+            asking(),
+            short_way()
+        ),
         problems,
     }
 }
@@ -48,6 +53,14 @@ fn asking() -> String {
         Ok(Form::Nft) => "asks by nf_tables' queue".to_owned(),
         Ok(Form::Compat) => "asks by iptables' NFQUEUE".to_owned(),
         Err(why) => format!("cannot ask about each connection ({why})"),
+    }
+}
+
+/// Whether established flows can take the short way.
+fn short_way() -> String {
+    match short::support() {
+        Ok(()) => "has flowtables".to_owned(),
+        Err(why) => format!("no flowtables ({why})"),
     }
 }
 

@@ -96,18 +96,31 @@ pub(super) fn short_way(
     socket: &mut Netfilter,
     table: &str,
 ) -> Result<Option<BTreeSet<String>>, Error> {
-    let mut interfaces = None;
-    let request = Head::new(kind::GET_FLOWTABLE, flags::ACK);
-    let asked = socket.ask(
-        request,
-        |buf| short::name(buf, table),
-        |answer| interfaces = Some(short::interfaces(answer.attributes())),
-    );
-    match asked {
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(io_error("read the flowtable")(error)),
-        Ok(()) => Ok(interfaces),
-    }
+    // A dump, since the answer to a request for one flowtable has no room for more than some 200 interfaces.
+    let request = Head::new(kind::GET_FLOWTABLE, flags::DUMP);
+    undisturbed(|| {
+        let mut interfaces = None;
+        socket.ask(
+            request,
+            |buf| name_flowtables(buf, table),
+            |answer| {
+                let attributes = answer.attributes();
+                if attribute_text(attributes, 1) == Some(table)
+                    && attribute_text(attributes, 2) == Some(short::NAME)
+                {
+                    interfaces = Some(short::interfaces(attributes));
+                }
+            },
+        )?;
+        Ok(interfaces)
+    })
+    .map_err(io_error("read the flowtable"))
+}
+
+fn name_flowtables(buf: &mut Vec<u8>, table: &str) {
+    PushFlowtableAttrs::new(buf)
+        .push_table_bytes(table.as_bytes())
+        .end_nested();
 }
 
 /// Reads what these backends have counted. One that is not there has counted nothing.
@@ -220,12 +233,8 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
             found.frame.add_set(set, attributes);
         }
     })?;
-    let name_flowtables = |buf: &mut Vec<u8>| {
-        PushFlowtableAttrs::new(buf)
-            .push_table_bytes(name.as_bytes())
-            .end_nested();
-    };
-    socket.ask(dump(kind::GET_FLOWTABLE), name_flowtables, |answer| {
+    let flowtables = |buf: &mut Vec<u8>| name_flowtables(buf, name);
+    socket.ask(dump(kind::GET_FLOWTABLE), flowtables, |answer| {
         let attributes = answer.attributes();
         if attribute_text(attributes, 1) == Some(name)
             && let Some(flowtable) = attribute_text(attributes, 2)

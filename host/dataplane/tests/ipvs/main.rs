@@ -6,7 +6,36 @@
     reason = "tests: a failure ends them, and a skipped one says so"
 )]
 
+#[path = "../nftables/lab.rs"]
+mod lab;
 #[path = "../../../ipvs/tests/uml/mod.rs"]
 mod uml;
 
+use uml as harness;
+
+mod asking;
 mod conformance;
+mod forwarding;
+mod others;
+mod traffic;
+
+use evenkeel_core::follow;
+use evenkeel_core::model::{DataPlaneKind, ServiceKey};
+use evenkeel_core::state::{Change, ServiceState, State};
+
+/// The service as IPVS can hold it.
+fn nearest(service: &ServiceState) -> ServiceState {
+    follow::nearest(DataPlaneKind::Ipvs, service)
+}
+
+fn put(key: ServiceKey, service: &ServiceState) -> Change {
+    Change::Put(key, nearest(service))
+}
+
+/// A state of one service.
+fn only(key: ServiceKey, service: &ServiceState) -> State {
+    State {
+        services: [(key, nearest(service))].into(),
+        ..State::default()
+    }
+}

@@ -153,13 +153,15 @@ in_a_namespace! {
         set_up();
         let heart = Heart::start(HEARTBEAT, Duration::from_secs(30), || true).unwrap();
         each(|_, key, snat| {
-            assert!(!alive(), "the first beat was before there were rules");
-            heart.beat();
-            assert!(alive());
             let chooser = InTurn::of(&[Choice::Mark(mark(Some(id(1)), snat))]);
             let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
-            heart.beat();
-            assert_eq!(client(1, key), [1]);
+            assert_eq!(client(1, key), [4], "the first beat was before there were rules");
+            // Only these beats can be heard. A slow machine may take longer than one is remembered.
+            let decided = (0..20).any(|_| {
+                heart.beat();
+                client(1, key) == [1]
+            });
+            assert!(decided, "{key} {snat}");
         });
     }
 }

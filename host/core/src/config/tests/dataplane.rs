@@ -312,6 +312,22 @@ fn persistence_beside_asking_is_impossible_on_ipvs_only() {
 }
 
 #[test]
+fn where_clients_cannot_be_hidden_that_is_said_in_its_place() {
+    let mut shelf = Shelf::new();
+    shelf.bare = [(Ipvs, "the kernel has no NAT for it".to_owned())].into();
+    let resolve = |text: &str| parse("/etc/lb.toml", text).resolve(&shelf);
+    assert!(resolve(&service("snat = true")).is_ok());
+    let text = "dataplane = \"ipvs\"\n".to_owned() + &service("snat = true");
+    insta::assert_snapshot!(resolve(&text).unwrap_err().render(), @r#"
+    /etc/lb.toml:6:8: snat = true: impossible on ipvs here: the kernel has no NAT for it
+      6 | snat = true
+        |        ^^^^
+      help: remove it, and make the director the servers' gateway (`evenkeel explain` says how)
+            ipvs is used, since the configuration names it
+    "#);
+}
+
+#[test]
 fn connections_are_copied_as_the_instance_goes() {
     let shortest = model(&synchronised("vrrp = \"pair\"\ninterface = \"eth1\""));
     let expected = ConnectionSync {

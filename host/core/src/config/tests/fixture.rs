@@ -19,6 +19,8 @@ pub(super) struct Shelf {
     pub(super) asked: Cell<usize>,
     /// Why the kernel cannot ask about each connection, if it cannot.
     pub(super) deaf: Option<String>,
+    /// Data planes that cannot hide clients, and why.
+    pub(super) bare: BTreeMap<DataPlaneKind, String>,
     /// Data planes that do not work, and why.
     pub(super) broken: BTreeMap<DataPlaneKind, String>,
     /// What the daemon runs with.
@@ -42,6 +44,7 @@ impl Shelf {
             plugins,
             asked: Cell::new(0),
             deaf: None,
+            bare: BTreeMap::new(),
             broken: BTreeMap::new(),
             running: None,
         }
@@ -130,6 +133,10 @@ fn http() -> Vec<SettingSpec> {
 impl Plugins for Shelf {
     fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
         self.deaf.clone().map_or(Ok(()), Err)
+    }
+
+    fn snat(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.bare.get(&dataplane).cloned().map_or(Ok(()), Err)
     }
 
     fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {

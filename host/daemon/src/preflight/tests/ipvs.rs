@@ -92,6 +92,68 @@ fn direct_routing_does_not_pass_a_router_and_a_tunnel_does() {
 }
 
 #[test]
+fn a_server_is_not_reached_from_an_address_that_it_has_itself() {
+    let mut facts = director();
+    facts
+        .sources
+        .insert(ip("172.16.50.157"), ip("172.16.50.155"));
+    for forward in [Forward::Nat, Forward::Dr, Forward::Tun] {
+        assert_eq!(amiss(&on_ipvs(forward), &facts), [], "{forward}");
+    }
+    facts
+        .sources
+        .insert(ip("172.16.50.157"), ip("10.10.54.151"));
+    assert_eq!(amiss(&on_ipvs(Forward::Nat), &facts), []);
+    let words = ["172.16.50.157:80 from 10.10.54.151", "give eth0 another"];
+    for forward in [Forward::Dr, Forward::Tun] {
+        assert_only(&on_ipvs(forward), &facts, Level::Error, &words);
+    }
+}
+
+#[test]
+fn an_ipv6_address_with_a_network_may_be_a_source_where_servers_have_it() {
+    let six = |prefix, forward| {
+        let mut model = model(vec![service(
+            "web",
+            "[2001:db8::1]:80",
+            &["[2001:db8::2]:80"],
+        )]);
+        model.dataplane.kind = DataPlaneKind::Ipvs;
+        model.services[0].assign = Some(assign("eth0", "2001:db8::1", prefix));
+        model.services[0].servers[0].forward = forward;
+        model
+    };
+    let mut facts = Facts {
+        forwards_v6: Some(true),
+        ..director()
+    };
+    facts.routes.insert(ip("2001:db8::2"), Route::Direct(2));
+    assert_eq!(amiss(&six(128, Forward::Dr), &facts), []);
+    assert_eq!(amiss(&six(64, Forward::Nat), &facts), []);
+    let words = ["prefix length 64", "write 2001:db8::1/128"];
+    assert_only(&six(64, Forward::Dr), &facts, Level::Warning, &words);
+    assert_only(&six(64, Forward::Tun), &facts, Level::Warning, &words);
+}
+
+#[test]
+fn the_kernel_says_from_which_address_it_reaches_a_server() {
+    use crate::addresses::namespace::{Net, in_own_namespace};
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        net.add("eth0", "10.10.54.155", 24).await;
+        net.add_v6("eth0", "2001:db8::155", 64).await;
+        let mut model = on_ipvs(Forward::Dr);
+        model.services[0].servers = vec![server("10.10.54.9:80"), server("[2001:db8::9]:80")];
+        for server in &mut model.services[0].servers {
+            server.forward = Forward::Dr;
+        }
+        let facts = Facts::gather(&model).await.unwrap();
+        assert_eq!(facts.sources[&ip("10.10.54.9")], ip("10.10.54.155"));
+        assert_eq!(facts.sources[&ip("2001:db8::9")], ip("2001:db8::155"));
+    });
+}
+
+#[test]
 fn marked_packets_come_here_by_a_rule_or_only_those_for_this_machine_do() {
     let mark = NonZeroU32::new(7).unwrap();
     let mut model = on_ipvs(Forward::Dr);

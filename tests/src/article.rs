@@ -56,8 +56,11 @@ impl Article {
         let net = Self::without_virtual_addresses(servers)?;
         net.director
             .add_address("eth0", &format!("{}/32", Self::VIP))?;
+        // Deprecated: never the source of the director's own connections, which with direct routing a server would answer itself.
+        let vip6 = format!("{}/128", Self::VIP6);
+        let lifetime = ["preferred_lft", "0", "nodad"];
         net.director
-            .add_address("eth0", &format!("{}/128", Self::VIP6))?;
+            .ip(&[["addr", "add", &vip6, "dev", "eth0"].as_slice(), &lifetime].concat())?;
         net.director
             .add_address("eth1", &format!("{}/24", Self::GATEWAY))?;
         net.director

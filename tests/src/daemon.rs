@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::kernels::on_slow_kernel;
 use crate::lab::Node;
 use crate::process::Process;
 use crate::wait::{eventually, wait_until};
@@ -174,8 +175,17 @@ impl Evenkeel {
             // On the first line, so that line numbers in messages stay those of the caller's text.
             format!("cache_dir = {:?}", self.paths.cache)
         };
+        // User-Mode Linux takes what other programs of the machine use for a plugin's processor time.
+        let sandbox = if on_slow_kernel() && !config.contains("[sandbox]") {
+            "\n[sandbox]\ncall_time = \"5s\"\n"
+        } else {
+            ""
+        };
         let config = config.strip_prefix('\n').unwrap_or(config);
-        Ok(fs::write(&self.config, format!("{cache}\n{config}"))?)
+        Ok(fs::write(
+            &self.config,
+            format!("{cache}\n{config}{sandbox}"),
+        )?)
     }
 
     /// Where the configuration is.

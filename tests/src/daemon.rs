@@ -18,6 +18,8 @@ use crate::world::{private_directory, show_at};
 
 /// How long the daemon may take to answer for the first time: it may have to compile plugins.
 const READY: Duration = Duration::from_secs(60);
+/// The same where everything is slow: in qemu a plugin takes minutes to compile, the first time.
+const SLOW_READY: Duration = Duration::from_secs(220);
 /// How long it may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(15);
 
@@ -206,7 +208,8 @@ impl Evenkeel {
     /// When it ends at once or does not answer within 60 s, with its log.
     pub fn start(&mut self) -> Result<()> {
         self.start_without_waiting()?;
-        eventually("the daemon is ready", READY, || {
+        let limit = if on_slow_kernel() { SLOW_READY } else { READY };
+        eventually("the daemon is ready", limit, || {
             let process = self.running()?;
             if !process.is_running()? {
                 return Err(anyhow!("the daemon has ended:\n{}", process.log()));

@@ -75,9 +75,7 @@ pub fn on_debian_kernel<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
     let limit = TEST_LIMIT + BOOT;
     let mut command = started_by("qemu-run", DEBIAN);
     command.env("QEMU_TIMEOUT", limit.as_secs().to_string());
-    let mut command = with_test(command, name)?;
-    command.arg("--ignored");
-    run_copy(name, command, limit)
+    run_copy(name, with_test(command, name)?, limit)
 }
 
 /// Whether this process runs on one of them: what takes seconds elsewhere may take several times as long.
@@ -122,7 +120,7 @@ fn started_by(runner: &str, kernel: &str) -> Command {
 fn with_test(mut command: Command, name: &str) -> Result<Command> {
     command
         .arg(env::current_exe()?)
-        .args([name, "--exact", "--nocapture"]);
+        .args([name, "--exact", "--nocapture", "--include-ignored"]);
     Ok(command)
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn privately<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -
     }
     run_copy(
         name,
-        private_command([name, "--exact", "--nocapture"])?,
+        private_command([name, "--exact", "--nocapture", "--include-ignored"])?,
         TEST_LIMIT,
     )
 }

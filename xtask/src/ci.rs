@@ -37,10 +37,7 @@ pub(crate) fn run() -> Result<()> {
     step("Documentation");
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     cmd::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    test::run(&test::Options {
-        filter: None,
-        all: true,
-    })
+    test::run(&test::Options::default())
 }
 
 /// Crates that stand alone, as a user's would.

@@ -119,7 +119,11 @@ impl Machine {
         let problems = probe.map_err(|error| error.to_string())?.problems;
         match problems.iter().find(|problem| problem.fatal) {
             None => Ok(()),
-            Some(problem) => Err(format!("{}; {}", problem.what, problem.remedy)),
+            // nft repeats itself for every line of what it was given.
+            Some(problem) => {
+                let what = problem.what.lines().next().unwrap_or_default();
+                Err(format!("{what}; {}", problem.remedy))
+            }
         }
     }
 }

@@ -108,6 +108,17 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// How many connections were decided one by one, where they are.
+    pub(super) fn decided(&self) -> Result<Option<u64>> {
+        match &self.running {
+            Running::Evenkeel(evenkeel) => {
+                let status = evenkeel.status()?;
+                Ok(status["services"][0]["queue"]["decided"].as_u64())
+            }
+            Running::HaProxy { .. } | Running::Ipvs => Ok(None),
+        }
+    }
+
     pub(super) fn client(&self) -> &'a Node {
         &self.net.client
     }

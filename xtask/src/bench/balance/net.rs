@@ -105,6 +105,8 @@ impl<'a> Stage<'a> {
             Running::HaProxy { .. } => {}
             Running::Ipvs => drop(self.net.director.run("ipvsadm", &["-C"])?),
         }
+        // Closed connections that the kernel still knows count too, and the next balancer is not to find any.
+        self.net.director.run("conntrack", &["-F"])?;
         Ok(())
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Samples {
     open: Vec<[usize; SERVERS]>,
     pub(super) connections: u64,
     pub(super) failed: u64,
+    /// Connections of the run-up too.
+    pub(super) all: u64,
 }
 
 /// How far servers are apart.
@@ -132,6 +134,7 @@ impl Load {
         }
         samples.connections = client.begun.load(Ordering::Relaxed) - before;
         samples.failed = client.failed.load(Ordering::Relaxed);
+        samples.all = before + samples.connections;
         stop.store(true, Ordering::Relaxed);
         for thread in threads {
             thread

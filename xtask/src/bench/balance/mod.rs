@@ -98,11 +98,17 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
                 lifetimes: scenario.lifetimes,
             };
             let samples = load.run(&stage)?;
+            let decided = stage.decided()?;
             stage.end()?;
+            // Those that were not went by the plan: the machine was so busy that the daemon's heart missed beats.
+            let asked = decided.map(|decided| {
+                format!("; {} of {} decided", decided.min(samples.all), samples.all)
+            });
             println!(
-                "  {:<28} {}",
+                "  {:<28} {}{}",
                 balancer.name(),
-                described(&samples, &scenario)
+                described(&samples, &scenario),
+                asked.unwrap_or_default()
             );
             all.push(json!({
                 "scheduler": scenario.scheduler,
@@ -111,6 +117,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
                 "max_imbalance": samples.imbalance(&scenario.weights).max,
                 "failed": samples.failed,
                 "connections": samples.connections,
+                "decided": decided,
             }));
         }
     }

@@ -105,7 +105,20 @@ impl<'a> Stage<'a> {
             Running::HaProxy { .. } => {}
             Running::Ipvs => drop(self.net.director.run("ipvsadm", &["-C"])?),
         }
+        // Closed connections that the kernel still knows count too, and the next balancer is not to find any.
+        self.net.director.run("conntrack", &["-F"])?;
         Ok(())
+    }
+
+    /// How many connections were decided one by one, where they are.
+    pub(super) fn decided(&self) -> Result<Option<u64>> {
+        match &self.running {
+            Running::Evenkeel(evenkeel) => {
+                let status = evenkeel.status()?;
+                Ok(status["services"][0]["queue"]["decided"].as_u64())
+            }
+            Running::HaProxy { .. } | Running::Ipvs => Ok(None),
+        }
     }
 
     pub(super) fn client(&self) -> &'a Node {

@@ -2,8 +2,8 @@
 //! are namespaces of one machine and share its processors, so the ratios say less than the director alone would.
 //!
 //! Starts itself again in a network namespace of its own; needs `iperf3` and `ethtool`. Where the kernel has no flowtable, run it in one that
-//! has: `tests/kernels/qemu-run target/debug/examples/bench_short` after `cargo build -p evenkeel-dataplane --example bench_short`.
-//! Arguments: seconds of a run (4), rounds (5).
+//! has: `tests/kernels/qemu-run target/debug/examples/bench_short` after `cargo build -p evenkeel-dataplane --example bench_short`;
+//! with `QEMU_ICOUNT=1 QEMU_TIMEOUT=3000` on a busy machine. Arguments: seconds of a run (4), rounds (5), what a load's name begins with (all).
 
 #![expect(clippy::unwrap_used, reason = "a benchmark: an error ends it")]
 
@@ -47,9 +47,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         };
     }
-    let mut arguments = std::env::args().skip(1).map(|it| it.parse().unwrap());
-    let seconds: u32 = arguments.next().unwrap_or(4);
-    let rounds: u32 = arguments.next().unwrap_or(5);
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |or| arguments.next().map_or(or, |it| it.parse().unwrap());
+    let (seconds, rounds): (u32, u32) = (number(4), number(5));
+    let beginning = arguments.next().unwrap_or_default();
+    let loads = LOADS
+        .into_iter()
+        .filter(|(name, ..)| name.starts_with(&beginning));
     lay_out();
     let mut out = std::io::stdout().lock();
     let mut plane = Nftables::new("evenkeel").unwrap();
@@ -71,7 +75,7 @@ fn main() -> ExitCode {
         write!(out, "{way:>24}").unwrap();
     }
     writeln!(out).unwrap();
-    for (name, merged, arguments) in LOADS {
+    for (name, merged, arguments) in loads {
         let word = if merged { "on" } else { "off" };
         for port in ["to-client", "to-server"] {
             let namespace = port.trim_start_matches("to-");
@@ -154,13 +158,15 @@ fn carry(plane: &mut Nftables, way: usize) {
 /// One run. The first seconds do not count: a UDP flow takes the short way after two.
 fn measure(to: [u8; 4], seconds: u32, arguments: &str) -> f64 {
     let to = std::net::Ipv4Addr::from(to);
+    // The server takes one client at a time.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     if !arguments.is_empty() {
         // iperf3 does not say what arrived of a flood.
         let all = SETTLE + seconds + 1;
         let said = sh(&format!(
-            "ip netns exec client iperf3 -t {all} {arguments} -c {to} > /dev/null & \
+            "ip netns exec client iperf3 -t {all} {arguments} -c {to} > /dev/null & client=$!; \
              sleep {SETTLE}; ip netns exec server cat /sys/class/net/port/statistics/rx_packets; \
-             sleep {seconds}; ip netns exec server cat /sys/class/net/port/statistics/rx_packets; wait"
+             sleep {seconds}; ip netns exec server cat /sys/class/net/port/statistics/rx_packets; wait $client"
         ));
         let counts: Vec<f64> = said.lines().map(|it| it.parse().unwrap()).collect();
         return (counts[1] - counts[0]) / f64::from(seconds) / 1e3;

@@ -54,7 +54,8 @@ impl<'a> Wanted<'a> {
                 }
                 Change::Offload(interfaces) => {
                     if kind == DataPlaneKind::Ipvs && !interfaces.is_empty() {
-                        let text = "IPVS has no short way for established flows".to_owned();
+                        // As `DataPlane::offloads` says it.
+                        let text = format!("the {kind} data plane has no such way");
                         return Err(Error::Invalid(text));
                     }
                     interfaces_are_sound(interfaces)?;

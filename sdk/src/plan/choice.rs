@@ -21,15 +21,17 @@ const MOST_SLOTS: u128 = 32_768;
 /// ```
 pub fn least<C: Ord>(backends: &Backends, cost: impl Fn(&Backend) -> C) -> Option<BackendId> {
     // Not `min_by_key`: it hands each pair on through memory, written in pieces and read as a whole, for which processors have to
-    // wait. With a `Ratio` that takes ten times as long.
-    let mut best: Option<(C, BackendId)> = None;
-    for backend in backends.taking() {
+    // wait. With a `Ratio` that takes four times as long.
+    let mut taking = backends.taking();
+    let first = taking.next()?;
+    let (mut least, mut id) = (cost(first), first.id);
+    for backend in taking {
         let cost = cost(backend);
-        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-            best = Some((cost, backend.id));
+        if cost < least {
+            (least, id) = (cost, backend.id);
         }
     }
-    best.map(|(_, id)| id)
+    Some(id)
 }
 
 /// A server drawn by weight: `random` (all 64 bits of which count, as [`random`](crate::random) gives

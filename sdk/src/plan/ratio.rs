@@ -29,25 +29,34 @@ impl Ratio {
 }
 
 impl Ord for Ratio {
+    // Small, so that it is compiled into loops over servers: a call of it costs WebAssembly more than the comparison.
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        let narrow = self.load <= u64::from(u32::MAX) && other.load <= u64::from(u32::MAX);
-        if narrow {
-            // Much faster than 128 bits in WebAssembly.
-            let left = self.load * u64::from(other.weight);
-            return left.cmp(&(other.load * u64::from(self.weight)));
+        if (self.load | other.load) > u64::from(u32::MAX) {
+            return wide(*self, *other);
         }
-        let left = u128::from(self.load) * u128::from(other.weight);
-        left.cmp(&(u128::from(other.load) * u128::from(self.weight)))
+        let left = self.load * u64::from(other.weight);
+        left.cmp(&(other.load * u64::from(self.weight)))
     }
 }
 
+/// For loads of more than 32 bits, which are rare: WebAssembly has no 128 bits.
+#[cold]
+#[inline(never)]
+fn wide(one: Ratio, other: Ratio) -> Ordering {
+    let left = u128::from(one.load) * u128::from(other.weight);
+    left.cmp(&(u128::from(other.load) * u128::from(one.weight)))
+}
+
 impl PartialOrd for Ratio {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl PartialEq for Ratio {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }

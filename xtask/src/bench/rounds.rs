@@ -13,6 +13,8 @@ use super::stats::{median, range};
 
 /// How long to measure.
 #[derive(Debug, Clone, clap::Args)]
+// Part of other benches' options, whose group has the same name.
+#[group(skip)]
 pub(crate) struct Options {
     /// How often everything is measured; medians count
     #[arg(long, default_value_t = 7)]

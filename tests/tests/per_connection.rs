@@ -38,10 +38,9 @@ fn started(net: &Article, service: Service, addresses: &[SocketAddr]) -> Result<
 /// Waits until the scheduler of every service is asked.
 fn wait_asked(evenkeel: &Evenkeel) -> Result<()> {
     evenkeel.wait_status("the schedulers are asked", PATIENCE, |status| {
-        let services = status["services"].as_array().map_or(&[][..], Vec::as_slice);
+        let services = status["services"].as_array();
         status["settled"] == true
-            && !services.is_empty()
-            && services.iter().all(|it| it["queue"].is_object())
+            && services.is_some_and(|all| all.iter().all(|it| it["queue"].is_object()))
     })?;
     Ok(())
 }

@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use evenkeel_tests::{Article, Backend, Client, Evenkeel, Paths, isolated};
 use support::{
-    Service, ask_udp_from_new_ports, assert_repeats, count, servers, servers6, tcp_backends,
-    udp_backends,
+    PATIENCE, Service, ask_udp_from_new_ports, assert_repeats, count, servers, servers6,
+    tcp_backends, udp_backends,
 };
 
 #[test]
@@ -27,10 +27,12 @@ fn rr_gives_four_servers_a_hundred_of_400_connections_each_and_in_order() -> Res
             [("0", 100), ("1", 100), ("2", 100), ("3", 100)].into()
         );
         assert_repeats(&answers, &["0", "1", "2", "3"]);
-        let status = evenkeel.status()?;
-        for server in status["services"][0]["servers"].as_array().unwrap() {
-            assert_eq!(server["connections"], 100, "{server}");
-        }
+        // IPVS adds its counters up every two seconds.
+        evenkeel.wait_status("each server has had 100 connections", PATIENCE, |status| {
+            let servers = status["services"][0]["servers"].as_array();
+            let servers = servers.map_or(&[][..], Vec::as_slice);
+            servers.len() == 4 && servers.iter().all(|it| it["connections"] == 100)
+        })?;
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! Clients go where they went before.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::model::{Persistence, Protocol, ServiceKey};
 use evenkeel_core::state::{Change, Selector, ServiceState, Spread};
@@ -143,7 +143,10 @@ in_a_namespace! {
             plane.clear().unwrap();
             plane.apply(&[Change::Put(key, sticky(v6, 50, 32, &[1, 2]))]).unwrap();
             assert_eq!(from(a, key), 1);
-            std::thread::sleep(Duration::from_millis(300));
+            // Longer than a look takes, which is seconds in an emulated kernel.
+            let start = Instant::now();
+            expires(map);
+            std::thread::sleep(Duration::from_millis(300).max(start.elapsed() * 2));
             let before = expires(map);
             assert_eq!(from(a, key), 1);
             let after = expires(map);

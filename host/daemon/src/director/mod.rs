@@ -140,11 +140,14 @@ pub(crate) struct Director {
     opening: BTreeSet<ServiceKey>,
     /// How long a scheduler is left alone between changes of facts.
     pace: Duration,
+    /// The networks on which clients and servers meet.
+    meeting: BTreeSet<IpNet>,
 }
 
 impl Director {
     /// Begins with what the kernel holds, which stays until everything that is configured has its first plan.
     pub(crate) fn new(kind: DataPlaneKind, adopted: State, resync: Duration, now: Instant) -> Self {
+        let adopted_hairpin = adopted.hairpin.clone();
         let queues = adopted.services.iter();
         let adopted_queues = queues
             .filter_map(|(key, service)| Some((*key, service.ask?)))
@@ -165,6 +168,7 @@ impl Director {
             queues: Queues::adopt(adopted_queues),
             opening: BTreeSet::new(),
             pace: counting::pace(0),
+            meeting: adopted_hairpin,
         }
     }
 
@@ -257,12 +261,28 @@ impl Director {
             self.sync.want(key, None);
         }
         self.pace = counting::pace(self.services.len());
+        self.want_hairpin();
     }
 
     /// What the kernel is to hold for a service, in the form that its data plane can hold.
     fn want(&mut self, key: ServiceKey, wanted: &ServiceState) {
         self.sync
             .want(key, Some(follow::nearest(self.kind, wanted)));
+    }
+
+    /// The networks on which clients and servers meet, as far as that is worth its price: with IPVS it takes conntrack for every packet, a
+    /// sixth of the throughput, which is paid only where something else needs conntrack anyway.
+    fn want_hairpin(&mut self) {
+        let tracked = |service: &VirtualService| {
+            service.spec.snat || service.spec.decision == Decision::PerConnection
+        };
+        let worth = self.kind == DataPlaneKind::Nftables || self.services.values().any(tracked);
+        let networks = if worth {
+            self.meeting.clone()
+        } else {
+            BTreeSet::new()
+        };
+        self.sync.want_hairpin(networks);
     }
 
     /// Takes in what happened.
@@ -290,7 +310,10 @@ impl Director {
                 }
             }
             Input::Touched => self.sync.mark_stale(),
-            Input::Hairpin(networks) => self.sync.want_hairpin(networks),
+            Input::Hairpin(networks) => {
+                self.meeting = networks;
+                self.want_hairpin();
+            }
             Input::Offload(interfaces) => self.sync.want_offload(interfaces),
             Input::Counted(counts) => self.counted(&counts),
             Input::Picking {

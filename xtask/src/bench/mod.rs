@@ -103,6 +103,9 @@ fn elsewhere(arguments: &[String], json: bool) -> Result<()> {
     let mut command = cmd::command(root().join("tests/kernels/qemu-run"));
     command
         .env("QEMU_TIMEOUT", "3000")
+        // Nothing of this environment gets into that machine.
+        .arg("/usr/bin/env")
+        .arg(format!("CARGO_TARGET_DIR={}", cmd::target().display()))
         .arg(std::env::current_exe()?);
     command
         .args(["bench", "balance", "--no-build"])

@@ -123,6 +123,10 @@ struct World {
 
 impl World {
     fn new(adopted: State) -> Self {
+        Self::on(DataPlaneKind::Nftables, adopted)
+    }
+
+    fn on(kind: DataPlaneKind, adopted: State) -> Self {
         let now = Instant::now();
         let broken = Arc::new(AtomicBool::new(false));
         let manifest = Manifest {
@@ -139,7 +143,7 @@ impl World {
             settings: Vec::new(),
         };
         Self {
-            director: Director::new(DataPlaneKind::Nftables, adopted.clone(), RESYNC, now),
+            director: Director::new(kind, adopted.clone(), RESYNC, now),
             kernel: adopted,
             killed: Vec::new(),
             plugin: Arc::new(Turns {
@@ -547,6 +551,37 @@ fn a_service_whose_servers_are_all_down_or_draining_refuses() {
         1,
         "the draining server stays"
     );
+}
+
+#[test]
+fn on_ipvs_clients_meet_servers_only_where_conntrack_is_needed_anyway() {
+    let networks: BTreeSet<_> = ["10.1.0.0/24".parse().unwrap()].into();
+    let held = |kind, snat| {
+        let mut world = World::on(kind, State::default());
+        let now = world.now;
+        world.director.handle(Input::Hairpin(networks.clone()), now);
+        let service = Service {
+            snat,
+            ..service(80, &[1, 2])
+        };
+        world.configure(vec![service], None);
+        world.kernel.hairpin
+    };
+    assert_eq!(held(DataPlaneKind::Nftables, false), networks);
+    assert_eq!(held(DataPlaneKind::Ipvs, false), BTreeSet::new());
+    assert_eq!(held(DataPlaneKind::Ipvs, true), networks);
+}
+
+#[test]
+fn a_failed_server_that_is_inhibited_stays_without_a_share() {
+    let mut world = World::new(State::default());
+    let mut inhibited = service(80, &[1, 2]);
+    inhibited.servers[0].inhibit_on_failure = true;
+    world.configure(vec![inhibited], None);
+    let id = world.id(1);
+    world.health(1, false);
+    assert_eq!(world.slots(), [2]);
+    assert!(world.kernel.services[&key(80)].backends.contains_key(&id));
 }
 
 #[test]

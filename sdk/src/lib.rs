@@ -90,6 +90,7 @@
 //! in place of [`println!`]. It may panic: that costs its own service only, and the text is logged.
 
 mod backends;
+pub mod cache;
 mod checker;
 mod glue;
 pub mod hash;

@@ -2,15 +2,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use evenkeel_sdk::cache::Cache;
 use evenkeel_sdk::{
     BackendId, Backends, Decision, Facts, Flow, Plan, Scheduler, choice, now, register_scheduler,
     settings,
 };
 
-mod cache;
 mod load;
-
-use crate::cache::Cache;
 
 choice! {
     /// Which address keeps its server.

@@ -3,16 +3,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use evenkeel_sdk::cache::Cache;
 use evenkeel_sdk::{
     BackendId, Backends, Decision, Facts, Flow, Plan, Scheduler, choice, now, register_scheduler,
     settings,
 };
 
-mod cache;
 mod load;
 mod set;
 
-use crate::cache::Cache;
 use crate::set::Set;
 
 choice! {

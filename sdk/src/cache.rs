@@ -1,11 +1,13 @@
-//! What is remembered for addresses: a bounded number of them, those unused for longest go first.
+//! What is remembered for addresses: a bounded number of them, those unused for longest go first. For schedulers that decide each connection
+//! and keep what they decided.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// See the module's documentation.
-pub(crate) struct Cache<T> {
+/// A value for each of the addresses that were used last. Times are those of [`now`](crate::now).
+#[derive(Debug)]
+pub struct Cache<T> {
     entries: BTreeMap<IpAddr, Entry<T>>,
     /// Addresses in the order of their last use.
     uses: BTreeMap<u64, IpAddr>,
@@ -15,6 +17,7 @@ pub(crate) struct Cache<T> {
     timeout: Duration,
 }
 
+#[derive(Debug)]
 struct Entry<T> {
     value: T,
     used: u64,
@@ -23,7 +26,8 @@ struct Entry<T> {
 
 impl<T> Cache<T> {
     /// For at most `most` addresses, each until it has not been used for `timeout`.
-    pub(crate) fn new(most: usize, timeout: Duration) -> Self {
+    #[must_use]
+    pub fn new(most: usize, timeout: Duration) -> Self {
         Self {
             entries: BTreeMap::new(),
             uses: BTreeMap::new(),
@@ -34,7 +38,7 @@ impl<T> Cache<T> {
     }
 
     /// What is remembered for the address, which is thereby used.
-    pub(crate) fn touch(&mut self, address: IpAddr, now: Duration) -> Option<&mut T> {
+    pub fn touch(&mut self, address: IpAddr, now: Duration) -> Option<&mut T> {
         self.expire(now);
         let entry = self.entries.get_mut(&address)?;
         self.uses.remove(&entry.used);
@@ -45,7 +49,7 @@ impl<T> Cache<T> {
     }
 
     /// Remembers that for the address.
-    pub(crate) fn insert(&mut self, address: IpAddr, value: T, now: Duration) {
+    pub fn insert(&mut self, address: IpAddr, value: T, now: Duration) {
         if let Some(known) = self.touch(address, now) {
             *known = value;
             return;

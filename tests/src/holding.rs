@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -122,16 +122,17 @@ pub struct Sighting {
 }
 
 impl Watch {
-    /// Begins to look, every 2 ms or so.
+    /// Begins to look, every 2 ms or so. It has looked once when this returns: what happens from then on is seen.
     ///
     /// # Errors
-    /// When no thread can be made.
+    /// When no thread can be made, or looking failed.
     pub fn start(machines: &[Node], addresses: &[IpAddr]) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let machines = machines.to_vec();
         let wanted: BTreeSet<IpAddr> = addresses.iter().copied().collect();
         let number = wanted.len();
+        let (looked, first) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || {
@@ -146,12 +147,18 @@ impl Watch {
                         held.push(&addresses_here()? & &wanted);
                     }
                     sightings.push(Sighting { at, held });
+                    // Nobody listens after the first one.
+                    let _ = looked.send(());
                     if last {
                         return Ok(sightings);
                     }
                     thread::sleep(EVERY);
                 }
             })?;
+        if first.recv().is_err() {
+            let failed = thread.join().map_err(|_| anyhow!("the watch panicked"))?;
+            return Err(failed.err().unwrap_or_else(|| anyhow!("the watch ended")));
+        }
         Ok(Self {
             stop,
             thread,

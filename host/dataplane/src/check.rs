@@ -55,7 +55,7 @@ impl<'a> Wanted<'a> {
                 Change::Offload(interfaces) => {
                     if kind == DataPlaneKind::Ipvs && !interfaces.is_empty() {
                         // As `DataPlane::offloads` says it.
-                        let text = format!("the {kind} data plane has no such way");
+                        let text = format!("the {kind} data plane has no short way for flows");
                         return Err(Error::Invalid(text));
                     }
                     interfaces_are_sound(interfaces)?;

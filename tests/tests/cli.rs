@@ -182,6 +182,8 @@ fn the_examples_configurations_are_valid() -> Result<()> {
     let examples = Paths::workspace().join("examples");
     for (file, dirs) in [
         ("evenkeel.toml", vec![Paths::default().plugins]),
+        ("direct-routing.toml", vec![Paths::default().plugins]),
+        ("ipvs-pair.toml", vec![Paths::default().plugins]),
         (
             "sticky.toml",
             vec![Paths::default().plugins, Paths::default().examples],
@@ -199,5 +201,33 @@ fn the_examples_configurations_are_valid() -> Result<()> {
         let output = command.output()?;
         assert!(output.status.success(), "{file}: {}", text(&output.stderr));
     }
+    Ok(())
+}
+
+#[test]
+fn explain_asks_the_scheduler_and_prints_what_real_servers_need() -> Result<()> {
+    let explain = |service: &str| {
+        Command::new(Paths::default().binary)
+            .arg("explain")
+            .arg(service)
+            .arg("--config")
+            .arg(Paths::workspace().join("examples/direct-routing.toml"))
+            .arg("--plugin-dir")
+            .arg(Paths::default().plugins)
+            .output()
+    };
+    let output = explain("web")?;
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for part in [
+        "IPVS follows that by its scheduler wrr with the weights server1 2, server2 1",
+        "  ip addr add 192.0.2.10/32 dev lo\n",
+        "On this machine, as far as can be seen from here\n",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let output = explain("wob")?;
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("there is no service \"wob\""));
     Ok(())
 }

@@ -25,11 +25,18 @@ pub(crate) struct Opened {
 
 type Answers = RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>;
 
+/// What of a machine is looked at; the rest is taken to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    At,
+    AtNftables,
+    NotAt,
+}
+
 /// What this machine's kernel can do, looked at once.
 pub(crate) struct Machine {
     table: String,
-    /// Whether it is looked at, or everything is taken to work.
-    looked_at: bool,
+    looks: Looks,
     /// The data plane that the daemon has opened.
     running: Option<DataPlaneKind>,
     works: Answers,
@@ -42,7 +49,7 @@ impl Machine {
     pub(crate) fn new(table: &str) -> Self {
         Self {
             table: table.to_owned(),
-            looked_at: true,
+            looks: Looks::At,
             running: None,
             works: Answers::default(),
             asks: Answers::default(),
@@ -52,7 +59,12 @@ impl Machine {
 
     /// Everything is taken to work.
     pub(crate) fn ignore(&mut self) {
-        self.looked_at = false;
+        self.looks = Looks::NotAt;
+    }
+
+    /// What only IPVS does is taken to work, so that a service can be explained on any machine.
+    pub(crate) fn explain(&mut self) {
+        self.looks = Looks::AtNftables;
     }
 
     /// From now on the daemon has this data plane, and no configuration can want another one.
@@ -70,8 +82,9 @@ impl Machine {
     /// # Errors
     /// Why not, and what to do.
     pub(crate) fn works(&self, kind: DataPlaneKind) -> Result<(), String> {
-        if !self.looked_at {
-            return Ok(());
+        match (self.looks, kind) {
+            (Looks::At, _) | (Looks::AtNftables, DataPlaneKind::Nftables) => {}
+            (Looks::AtNftables, DataPlaneKind::Ipvs) | (Looks::NotAt, _) => return Ok(()),
         }
         self.works
             .borrow_mut()
@@ -103,7 +116,7 @@ impl Machine {
         kind: DataPlaneKind,
         ask: impl FnOnce(&mut dyn DataPlane) -> Result<(), String>,
     ) -> Result<(), String> {
-        if !self.looked_at {
+        if self.looks != Looks::At {
             return Ok(());
         }
         let look = || {

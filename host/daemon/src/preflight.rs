@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use evenkeel_core::model::{Model, ServiceKey};
-use evenkeel_dataplane::Probe;
+use evenkeel_dataplane::{Error, Probe};
 
 use facts::Facts;
 
@@ -118,11 +118,18 @@ fn judge(
     findings
 }
 
-/// What [`preflight`] says of the services and servers alone.
-pub(crate) async fn of_services(model: &Model) -> Vec<Finding> {
+/// What [`preflight`] says of the data plane, the services and the servers alone.
+pub(crate) async fn of_services(model: &Model, probe: Result<Probe, Error>) -> Vec<Finding> {
     match Facts::gather(model).await {
         Ok(facts) => {
-            let mut findings = services::judge(model, &facts);
+            let mut findings = match probe {
+                Ok(probe) => machine::data_plane(&probe),
+                Err(error) => vec![Finding::error(
+                    format!("data plane {}: {error}", model.dataplane.kind),
+                    "`evenkeel check` says more",
+                )],
+            };
+            findings.extend(services::judge(model, &facts));
             findings.extend(servers::judge(model, &facts));
             findings.extend(machine::forwarding(model, &facts));
             findings

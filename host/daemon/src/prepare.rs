@@ -149,6 +149,11 @@ impl Preparer {
         self.machine.ignore();
     }
 
+    /// Services are to be explained, also where the machine cannot do what they need.
+    pub(crate) fn explains(&mut self) {
+        self.machine.explain();
+    }
+
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
     pub(crate) fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);

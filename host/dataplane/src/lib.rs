@@ -91,7 +91,10 @@ pub trait DataPlane: Send {
     /// # Errors
     /// Why not, for an operator.
     fn offloads(&mut self) -> Result<(), String> {
-        Err(format!("the {} data plane has no short way for flows", self.name()))
+        Err(format!(
+            "the {} data plane has no short way for flows",
+            self.name()
+        ))
     }
 
     /// Whether it can ask the daemon about each new connection ([`evenkeel_core::state::ServiceState::ask`]).

@@ -6,6 +6,7 @@ use evenkeel_core::model::{Model, Service};
 use crate::cli::ConfigArgs;
 use crate::exit::{self, Failed};
 use crate::explain::{self, Planned};
+use crate::plane;
 use crate::preflight::of_services;
 use crate::prepare::{Prepared, Preparer};
 
@@ -22,7 +23,11 @@ pub(crate) async fn run(args: ConfigArgs, name: Option<String>) -> anyhow::Resul
         return Ok(());
     }
     super::print("\nOn this machine, as far as can be seen from here\n")?;
-    for finding in of_services(&model).await {
+    let (kind, table) = (model.dataplane.kind, model.daemon.table.clone());
+    let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
+        .await
+        .context("the data plane's thread")?;
+    for finding in of_services(&model, probe).await {
         let text = finding.to_string();
         let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
         super::print(&lines.concat())?;
@@ -34,6 +39,7 @@ pub(crate) async fn run(args: ConfigArgs, name: Option<String>) -> anyhow::Resul
 fn look(args: ConfigArgs, name: Option<&str>) -> anyhow::Result<(Model, String)> {
     // What is compiled here is not kept: the cache is the daemon's.
     let mut preparer = Preparer::without_cache(args)?;
+    preparer.explains();
     let prepared = preparer.prepare(|_| None)?;
     let Some(name) = name else {
         let text = list(&prepared.model.services);

@@ -43,7 +43,7 @@ fn privileges(facts: &Facts) -> Finding {
     }
 }
 
-fn data_plane(probe: &Probe) -> Vec<Finding> {
+pub(super) fn data_plane(probe: &Probe) -> Vec<Finding> {
     let problems = probe.problems.iter().map(|problem| match problem.fatal {
         true => Finding::error(&problem.what, &problem.remedy),
         false => Finding::warning(&problem.what, &problem.remedy),

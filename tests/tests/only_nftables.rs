@@ -1,5 +1,5 @@
 //! What nftables does, and IPVS does otherwise: it has an order of its own for weights, keeps a client for as long as it keeps the client's
-//! last connection, and has no marks.
+//! last connection, has no marks, and serves clients on the servers' own networks only where it tracks connections anyway.
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_tests::{Article, Client, Evenkeel, isolated, wait_until};
-use support::{PATIENCE, Service, assert_repeats, count, servers, tcp_backends};
+use support::{PATIENCE, Service, assert_repeats, count, servers, servers6, tcp_backends};
 
 #[test]
 fn wrr_with_weights_5_1_1_1_is_smooth() -> Result<()> {
@@ -83,6 +83,30 @@ fn a_client_that_was_away_longer_than_the_timeout_is_forgotten() -> Result<()> {
                 Ok(client.ask(net.vip(80))? != first[0])
             },
         )?;
+        Ok(())
+    })
+}
+
+#[test]
+fn clients_on_the_director_and_on_the_servers_own_network_are_served_too() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let addresses6 = servers6(&net, 80);
+        let _backends = tcp_backends(&net, &addresses)?;
+        let _backends6 = tcp_backends(&net, &addresses6)?;
+        let config = Service::new("web", net.vip(80)).servers(addresses).text()
+            + &Service::new("web6", net.vip6(80))
+                .servers(addresses6)
+                .text();
+        let mut evenkeel = Evenkeel::new(&net.director, &config)?;
+        evenkeel.start()?;
+        for node in [&net.director, &net.servers[0], &net.servers[1]] {
+            for vip in [net.vip(80), net.vip6(80)] {
+                let answers = Client::new(node).ask_times(vip, 10)?;
+                assert_repeats(&answers, &["0", "1"]);
+            }
+        }
         Ok(())
     })
 }

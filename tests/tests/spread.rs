@@ -155,30 +155,6 @@ fn with_snat_servers_need_no_route_through_the_director() -> Result<()> {
 }
 
 #[test]
-fn clients_on_the_director_and_on_the_servers_own_network_are_served_too() -> Result<()> {
-    isolated(|| {
-        let net = Article::new(2)?;
-        let addresses = servers(&net, 80);
-        let addresses6 = servers6(&net, 80);
-        let _backends = tcp_backends(&net, &addresses)?;
-        let _backends6 = tcp_backends(&net, &addresses6)?;
-        let config = Service::new("web", net.vip(80)).servers(addresses).text()
-            + &Service::new("web6", net.vip6(80))
-                .servers(addresses6)
-                .text();
-        let mut evenkeel = Evenkeel::new(&net.director, &config)?;
-        evenkeel.start()?;
-        for node in [&net.director, &net.servers[0], &net.servers[1]] {
-            for vip in [net.vip(80), net.vip6(80)] {
-                let answers = Client::new(node).ask_times(vip, 10)?;
-                assert_repeats(&answers, &["0", "1"]);
-            }
-        }
-        Ok(())
-    })
-}
-
-#[test]
 fn a_service_without_a_server_left_resets_tcp_and_answers_udp_with_icmp() -> Result<()> {
     isolated(|| {
         let net = Article::new(1)?;

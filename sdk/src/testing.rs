@@ -44,7 +44,7 @@ mod schedulers;
 
 pub use self::checks::{check, checker_manifest};
 pub use self::host::logged;
-pub use self::schedulers::{SchedulerTest, scheduler_manifest};
+pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
 
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};
 use crate::settings::{Settings, Values};

@@ -4,6 +4,12 @@
     reason = "each of the files has what they all need as a module of its own"
 )]
 
+#[path = "counting.rs"]
+mod counting;
+#[path = "health.rs"]
+mod health;
+#[path = "per_connection.rs"]
+mod per_connection;
 #[path = "persistence.rs"]
 mod persistence;
 #[path = "spread.rs"]

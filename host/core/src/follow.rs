@@ -3,8 +3,10 @@
 //! nftables holds every slot of a plan, and nothing of weights. IPVS holds weights and a scheduler of its own, and nothing of slots. So what is
 //! wanted is brought into the form that the data plane can hold, [`nearest`], before it is compared with what it does hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use ipnet::IpNet;
 
 use crate::model::DataPlaneKind;
 use crate::plan::MAX_SLOTS;
@@ -19,6 +21,17 @@ pub fn nearest(kind: DataPlaneKind, wanted: &ServiceState) -> ServiceState {
     match kind {
         DataPlaneKind::Nftables => by_slots(wanted),
         DataPlaneKind::Ipvs => by_weights(wanted),
+    }
+}
+
+/// The networks on which a data plane lets clients meet servers, of those on which both are (hairpin). `tracked`: whether some service needs
+/// conntrack anyway. With IPVS it takes conntrack for every packet, a sixth of the throughput (`cargo xtask bench ipvs`): so much is paid only
+/// where it is paid already.
+#[must_use]
+pub fn meeting(kind: DataPlaneKind, networks: &BTreeSet<IpNet>, tracked: bool) -> BTreeSet<IpNet> {
+    match kind {
+        DataPlaneKind::Ipvs if !tracked => BTreeSet::new(),
+        DataPlaneKind::Nftables | DataPlaneKind::Ipvs => networks.clone(),
     }
 }
 
@@ -40,7 +53,8 @@ fn by_slots(wanted: &ServiceState) -> ServiceState {
 pub enum KernelScheduler {
     /// Each server once in a round, whatever its weight: a sequence in which each has one slot.
     Rr,
-    /// By weight, in turn: any other sequence, and random slots, for which IPVS has nothing.
+    /// By weight, in turn: any other sequence, and random slots, for which IPVS has nothing. With equal weights it is [`Self::Rr`], and what
+    /// stands for it are the same slots.
     Wrr,
     /// A hash table of 256 slots.
     Sh {
@@ -102,14 +116,10 @@ impl KernelScheduler {
                 Selector::Sequence,
                 taking().map(|(id, _)| (id, 1)).collect(),
             ),
-            Self::Wrr => {
-                let mut widths = reduced(&taking().collect::<Vec<_>>(), MAX_SLOTS);
-                if widths.iter().all(|(_, width)| *width == 1) {
-                    // Not to be taken for Rr's.
-                    widths.iter_mut().for_each(|(_, width)| *width = 2);
-                }
-                (Selector::Sequence, widths)
-            }
+            Self::Wrr => (
+                Selector::Sequence,
+                reduced(&taking().collect::<Vec<_>>(), MAX_SLOTS),
+            ),
             Self::Sh { port } => (hash(port), exactly(&taking().collect::<Vec<_>>(), SH_SLOTS)),
             Self::Mh { port } => {
                 let mut widths = reduced(&taking().collect::<Vec<_>>(), MAX_SLOTS);

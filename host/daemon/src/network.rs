@@ -28,6 +28,8 @@ struct Wanted {
     ready: bool,
     /// Whether established flows are to take the short way.
     offload: bool,
+    /// Whether all this is known yet.
+    configured: bool,
 }
 
 /// The task; ends when this is dropped.
@@ -40,8 +42,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Starts it; the networks on which servers are found are sent to `inputs`, and so are the interfaces of the short way. `offloads`:
-    /// whether the data plane has one.
+    /// Starts it; once it is configured, the networks on which servers are found are sent to `inputs`, and so are the interfaces of the short
+    /// way. `offloads`: whether the data plane has one.
     pub(crate) fn start(inputs: mpsc::UnboundedSender<Input>, offloads: bool) -> Self {
         let (wanted, receiver) = watch::channel(Wanted::default());
         let problem = Arc::new(Mutex::new(None));
@@ -84,6 +86,7 @@ impl Network {
                 .map(|s| s.address.ip())
                 .collect();
             wanted.offload = self.offloads && model.daemon.offload == Offload::Auto;
+            wanted.configured = true;
         });
     }
 
@@ -124,6 +127,10 @@ impl Task {
     async fn run(&mut self) -> Result<std::convert::Infallible, AddressError> {
         let mut watch = AddressWatch::open()?;
         let mut addresses = Addresses::open()?;
+        // What the kernel has stays until then.
+        if self.wanted.wait_for(|it| it.configured).await.is_err() {
+            std::future::pending::<()>().await;
+        }
         loop {
             let wanted = self.wanted.borrow_and_update().clone();
             let mut problems = Vec::new();

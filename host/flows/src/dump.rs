@@ -2,23 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use evenkeel_core::connections::{Counts, Phase};
 use evenkeel_core::state::BackendId;
+use evenkeel_netlink::{Channel, Refused, acknowledged};
 use netlink_bindings::builtin::Nlmsghdr;
 use netlink_bindings::conntrack::PushConntrackAttrs;
 use netlink_bindings::nftables::Nfgenmsg;
 use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use crate::message::{Connection, FULL_NAT, HEADERS, Messages, Reader, kind};
 
 /// The kernel puts at most 32 KiB into a datagram of a dump.
 const DATAGRAM: usize = 64 << 10;
-/// Seconds. The kernel answers while it is being asked, so this is for the case that it never will.
-const PATIENCE: i64 = 10;
+const PATIENCE: Duration = Duration::from_secs(10);
 /// `NLM_F_REQUEST | NLM_F_DUMP` (`linux/netlink.h`).
 const REQUEST_DUMP: u16 = 0x301;
 
@@ -45,23 +43,15 @@ pub fn count_once() -> io::Result<BTreeMap<BackendId, Counts>> {
 
 /// A dump that goes on. It has a socket of its own, so that it can be read between events, and given up.
 pub(crate) struct Dump {
-    socket: Socket,
-    datagram: Vec<u8>,
+    channel: Channel,
 }
 
 impl Dump {
     /// Asks the kernel for all connections that may be our servers'.
     pub(crate) fn begin() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_NETFILTER)?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        let patience = TimeVal::seconds(PATIENCE);
-        setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
-        socket.send(&request(), 0)?;
-        Ok(Self {
-            socket,
-            datagram: Vec::with_capacity(DATAGRAM),
-        })
+        let channel = Channel::open(NETLINK_NETFILTER, DATAGRAM, PATIENCE)?;
+        channel.send(&request())?;
+        Ok(Self { channel })
     }
 
     /// Reads the next part of the answer and hands out the connections in it, but not those that are being taken out.
@@ -71,8 +61,8 @@ impl Dump {
         reader: &Reader,
         mut each: impl FnMut(Connection),
     ) -> io::Result<bool> {
-        self.receive()?;
-        for message in Messages(&self.datagram) {
+        self.channel.receive()?;
+        for message in Messages(self.channel.datagram()) {
             match message.kind {
                 kind::CT_NEW => reader
                     .connection(message.attributes())
@@ -80,29 +70,13 @@ impl Dump {
                     .into_iter()
                     .for_each(&mut each),
                 kind::ERROR | kind::DONE => {
-                    return match message.errno() {
-                        0 => Ok(false),
-                        errno => Err(io::Error::from_raw_os_error(errno)),
-                    };
+                    let outcome = acknowledged(message.kind, message.payload);
+                    return outcome.map(|()| false).map_err(Refused::with_words);
                 }
                 _ => {}
             }
         }
         Ok(true)
-    }
-
-    fn receive(&mut self) -> io::Result<()> {
-        loop {
-            self.datagram.clear();
-            match self.socket.recv(&mut self.datagram, libc::MSG_TRUNC) {
-                Ok(len) if len > self.datagram.len() => {
-                    return Err(io::Error::other(format!("a datagram of {len} bytes")));
-                }
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

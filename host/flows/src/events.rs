@@ -4,9 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use evenkeel_core::connections::Event;
+use evenkeel_netlink::receive_buffer;
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
-use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::filter;
 use crate::message::{Messages, Reader};
@@ -38,9 +38,7 @@ impl Events {
     pub(crate) fn listen(buffer: usize, filtered: bool) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
-        if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
-            setsockopt(&socket, sockopt::RcvBuf, &buffer)?;
-        }
+        receive_buffer(&socket, buffer)?;
         socket.set_non_blocking(true)?;
         if filtered {
             filter::attach(&socket)?;

@@ -75,12 +75,6 @@ impl<'a> Message<'a> {
     pub(crate) fn attributes(&self) -> &'a [u8] {
         self.payload.get(Nfgenmsg::len()..).unwrap_or_default()
     }
-
-    /// The error number of an `ERROR`, or of the end of a dump; 0 for success.
-    pub(crate) fn errno(&self) -> i32 {
-        let code = self.payload.first_chunk().copied();
-        i32::from_ne_bytes(code.unwrap_or_default()).wrapping_neg()
-    }
 }
 
 /// The messages of one datagram. Stops at the first that is cut off.

@@ -3,8 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "tests: a failure ends them, and a skipped one says so"
+    reason = "tests: a failure ends them"
 )]
 
 mod uml;

@@ -4,10 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use evenkeel_core::state::Queue;
+use evenkeel_netlink::{receive_buffer, receive_timeout};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use crate::wire::{Incoming, Messages, incoming};
 
@@ -34,15 +33,8 @@ pub(crate) fn open(queue: Queue, settings: Settings) -> io::Result<Socket> {
     socket.connect(&SocketAddr::new(0, 0))?;
     // What finds no room goes by the plan: no error is needed in its place.
     socket.set_no_enobufs(true)?;
-    if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
-        setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
-    }
-    let patience = i64::try_from(settings.patience.as_micros()).unwrap_or(i64::MAX);
-    setsockopt(
-        &socket,
-        sockopt::ReceiveTimeout,
-        &TimeVal::microseconds(patience),
-    )?;
+    receive_buffer(&socket, BUFFER)?;
+    receive_timeout(&socket, settings.patience)?;
     let mut request = Messages::default();
     request.bind(queue);
     answered(&socket, &request).map_err(|error| explained(queue, error))?;

@@ -1,16 +1,8 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use evenkeel_sdk::testing::{SchedulerTest, scheduler_manifest};
-use evenkeel_sdk::{Counts, Protocol};
+use evenkeel_sdk::Counts;
+use evenkeel_sdk::testing::{FLOW, SchedulerTest, scheduler_manifest};
 use proptest::prelude::*;
 
 use super::*;
-
-const FLOW: Flow = Flow {
-    protocol: Protocol::Tcp,
-    source: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 40_000),
-    destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 80),
-};
 
 fn ms(millis: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis))

@@ -1,36 +1,11 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use evenkeel_sdk::testing::{SchedulerTest, scheduler_manifest};
-use evenkeel_sdk::{Counts, Protocol};
+use evenkeel_sdk::testing::{FLOW, SchedulerTest, scheduler_manifest};
 use proptest::prelude::*;
 
 use super::*;
 
-const FLOW: Flow = Flow {
-    protocol: Protocol::Tcp,
-    source: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 40_000),
-    destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 80),
-};
-
 /// Servers with weight, open and closing connections.
 fn servers(servers: &[(&str, u32, u32, u32)]) -> SchedulerTest<NeverQueue> {
-    let mut test = SchedulerTest::new(&[]).unwrap();
-    let weights: Vec<_> = servers.iter().map(|&(n, w, ..)| (n, w)).collect();
-    test.backends(&weights);
-    for &(name, _, active, inactive) in servers {
-        let counts = Counts {
-            active,
-            inactive,
-            ..Counts::default()
-        };
-        test.counts_of(name, counts);
-    }
-    test
-}
-
-/// The servers of so many connections, one after the other; none ends.
-fn picks(test: &mut SchedulerTest<NeverQueue>, count: usize) -> String {
-    (0..count).filter_map(|_| test.pick(&FLOW)).collect()
+    SchedulerTest::loaded(servers).unwrap()
 }
 
 fn first(all: &[(&str, u32, u32, u32)]) -> Option<String> {
@@ -60,7 +35,7 @@ fn an_idle_server_comes_first_and_then_the_shortest_delay() {
 #[test]
 fn picks_give_every_server_one_before_weights_count() {
     let mut test = servers(&[("a", 1, 0, 0), ("b", 3, 0, 0)]);
-    assert_eq!(picks(&mut test, 8), "abbbbbab");
+    assert_eq!(test.picks(8).concat(), "abbbbbab");
 }
 
 #[test]

@@ -1,36 +1,11 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use evenkeel_sdk::testing::{SchedulerTest, scheduler_manifest};
-use evenkeel_sdk::{Counts, Protocol};
+use evenkeel_sdk::testing::{FLOW, SchedulerTest, scheduler_manifest};
 use proptest::prelude::*;
 
 use super::*;
 
-const FLOW: Flow = Flow {
-    protocol: Protocol::Tcp,
-    source: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 40_000),
-    destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 80),
-};
-
 /// Servers with weight, open and closing connections.
 fn servers(servers: &[(&str, u32, u32, u32)]) -> SchedulerTest<Overflow> {
-    let mut test = SchedulerTest::new(&[]).unwrap();
-    let weights: Vec<_> = servers.iter().map(|&(n, w, ..)| (n, w)).collect();
-    test.backends(&weights);
-    for &(name, _, active, inactive) in servers {
-        let counts = Counts {
-            active,
-            inactive,
-            ..Counts::default()
-        };
-        test.counts_of(name, counts);
-    }
-    test
-}
-
-/// The servers of so many connections, one after the other; none ends.
-fn picks(test: &mut SchedulerTest<Overflow>, count: usize) -> String {
-    (0..count).filter_map(|_| test.pick(&FLOW)).collect()
+    SchedulerTest::loaded(servers).unwrap()
 }
 
 fn first(all: &[(&str, u32, u32, u32)]) -> Option<String> {
@@ -55,7 +30,7 @@ fn the_greatest_weight_comes_first_until_it_has_more_connections_than_that() {
 #[test]
 fn picks_fill_one_server_after_the_other_and_are_refused_when_all_have_overflowed() {
     let mut test = servers(&[("a", 1, 0, 0), ("b", 2, 0, 0)]);
-    assert_eq!(picks(&mut test, 8), "bbbaa");
+    assert_eq!(test.picks(8).concat(), "bbbaa");
     assert_eq!(test.pick(&FLOW), None);
     assert_eq!(test.plan(), Plan::None);
 }

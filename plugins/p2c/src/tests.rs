@@ -1,17 +1,10 @@
 use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use evenkeel_sdk::testing::{SchedulerTest, scheduler_manifest};
-use evenkeel_sdk::{Counts, Protocol, Selector};
+use evenkeel_sdk::Selector;
+use evenkeel_sdk::testing::{FLOW, SchedulerTest, scheduler_manifest};
 use proptest::prelude::*;
 
 use super::*;
-
-const FLOW: Flow = Flow {
-    protocol: Protocol::Tcp,
-    source: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 40_000),
-    destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 80),
-};
 
 thread_local! {
     /// The random numbers of the next decision.
@@ -40,18 +33,7 @@ impl Scheduler for Known {
 
 /// Servers with weight, open and closing connections.
 fn servers<S: Scheduler>(servers: &[(&str, u32, u32, u32)]) -> SchedulerTest<S> {
-    let mut test = SchedulerTest::<S>::new(&[]).unwrap_or_else(|error| panic!("{error}"));
-    let weights: Vec<_> = servers.iter().map(|&(n, w, ..)| (n, w)).collect();
-    test.backends(&weights);
-    for &(name, _, active, inactive) in servers {
-        let counts = Counts {
-            active,
-            inactive,
-            ..Counts::default()
-        };
-        test.counts_of(name, counts);
-    }
-    test
+    SchedulerTest::loaded(servers).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// How often each server is chosen when each of two dice shows each of so many numbers once.

@@ -1,15 +1,22 @@
 //! Drives a scheduler.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::values;
-use crate::backends::{Backend, BackendId, Counts, Flow};
+use crate::backends::{Backend, BackendId, Counts, Flow, Protocol};
 use crate::glue::{SchedulerGlue, SchedulerInstance};
 use crate::manifest::{Manifest, SettingValue};
 use crate::plan::{Plan, Table};
 use crate::register::{Registered, manifest};
 use crate::scheduler::Scheduler;
+
+/// A connection like any other, for schedulers that do not look at it: from 198.51.100.1 to 192.0.2.200:80 over TCP.
+pub const FLOW: Flow = Flow {
+    protocol: Protocol::Tcp,
+    source: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 40_000),
+    destination: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 80),
+};
 
 /// A scheduler under test, in the place of the host.
 pub struct SchedulerTest<S> {
@@ -28,6 +35,25 @@ impl<S: Scheduler> SchedulerTest<S> {
             glue,
             backends: Vec::new(),
         })
+    }
+
+    /// With default settings, and these usable servers: names, weights, open connections, closing ones.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn loaded(servers: &[(&str, u32, u32, u32)]) -> Result<Self, String> {
+        let mut test = Self::new(&[])?;
+        let weights: Vec<_> = servers.iter().map(|&(n, w, ..)| (n, w)).collect();
+        test.backends(&weights);
+        for &(name, _, active, inactive) in servers {
+            let counts = Counts {
+                active,
+                inactive,
+                ..Counts::default()
+            };
+            test.counts_of(name, counts);
+        }
+        Ok(test)
     }
 
     /// The usable servers from now on, as names with weights. A name keeps its number and its count of
@@ -106,6 +132,12 @@ impl<S: Scheduler> SchedulerTest<S> {
     /// The name of the server picked for a connection.
     pub fn pick(&mut self, flow: &Flow) -> Option<String> {
         self.glue.pick(flow).map(|id| self.name(id))
+    }
+
+    /// The names of the servers picked for that many connections like [`FLOW`] one after the other, of which none ends; one that is refused adds
+    /// nothing.
+    pub fn picks(&mut self, count: usize) -> Vec<String> {
+        (0..count).filter_map(|_| self.pick(&FLOW)).collect()
     }
 
     /// The name of a number; the number itself if it was never given out.

@@ -21,7 +21,7 @@ pub(crate) fn paths() -> Paths {
 
 pub(crate) fn run(options: &rounds::Options, as_json: bool) -> Result<()> {
     let stage = Stage::set(&Way::ALL)?;
-    let rounds = Rounds::measure(&stage, &Way::ALL, options, AT_ONCE)?;
+    let rounds = Rounds::measure(&stage, &Way::ALL, Measure::TCP, options, AT_ONCE)?;
     if let Some(evenkeel) = stage.evenkeel(Way::Evenkeel) {
         println!("\nEvenkeel's own view:\n{}", evenkeel.status_table()?);
     }

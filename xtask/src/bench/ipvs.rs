@@ -39,7 +39,7 @@ impl Options {
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     use Way::{Flowtable, Ipvs, IpvsByKeepalived, Nftables};
     let stage = Stage::set(&Way::KERNEL)?;
-    let rounds = Rounds::measure(&stage, &Way::KERNEL, &options.rounds, AT_ONCE)?;
+    let rounds = Rounds::measure(&stage, &Way::KERNEL, Measure::ALL, &options.rounds, AT_ONCE)?;
     for way in [Nftables, Flowtable, Ipvs] {
         if let Some(evenkeel) = stage.evenkeel(way) {
             println!(
@@ -51,6 +51,13 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     }
     rounds.table();
     let aims = [
+        (
+            "flowtable / IPVS, datagrams/s",
+            Measure::Datagrams,
+            Flowtable,
+            Ipvs,
+            "1.2 or more",
+        ),
         (
             "flowtable / IPVS, throughput, offloads off",
             Measure::Packets,
@@ -64,6 +71,13 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
             Flowtable,
             Ipvs,
             "1.2 or more",
+        ),
+        (
+            "IPVS by Evenkeel / by keepalived, datagrams/s",
+            Measure::Datagrams,
+            Ipvs,
+            IpvsByKeepalived,
+            "1",
         ),
         (
             "IPVS by Evenkeel / by keepalived, throughput",

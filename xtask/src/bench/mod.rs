@@ -2,6 +2,7 @@
 
 mod balance;
 mod connections;
+mod datagrams;
 mod dataplane;
 mod decisions;
 mod failover;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::connections;
+use super::datagrams;
 use super::stage::{ASK, STREAM, Stage, Way};
 use super::stats::{median, range};
 
@@ -33,16 +34,27 @@ pub(crate) enum Measure {
     Packets,
     /// New connections per second.
     Connections,
+    /// Datagrams of one flow per second, with nothing beside the director to slow them down.
+    Datagrams,
 }
 
 impl Measure {
-    const ALL: [Self; 3] = [Self::Stream, Self::Packets, Self::Connections];
+    /// What takes no more than a service of TCP.
+    pub(crate) const TCP: &[Self] = &[Self::Stream, Self::Packets, Self::Connections];
+    /// Those, and what takes a service of UDP: [`Way::KERNEL`] alone has one.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Stream,
+        Self::Packets,
+        Self::Connections,
+        Self::Datagrams,
+    ];
 
     fn title(self) -> &'static str {
         match self {
             Self::Stream => "1 stream, offloads on (Gb/s)",
             Self::Packets => "offloads off (Gb/s)",
             Self::Connections => "new connections/s",
+            Self::Datagrams => "datagrams/s",
         }
     }
 
@@ -51,6 +63,7 @@ impl Measure {
             Self::Stream => "stream_offloads_on",
             Self::Packets => "stream_offloads_off",
             Self::Connections => "connections",
+            Self::Datagrams => "datagrams",
         }
     }
 }
@@ -58,14 +71,15 @@ impl Measure {
 /// All figures.
 #[derive(Debug)]
 pub(crate) struct Rounds {
+    measures: &'static [Measure],
     ways: Vec<Row>,
 }
 
 #[derive(Debug)]
 struct Row {
     way: Way,
-    /// In the order of [`Measure::ALL`], a figure for each round.
-    figures: [Vec<f64>; 3],
+    /// In the order of the measures, a figure for each round.
+    figures: Vec<Vec<f64>>,
     failed: u64,
 }
 
@@ -74,31 +88,35 @@ impl Rounds {
     pub(crate) fn measure(
         stage: &Stage,
         ways: &[Way],
+        measures: &'static [Measure],
         options: &Options,
         at_once: usize,
     ) -> Result<Self> {
         let rows = ways.iter().map(|&way| Row {
             way,
-            figures: Default::default(),
+            figures: vec![Vec::new(); measures.len()],
             failed: 0,
         });
         let mut rounds = Self {
+            measures,
             ways: rows.collect(),
         };
         let time = Duration::from_secs(options.seconds);
         for round in 1..=options.rounds {
             // Every round begins with another way.
             rounds.ways.rotate_left(1);
-            for (place, measure) in Measure::ALL.into_iter().enumerate() {
-                stage.offloads(measure != Measure::Packets)?;
+            for (place, measure) in measures.iter().enumerate() {
+                stage.offloads(*measure != Measure::Packets)?;
                 for row in &mut rounds.ways {
-                    let figure = if measure == Measure::Connections {
-                        let to = row.way.addresses(ASK);
-                        let rate = connections::measure(&stage.client, &to, at_once, time)?;
-                        row.failed += rate.failed;
-                        rate.per_second
-                    } else {
-                        stream(stage, row.way, time)?
+                    let figure = match measure {
+                        Measure::Connections => {
+                            let to = row.way.addresses(ASK);
+                            let rate = connections::measure(&stage.client, &to, at_once, time)?;
+                            row.failed += rate.failed;
+                            rate.per_second
+                        }
+                        Measure::Datagrams => datagrams::measure(stage, row.way, time)?,
+                        Measure::Stream | Measure::Packets => stream(stage, row.way, time)?,
                     };
                     row.figures[place].push(figure);
                 }
@@ -111,7 +129,7 @@ impl Rounds {
     }
 
     fn of(&self, way: Way, measure: Measure) -> &[f64] {
-        let place = Measure::ALL.iter().position(|it| *it == measure);
+        let place = self.measures.iter().position(|it| *it == measure);
         let row = self.ways.iter().find(|row| row.way == way);
         row.zip(place)
             .and_then(|(row, place)| row.figures.get(place))
@@ -143,13 +161,13 @@ impl Rounds {
             "client -> director -> 2 servers on {cores} cores; medians (least to greatest), and x plain routing (median of the rounds' ratios)"
         );
         print!("{:<20}", "");
-        for measure in Measure::ALL {
+        for measure in self.measures {
             print!(" | {:>32}", measure.title());
         }
         println!();
         for row in &self.ways {
             print!("{:<20}", row.way.name());
-            for (measure, figures) in Measure::ALL.into_iter().zip(&row.figures) {
+            for (measure, figures) in self.measures.iter().zip(&row.figures) {
                 let (least, greatest) = range(figures);
                 print!(
                     " | {:>32}",
@@ -158,7 +176,7 @@ impl Rounds {
                         show(median(figures)),
                         show(least),
                         show(greatest),
-                        self.ratio(measure, row.way, Way::Routing)
+                        self.ratio(*measure, row.way, Way::Routing)
                     )
                 );
             }
@@ -176,13 +194,13 @@ impl Rounds {
     /// All of it, by the ways' keys.
     pub(crate) fn report(&self) -> Value {
         let ways = self.ways.iter().map(|row| {
-            let figures = Measure::ALL.into_iter().zip(&row.figures);
+            let figures = self.measures.iter().zip(&row.figures);
             let mut report: serde_json::Map<String, Value> = figures
                 .map(|(measure, figures)| {
                     let figure = json!({
                         "median": median(figures),
                         "rounds": figures,
-                        "x_routing": self.ratio(measure, row.way, Way::Routing),
+                        "x_routing": self.ratio(*measure, row.way, Way::Routing),
                     });
                     (measure.key().to_owned(), figure)
                 })

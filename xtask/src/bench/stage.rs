@@ -15,6 +15,8 @@ use super::connections::Server;
 pub(crate) const ASK: u16 = 7000;
 /// Port of iperf3.
 pub(crate) const STREAM: u16 = 5201;
+/// Port for datagrams.
+pub(crate) const DATAGRAMS: u16 = 9000;
 const SERVERS: usize = 2;
 
 /// A way from the client to the servers.
@@ -122,6 +124,16 @@ impl Way {
                 .collect(),
             _ => vec![self.address(port)],
         }
+    }
+
+    /// The client's address.
+    pub(crate) fn client(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, self.number(), 1)
+    }
+
+    /// The interface of the client, and of each server.
+    pub(crate) fn interface(self) -> String {
+        format!("eth{}", self.number())
     }
 
     fn service(self) -> Ipv4Addr {
@@ -242,6 +254,21 @@ impl Stage {
             .map(|(_, daemon)| daemon)
     }
 
+    /// The server that has a service to itself, and its address.
+    pub(crate) fn first_server(&self, way: Way) -> (&Node, Ipv4Addr) {
+        (&self.servers[0], way.server(0))
+    }
+
+    /// Whom the client sends frames to.
+    pub(crate) fn hardware_address(&self, way: Way) -> Result<String> {
+        let mut directors = self.directors.iter();
+        let (_, node) = directors.find(|(it, _)| *it == way).context("a director")?;
+        let shown = node.run("ip", &["-json", "link", "show", "eth0"])?;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        let address = shown[0]["address"].as_str();
+        Ok(address.context("eth0 has an address")?.to_owned())
+    }
+
     fn logs(&self) -> String {
         self.programs.iter().map(Process::log).collect()
     }
@@ -286,7 +313,7 @@ fn director(lab: &Lab, way: Way, client: &Node, servers: &[Node]) -> Result<Node
     let number = way.number();
     let interface = format!("eth{number}");
     lab.cable(client, &interface, &director, "eth0")?;
-    client.add_address(&interface, &format!("10.0.{number}.1/24"))?;
+    client.add_address(&interface, &format!("{}/24", way.client()))?;
     director.add_address("eth0", &format!("10.0.{number}.254/24"))?;
     director.add_address("eth0", &format!("{}/32", way.service()))?;
     for (server, node) in servers.iter().enumerate() {
@@ -332,8 +359,16 @@ fn evenkeel(node: &Node, way: Way) -> Result<Evenkeel> {
         _ => "",
     };
     // A test of iperf3 needs both its connections at one server.
-    let config =
+    let mut config =
         dataplane.to_owned() + &service("ask", ASK, SERVERS) + &service("stream", STREAM, 1);
+    if Way::KERNEL.contains(&way) {
+        config += &format!(
+            "[[service]]\nname = \"datagrams\"\nlisten = \"{}:{DATAGRAMS}\"\nprotocol = \"udp\"\n\
+             [[service.server]]\naddress = \"{}:{DATAGRAMS}\"\n",
+            way.service(),
+            way.server(0)
+        );
+    }
     // What entries of closed connections cost is memory, and there are as many a second as in a day elsewhere.
     let mut evenkeel = Evenkeel::with_paths(node, &config, super::dataplane::paths())?;
     evenkeel.start()?;
@@ -350,18 +385,21 @@ fn evenkeel(node: &Node, way: Way) -> Result<Evenkeel> {
 
 fn keepalived(node: &Node) -> Result<Keepalived> {
     let way = Way::IpvsByKeepalived;
-    let service = |port: u16, servers: usize| {
+    let service = |port: u16, servers: usize, protocol: &str, check: &str| {
         let servers = (0..servers).fold(String::new(), |text, server| {
             let server = way.server(server);
-            text + &format!("    real_server {server} {port} {{\n        weight 1\n        TCP_CHECK {{\n        }}\n    }}\n")
+            text + &format!("    real_server {server} {port} {{\n        weight 1\n{check}    }}\n")
         });
         format!(
-            "virtual_server {} {port} {{\n    delay_loop 6\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n{servers}}}\n",
+            "virtual_server {} {port} {{\n    delay_loop 6\n    lb_algo rr\n    lb_kind NAT\n    protocol {protocol}\n{servers}}}\n",
             way.service()
         )
     };
-    let mut keepalived =
-        Keepalived::with_ipvs(node, &(service(ASK, SERVERS) + &service(STREAM, 1)))?;
+    let check = "        TCP_CHECK {\n        }\n";
+    let config = service(ASK, SERVERS, "TCP", check)
+        + &service(STREAM, 1, "TCP", check)
+        + &service(DATAGRAMS, 1, "UDP", "");
+    let mut keepalived = Keepalived::with_ipvs(node, &config)?;
     keepalived.start()?;
     Ok(keepalived)
 }

@@ -56,9 +56,12 @@ fn slots_of_other_shares_become_weights() {
 }
 
 #[test]
-fn equal_shares_of_a_plan_are_no_round_robin() {
-    let service = service(&[1, 1], Selector::Sequence, &[1, 2, 1, 2, 1, 2]);
-    assert_eq!(ipvs(&service), (Some(KernelScheduler::Wrr), vec![1, 1]));
+fn equal_shares_of_a_plan_are_round_robin() {
+    let equal = service(&[4, 4], Selector::Sequence, &[1, 2, 1, 2, 1, 2]);
+    assert_eq!(ipvs(&equal), (Some(KernelScheduler::Rr), vec![4, 4]));
+    // Not with weights that would say something else.
+    let other = service(&[5, 1], Selector::Sequence, &[1, 2, 1, 2, 1, 2]);
+    assert_eq!(ipvs(&other), (Some(KernelScheduler::Rr), vec![1, 1]));
 }
 
 #[test]

@@ -10,10 +10,12 @@
 //! No sockets and no clocks: `now` is an argument. After any number of `handle` calls the driver calls
 //! [`Director::effects`], and again at [`Director::poll_at`].
 
+mod configure;
 mod counting;
 mod instance;
 mod picking;
 mod report;
+mod scheduling;
 mod seat;
 mod service;
 
@@ -23,28 +25,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
-use evenkeel_core::desired;
 use evenkeel_core::follow;
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::ids::Ids;
 use evenkeel_core::manifest::{Decision, Setting};
-use evenkeel_core::model::{DataPlaneKind, OnDown, Service, ServiceKey};
-use evenkeel_core::plan::Plan;
-use evenkeel_core::quorum::Quorum;
-use evenkeel_core::state::{BackendId, Change, ServiceState, Spread, State};
+use evenkeel_core::model::{DataPlaneKind, OnDown, ServiceKey};
+use evenkeel_core::state::{BackendId, Change, ServiceState, State};
 use evenkeel_core::sync::{Damage, KernelSync, Step};
-use evenkeel_runtime::{BackendFacts, Plugin};
+use evenkeel_runtime::Plugin;
 use ipnet::IpNet;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
-use crate::prepare::Prepared;
-use instance::Instance;
 use picking::Queues;
 pub(crate) use picking::{NotPicking, Picking};
 #[cfg(test)]
 pub(crate) use report::CheckReport;
 pub(crate) use report::{ServerReport, ServiceReport};
-use seat::Seat;
 pub(crate) use seat::{Done, Job};
 use service::{RealServer, VirtualService};
 
@@ -148,16 +144,21 @@ impl Director {
     /// Begins with what the kernel holds, which stays until everything that is configured has its first plan.
     pub(crate) fn new(kind: DataPlaneKind, adopted: State, resync: Duration, now: Instant) -> Self {
         let adopted_hairpin = adopted.hairpin.clone();
+        let adopted_offload = adopted.offload.clone();
         let queues = adopted.services.iter();
         let adopted_queues = queues
             .filter_map(|(key, service)| Some((*key, service.ask?)))
             .collect();
+        let ids = Ids::adopt(&adopted);
+        let mut sync = KernelSync::new(adopted, pause(kind, resync), now);
+        // Until the interfaces are known: otherwise all flows would leave the short way for a moment.
+        sync.want_offload(adopted_offload);
         Self {
             kind,
             services: BTreeMap::new(),
             order: Vec::new(),
-            ids: Ids::adopt(&adopted),
-            sync: KernelSync::new(adopted, pause(kind, resync), now),
+            ids,
+            sync,
             curious: BTreeSet::new(),
             timers: BTreeSet::new(),
             unanswered: BTreeSet::new(),
@@ -172,116 +173,19 @@ impl Director {
         }
     }
 
-    /// Makes the configuration the one in force: services, servers and schedulers that stay as they are keep their state.
-    ///
-    /// `adopted` is what the kernel held at the start of the daemon; nothing afterwards.
-    pub(crate) fn configure(&mut self, prepared: Prepared, adopted: Option<&State>, now: Instant) {
-        let resync = pause(self.kind, prepared.model.daemon.resync);
-        self.sync.set_resync(resync, now);
-        let mut schedulers = prepared.schedulers;
-        let mut old = std::mem::take(&mut self.services);
-        self.order = prepared
-            .model
-            .services
-            .iter()
-            .map(|service| service.key)
-            .collect();
-        for spec in prepared.model.services {
-            let key = spec.key;
-            let mut before = old.remove(&key);
-            let servers = self.servers_of(&spec, before.as_mut());
-            match schedulers.remove(&key) {
-                Some(new) => {
-                    self.seats += 1;
-                    let last_good = match before {
-                        Some(before) => before.last_good,
-                        None => adopted
-                            .and_then(|state| state.services.get(&key))
-                            .map(|state| state.spread.clone())
-                            .filter(|spread| *spread != Spread::Refuse),
-                    };
-                    let quorum = Quorum::new(&spec, service::live_weight(&servers));
-                    self.effects.push(Effect::Quorum {
-                        service: spec.name.clone(),
-                        reached: quorum.reached(),
-                    });
-                    let (plugin, settings) = (new.plugin, new.settings);
-                    let seat =
-                        Seat::new(self.seats, plugin, settings, new.scheduler, spec.decision);
-                    let for_good = spec.decision != Decision::PerConnection;
-                    self.effects.push(stop_picking(key, for_good));
-                    self.opening.remove(&key);
-                    let service = VirtualService {
-                        quorum,
-                        queue: self.queues.of(&spec),
-                        picking: false,
-                        spec,
-                        seat,
-                        servers,
-                        last_good,
-                        asked_about: Vec::new(),
-                        problem: None,
-                    };
-                    self.services.insert(key, service);
-                    self.unanswered.insert(key);
-                    self.news(key, false);
-                }
-                None => {
-                    let Some(mut service) = before else {
-                        error!(
-                            service = spec.name,
-                            "bug: a new service without a scheduler"
-                        );
-                        continue;
-                    };
-                    if spec.decision != service.seat.decision() || spec.snat != service.spec.snat {
-                        service.picking = false;
-                        self.opening.remove(&key);
-                        let for_good = spec.decision != Decision::PerConnection;
-                        self.effects.push(stop_picking(key, for_good));
-                    }
-                    service.seat.decide(spec.decision);
-                    service.queue = self.queues.of(&spec);
-                    service.spec = spec;
-                    service.servers = servers;
-                    self.effects.push(service.quorum_now());
-                    self.services.insert(key, service);
-                    self.news(key, true);
-                }
-            }
-        }
-        for (key, service) in old {
-            for server in &service.servers {
-                self.forget(key, service.spec.on_down, server);
-            }
-            self.unanswered.remove(&key);
-            self.opening.remove(&key);
-            self.queues.release(&key);
-            self.effects.push(stop_picking(key, true));
-            self.sync.want(key, None);
-        }
-        self.pace = counting::pace(self.services.len());
-        self.want_hairpin();
-    }
-
     /// What the kernel is to hold for a service, in the form that its data plane can hold.
     fn want(&mut self, key: ServiceKey, wanted: &ServiceState) {
         self.sync
             .want(key, Some(follow::nearest(self.kind, wanted)));
     }
 
-    /// The networks on which clients and servers meet, as far as that is worth its price: with IPVS it takes conntrack for every packet, a
-    /// sixth of the throughput, which is paid only where something else needs conntrack anyway.
+    /// The networks on which clients and servers meet, as far as the data plane lets them.
     fn want_hairpin(&mut self) {
         let tracked = |service: &VirtualService| {
             service.spec.snat || service.spec.decision == Decision::PerConnection
         };
-        let worth = self.kind == DataPlaneKind::Nftables || self.services.values().any(tracked);
-        let networks = if worth {
-            self.meeting.clone()
-        } else {
-            BTreeSet::new()
-        };
+        let tracked = self.services.values().any(tracked);
+        let networks = follow::meeting(self.kind, &self.meeting, tracked);
         self.sync.want_hairpin(networks);
     }
 
@@ -435,156 +339,6 @@ impl Director {
             self.doomed.entry(key).or_default().push(change.id);
         }
         self.news(key, change.takes_less);
-    }
-
-    /// The servers of a service changed. Its scheduler is asked; where one of them takes less than before, the kernel is told
-    /// at once, by what is left of the last plan, rather than after the plugin has answered.
-    fn news(&mut self, key: ServiceKey, at_once: bool) {
-        self.curious.insert(key);
-        let Some(service) = self.services.get_mut(&key) else {
-            return;
-        };
-        service.seat.tell();
-        if !self.unanswered.contains(&key) && (at_once || service.seat.failed()) {
-            let wanted = service.wanted();
-            self.want(key, &wanted);
-        }
-    }
-
-    fn answered(&mut self, key: ServiceKey, number: u64, done: Done, now: Instant) {
-        let Some(service) = self.services.get_mut(&key) else {
-            return;
-        };
-        if service.seat.number() != number {
-            return;
-        }
-        self.unanswered.remove(&key);
-        self.curious.insert(key);
-        match done {
-            Ok((instance, plan)) => self.planned(key, instance, plan.as_ref(), now),
-            Err(error) => self.failed(key, error.to_string(), now),
-        }
-    }
-
-    /// A scheduler has answered: with a plan, if it was asked for one.
-    fn planned(&mut self, key: ServiceKey, instance: Instance, plan: Option<&Plan>, now: Instant) {
-        let Some(service) = self.services.get_mut(&key) else {
-            return;
-        };
-        let decision = service.seat.decision();
-        let accepted = plan.map(|plan| desired::accept(&service.asked_about, plan, decision));
-        match accepted.transpose() {
-            Ok(spread) => {
-                if plan == Some(&Plan::PerConnection) {
-                    service.last_good = None;
-                } else if let Some(Some(spread)) = spread {
-                    service.last_good = Some(spread);
-                }
-                if service.problem.take().is_some() {
-                    info!(
-                        service = service.spec.name,
-                        plugin = service.seat.name(),
-                        "the scheduler works again"
-                    );
-                }
-                if decision == Decision::PerConnection
-                    && !service.picking
-                    && let Some(picking) = service.pick_by(key, &instance)
-                    && self.opening.insert(key)
-                {
-                    self.effects.push(Effect::Pick(picking));
-                }
-                service.seat.done(instance, plan, now);
-                if service.has_changes() {
-                    service.seat.tell_changes();
-                }
-                let wanted = service.wanted();
-                self.want(key, &wanted);
-            }
-            Err(error) => {
-                let problem = format!("{}: {error}", service.seat.title());
-                self.failed(key, problem, now);
-            }
-        }
-    }
-
-    /// A scheduler has failed, or its plan cannot be used.
-    fn failed(&mut self, key: ServiceKey, problem: String, now: Instant) {
-        let Some(service) = self.services.get_mut(&key) else {
-            return;
-        };
-        // Whatever is under way with the instance is of no interest any more.
-        self.seats += 1;
-        let wait = service.seat.fail(self.seats, now);
-        warn!(
-            service = service.spec.name,
-            plugin = service.seat.name(),
-            version = service.seat.version(),
-            error = problem,
-            restart_in = ?wait,
-            "the scheduler failed; its last good plan stays"
-        );
-        service.problem = Some(problem);
-        if std::mem::take(&mut service.picking) | self.opening.remove(&key) {
-            self.effects.push(stop_picking(key, false));
-        }
-        let wanted = service.wanted();
-        self.want(key, &wanted);
-        self.curious.insert(key);
-    }
-
-    /// The servers of a service as now configured: those that it had before keep their number and health.
-    fn servers_of(
-        &mut self,
-        spec: &Service,
-        before: Option<&mut VirtualService>,
-    ) -> Vec<RealServer> {
-        let mut known: BTreeMap<SocketAddr, RealServer> = before
-            .map(|service| std::mem::take(&mut service.servers))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|server| (server.spec.address, server))
-            .collect();
-        let mut servers = Vec::with_capacity(spec.servers.len());
-        for server in &spec.servers {
-            let Some(id) = self.ids.get(spec.key, server.address) else {
-                error!(
-                    service = spec.name,
-                    server = server.name,
-                    "no number is left for this server; it is not used"
-                );
-                continue;
-            };
-            let old = known.remove(&server.address);
-            let counts = old.as_ref().map(|old| old.counts).unwrap_or_default();
-            let full = old.as_ref().is_some_and(|old| old.full);
-            let health = old.and_then(|old| old.health);
-            let mut server = RealServer {
-                health: health.filter(|_| !server.checks.is_empty()),
-                spec: server.clone(),
-                id,
-                counts,
-                full,
-                told: BackendFacts::default(),
-            };
-            // The thresholds may be others now.
-            server.count(counts);
-            self.owners.insert(id, spec.key);
-            servers.push(server);
-        }
-        for gone in known.into_values() {
-            self.forget(spec.key, spec.on_down, &gone);
-        }
-        servers
-    }
-
-    /// A server is no longer configured.
-    fn forget(&mut self, key: ServiceKey, on_down: OnDown, server: &RealServer) {
-        self.ids.release(key, server.spec.address);
-        self.owners.remove(&server.id);
-        if on_down == OnDown::Kill {
-            self.doomed.entry(key).or_default().push(server.id);
-        }
     }
 
     /// Forgets the flows of servers that the kernel sends nothing to since these changes.

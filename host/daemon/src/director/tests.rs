@@ -5,14 +5,14 @@ use std::time::Duration;
 use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{
     Check, CheckTiming, Chosen, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef,
-    PluginUse, Protocol, Sandbox, Server, Vrrp,
+    PluginUse, Protocol, Sandbox, Server, Service, Vrrp,
 };
 use evenkeel_core::plan::{Plan, Run};
-use evenkeel_core::state::{Queue, Selector};
+use evenkeel_core::state::{Queue, Selector, Spread};
 use evenkeel_runtime::{Backend, Checker, Failure, Flow, Load, PluginError, Scheduler};
 
 use super::*;
-use crate::prepare::NewScheduler;
+use crate::prepare::{NewScheduler, Prepared};
 
 mod load;
 
@@ -570,6 +570,22 @@ fn on_ipvs_clients_meet_servers_only_where_conntrack_is_needed_anyway() {
     assert_eq!(held(DataPlaneKind::Nftables, false), networks);
     assert_eq!(held(DataPlaneKind::Ipvs, false), BTreeSet::new());
     assert_eq!(held(DataPlaneKind::Ipvs, true), networks);
+}
+
+#[test]
+fn the_short_way_that_the_kernel_has_stays_until_the_interfaces_are_known() {
+    let interfaces: BTreeSet<String> = ["eth0".to_owned()].into();
+    let adopted = State {
+        offload: interfaces.clone(),
+        ..State::default()
+    };
+    let mut world = World::new(adopted.clone());
+    world.configure(vec![service(80, &[1, 2])], Some(&adopted));
+    assert_eq!(world.kernel.offload, interfaces);
+    let now = world.now;
+    world.director.handle(Input::Offload(BTreeSet::new()), now);
+    world.settle();
+    assert_eq!(world.kernel.offload, BTreeSet::new());
 }
 
 #[test]

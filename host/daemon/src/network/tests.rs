@@ -108,6 +108,18 @@ fn an_interface_that_came_back_is_put_to_the_data_plane_again() {
 }
 
 #[test]
+fn nothing_is_told_before_it_is_configured() {
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        let (network, mut told) = start(true);
+        let early = tokio::time::timeout(Duration::from_millis(300), told.inputs.recv()).await;
+        assert!(early.is_err(), "something was told");
+        network.configure(&model(Offload::Auto));
+        told.until(&["eth0", "eth0-peer"]).await;
+    });
+}
+
+#[test]
 fn a_data_plane_without_a_short_way_is_told_of_no_interface() {
     in_own_namespace(async |net: Net| {
         net.interface("eth0").await;

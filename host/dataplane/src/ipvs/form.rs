@@ -124,10 +124,11 @@ pub(super) fn wanted(name: &ServiceKey, state: &ServiceState, now: Option<&Held>
     let key = key(name);
     let family = key.family();
     let (scheduler, of_scheduler) = match KernelScheduler::of(&state.spread) {
-        Some(scheduler) => (
-            Some(scheduler.name().to_owned()),
-            flags(scheduler, state.backends.values()),
-        ),
+        Some(scheduler) => {
+            let scheduler = kept(scheduler, state, now);
+            let flags = flags(scheduler, state.backends.values());
+            (Some(scheduler.name().to_owned()), flags)
+        }
         // Which scheduler refuses does not matter.
         None => now.map_or_else(
             || (Some(REFUSING.name().to_owned()), 0),
@@ -158,6 +159,19 @@ pub(super) fn wanted(name: &ServiceKey, state: &ServiceState, now: Option<&Held>
             engine: None,
         },
         servers: state.backends.iter().map(server).collect(),
+    }
+}
+
+/// The scheduler there is, where it does the same. To take another one costs the service refused connections; without this, the first of
+/// three servers with weights 2, 1 and 1 would cost them by leaving, and by coming back.
+fn kept(scheduler: KernelScheduler, state: &ServiceState, now: Option<&Held>) -> KernelScheduler {
+    let mut weights = state.backends.values().map(|it| it.weight);
+    let first = weights.find(|weight| *weight > 0);
+    let equal = weights.all(|weight| weight == 0 || Some(weight) == first);
+    let there = now.and_then(|now| self::scheduler(&now.service));
+    match (scheduler, there) {
+        (KernelScheduler::Rr, Some(KernelScheduler::Wrr)) if equal => KernelScheduler::Wrr,
+        _ => scheduler,
     }
 }
 

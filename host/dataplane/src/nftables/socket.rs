@@ -1,33 +1,29 @@
 //! The netlink socket: requests, dumps and batches.
 
 use std::io;
+use std::time::Duration;
 
+use evenkeel_netlink::{Channel, Refused, acknowledged, receive_buffer, send_buffer};
 use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::change::{Step, Subject};
 use super::encode::Batch;
-use super::wire::{Head, Message, Messages, flags, kind, message, text};
+use super::wire::{Head, Message, Messages, flags, kind, message};
 use crate::Error;
 
 /// Bytes that may wait to be read, and that one batch may have: the largest batches are of some megabytes.
-const BUFFER: usize = 64 << 20;
+pub(super) const BUFFER: usize = 64 << 20;
 /// More than the kernel puts into one datagram of a dump.
 const DATAGRAM: usize = 256 << 10;
-/// The kernel answers while the request is being sent, so this is for the case that it never will.
-const PATIENCE: i64 = 10;
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a dump is begun anew when the tables change while it runs.
 const TRIES: u32 = 50;
 
 /// A connection to the kernel's netfilter. It is kept open, since closing one waits for the kernel's grace period.
 #[derive(Debug)]
 pub(super) struct Netfilter {
-    socket: Socket,
-    port: u32,
+    channel: Channel,
     seq: u32,
-    datagram: Vec<u8>,
 }
 
 /// Why a batch has not taken effect.
@@ -58,29 +54,15 @@ impl Netfilter {
     }
 
     fn try_open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_NETFILTER)?;
-        let port = socket.bind_auto()?.port_number();
-        socket.connect(&SocketAddr::new(0, 0))?;
-        // Errors without the offending message, but with the kernel's words.
-        socket.set_cap_ack(true)?;
-        socket.set_ext_ack(true)?;
-        enlarge(&socket)?;
-        setsockopt(
-            &socket,
-            sockopt::ReceiveTimeout,
-            &TimeVal::seconds(PATIENCE),
-        )?;
-        Ok(Self {
-            socket,
-            port,
-            seq: 0,
-            datagram: Vec::with_capacity(DATAGRAM),
-        })
+        let channel = Channel::open(NETLINK_NETFILTER, DATAGRAM, PATIENCE)?;
+        receive_buffer(&channel, BUFFER)?;
+        send_buffer(&channel, BUFFER)?;
+        Ok(Self { channel, seq: 0 })
     }
 
     /// The port that the kernel names as the author of what this socket changes.
     pub(super) fn port(&self) -> u32 {
-        self.port
+        self.channel.port()
     }
 
     /// Sends a batch and waits for its acknowledgement.
@@ -92,13 +74,13 @@ impl Netfilter {
     pub(super) fn try_commit(&mut self, table: &str, steps: &[Step]) -> Result<(), Failed> {
         let batch = Batch::new(table, self.seq.wrapping_add(1), steps);
         self.seq = batch.last_seq().wrapping_add(1);
-        self.socket.send(&batch.bytes, 0).map_err(Failed::Unsent)?;
+        self.channel.send(&batch.bytes).map_err(Failed::Unsent)?;
         let mut refused = None;
         loop {
-            self.receive().map_err(Failed::Unsent)?;
-            for answer in Messages::new(&self.datagram).filter(|m| m.kind == kind::ERROR) {
+            self.channel.receive().map_err(Failed::Unsent)?;
+            for answer in Messages::new(self.channel.datagram()).filter(|m| m.kind == kind::ERROR) {
                 let last = answer.seq == batch.last_seq();
-                match outcome(&answer) {
+                match acknowledged(answer.kind, answer.payload).map_err(Refused::with_words) {
                     Err(source) if refused.is_none() => {
                         refused = Some(Failed::Refused(batch.subject(answer.seq), source));
                     }
@@ -108,7 +90,7 @@ impl Netfilter {
             }
             // All errors of a batch have been queued when the first can be read, but not all in one datagram.
             if let Some(refused) = refused {
-                self.drain();
+                self.channel.drain();
                 return Err(refused);
             }
         }
@@ -128,15 +110,15 @@ impl Netfilter {
         let seq = self.seq;
         let mut request = Vec::with_capacity(256);
         message(&mut request, Head { seq, ..head }, attributes);
-        self.socket.send(&request, 0)?;
+        self.channel.send(&request)?;
         let mut interrupted = false;
         loop {
-            self.receive()?;
-            for answer in Messages::new(&self.datagram).filter(|m| m.seq == seq) {
+            self.channel.receive()?;
+            for answer in Messages::new(self.channel.datagram()).filter(|m| m.seq == seq) {
                 interrupted |= answer.flags & flags::DUMP_INTR != 0;
                 match answer.kind {
                     kind::ERROR | kind::DONE => {
-                        outcome(&answer)?;
+                        acknowledged(answer.kind, answer.payload).map_err(Refused::with_words)?;
                         return if interrupted {
                             Err(interrupted_error())
                         } else {
@@ -148,45 +130,6 @@ impl Netfilter {
             }
         }
     }
-
-    fn receive(&mut self) -> io::Result<()> {
-        loop {
-            self.datagram.clear();
-            match self.socket.recv(&mut self.datagram, libc::MSG_TRUNC) {
-                Ok(len) if len > self.datagram.len() => {
-                    return Err(io::Error::other(format!("a datagram of {len} bytes")));
-                }
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Throws away what is left of an answer.
-    fn drain(&mut self) {
-        loop {
-            self.datagram.clear();
-            if self
-                .socket
-                .recv(&mut self.datagram, libc::MSG_DONTWAIT)
-                .is_err()
-            {
-                return;
-            }
-        }
-    }
-}
-
-/// Gives a socket large buffers: as large as wanted with `CAP_NET_ADMIN`, else as large as allowed.
-pub(super) fn enlarge(socket: &Socket) -> io::Result<()> {
-    if setsockopt(socket, sockopt::RcvBufForce, &BUFFER).is_err() {
-        setsockopt(socket, sockopt::RcvBuf, &BUFFER)?;
-    }
-    if setsockopt(socket, sockopt::SndBufForce, &BUFFER).is_err() {
-        setsockopt(socket, sockopt::SndBuf, &BUFFER)?;
-    }
-    Ok(())
 }
 
 /// Runs what reads the tables until it was not disturbed by a change.
@@ -207,29 +150,6 @@ pub(super) fn interrupted_error() -> io::Error {
 
 fn is_interrupted(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted
-}
-
-/// What an acknowledgement (`NLMSG_ERROR`, or the end of a dump) says.
-fn outcome(answer: &Message<'_>) -> io::Result<()> {
-    let code = answer
-        .payload
-        .first_chunk()
-        .map_or(0, |bytes| i32::from_ne_bytes(*bytes));
-    if code == 0 {
-        return Ok(());
-    }
-    let error = io::Error::from_raw_os_error(code.wrapping_neg());
-    // After the code and the header of the message: NLMSGERR_ATTR_MSG.
-    let words = answer
-        .payload
-        .get(20..)
-        .filter(|_| answer.kind == kind::ERROR)
-        .and_then(|attributes| netlink_bindings::utils::find_attr(attributes, 1))
-        .and_then(text);
-    Err(match words {
-        Some(words) => io::Error::new(error.kind(), format!("{error}: {words}")),
-        None => error,
-    })
 }
 
 /// An [`Error::Io`] with what was being done.

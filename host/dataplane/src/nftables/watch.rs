@@ -3,14 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use evenkeel_netlink::{receive_buffer, receive_timeout};
 use netlink_bindings::utils::{find_attr, parse_be_u32};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike as _};
 
 use super::nft::Ourselves;
-use super::socket::{enlarge, io_error};
+use super::socket::{BUFFER, io_error};
 use super::wire::{INET, Messages, SUBSYS_NFTABLES, kind, text};
 use crate::Error;
 
@@ -60,16 +59,9 @@ impl Watch {
         let open = || -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_NETFILTER)?;
             socket.bind(&SocketAddr::new(0, 0))?;
-            enlarge(&socket)?;
+            receive_buffer(&socket, BUFFER)?;
             socket.add_membership(GROUP)?;
-            let millis = i64::try_from(patience.as_millis())
-                .unwrap_or(i64::MAX)
-                .max(1);
-            setsockopt(
-                &socket,
-                sockopt::ReceiveTimeout,
-                &TimeVal::milliseconds(millis),
-            )?;
+            receive_timeout(&socket, patience)?;
             Ok(socket)
         };
         Ok(Self {

@@ -1,78 +1,27 @@
 //! The daemon is asked about new connections, and what it says is done; whatever becomes of it, connections go on.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::diff::diff;
 use evenkeel_core::flow::Flow;
 use evenkeel_core::model::{Protocol, ServiceKey};
-use evenkeel_core::state::{Change, Queue, Selector, ServiceState, State};
+use evenkeel_core::state::{Change, ServiceState, State};
 use evenkeel_dataplane::DataPlane;
-use evenkeel_dataplane::ask::{HEARTBEAT, mark};
+use evenkeel_dataplane::ask::mark;
 use evenkeel_dataplane::ipvs::Ipvs;
-use evenkeel_queue::{Choice, Chooser, Heart, Listener};
+use evenkeel_queue::{Choice, Listener};
 
 use crate::harness::{sh, with_ipvs};
-use crate::lab::{ask, client, connect, id, key, service, set_up, within};
+use crate::lab::{client, id, key, set_up, within};
+use crate::scheduler::{InTurn, QUEUE, asking, heart, one};
 use crate::traffic::counted;
 use crate::{only, put};
-
-const QUEUE: Queue = Queue(7);
-
-/// A service of whose plan server 4 is the only one, and that asks.
-fn asking(v6: bool, snat: bool) -> ServiceState {
-    ServiceState {
-        snat,
-        ask: Some(QUEUE),
-        ..service(v6, 0, Selector::Sequence, &[4])
-    }
-}
-
-fn heart() -> Heart {
-    let heart = Heart::start(HEARTBEAT, Duration::from_millis(20), || true).unwrap();
-    while heart.last_beat().is_none() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    heart
-}
 
 /// Until the rules know that the daemon lives.
 fn alive() {
     while sh("cat /proc/net/xt_recent/evenkeel").is_empty() {
         std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Answers in turn; remembers what it was asked.
-#[derive(Clone)]
-struct InTurn {
-    answers: Vec<Choice>,
-    asked: Arc<Mutex<Vec<Flow>>>,
-}
-
-impl InTurn {
-    fn of(answers: &[Choice]) -> Self {
-        Self {
-            answers: answers.to_vec(),
-            asked: Arc::default(),
-        }
-    }
-}
-
-impl Chooser for InTurn {
-    fn choose(&mut self, flow: &Flow) -> Choice {
-        let mut asked = self.asked.lock().unwrap();
-        asked.push(*flow);
-        self.answers[(asked.len() - 1) % self.answers.len()]
-    }
-}
-
-fn one(protocol: Protocol, to: SocketAddr) -> std::io::Result<u8> {
-    match protocol {
-        Protocol::Udp => ask(to),
-        _ => connect(to),
     }
 }
 
@@ -105,7 +54,7 @@ with_ipvs! {
             let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             alive();
             assert_eq!(client(10, key), [1, 2, 3, 4, 4, 1, 2, 3, 4, 4], "{key} {snat}");
-            let asked = std::mem::take(&mut *chooser.asked.lock().unwrap());
+            let asked = chooser.asked();
             assert_eq!(asked.len(), 10, "each connection's first packet only: {asked:?}");
             let like = |flow: &Flow| flow.protocol == key.protocol && flow.destination == key.socket_addr();
             assert!(asked.iter().all(like), "{asked:?}");
@@ -159,7 +108,7 @@ with_ipvs! {
                 std::thread::sleep(Duration::from_millis(50));
             }
             assert_eq!(client(2, key), [4, 4]);
-            assert_eq!(chooser.asked.lock().unwrap().len(), 2);
+            assert_eq!(chooser.times(), 2);
         });
     }
 }

@@ -1,13 +1,15 @@
-//! The data plane in the kernel's IPVS. Every test has a kernel or a network namespace of its own.
+//! The data plane in the kernel's IPVS. Every test has a kernel of its own.
 
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "tests: a failure ends them, and a skipped one says so"
+    reason = "tests: a failure ends them, and what a kernel lacks is said"
 )]
 
 #[path = "../nftables/lab.rs"]
 mod lab;
+#[path = "../nftables/scheduler.rs"]
+mod scheduler;
 #[path = "../../../ipvs/tests/uml/mod.rs"]
 mod uml;
 

@@ -1,9 +1,8 @@
 //! The daemon is asked about new connections, and what it says is done; whatever becomes of it, connections go on.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel_core::flow::Flow;
@@ -15,57 +14,12 @@ use evenkeel_dataplane::nftables::Nftables;
 use evenkeel_queue::{Choice, Chooser, Heart, Listener};
 
 use crate::harness::{in_a_namespace, sh};
-use crate::lab::{ask, client, connect, id, key, service, set_up, within};
-
-const QUEUE: Queue = Queue(7);
-
-/// A service of whose plan server 4 is the only one, and that asks.
-fn asking(v6: bool, snat: bool) -> ServiceState {
-    ServiceState {
-        snat,
-        ask: Some(QUEUE),
-        ..service(v6, 0, Selector::Sequence, &[4])
-    }
-}
-
-fn heart() -> Heart {
-    let heart = Heart::start(HEARTBEAT, Duration::from_millis(20), || true).unwrap();
-    while heart.last_beat().is_none() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    heart
-}
+use crate::lab::{client, connect, id, key, service, set_up, within};
+use crate::scheduler::{InTurn, QUEUE, asking, heart, one};
 
 /// Whether the kernel believes the daemon to be alive.
 fn alive() -> bool {
     sh("nft list set inet evenkeel alive").contains("expires")
-}
-
-/// Answers in turn; remembers what it was asked.
-#[derive(Clone)]
-struct InTurn {
-    answers: Vec<Choice>,
-    asked: Arc<Mutex<Vec<Flow>>>,
-}
-
-impl InTurn {
-    fn of(answers: &[Choice]) -> Self {
-        let answers = answers.to_vec();
-        let asked = Arc::default();
-        Self { answers, asked }
-    }
-
-    fn asked(&self) -> Vec<Flow> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-}
-
-impl Chooser for InTurn {
-    fn choose(&mut self, flow: &Flow) -> Choice {
-        let mut asked = self.asked.lock().unwrap();
-        asked.push(*flow);
-        self.answers[(asked.len() - 1) % self.answers.len()]
-    }
 }
 
 /// Answers when it is told to.
@@ -77,13 +31,6 @@ impl Chooser for Stuck {
             std::thread::sleep(Duration::from_millis(5));
         }
         Choice::Pass
-    }
-}
-
-fn one(protocol: Protocol, to: SocketAddr) -> std::io::Result<u8> {
-    match protocol {
-        Protocol::Udp => ask(to),
-        _ => connect(to),
     }
 }
 
@@ -181,7 +128,7 @@ in_a_namespace! {
             drop(heart);
             std::thread::sleep(LIFE * 2);
             assert_eq!(client(2, key), [4, 4]);
-            assert_eq!(chooser.asked().len(), 2);
+            assert_eq!(chooser.times(), 2);
         });
     }
 }
@@ -232,13 +179,13 @@ in_a_namespace! {
                 std::thread::sleep(Duration::from_millis(5));
             }
             assert_eq!(client(5, key), [2; 5], "{key} {snat}");
-            assert_eq!(chooser.asked.lock().unwrap().len(), 1, "{key} {snat}");
+            assert_eq!(chooser.times(), 1, "{key} {snat}");
             // Its server goes: it is asked about again.
             let mut without = state.clone();
             without.backends.remove(&id(2));
             plane.apply(&[Change::Put(key, without)]).unwrap();
             assert_eq!(client(5, key), [3; 5], "{key} {snat}");
-            assert_eq!(chooser.asked().len(), 2, "{key} {snat}");
+            assert_eq!(chooser.times(), 2, "{key} {snat}");
             drop(listener);
             assert_eq!(client(2, key), [3; 2], "{key} {snat}");
             // Nobody listens, and its server goes: the plan's is remembered, too.

@@ -8,6 +8,7 @@
 
 mod harness;
 mod lab;
+mod scheduler;
 
 mod asking;
 mod conformance;

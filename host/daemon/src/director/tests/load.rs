@@ -1,7 +1,9 @@
 //! Counts, thresholds, and decisions about each connection.
 
 use evenkeel_core::model::Persistence;
+use evenkeel_runtime::BackendFacts;
 
+use super::super::instance::Instance;
 use super::*;
 
 fn counts(active: u32) -> Counts {

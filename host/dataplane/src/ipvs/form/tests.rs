@@ -96,6 +96,58 @@ prop_compose! {
     }
 }
 
+/// A service of these weights, with a slot for each unit.
+fn in_turn(weights: &[u32]) -> ServiceState {
+    let backends = (1_u8..).zip(weights).map(|(n, weight)| {
+        let address = SocketAddr::from(([10, 0, 0, n], 80));
+        let weight = *weight;
+        (
+            id(n.into()),
+            Backend {
+                weight,
+                ..address.into()
+            },
+        )
+    });
+    let backends: BTreeMap<_, _> = backends.collect();
+    let slots = backends
+        .iter()
+        .flat_map(|(id, it)| (0..it.weight).map(|_| *id))
+        .collect();
+    let selector = Selector::Sequence;
+    let spread = Spread::Slots { selector, slots };
+    let state = ServiceState {
+        snat: false,
+        backends,
+        spread,
+        persistence: None,
+        ask: None,
+    };
+    nearest(DataPlaneKind::Ipvs, &state)
+}
+
+#[test]
+fn a_scheduler_that_does_the_same_is_not_exchanged() {
+    let key = ServiceKey {
+        addr: [192, 0, 2, 1].into(),
+        port: 80,
+        protocol: model::Protocol::Tcp,
+    };
+    let name = |held: &Held| held.service.scheduler.clone().unwrap();
+    let round = wanted(&key, &in_turn(&[1, 1, 1]), None);
+    assert_eq!(name(&round), "rr");
+    let weighted = wanted(&key, &in_turn(&[2, 1, 1]), Some(&round));
+    assert_eq!(name(&weighted), "wrr");
+    // The first server fails, and returns.
+    let failed = wanted(&key, &in_turn(&[0, 1, 1]), Some(&weighted));
+    assert_eq!(name(&failed), "wrr");
+    assert_eq!(state(&failed), in_turn(&[0, 1, 1]));
+    // With weights that are not to count, wrr would do something else.
+    let mut uneven = in_turn(&[1, 1]);
+    uneven.backends.get_mut(&id(1)).unwrap().weight = 5;
+    assert_eq!(name(&wanted(&key, &uneven, Some(&weighted))), "rr");
+}
+
 proptest! {
     #[test]
     fn what_is_wanted_is_what_the_kernel_s_form_of_it_comes_to((key, wish) in services(), (_, before) in services()) {

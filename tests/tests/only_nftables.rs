@@ -1,5 +1,6 @@
 //! What nftables does, and IPVS does otherwise: it has an order of its own for weights, keeps a client for as long as it keeps the client's
-//! last connection, has no marks, and serves clients on the servers' own networks only where it tracks connections anyway.
+//! last connection, remembers clients without asking anybody, has no marks, and serves clients on the servers' own networks only where it tracks
+//! connections anyway.
 
 mod support;
 
@@ -8,7 +9,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_tests::{Article, Client, Evenkeel, isolated, wait_until};
-use support::{PATIENCE, Service, assert_repeats, count, servers, servers6, tcp_backends};
+use support::{
+    PATIENCE, Service, assert_repeats, count, hold, holding_backends, names, servers, servers6,
+    tcp_backends, wait_counts,
+};
 
 #[test]
 fn wrr_with_weights_5_1_1_1_is_smooth() -> Result<()> {
@@ -107,6 +111,37 @@ fn clients_on_the_director_and_on_the_servers_own_network_are_served_too() -> Re
                 assert_repeats(&answers, &["0", "1"]);
             }
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_client_that_is_remembered_is_not_asked_about() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(3)?;
+        let addresses = servers(&net, 80);
+        let _backends = holding_backends(&net, &addresses)?;
+        let service = Service::new("web", net.vip(80))
+            .with("scheduler = \"lc\"\ndecision = \"per-connection\"")
+            .with("persistence = \"10m\"");
+        let mut evenkeel = Evenkeel::new(&net.director, &service.servers(addresses).text())?;
+        evenkeel.start()?;
+        let decided = || -> Result<Option<u64>> {
+            Ok(evenkeel.status()?["services"][0]["queue"]["decided"].as_u64())
+        };
+        wait_until("the scheduler is asked", PATIENCE, || {
+            Ok(decided()?.is_some())
+        })?;
+        let from = |last: u8| {
+            Client::new(&net.client).from_address(Ipv4Addr::new(10, 10, 54, last).into())
+        };
+        let first = hold(&from(10), net.vip(80), 5)?;
+        assert_eq!(names(&first), ["0"; 5]);
+        assert_eq!(decided()?, Some(1));
+        wait_counts(&evenkeel, &[(5, 0), (0, 0), (0, 0)])?;
+        let second = hold(&from(11), net.vip(80), 2)?;
+        assert_eq!(names(&second), ["1"; 2]);
+        assert_eq!(decided()?, Some(2));
         Ok(())
     })
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Result;
-use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated, wait_until};
+use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated, on_slow_kernel, wait_until};
 use serde_json::Value;
 use support::{
     PATIENCE, Service, hold, holding_backends, names, servers, servers6, tcp_backends,
@@ -54,7 +54,14 @@ fn least_connections_is_exact() -> Result<()> {
         let service = Service::new("web", net.vip(80)).with(LC);
         let evenkeel = started(&net, service, &addresses)?;
         let client = Client::new(&net.client);
-        let mut held = hold(&client, net.vip(80), 9)?;
+        let mut held = Vec::new();
+        for _ in 0..9 {
+            held.extend(hold(&client, net.vip(80), 1)?);
+            if on_slow_kernel() {
+                // IPVS's counts are read now and then; what was read before a decision may be told after it.
+                std::thread::sleep(TOLD);
+            }
+        }
         assert_eq!(names(&held), ["0", "1", "2", "0", "1", "2", "0", "1", "2"]);
         wait_counts(&evenkeel, &[(3, 0), (3, 0), (3, 0)])?;
         // Server 1 loses all of its connections: closed ones count a 256th, so it gets the next three.
@@ -318,30 +325,6 @@ fn a_scheduler_that_refuses_a_connection_is_obeyed() -> Result<()> {
         assert_eq!(client.ask_times(net.vip(80), 3)?, ["0"; 3]);
         let refused = client.connect(net.vip(80)).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        Ok(())
-    })
-}
-
-#[test]
-fn a_client_that_is_remembered_is_not_asked_about() -> Result<()> {
-    isolated(|| {
-        let net = Article::new(3)?;
-        let addresses = servers(&net, 80);
-        let _backends = holding_backends(&net, &addresses)?;
-        let service = Service::new("web", net.vip(80))
-            .with(LC)
-            .with("persistence = \"10m\"");
-        let evenkeel = started(&net, service, &addresses)?;
-        let from = |last: u8| {
-            Client::new(&net.client).from_address(Ipv4Addr::new(10, 10, 54, last).into())
-        };
-        let first = hold(&from(10), net.vip(80), 5)?;
-        assert_eq!(names(&first), ["0"; 5]);
-        assert_eq!(decided(&evenkeel)?, Some(1));
-        wait_counts(&evenkeel, &[(5, 0), (0, 0), (0, 0)])?;
-        let second = hold(&from(11), net.vip(80), 2)?;
-        assert_eq!(names(&second), ["1"; 2]);
-        assert_eq!(decided(&evenkeel)?, Some(2));
         Ok(())
     })
 }

@@ -156,3 +156,45 @@ fn a_scheduler_that_never_works_leaves_its_servers_taking_turns() -> Result<()> 
         Ok(())
     })
 }
+
+#[test]
+fn a_checker_that_traps_says_nothing_about_the_server() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let _backends = tcp_backends(&net, &addresses)?;
+        let with = |port: u16, how: &str| {
+            Service::new(how, net.vip(port))
+                .with(&format!(
+                    r#"check = {{ plugin = "misbehave-check", interval = "200ms", timeout = "1s", settings = {{ how = "{how}" }} }}"#
+                ))
+                .servers(addresses.iter().copied())
+                .text()
+        };
+        let ways = ["panic", "spin", "allocate", "recurse"];
+        let config: String = (80..)
+            .zip(ways)
+            .map(|(port, how)| with(port, how))
+            .collect();
+        let fine = Service::new("fine", net.vip(90))
+            .checked()
+            .servers(addresses.iter().copied());
+        let mut evenkeel = Evenkeel::new(&net.director, &(config + &fine.text()))?
+            .plugin_dir(Paths::default().test_plugins);
+        evenkeel.start()?;
+        for (index, how) in ways.iter().enumerate() {
+            evenkeel.wait_status(how, PATIENCE, |status| {
+                let server = &status["services"][index]["servers"][0];
+                server["health"] == "up" && server["checks"][0]["state"] == "unknown"
+            })?;
+        }
+        let client = Client::new(&net.client);
+        for port in (80..).take(ways.len()).chain([90]) {
+            assert_repeats(&client.ask_times(net.vip(port), 10)?, &["0", "1"]);
+        }
+        evenkeel.wait_status("the other service's checks go on", PATIENCE, |status| {
+            status["services"][4]["servers"][0]["checks"][0]["checks"].as_u64() > Some(10)
+        })?;
+        Ok(())
+    })
+}

@@ -12,28 +12,26 @@
 //!   redundancy: VRRP's thread, watchers, notify scripts; told of quorums and of being ready, says which addresses are here
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::Arc;
+mod adopted;
+mod answers;
+mod reload;
+
 use std::time::Instant;
 
 use anyhow::Context as _;
-use evenkeel_core::health::Standing;
-use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
-use evenkeel_core::state::{Change, Spread, State};
-use evenkeel_core::vrrp::{Command, Reading};
-use evenkeel_runtime::{Failure, Plugin, PluginError};
+use evenkeel_core::state::{Change, State};
+use evenkeel_core::vrrp::Reading;
+use evenkeel_runtime::{Failure, PluginError};
 use evenkeel_vrrp::VrrpEvent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
 
 use crate::cli::ConfigArgs;
 use crate::connection_sync::Synchroniser;
-use crate::control::{Answer, Asked, ControlSocket, Order, Request};
-use crate::counting::{self, Counting};
+use crate::control::{Asked, ControlSocket};
+use crate::counting::Counting;
 use crate::director::{Director, Effect, Input, Job};
 use crate::kernel::{Kernel, Watcher};
 use crate::lock::Lock;
@@ -43,7 +41,8 @@ use crate::plane::{self, Opened};
 use crate::prepare::{PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
 use crate::redundancy::{Ears, Redundancy};
-use crate::status::{Status, vrrp};
+use adopted::{found_in, inhibited};
+use reload::{Reload, finished, warn_of};
 
 /// Health events that wait for the director before probers have to wait.
 const HEALTH_BACKLOG: usize = 1024;
@@ -96,53 +95,6 @@ pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
     drop(lock);
     Ok(())
 }
-
-fn warn_of(prepared: &Prepared) {
-    for warning in &prepared.warnings {
-        warn!("{warning}");
-    }
-}
-
-/// What a server was before the daemon started: the kernel knows. `stays`: it would be in the kernel in any case, without a share.
-fn found_in(
-    adopted: &State,
-    service: &ServiceKey,
-    server: SocketAddr,
-    stays: bool,
-    now: Instant,
-) -> Option<Standing> {
-    let state = adopted.services.get(service)?;
-    let id = state
-        .backends
-        .iter()
-        .find(|(_, it)| it.address == server)
-        .map(|(id, _)| *id);
-    let shares = |id| match &state.spread {
-        Spread::Slots { slots, .. } => slots.contains(&id),
-        Spread::Refuse => false,
-    };
-    Some(if id.is_some_and(|id| !stays || shares(id)) {
-        Standing::up(now)
-    } else {
-        Standing::down(
-            now,
-            "out of the pool when the daemon started; not checked yet",
-        )
-    })
-}
-
-/// The servers that stay in the kernel when they have failed, but not those that take no new connections anyway.
-fn inhibited(services: &[Service]) -> BTreeSet<(ServiceKey, SocketAddr)> {
-    let servers = services
-        .iter()
-        .flat_map(|service| service.servers.iter().map(|it| (service.key, it)));
-    servers
-        .filter(|(_, it)| it.inhibit_on_failure && it.weight > 0)
-        .map(|(key, it)| (key, it.address))
-        .collect()
-}
-
-type Reload = JoinHandle<(Preparer, Result<Prepared, PrepareError>)>;
 
 struct App {
     started: Instant,
@@ -443,125 +395,6 @@ impl App {
             });
         });
     }
-
-    fn begin_reload(&mut self) {
-        let Some(mut preparer) = self.preparer.take() else {
-            self.reload_again = true;
-            return;
-        };
-        info!(config = self.config, "reading the configuration again");
-        let seated: BTreeMap<ServiceKey, (Arc<dyn Plugin>, Vec<Setting>)> = self.director.seated();
-        self.reload = Some(tokio::task::spawn_blocking(move || {
-            let prepared = preparer.prepare(|key| {
-                seated
-                    .get(key)
-                    .map(|(plugin, settings)| (plugin, settings.as_slice()))
-            });
-            (preparer, prepared)
-        }));
-    }
-
-    fn end_reload(&mut self, outcome: (Preparer, Result<Prepared, PrepareError>)) {
-        let (preparer, prepared) = outcome;
-        self.preparer = Some(preparer);
-        match prepared {
-            Ok(prepared) => {
-                warn_of(&prepared);
-                self.warn_of_restart(&prepared.model.daemon);
-                info!(
-                    services = prepared.model.services.len(),
-                    "the new configuration is in force"
-                );
-                self.reload_problem = None;
-                self.configure(prepared, None);
-            }
-            Err(problem) => {
-                error!("the new configuration is refused, and the one in force stays:\n{problem}");
-                self.reload_problem = Some(problem.to_string());
-            }
-        }
-        if std::mem::take(&mut self.reload_again) {
-            self.begin_reload();
-        }
-    }
-
-    /// Some settings cannot change while the daemon runs.
-    fn warn_of_restart(&mut self, new: &Daemon) {
-        let changed = [
-            ("socket", self.daemon.socket != new.socket),
-            ("table", self.daemon.table != new.table),
-            ("cache_dir", self.daemon.cache_dir != new.cache_dir),
-            ("sandbox", self.daemon.sandbox != new.sandbox),
-        ];
-        for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
-            warn!(
-                key,
-                "a change of this key takes effect when the daemon is started again"
-            );
-        }
-    }
-
-    fn answer(&mut self, question: Asked) {
-        match question.request {
-            Request::Status => self.answer_status(question.reply),
-            Request::Vrrp { order, instance } => {
-                let command = match order {
-                    Order::Resign => Command::Resign,
-                    Order::Resume => Command::Resume,
-                };
-                let answer = match self.redundancy.command(instance, command) {
-                    Ok(()) => Answer::Done,
-                    Err(message) => Answer::Error { message },
-                };
-                // Whoever asked may have gone.
-                let _ = question.reply.send(answer);
-            }
-        }
-    }
-
-    fn answer_status(&mut self, reply: oneshot::Sender<Answer>) {
-        let now = Instant::now();
-        self.take_snapshots(now);
-        let mut status = Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            up_seconds: now.duration_since(self.started).as_secs(),
-            config: self.config.clone(),
-            reload_problem: self.reload_problem.clone(),
-            dataplane: self.kind.to_string(),
-            dataplane_why: self.why.clone(),
-            table: self.daemon.table.clone(),
-            settled: self.director.settled(),
-            kernel: self.kernel.report(),
-            network_problem: self.network.problem(),
-            vrrp: vrrp::report(&self.redundancy),
-            connection_sync: self.synchroniser.report(),
-            counting: self.counting.report().map(Into::into),
-            queue_problem: self.pickers.problem(),
-            services: self.director.report(now),
-        };
-        status.mark_suspended(&self.may_rest, self.probers.suspended());
-        for (key, service) in self.director.keys().zip(&mut status.services) {
-            // Not while the queue is served and the kernel not told yet.
-            if self.director.asks(key) {
-                service.queue = self.pickers.report(key);
-            }
-        }
-        let counters = self.kernel.counters();
-        let counted = status.counting.is_some();
-        let connections = self.counting.asks().then(|| self.kernel.connections());
-        tokio::spawn(async move {
-            status.count(&counters.await);
-            if let Some(connections) = connections {
-                status.count_connections(&connections.await);
-            } else if !counted {
-                let counts = tokio::task::spawn_blocking(counting::once).await;
-                status.count_connections(&counts.unwrap_or_default());
-            }
-            // Whoever asked may have gone.
-            let _ = reply.send(Answer::Status(Box::new(status)));
-        });
-    }
 }
 
 /// Whether it makes the kernel ask about a service's connections.
@@ -591,25 +424,5 @@ async fn sleep_until(wake: Option<tokio::time::Instant>) {
     match wake {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits for the reload under way; for ever if there is none.
-async fn finished(reload: &mut Option<Reload>) -> (Preparer, Result<Prepared, PrepareError>) {
-    loop {
-        match reload {
-            Some(handle) => match handle.await {
-                Ok(outcome) => {
-                    *reload = None;
-                    return outcome;
-                }
-                Err(error) => {
-                    // Only a bug of ours gets here; the configuration in force stays, but no other can be read.
-                    error!(%error, "bug: reading the configuration has failed");
-                    *reload = None;
-                }
-            },
-            None => std::future::pending().await,
-        }
     }
 }

@@ -21,6 +21,7 @@ const NAME: usize = 32;
 #[derive(Debug)]
 pub struct DownloadServer {
     stop: Arc<AtomicBool>,
+    hurry: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,6 +44,8 @@ impl DownloadServer {
         listener.set_nonblocking(true)?;
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
+        let hurry = Arc::new(AtomicBool::new(false));
+        let hurries = Arc::clone(&hurry);
         let front = format!("{name:NAME$}");
         let thread = thread::Builder::new()
             .name(format!("downloads {address}"))
@@ -51,7 +54,13 @@ impl DownloadServer {
                     while !told.load(Ordering::Relaxed) {
                         if let Ok((connection, _)) = listener.accept() {
                             // A client that goes away ends its download.
-                            scope.spawn(|| send(connection, &front, length, duration, &told).ok());
+                            scope.spawn(|| {
+                                let pace = Pace {
+                                    duration,
+                                    hurries: &hurries,
+                                };
+                                send(connection, &front, length, pace, &told).ok()
+                            });
                         } else {
                             thread::sleep(Duration::from_millis(2));
                         }
@@ -60,9 +69,22 @@ impl DownloadServer {
             })?;
         Ok(Self {
             stop,
+            hurry,
             thread: Some(thread),
         })
     }
+
+    /// Sends what is left of every download as fast as it can: what a test wanted to do meanwhile is done.
+    pub fn hurry(&self) {
+        self.hurry.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How fast a download goes.
+#[derive(Debug, Clone, Copy)]
+struct Pace<'a> {
+    duration: Duration,
+    hurries: &'a AtomicBool,
 }
 
 impl Drop for DownloadServer {
@@ -78,7 +100,7 @@ fn send(
     mut connection: TcpStream,
     front: &str,
     length: usize,
-    duration: Duration,
+    pace: Pace<'_>,
     stop: &AtomicBool,
 ) -> io::Result<()> {
     connection.set_nonblocking(false)?;
@@ -92,8 +114,10 @@ fn send(
         connection.write_all(&bytes)?;
         sent += chunk;
         #[expect(clippy::cast_precision_loss, reason = "only paces the download")]
-        let due = duration.mul_f64(sent as f64 / length as f64);
-        thread::sleep(due.saturating_sub(start.elapsed()));
+        let due = pace.duration.mul_f64(sent as f64 / length as f64);
+        if !pace.hurries.load(Ordering::Relaxed) {
+            thread::sleep(due.saturating_sub(start.elapsed()));
+        }
     }
     Ok(())
 }

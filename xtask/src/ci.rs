@@ -37,7 +37,10 @@ pub(crate) fn run() -> Result<()> {
     step("Documentation");
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     cmd::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    test::run(&test::Options::default())
+    test::run(&test::Options {
+        all: true,
+        ..test::Options::default()
+    })
 }
 
 /// Crates that stand alone, as a user's would.

@@ -77,8 +77,8 @@ struct Sink<'a> {
 impl<'a> Sink<'a> {
     fn new(server: &'a Node, interface: &str) -> Result<Self> {
         let rules = format!(
-            "table netdev sink {{ chain ingress {{ type filter hook ingress device {interface} priority 0; \
-             udp dport {DATAGRAMS} counter drop; }} }}"
+            "table netdev sink {{\nchain ingress {{\ntype filter hook ingress device {interface} priority 0;\n\
+             udp dport {DATAGRAMS} counter drop\n}}\n}}\n"
         );
         server.run("nft", &[&rules])?;
         Ok(Self { server })

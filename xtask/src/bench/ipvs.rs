@@ -1,6 +1,7 @@
 //! nftables with and without a flowtable beside IPVS, driven by Evenkeel and by keepalived: one kernel that has all of it, one start.
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 use serde_json::json;
 
 use super::rounds::{self, Measure, Rounds};
@@ -13,6 +14,9 @@ const AT_ONCE: usize = 64;
 pub(crate) struct Options {
     #[command(flatten)]
     rounds: rounds::Options,
+    /// What to measure, of all
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Measure>,
     /// Measures on this machine's own kernel, which has to have nftables with flowtables, and IPVS
     #[arg(long)]
     here: bool,
@@ -26,20 +30,26 @@ impl Options {
 
     /// What that other machine is to run.
     pub(crate) fn arguments(&self) -> Vec<String> {
-        [
+        let own = [
             "ipvs".to_owned(),
             "--here".to_owned(),
             format!("--rounds={}", self.rounds.rounds),
             format!("--seconds={}", self.rounds.seconds),
-        ]
-        .into()
+        ];
+        let only = self.only.iter().filter_map(|it| it.to_possible_value());
+        let only = only.map(|it| format!("--only={}", it.get_name()));
+        own.into_iter().chain(only).collect()
     }
 }
 
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     use Way::{Flowtable, Ipvs, IpvsByKeepalived, Nftables};
     let stage = Stage::set(&Way::KERNEL)?;
-    let rounds = Rounds::measure(&stage, &Way::KERNEL, Measure::ALL, &options.rounds, AT_ONCE)?;
+    let measures = match options.only.as_slice() {
+        [] => Measure::ALL,
+        only => only,
+    };
+    let rounds = Rounds::measure(&stage, &Way::KERNEL, measures, &options.rounds, AT_ONCE)?;
     for way in [Nftables, Flowtable, Ipvs] {
         if let Some(evenkeel) = stage.evenkeel(way) {
             println!(
@@ -94,13 +104,13 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
             "1",
         ),
     ];
+    let aims = aims.into_iter().filter(|it| measures.contains(&it.1));
     println!();
-    for (what, measure, way, to, aim) in aims {
+    for (what, measure, way, to, aim) in aims.clone() {
         println!("{what}: {:.2} (aim: {aim})", rounds.ratio(measure, way, to));
     }
     if as_json {
         let ratios: serde_json::Map<_, _> = aims
-            .into_iter()
             .map(|(what, measure, way, to, _)| {
                 (what.to_owned(), json!(rounds.ratio(measure, way, to)))
             })

@@ -26,7 +26,7 @@ pub(crate) struct Options {
 }
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Measure {
     /// One TCP stream, with segmentation and receive offloads.
     Stream,
@@ -71,7 +71,7 @@ impl Measure {
 /// All figures.
 #[derive(Debug)]
 pub(crate) struct Rounds {
-    measures: &'static [Measure],
+    measures: Vec<Measure>,
     ways: Vec<Row>,
 }
 
@@ -88,7 +88,7 @@ impl Rounds {
     pub(crate) fn measure(
         stage: &Stage,
         ways: &[Way],
-        measures: &'static [Measure],
+        measures: &[Measure],
         options: &Options,
         at_once: usize,
     ) -> Result<Self> {
@@ -98,7 +98,7 @@ impl Rounds {
             failed: 0,
         });
         let mut rounds = Self {
-            measures,
+            measures: measures.to_vec(),
             ways: rows.collect(),
         };
         let time = Duration::from_secs(options.seconds);
@@ -161,7 +161,7 @@ impl Rounds {
             "client -> director -> 2 servers on {cores} cores; medians (least to greatest), and x plain routing (median of the rounds' ratios)"
         );
         print!("{:<20}", "");
-        for measure in self.measures {
+        for measure in &self.measures {
             print!(" | {:>32}", measure.title());
         }
         println!();

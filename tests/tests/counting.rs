@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use evenkeel_tests::{Article, Client, Evenkeel, isolated, wait_until};
+use evenkeel_tests::{Article, Client, Evenkeel, isolated, on_slow_kernel, wait_until};
 use serde_json::Value;
 use socket2::SockRef;
 use support::{
@@ -145,7 +145,7 @@ fn a_server_at_its_upper_threshold_gets_no_more_until_it_is_below_its_lower_one(
         let net = Article::new(2)?;
         let addresses = servers(&net, 80);
         let _backends = holding_backends(&net, &addresses)?;
-        // Closed connections count for as long as the kernel knows them: with nftables, conntrack; IPVS has its own 10 s for one that is reset.
+        // Closed connections count for as long as the kernel knows them. IPVS has its own times.
         for state in ["time_wait", "close", "fin_wait", "last_ack", "close_wait"] {
             let key = format!("net.netfilter.nf_conntrack_tcp_timeout_{state}");
             net.director.sysctl(&key, "1")?;
@@ -168,7 +168,11 @@ fn a_server_at_its_upper_threshold_gets_no_more_until_it_is_below_its_lower_one(
         // Two of three end: one is left, which is below two.
         let first: Vec<usize> = (0..6).filter(|it| held[*it].0 == "0").collect();
         for at in first.into_iter().rev().take(2) {
-            reset(held.remove(at).1)?;
+            let (_, connection) = held.remove(at);
+            // IPVS keeps one that was closed for two minutes. Conntrack has seen too little of one on the short way to believe in a reset.
+            if on_slow_kernel() {
+                reset(connection)?;
+            }
         }
         evenkeel.wait_health("web", &addresses[0].to_string(), "up", PATIENCE)?;
         assert_eq!(client.hold(net.vip(80))?.0, "0");

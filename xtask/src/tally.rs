@@ -19,10 +19,10 @@ impl AddAssign for Tally {
 }
 
 /// What one line of a runner's output reports, if it is one of those that sum up: nextest's `Summary [..] 12 tests run: 11
-/// passed, 1 failed, 2 skipped` or libtest's `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+/// passed, 1 failed, 2 skipped` or libtest's `test result: ok. 3 passed; 0 failed; 1 ignored; ...`. What nextest shows of a test that has
+/// failed is indented: it may be the words of a libtest, whose failure is counted already.
 pub(crate) fn summary(line: &str) -> Option<Tally> {
-    let line = line.trim();
-    let counts = if line.starts_with("Summary [") {
+    let counts = if line.trim_start().starts_with("Summary [") {
         line.split_once("run:")?.1
     } else {
         line.strip_prefix("test result: ")?.split_once(". ")?.1
@@ -74,6 +74,11 @@ mod tests {
 
     #[test]
     fn other_lines_report_nothing() {
+        assert_eq!(
+            summary("    test result: FAILED. 0 passed; 1 failed; 0 ignored"),
+            None,
+            "shown by nextest"
+        );
         assert_eq!(
             summary("        PASS [   0.024s] ( 2/12) evenkeel-tests::lab a_test"),
             None

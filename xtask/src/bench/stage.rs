@@ -284,13 +284,13 @@ impl Stage {
             .map(drop)
         };
         for (way, director) in &self.directors {
-            let number = way.number();
-            set(&self.client, &format!("eth{number}"))?;
+            let outer = way.interface();
+            set(&self.client, &outer)?;
             for interface in ["eth0", "eth1", "eth2"] {
                 set(director, interface)?;
             }
             for server in &self.servers {
-                set(server, &format!("eth{number}"))?;
+                set(server, &outer)?;
             }
         }
         Ok(())
@@ -311,7 +311,7 @@ fn director(lab: &Lab, way: Way, client: &Node, servers: &[Node]) -> Result<Node
     tune(&director)?;
     director.forward()?;
     let number = way.number();
-    let interface = format!("eth{number}");
+    let interface = way.interface();
     lab.cable(client, &interface, &director, "eth0")?;
     client.add_address(&interface, &format!("{}/24", way.client()))?;
     director.add_address("eth0", &format!("10.0.{number}.254/24"))?;

@@ -73,6 +73,40 @@ fn entries_deleted_or_changed_behind_our_back_are_repaired() -> Result<()> {
 }
 
 #[test]
+fn times_are_set_repaired_and_left_when_they_are_no_longer_configured() -> Result<()> {
+    on_uml(|| {
+        let net = Article::new(2)?;
+        let web = web(&net).servers(servers(&net, 80)).text();
+        let mut evenkeel = Evenkeel::new(
+            &net.director,
+            &format!("{web}[ipvs_timeouts]\ntcp = \"2h\"\nudp = \"30s\"\n"),
+        )?;
+        evenkeel.start()?;
+        let holds = |times: &str, evenkeel: &Evenkeel| {
+            let now = || net.director.ipvsadm(&["-L", "--timeout"]);
+            wait_until(times, PATIENCE, || Ok(now()?.trim_end().ends_with(times)))
+                .with_context(|| format!("{:?}\n{}", now(), evenkeel.log()))
+        };
+        holds("7200 120 30", &evenkeel)?;
+        // Another program sets all of them. What is not configured is its business.
+        ipvsadm(&net.director, "--set 60 61 62")?;
+        holds("7200 61 30", &evenkeel)?;
+        evenkeel.kill9()?;
+        ipvsadm(&net.director, "--set 60 0 0")?;
+        evenkeel.start()?;
+        holds("7200 61 30", &evenkeel)?;
+        evenkeel.reload(&format!("{web}[ipvs_timeouts]\ntcp_fin = \"1m\"\n"))?;
+        holds("7200 60 30", &evenkeel)?;
+        evenkeel.reload(&web)?;
+        ipvsadm(&net.director, "--set 900 0 0")?;
+        // Longer than it takes to look at IPVS again.
+        std::thread::sleep(Duration::from_secs(6));
+        holds("900 60 30", &evenkeel)?;
+        Ok(())
+    })
+}
+
+#[test]
 fn what_others_have_in_ipvs_is_left_alone_and_flush_removes_ours_only() -> Result<()> {
     on_uml(|| {
         let net = Article::new(2)?;

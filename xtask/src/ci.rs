@@ -39,6 +39,7 @@ pub(crate) fn run() -> Result<()> {
     cmd::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(&test::Options {
         all: true,
+        profile: Some("ci".to_owned()),
         ..test::Options::default()
     })
 }

@@ -1,5 +1,6 @@
 //! Every test there is, and an honest sum.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -12,7 +13,7 @@ use crate::build;
 use crate::cmd::{answer, cargo, command, line, root, step, target};
 use crate::debian;
 use crate::setup;
-use crate::tally::{Tally, summary};
+use crate::tally::{Tally, flaky, summary};
 use crate::wasm;
 
 /// How long the tests on Debian's kernel may take together, in seconds.
@@ -25,6 +26,9 @@ pub(crate) struct Options {
     /// Also those that need Debian's own kernel, which starts in qemu for them (several minutes)
     #[arg(long)]
     pub(crate) all: bool,
+    /// The profile of .config/nextest.toml
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
 }
 
 /// What was seen of the runners.
@@ -33,6 +37,8 @@ struct Seen {
     tally: Tally,
     /// The runners' closing lines.
     summaries: Vec<String>,
+    /// Tests that passed only when they were tried again.
+    flaky: BTreeSet<String>,
     /// Runners that failed without saying that a test did.
     broken: Vec<String>,
 }
@@ -48,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     fs::remove_file(&skips).ok();
     let mut seen = Seen::default();
     let filter = options.filter.as_deref();
-    for (what, command) in &mut runners(filter)? {
+    for (what, command) in &mut runners(filter, options.profile.as_deref())? {
         step(what);
         command
             .env("EVENKEEL_SKIPS", &skips)
@@ -81,16 +87,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// The runners, each with what it tests.
-fn runners(filter: Option<&str>) -> Result<Vec<(String, Command)>> {
+fn runners(filter: Option<&str>, profile: Option<&str>) -> Result<Vec<(String, Command)>> {
     let mut runners = Vec::new();
     if answer(&mut cargo(&["nextest", "--version"])).is_some() {
-        let nextest = cargo(&[
+        let mut nextest = cargo(&[
             "nextest",
             "run",
             "--workspace",
             "--no-fail-fast",
             "--no-tests=pass",
         ]);
+        if let Some(profile) = profile {
+            nextest.args(["--profile", profile]);
+        }
         runners.push(("Testing the workspace (nextest)".to_owned(), nextest));
     } else {
         let others = cargo(&[
@@ -154,6 +163,7 @@ impl Seen {
         let status = child.wait()?;
         let mut tally = Tally::default();
         for line in lines.into_inner().unwrap_or_default() {
+            self.flaky.extend(flaky(&line).map(str::to_owned));
             if let Some(mut part) = summary(&line) {
                 if rest_counts_elsewhere {
                     // nextest counts what a filter leaves out, too.
@@ -178,6 +188,9 @@ impl Seen {
         step("Summary");
         for line in &self.summaries {
             println!("{}", line.trim());
+        }
+        for test in &self.flaky {
+            println!("FLAKY: {test}: passed only when tried again");
         }
         for broken in &self.broken {
             println!("BROKEN: {broken}");

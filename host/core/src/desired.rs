@@ -175,6 +175,13 @@ mod tests {
     }
 
     #[test]
+    fn one_slot_is_enough_for_one_server() {
+        let many = table(&[(1, 7), (1, 13)]);
+        let given = [server(1, 1), server(2, 1)];
+        assert_eq!(accept(&given, &many), Ok(Some(slots(&[1]))));
+    }
+
+    #[test]
     fn a_plan_is_refused_that_names_a_draining_or_unknown_server_or_has_no_slots() {
         let given = [server(1, 1), server(2, 0)];
         assert_eq!(

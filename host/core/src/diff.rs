@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::ServiceKey;
+use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, State};
 
-/// The changes that turn `actual` into `wanted`; empty exactly if they are equal. Services to be removed come first.
+/// The changes that turn `actual` into `wanted`; empty exactly if they are equal, but for times that nobody wants any more. Services to be
+/// removed come first.
 #[must_use]
 pub fn diff(actual: &State, wanted: &State) -> Vec<Change> {
     let keys: BTreeSet<ServiceKey> = actual
@@ -25,6 +26,7 @@ pub fn diff(actual: &State, wanted: &State) -> Vec<Change> {
     if actual.offload != wanted.offload {
         changes.push(Change::Offload(wanted.offload.clone()));
     }
+    changes.extend(diff_timeouts(actual, wanted));
     changes
 }
 
@@ -39,6 +41,13 @@ pub fn diff_service(actual: &State, wanted: &State, key: &ServiceKey) -> Option<
     }
 }
 
+/// The change, if any, that makes the times as they are wanted. One that is not wanted any more stays as it is.
+#[must_use]
+pub fn diff_timeouts(actual: &State, wanted: &State) -> Option<Change> {
+    let missing = wanted.timeouts.missing(actual.timeouts);
+    (missing != IpvsTimeouts::default()).then_some(Change::Timeouts(missing))
+}
+
 /// What `state` is after the changes: how every data plane has to behave, and what the in-memory one does.
 pub fn apply(state: &mut State, changes: &[Change]) {
     for change in changes {
@@ -51,6 +60,7 @@ pub fn apply(state: &mut State, changes: &[Change]) {
             }
             Change::Hairpin(networks) => state.hairpin.clone_from(networks),
             Change::Offload(interfaces) => state.offload.clone_from(interfaces),
+            Change::Timeouts(timeouts) => state.timeouts = timeouts.or(state.timeouts),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::model::DataPlaneKind;
+use crate::model::{DataPlaneKind, IpvsTimeouts};
 use crate::plan::MAX_SLOTS;
 use crate::state::{Backend, BackendId, Selector, ServiceState, Spread};
 
@@ -32,6 +32,15 @@ pub fn meeting(kind: DataPlaneKind, networks: &BTreeSet<IpNet>, tracked: bool) -
     match kind {
         DataPlaneKind::Ipvs if !tracked => BTreeSet::new(),
         DataPlaneKind::Nftables | DataPlaneKind::Ipvs => networks.clone(),
+    }
+}
+
+/// When a data plane is to forget connections: with nftables they are conntrack's.
+#[must_use]
+pub fn timeouts(kind: DataPlaneKind, wanted: IpvsTimeouts) -> IpvsTimeouts {
+    match kind {
+        DataPlaneKind::Nftables => IpvsTimeouts::default(),
+        DataPlaneKind::Ipvs => wanted,
     }
 }
 

@@ -176,6 +176,56 @@ pub struct Model {
     pub vrrp: Vrrp,
     /// Copying of connections to the other director; only with IPVS.
     pub connection_sync: Option<ConnectionSync>,
+    /// When IPVS forgets connections; means nothing on nftables.
+    pub ipvs_timeouts: IpvsTimeouts,
+}
+
+/// After how long without a packet IPVS forgets a connection (`ipvsadm --set`, keepalived `lvs_timeouts`): one setting for all services of a
+/// network namespace, others' too. Whole seconds, from 1 s to [`IpvsTimeouts::MAX`]. `None`: as it is in the kernel, at first in brackets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IpvsTimeouts {
+    /// Established TCP connections (15 min).
+    pub tcp: Option<Duration>,
+    /// TCP connections of which one side has closed (2 min).
+    pub tcp_fin: Option<Duration>,
+    /// UDP (5 min).
+    pub udp: Option<Duration>,
+}
+
+impl IpvsTimeouts {
+    /// The longest: the kernel counts them in ticks, of which there may be 1,000 a second, in 31 bits (`ip_vs_ctl.c`,
+    /// `ip_vs_set_timeout`).
+    pub const MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
+    /// Each that is wanted here, and is not so in `actual`.
+    #[must_use]
+    pub fn missing(self, actual: Self) -> Self {
+        self.pairs(actual, |wanted, actual| wanted.filter(|_| wanted != actual))
+    }
+
+    /// Each from here; what is not said here, as in `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        self.pairs(other, Option::or)
+    }
+
+    /// Those of `actual` that are said here.
+    #[must_use]
+    pub fn of(self, actual: Self) -> Self {
+        self.pairs(actual, |said, actual| actual.filter(|_| said.is_some()))
+    }
+
+    fn pairs(
+        self,
+        other: Self,
+        both: impl Fn(Option<Duration>, Option<Duration>) -> Option<Duration>,
+    ) -> Self {
+        Self {
+            tcp: both(self.tcp, other.tcp),
+            tcp_fin: both(self.tcp_fin, other.tcp_fin),
+            udp: both(self.udp, other.udp),
+        }
+    }
 }
 
 /// IPVS's own copying of connections to the other director (keepalived `lvs_sync_daemon`): the master of a VRRP instance sends, the

@@ -59,7 +59,8 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Checks the plan against the backends that the plugin was given and lays out its slots.
+    /// Checks the plan against the backends that the plugin was given and lays out its slots. Where all of them are the same backend's and
+    /// no hash chooses, one says it all: otherwise the kernel would be changed for every plan that only foresees more or fewer connections.
     ///
     /// # Errors
     /// When the plan names a backend not in `usable`, has no or too many slots, or asks for per-connection decisions.
@@ -88,6 +89,11 @@ impl Plan {
                         return Err(PlanError::EmptyRun(run.id.get()));
                     }
                     laid_out.extend((0..run.width).map(|_| run.id));
+                }
+                // The length of a hash table tells which of its schedulers IPVS is to take.
+                let hashed = matches!(selector, Selector::HashSource | Selector::HashFlow);
+                if !hashed && slots.iter().all(|run| run.id == slots[0].id) {
+                    laid_out.truncate(1);
                 }
                 Ok(Spread::Slots {
                     selector: *selector,

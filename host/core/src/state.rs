@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use crate::model::{Forward, Persistence, ServiceKey};
+use crate::model::{Forward, IpvsTimeouts, Persistence, ServiceKey};
 
 /// Number of one real server of one virtual service; the connection mark of every connection sent to it.
 ///
@@ -126,6 +126,8 @@ pub struct State {
     pub hairpin: BTreeSet<IpNet>,
     /// Interfaces between which established flows take the short way (flowtable). Empty where that is not wanted, or not possible.
     pub offload: BTreeSet<String>,
+    /// When IPVS forgets connections, as far as this process has set it. Nobody can tell who set it before.
+    pub timeouts: IpvsTimeouts,
 }
 
 /// One step from what the kernel holds to what it should. Steps name disjoint things; their order does not matter.
@@ -139,6 +141,8 @@ pub enum Change {
     Hairpin(BTreeSet<IpNet>),
     /// The set of interfaces between which established flows take the short way is to be this one.
     Offload(BTreeSet<String>),
+    /// IPVS is to forget connections after these times; the others stay.
+    Timeouts(IpvsTimeouts),
 }
 
 /// What was counted for one real server since it was put into the kernel.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use crate::diff::{apply, diff, diff_service};
-use crate::model::ServiceKey;
+use crate::diff::{apply, diff, diff_service, diff_timeouts};
+use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, ServiceState, State};
 
 /// Wait after a first failure; doubled up to [`RETRY_MAX`].
@@ -41,7 +41,8 @@ pub struct KernelSync {
     /// What the kernel holds as far as known; `None`: it has to be read.
     actual: Option<State>,
     dirty: Dirty,
-    networks_dirty: bool,
+    /// So is what does not belong to one service.
+    rest_dirty: bool,
     under_way: Option<Step>,
     /// Someone touched our table while a step was under way.
     stale: bool,
@@ -60,7 +61,7 @@ impl KernelSync {
             wanted: State::default(),
             actual: Some(actual),
             dirty: Dirty::All,
-            networks_dirty: false,
+            rest_dirty: false,
             under_way: None,
             stale: false,
             held: true,
@@ -106,7 +107,7 @@ impl KernelSync {
     pub fn want_hairpin(&mut self, networks: BTreeSet<IpNet>) {
         if self.wanted.hairpin != networks {
             self.wanted.hairpin = networks;
-            self.networks_dirty = true;
+            self.rest_dirty = true;
         }
     }
 
@@ -114,7 +115,15 @@ impl KernelSync {
     pub fn want_offload(&mut self, interfaces: BTreeSet<String>) {
         if self.wanted.offload != interfaces {
             self.wanted.offload = interfaces;
-            self.networks_dirty = true;
+            self.rest_dirty = true;
+        }
+    }
+
+    /// When IPVS is to forget connections.
+    pub fn want_timeouts(&mut self, timeouts: IpvsTimeouts) {
+        if self.wanted.timeouts != timeouts {
+            self.wanted.timeouts = timeouts;
+            self.rest_dirty = true;
         }
     }
 
@@ -158,17 +167,20 @@ impl KernelSync {
                     .iter()
                     .filter_map(|key| diff_service(actual, &self.wanted, key))
                     .collect();
-                if self.networks_dirty && actual.hairpin != self.wanted.hairpin {
+                if self.rest_dirty && actual.hairpin != self.wanted.hairpin {
                     changes.push(Change::Hairpin(self.wanted.hairpin.clone()));
                 }
-                if self.networks_dirty && actual.offload != self.wanted.offload {
+                if self.rest_dirty && actual.offload != self.wanted.offload {
                     changes.push(Change::Offload(self.wanted.offload.clone()));
+                }
+                if self.rest_dirty {
+                    changes.extend(diff_timeouts(actual, &self.wanted));
                 }
                 changes
             }
         };
         self.dirty = Dirty::Services(BTreeSet::new());
-        self.networks_dirty = false;
+        self.rest_dirty = false;
         if changes.is_empty() {
             self.failures = 0;
             return None;

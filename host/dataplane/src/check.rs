@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use evenkeel_core::model::{DataPlaneKind, Forward, Protocol, ServiceKey};
+use evenkeel_core::model::{DataPlaneKind, Forward, IpvsTimeouts, Protocol, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{Backend, BackendId, Change, ServiceState, Spread};
 use ipnet::IpNet;
@@ -22,6 +23,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) hairpin: Option<&'a BTreeSet<IpNet>>,
     /// The interfaces between which flows take the short way, if they are to change.
     pub(crate) offload: Option<&'a BTreeSet<String>>,
+    /// The times after which IPVS is to forget connections, as far as they are to change.
+    pub(crate) timeouts: IpvsTimeouts,
 }
 
 impl<'a> Wanted<'a> {
@@ -38,6 +41,7 @@ impl<'a> Wanted<'a> {
             services: BTreeMap::new(),
             hairpin: None,
             offload: None,
+            timeouts: IpvsTimeouts::default(),
         };
         for change in changes {
             match change {
@@ -60,6 +64,14 @@ impl<'a> Wanted<'a> {
                     }
                     interfaces_are_sound(interfaces)?;
                     wanted.offload = Some(interfaces);
+                }
+                Change::Timeouts(timeouts) => {
+                    if kind == DataPlaneKind::Nftables && *timeouts != IpvsTimeouts::default() {
+                        let text = format!("the {kind} data plane has no times of its own");
+                        return Err(Error::Invalid(text));
+                    }
+                    timeouts_are_sound(timeouts)?;
+                    wanted.timeouts = timeouts.or(wanted.timeouts);
                 }
                 Change::Hairpin(networks) => {
                     networks_are_sound(networks)?;
@@ -87,6 +99,18 @@ impl<'a> Wanted<'a> {
             }
         }
         Ok(())
+    }
+}
+
+fn timeouts_are_sound(timeouts: &IpvsTimeouts) -> Result<(), Error> {
+    let IpvsTimeouts { tcp, tcp_fin, udp } = timeouts;
+    let unsound =
+        |time: &&Duration| time.is_zero() || time.subsec_nanos() != 0 || **time > IpvsTimeouts::MAX;
+    match [tcp, tcp_fin, udp].into_iter().flatten().find(unsound) {
+        Some(time) => Err(Error::Invalid(format!(
+            "{time:?} is no time after which IPVS could forget connections"
+        ))),
+        None => Ok(()),
     }
 }
 

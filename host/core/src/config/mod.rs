@@ -21,6 +21,7 @@ mod settings;
 mod spread;
 mod sync;
 mod syntax;
+mod timeouts;
 mod timing;
 mod tree;
 mod units;
@@ -219,6 +220,7 @@ impl Parsed {
         uses.report(&mut reader);
         let vrrp = vrrp::all(&file, &dir, &mut reader);
         let connection_sync = sync::connection_sync(&file, &vrrp, &mut reader);
+        let ipvs_timeouts = timeouts::ipvs_timeouts(&file);
         let failed = reader.has_errors();
         // Nothing is left out without a word.
         debug_assert!(
@@ -240,6 +242,7 @@ impl Parsed {
                     services,
                     vrrp,
                     connection_sync,
+                    ipvs_timeouts,
                 },
                 diagnostics,
             ))

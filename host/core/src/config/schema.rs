@@ -10,7 +10,7 @@ use super::mixed::{Abbreviated, Brief, Placed};
 use super::plugin::{Labels, Many, PluginName, Settings, Several, SharedObject, Short, Single};
 use super::reader::{self, Field, Key, Leaf, Page, Presence, Reader, Table, Wrong};
 use super::tree::{self, Span, Value};
-use super::units::{Period, Size};
+use super::units::{Period, Seconds, Size};
 use super::value::{FilePath, Interface, List, Name, SocketPath, TableName, Whole, one_of, word};
 use crate::manifest::Decision;
 use crate::model::{
@@ -56,9 +56,11 @@ macro_rules! table {
 }
 
 mod sync;
+mod timeouts;
 mod vrrp;
 
 pub(super) use sync::ConnectionSyncTable;
+pub(super) use timeouts::IpvsTimeoutsTable;
 pub(super) use vrrp::{
     AddressTable, AnnounceTable, NotifyTable, RouteTable, RuleTable, ScriptTable, SyncGroupTable,
     TrackTable, VrrpTable,
@@ -139,6 +141,9 @@ table! {
         /// Copying of connections to the other director.
         #[keepalived = "lvs_sync_daemon"]
         connection_sync: Single<ConnectionSyncTable> = Presence::Optional("none");
+        /// When IPVS forgets connections.
+        #[keepalived = "lvs_timeouts"]
+        ipvs_timeouts: Single<IpvsTimeoutsTable> = Presence::Optional("as in the kernel");
     }
 }
 
@@ -287,7 +292,7 @@ table! {
     PersistenceTable in "service.persistence" {
         /// How long after a client's last new connection its server is remembered. Whole seconds.
         #[keepalived = "persistence_timeout"]
-        timeout: Period<1_000, { 31 * DAY }> = Presence::Required;
+        timeout: Seconds<1_000, { 31 * DAY }> = Presence::Required;
         /// Clients whose addresses begin with the same so many bits are taken as one; up to 32 for IPv4.
         #[keepalived = "persistence_granularity"]
         prefix: Whole<1, 128> = Presence::Optional("the whole address: 32 for IPv4, 128 for IPv6");
@@ -357,6 +362,7 @@ pub(super) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         SyncGroupTable::page(),
         ScriptTable::page(),
         ConnectionSyncTable::page(),
+        IpvsTimeoutsTable::page(),
     ]
 });
 

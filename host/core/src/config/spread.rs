@@ -108,15 +108,7 @@ pub(super) fn persistence(
     let Some(written) = table.persistence.get().map(|brief| &brief.0) else {
         return (!table.persistence.is_wrong()).then_some(None);
     };
-    let timeout = match written.timeout.get().map(|timeout| timeout.0) {
-        Some(timeout) if timeout.subsec_nanos() > 0 => {
-            let whole = timeout.as_secs() + 1;
-            let wrong = Wrong::new("not whole seconds", format!("write \"{whole}s\""));
-            reader.wrong_at("timeout", &written.timeout.at, wrong);
-            None
-        }
-        timeout => timeout,
-    };
+    let timeout = written.timeout.get().map(|timeout| timeout.0);
     let longest: u8 = match service?.addr.is_ipv4() {
         true => 32,
         false => 128,

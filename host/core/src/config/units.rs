@@ -37,6 +37,30 @@ impl<const MIN: u64, const MAX: u64> Leaf for Period<MIN, MAX> {
     }
 }
 
+/// The same in whole seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seconds<const MIN: u64, const MAX: u64>(pub(super) Duration);
+
+impl<const MIN: u64, const MAX: u64> Leaf for Seconds<MIN, MAX> {
+    fn kind() -> String {
+        <Period<MIN, MAX> as Leaf>::kind()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let Period(duration) = Period::<MIN, MAX>::leaf(value)?;
+        if duration.subsec_nanos() > 0 {
+            let whole = duration.as_secs() + 1;
+            let help = format!("write \"{whole}s\"");
+            return Err(Wrong::new("not whole seconds", help));
+        }
+        Ok(Self(duration))
+    }
+
+    fn show(&self) -> String {
+        Period::<MIN, MAX>(self.0).show()
+    }
+}
+
 /// As it would be written: `1m 30s`.
 pub(super) fn in_words(duration: Duration) -> String {
     // A month is no certain time.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Protocol;
+use crate::model::{IpvsTimeouts, Protocol};
 use crate::state::{BackendId, Selector, Spread};
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -210,4 +210,36 @@ proptest! {
         prop_assert!(sync.settled());
         prop_assert_eq!(&kernel, sync.wanted());
     }
+}
+
+#[test]
+fn a_time_is_set_once_repaired_and_left_when_it_is_no_longer_wanted() {
+    let now = epoch();
+    let times = |tcp, udp| IpvsTimeouts {
+        tcp: Option::map(tcp, Duration::from_secs),
+        tcp_fin: None,
+        udp: Option::map(udp, Duration::from_secs),
+    };
+    let mut sync = ready(now);
+    sync.want_timeouts(times(Some(60), Some(5)));
+    let set = |tcp, udp| Some(Step::Apply(vec![Change::Timeouts(times(tcp, udp))]));
+    assert_eq!(sync.next(now), set(Some(60), Some(5)));
+    sync.applied(true, now);
+    assert_eq!(sync.next(now), None);
+    // Somebody changes one.
+    sync.mark_stale();
+    assert_eq!(sync.next(now), Some(Step::Read));
+    let read = State {
+        timeouts: times(Some(900), Some(5)),
+        ..State::default()
+    };
+    sync.read_done(Some(read), now);
+    assert_eq!(sync.next(now), set(Some(60), None));
+    sync.applied(true, now);
+    sync.want_timeouts(times(None, Some(6)));
+    assert_eq!(sync.next(now), set(None, Some(6)));
+    sync.applied(true, now);
+    sync.want_timeouts(times(None, None));
+    assert_eq!(sync.next(now), None);
+    assert!(sync.settled());
 }

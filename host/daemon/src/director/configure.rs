@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use evenkeel_core::follow;
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{OnDown, Service, ServiceKey};
 use evenkeel_core::quorum::Quorum;
@@ -107,6 +108,9 @@ impl Director {
         }
         self.pace = counting::pace(self.services.len());
         self.want_hairpin();
+        let timeouts = prepared.model.ipvs_timeouts;
+        self.sync
+            .want_timeouts(follow::timeouts(self.kind, timeouts));
     }
 
     /// The servers of a service as now configured: those that it had before keep their number and health.

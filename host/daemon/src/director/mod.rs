@@ -347,7 +347,7 @@ impl Director {
             let (key, left) = match change {
                 Change::Put(key, state) => (key, Some(state)),
                 Change::Remove(key) => (key, None),
-                Change::Hairpin(_) | Change::Offload(_) => continue,
+                Change::Hairpin(_) | Change::Offload(_) | Change::Timeouts(_) => continue,
             };
             let Some(doomed) = self.doomed.remove(key) else {
                 continue;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{
-    Check, CheckTiming, Chosen, Daemon, DataPlaneChoice, Forward, Model, Offload, PluginRef,
-    PluginUse, Protocol, Sandbox, Server, Service, Vrrp,
+    Check, CheckTiming, Chosen, Daemon, DataPlaneChoice, Forward, IpvsTimeouts, Model, Offload,
+    PluginRef, PluginUse, Protocol, Sandbox, Server, Service, Vrrp,
 };
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::{Queue, Selector, Spread};
@@ -196,6 +196,7 @@ impl World {
                 services,
                 vrrp: Vrrp::default(),
                 connection_sync: None,
+                ipvs_timeouts: IpvsTimeouts::default(),
             },
             schedulers,
             checks: Vec::new(),

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use evenkeel_core::model::{Chosen, Daemon, DataPlaneChoice, Sandbox, Vrrp};
+use evenkeel_core::model::{Chosen, Daemon, DataPlaneChoice, IpvsTimeouts, Sandbox, Vrrp};
 
 use super::*;
 use crate::addresses::namespace::{Net, in_own_namespace};
@@ -24,6 +24,7 @@ fn model(offload: Offload) -> Model {
         services: Vec::new(),
         vrrp: Vrrp::default(),
         connection_sync: None,
+        ipvs_timeouts: IpvsTimeouts::default(),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::model::{Assign, DataPlaneKind, Forward, Model, Protocol, Service};
+use evenkeel_core::model::{
+    Assign, DataPlaneKind, Forward, IpvsTimeouts, Model, Protocol, Service,
+};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -47,6 +49,7 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(marked.into_iter().filter_map(|it| by_mark(it, facts)));
     findings.extend(synchronised(model, facts));
+    findings.extend(timeouts(model));
     findings
 }
 
@@ -235,4 +238,15 @@ fn ipvs(service: &Service, facts: &Facts) -> Option<Finding> {
                 ),
             )
         })
+}
+
+/// Times that nothing will take.
+fn timeouts(model: &Model) -> Option<Finding> {
+    let said = model.ipvs_timeouts != IpvsTimeouts::default();
+    (said && model.dataplane.kind == DataPlaneKind::Nftables).then(|| {
+        Finding::warning(
+            "[ipvs_timeouts] means nothing on nftables, where connections are conntrack's",
+            "set net.netfilter.nf_conntrack_tcp_timeout_established and the like",
+        )
+    })
 }

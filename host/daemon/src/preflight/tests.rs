@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_core::model::{
-    Assign, Chosen, Daemon, DataPlaneChoice, Forward, Offload, OnDown, PluginRef, PluginUse,
-    Protocol, Sandbox, Server, Service, ServiceKey, Vrrp,
+    Assign, Chosen, Daemon, DataPlaneChoice, Forward, IpvsTimeouts, Offload, OnDown, PluginRef,
+    PluginUse, Protocol, Sandbox, Server, Service, ServiceKey, Vrrp,
 };
 use evenkeel_dataplane::Problem;
 use ipnet::IpNet;
@@ -87,6 +87,7 @@ fn model(services: Vec<Service>) -> Model {
         services,
         vrrp: Vrrp::default(),
         connection_sync: None,
+        ipvs_timeouts: IpvsTimeouts::default(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod extras;
 mod offload;
+mod timeouts;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,7 @@ type Case = fn(Open<'_>);
 /// # Panics
 /// When the data plane fails one of them.
 pub fn run(open: Open<'_>) {
-    let cases: [(&str, Case); 19] = [
+    let cases: [(&str, Case); 20] = [
         ("nothing is there at first", nothing_is_there_at_first),
         ("what is put is read", what_is_put_is_read),
         ("slots change", slots_change),
@@ -73,6 +74,10 @@ pub fn run(open: Open<'_>) {
         (
             "the short way is set, changed and gone",
             offload::the_short_way_is_set_changed_and_gone,
+        ),
+        (
+            "times are set where the data plane has them",
+            timeouts::times_are_set_where_the_data_plane_has_them,
         ),
         ("a random walk", walk::a_random_walk),
     ];

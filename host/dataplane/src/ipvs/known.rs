@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use evenkeel_core::model::ServiceKey;
+use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
 use evenkeel_core::state::{BackendId, ServiceState, State};
 use evenkeel_ipvs::{Family, Key};
 use ipnet::{IpNet, Ipv4Net};
@@ -30,6 +30,10 @@ pub(super) struct Known {
     meaning: Meaning,
     /// Rules and helpers are as we would have made them.
     sound: bool,
+    /// All times, whoever has set them.
+    timeouts: IpvsTimeouts,
+    /// Those that this process has set.
+    ours: IpvsTimeouts,
 }
 
 /// What is to be done to what is known.
@@ -46,6 +50,7 @@ pub(super) struct Plan {
     helpers: BTreeMap<Key, Option<Held>>,
     rules: Contents,
     meaning: Meaning,
+    timeouts: IpvsTimeouts,
 }
 
 impl Plan {
@@ -56,7 +61,8 @@ impl Plan {
 }
 
 impl Known {
-    pub(super) fn new(found: Found, rules: Contents) -> Self {
+    /// `ours`: the times that this process has set.
+    pub(super) fn new(found: Found, rules: Contents, ours: IpvsTimeouts) -> Self {
         let mut known = Self {
             services: Services::new(),
             owners: HashMap::new(),
@@ -65,6 +71,8 @@ impl Known {
             meaning: Meaning::of(&rules),
             rules,
             sound: true,
+            timeouts: found.timeouts,
+            ours: ours.of(found.timeouts),
         };
         for (key, held) in found.services {
             known.put(key, held);
@@ -111,6 +119,11 @@ impl Known {
         &self.services
     }
 
+    /// The times that this process has set.
+    pub(super) fn ours(&self) -> IpvsTimeouts {
+        self.ours
+    }
+
     pub(super) fn others(&self) -> &BTreeSet<Key> {
         &self.others
     }
@@ -137,6 +150,7 @@ impl Known {
         State {
             services: self.services.iter().map(service).collect(),
             hairpin,
+            timeouts: self.ours,
             ..State::default()
         }
     }
@@ -213,7 +227,13 @@ impl Known {
         };
         // Full NAT is there before the first connection; who is asked about finds the answers, and nobody is asked about without.
         let of = |table| rules.iter().filter(move |(place, _)| place.table == table);
-        let steps = of(Table::Nat).map(step).chain(first);
+        let missing = wanted.timeouts.missing(self.timeouts);
+        let timeouts = (missing != IpvsTimeouts::default()).then(|| Step::Timeouts {
+            now: missing.of(self.timeouts),
+            then: missing,
+        });
+        let steps = timeouts.into_iter().chain(of(Table::Nat).map(step));
+        let steps = steps.chain(first);
         let steps = steps.chain(of(Table::Mangle).map(step)).chain(last);
         let made = |(place, then): &(&Place, &Content)| {
             !then.rules.is_empty() && !self.rules.contains_key(place)
@@ -231,6 +251,7 @@ impl Known {
             helpers,
             meaning,
             rules,
+            timeouts: wanted.timeouts,
         })
     }
 
@@ -306,6 +327,8 @@ impl Known {
             .retain(|_, content| *content != Content::default());
         self.meaning = plan.meaning;
         self.sound = true;
+        self.timeouts = plan.timeouts.or(self.timeouts);
+        self.ours = plan.timeouts.or(self.ours);
     }
 
     /// The steps that remove all that is ours.

@@ -20,7 +20,7 @@
 //! - `steps`: from what is held to what is wanted, and back, since the kernel takes one step at a time. Pure.
 //! - `known`: what the kernel is known to hold, and what it takes to change it. Pure.
 //! - `rules`: full NAT and asking, which IPVS leaves to iptables.
-//! - `read`, `counting`, `probe`, `sysctl`: what is in the kernel.
+//! - `read`, `counting`, `probe`, `sysctl`, `timeouts`: what is in the kernel.
 
 mod counting;
 mod form;
@@ -30,6 +30,7 @@ mod read;
 mod rules;
 mod steps;
 mod sysctl;
+mod timeouts;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -81,6 +82,7 @@ impl Kernel {
             Step::Delete(key, destination) => {
                 gone(client.delete_destination(key, destination.address))
             }
+            Step::Timeouts { then, .. } => client.set_timeouts(&timeouts::in_seconds(then)),
             Step::Rules { place, now, then } => return self.tables.write(*place, now, then),
         }
         .map_err(error)
@@ -124,12 +126,13 @@ impl Ipvs {
     /// Reads the kernel, and keeps what it holds.
     fn refresh(&mut self) -> Result<&mut Known, Error> {
         let before = self.known.take();
+        let ours = before.as_ref().map(Known::ours).unwrap_or_default();
         let services = before.as_ref().map(Known::services);
         let none = Services::new();
         let found =
             read::read(&mut self.kernel.client, services.unwrap_or(&none)).map_err(error)?;
         let rules = self.kernel.tables.read()?;
-        Ok(self.known.insert(Known::new(found, rules)))
+        Ok(self.known.insert(Known::new(found, rules, ours)))
     }
 
     /// Makes changes to what the kernel was last known to hold.

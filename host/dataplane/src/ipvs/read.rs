@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use evenkeel_core::model::ServiceKey;
+use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
 use evenkeel_core::state::BackendId;
 use evenkeel_ipvs::{Client, Destination, Flags, Key, Service};
 
 use super::form::{self, Held, Owner, Server};
+use super::timeouts;
 
 /// The services of ours.
 pub(super) type Services = BTreeMap<ServiceKey, Held>;
@@ -20,11 +21,16 @@ pub(super) struct Found {
     pub(super) helpers: BTreeMap<Key, Held>,
     /// Others' services.
     pub(super) others: BTreeSet<Key>,
+    /// When connections are forgotten.
+    pub(super) timeouts: IpvsTimeouts,
 }
 
 /// Reads all of it; `known` is what was there when it was last looked at.
 pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenkeel_ipvs::Error> {
-    let mut found = Found::default();
+    let mut found = Found {
+        timeouts: timeouts::of_seconds(client.timeouts()?),
+        ..Found::default()
+    };
     let mut raw: BTreeMap<ServiceKey, (Service, Vec<Destination>)> = BTreeMap::new();
     for entry in client.services()? {
         let service = plain(entry.service);

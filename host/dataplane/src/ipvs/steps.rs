@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use evenkeel_core::model::IpvsTimeouts;
 use evenkeel_ipvs::{Destination, Key, Service};
 
 use super::form::{Held, same};
@@ -26,6 +27,11 @@ pub(super) enum Step {
         then: Destination,
     },
     Delete(Key, Destination),
+    /// When connections are forgotten.
+    Timeouts {
+        now: IpvsTimeouts,
+        then: IpvsTimeouts,
+    },
     /// iptables' rules.
     Rules {
         place: Place,
@@ -43,6 +49,7 @@ impl fmt::Display for Step {
             Self::Add(key, it) => write!(f, "add {} to {key}", it.address),
             Self::Set { key, then, .. } => write!(f, "change {} of {key}", then.address),
             Self::Delete(key, it) => write!(f, "remove {} from {key}", it.address),
+            Self::Timeouts { then, .. } => write!(f, "forget connections after {then:?}"),
             Self::Rules { place, .. } => write!(f, "change the chain {}", place.chain()),
         }
     }
@@ -68,6 +75,10 @@ impl Step {
                 then: now,
             }],
             Self::Delete(key, destination) => vec![Self::Add(key, destination)],
+            Self::Timeouts { now, then } => vec![Self::Timeouts {
+                now: then,
+                then: now,
+            }],
             Self::Rules { place, now, then } => vec![Self::Rules {
                 place,
                 now: then,
@@ -222,7 +233,7 @@ mod tests {
                         .is_some()
                 );
             }
-            Step::Rules { .. } => unreachable!("a service has none"),
+            Step::Timeouts { .. } | Step::Rules { .. } => unreachable!("a service has none"),
         }
     }
 

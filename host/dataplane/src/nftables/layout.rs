@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use evenkeel_core::model::ServiceKey;
+use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
 use evenkeel_core::state::{BackendId, ServiceState, Spread, State};
 use ipnet::IpNet;
 
@@ -211,6 +211,7 @@ impl Layout {
                 .collect(),
             hairpin: self.hairpin.clone(),
             offload: self.short.clone().unwrap_or_default(),
+            timeouts: IpvsTimeouts::default(),
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::errors::reports;
 use super::fixture::{Shelf, model, resolve};
 use crate::config::parse;
 use crate::model::{
-    ConnectionSync, DataPlaneChoice, DataPlaneKind, Forward, Model, Offload, OnDown, Protocol,
+    ConnectionSync, DataPlaneChoice, DataPlaneKind, Forward, IpvsTimeouts, Model, Offload, OnDown,
+    Protocol,
 };
 
 /// A service with these keys and a server on the same port.
@@ -367,6 +369,30 @@ fn a_synchronisation_that_cannot_be_says_why() {
         ),
         "connection_sync = \"eth0\"\n".to_owned(),
         format!("{PAIR}[[connection_sync]]\n"),
+    ];
+    insta::assert_snapshot!(reports(cases));
+}
+
+#[test]
+fn times_of_ipvs_are_taken_and_do_not_choose_the_data_plane() {
+    let given = model("[ipvs_timeouts]\ntcp = \"2h\"\nudp = \"30s\"\n");
+    let expected = IpvsTimeouts {
+        tcp: Some(Duration::from_secs(7200)),
+        tcp_fin: None,
+        udp: Some(Duration::from_secs(30)),
+    };
+    assert_eq!(given.ipvs_timeouts, expected);
+    assert_eq!(given.dataplane.kind, Nftables);
+    assert_eq!(model("").ipvs_timeouts, IpvsTimeouts::default());
+}
+
+#[test]
+fn times_of_ipvs_that_cannot_be_say_why() {
+    let times = |keys: &str| format!("[ipvs_timeouts]\n{keys}\n");
+    let cases = [
+        times("tcp = \"25days\"\ntcp_fin = \"0s\"\nudp = \"1500ms\""),
+        times("tcp = 900\ntcpfin = \"2m\""),
+        "ipvs_timeouts = \"5m\"\n".to_owned(),
     ];
     insta::assert_snapshot!(reports(cases));
 }

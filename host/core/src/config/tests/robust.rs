@@ -8,7 +8,8 @@ use super::fixture::Shelf;
 use super::vrrp::FULL;
 use crate::config::{Diagnostic, parse_bytes, parse_translated};
 use crate::model::{
-    DataPlaneKind, Family, Forward, Model, PluginRef, Protocol, Tracked, Vrrp, VrrpVersion,
+    DataPlaneKind, Family, Forward, IpvsTimeouts, Model, PluginRef, Protocol, Tracked, Vrrp,
+    VrrpVersion,
 };
 
 const VALID: &str = r#"plugin_dirs = ["plugins", "/usr/lib/evenkeel/plugins"]
@@ -86,6 +87,10 @@ id = 3
 port = 8849
 ttl = 2
 max_len = 1400
+[ipvs_timeouts]
+tcp = "2h"
+tcp_fin = "1m"
+udp = "30s"
 "#;
 
 /// Reads and resolves; every diagnostic must have a place in the text, and they must come in order.
@@ -167,6 +172,10 @@ fn keeps_its_promises(model: &Model) {
         {
             assert!(model.daemon.native_plugins.contains(file));
         }
+    }
+    let IpvsTimeouts { tcp, tcp_fin, udp } = model.ipvs_timeouts;
+    for time in [tcp, tcp_fin, udp].into_iter().flatten() {
+        assert!(time.as_secs() >= 1 && time.subsec_nanos() == 0 && time <= IpvsTimeouts::MAX);
     }
     if let Some(sync) = &model.connection_sync {
         assert_eq!(model.dataplane.kind, DataPlaneKind::Ipvs);

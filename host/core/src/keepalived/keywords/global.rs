@@ -53,10 +53,6 @@ pub(in crate::keepalived) const GLOBAL: Words = &[
         "for static addresses, which are the system's to set up; each [[vrrp]] names its interface",
     ),
     (
-        "lvs_timeouts",
-        "on nftables connections are conntrack's: set net.netfilter.nf_conntrack_tcp_timeout_established and the like; on IPVS run `ipvsadm --set TCP TCPFIN UDP` once",
-    ),
-    (
         "lvs_flush",
         "Evenkeel puts what is its own in order at the start, and leaves virtual services of others alone: `ipvsadm -C` removes those",
     ),

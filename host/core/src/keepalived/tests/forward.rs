@@ -1,10 +1,11 @@
 //! How connections get to real servers, firewall marks, and synchronisation of connections.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::fixture::{model, note, notes, resolved, translated};
 use super::services::{around, said, service};
-use crate::model::{ConnectionSync, DataPlaneKind, Forward, Model, OnDown};
+use crate::model::{ConnectionSync, DataPlaneKind, Forward, IpvsTimeouts, Model, OnDown};
 
 /// A service of direct routing, as most have it.
 const DIRECT: &str = "virtual_server 192.0.2.1 80 {
@@ -278,4 +279,42 @@ fn a_synchronisation_that_cannot_be_understood_is_an_error() {
     let found = translated(&pair("lvs_sync_daemon eth1 VI_1 id 256", ""));
     let wrong = resolved(found).unwrap_err().render();
     assert!(wrong.starts_with("k.conf:2: id = 256: "), "{wrong}");
+}
+
+#[test]
+fn the_times_of_ipvs_are_carried_over_whatever_carries_the_connections() {
+    let found = translated("global_defs {\n lvs_timeouts tcp 7200 udp 30 # why\n}\n");
+    assert!(notes(&found).is_empty(), "{:?}", notes(&found));
+    assert!(
+        found.toml.contains("[ipvs_timeouts] # why"),
+        "{}",
+        found.toml
+    );
+    let model = model(&found);
+    let expected = IpvsTimeouts {
+        tcp: Some(Duration::from_secs(7200)),
+        tcp_fin: None,
+        udp: Some(Duration::from_secs(30)),
+    };
+    assert_eq!(model.ipvs_timeouts, expected);
+    assert_eq!(model.dataplane.kind, DataPlaneKind::Nftables);
+}
+
+#[test]
+fn times_of_ipvs_that_cannot_be_understood_are_an_error() {
+    for (line, part) in [
+        ("lvs_timeouts", "needs tcp, tcpfin or udp"),
+        ("lvs_timeouts 1", "1 is not tcp, tcpfin or udp"),
+        ("lvs_timeouts tcp", "tcp needs a number of seconds"),
+        ("lvs_timeouts udp 5m", "udp needs a number of seconds"),
+    ] {
+        let found = translated(&format!("global_defs {{\n {line}\n}}\n"));
+        assert!(
+            note(&found, part).starts_with("k.conf:2: lvs_timeouts: error"),
+            "{line}"
+        );
+    }
+    let found = translated("global_defs {\n lvs_timeouts tcpfin 0\n}\n");
+    let wrong = resolved(found).unwrap_err().render();
+    assert!(wrong.starts_with("k.conf:2: tcp_fin = \"0s\": "), "{wrong}");
 }

@@ -14,6 +14,7 @@ mod service;
 mod spread;
 mod sync;
 mod tables;
+mod timeouts;
 mod track;
 mod value;
 
@@ -171,8 +172,9 @@ impl<'a> Translator<'a> {
 
     fn global_defs(&mut self, statement: &Statement) -> Vec<Table> {
         let mut table = remarks_of(statement);
-        let mut sync = None;
-        let translated: Vec<&str> = GLOBALS.iter().copied().chain(["lvs_sync_daemon"]).collect();
+        let (mut sync, mut timeouts) = (None, None);
+        let tables = ["lvs_sync_daemon", "lvs_timeouts"];
+        let translated: Vec<&str> = GLOBALS.iter().copied().chain(tables).collect();
         self.body(
             statement,
             &mut table,
@@ -181,6 +183,10 @@ impl<'a> Translator<'a> {
             |translator, inner, table| {
                 if inner.keyword() == "lvs_sync_daemon" {
                     sync = translator.sync_daemon(inner, table).or(sync.take());
+                    return true;
+                }
+                if inner.keyword() == "lvs_timeouts" {
+                    timeouts = translator.timeouts(inner).or(timeouts.take());
                     return true;
                 }
                 let known = GLOBALS.contains(&inner.keyword());
@@ -192,7 +198,7 @@ impl<'a> Translator<'a> {
                 known
             },
         );
-        [table].into_iter().chain(sync).collect()
+        [table].into_iter().chain(sync).chain(timeouts).collect()
     }
 
     /// A block: `known` says which of its statements it has taken; the others are listed.

@@ -1,6 +1,7 @@
 //! What is looked at where IPVS carries the connections.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use evenkeel_core::model::{ConnectionSync, DataPlaneKind};
 
@@ -190,6 +191,16 @@ fn connections_are_copied_over_an_interface_that_there_is() {
     model.connection_sync = Some(sync("eht1"));
     let words = ["[connection_sync]", "\"eht1\"", "lo, eth0, eth1"];
     assert_only(&model, &director(), Level::Error, &words);
+}
+
+#[test]
+fn times_of_ipvs_mean_nothing_where_nftables_carries_the_connections() {
+    let mut model = on_ipvs(Forward::Nat);
+    model.ipvs_timeouts.tcp = Some(Duration::from_secs(60));
+    assert_eq!(amiss(&model, &director()), []);
+    model.dataplane.kind = DataPlaneKind::Nftables;
+    let words = ["[ipvs_timeouts]", "nf_conntrack_tcp_timeout_established"];
+    assert_only(&model, &director(), Level::Warning, &words);
 }
 
 #[test]

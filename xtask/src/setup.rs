@@ -1,5 +1,6 @@
 //! Finds what this machine lacks for a task and installs it, saying so.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -63,7 +64,7 @@ pub(crate) const BUILD: &[Package] = &[package("gcc", "cc")];
 
 /// All that any task needs.
 pub(crate) fn everything() -> Result<()> {
-    packages(&[BUILD, LAB, BENCH].concat())?;
+    packages(&[BUILD, LAB, BENCH, UML, KERNELS].concat())?;
     wasm::Toolchain::find()?;
     println!("Everything is there.");
     Ok(())
@@ -71,7 +72,7 @@ pub(crate) fn everything() -> Result<()> {
 
 /// Installs those packages that are missing.
 pub(crate) fn packages(wanted: &[Package]) -> Result<()> {
-    let missing: Vec<&str> = wanted
+    let missing: BTreeSet<&str> = wanted
         .iter()
         .filter(|package| !package.is_there())
         .map(|package| package.name)
@@ -79,7 +80,7 @@ pub(crate) fn packages(wanted: &[Package]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    install(&missing)
+    install(&Vec::from_iter(missing))
 }
 
 impl Package {

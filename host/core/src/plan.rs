@@ -92,7 +92,9 @@ impl Plan {
                 }
                 // The length of a hash table tells which of its schedulers IPVS is to take.
                 let hashed = matches!(selector, Selector::HashSource | Selector::HashFlow);
-                if !hashed && slots.iter().all(|run| run.id == slots[0].id) {
+                let mut ids = slots.iter().map(|run| run.id);
+                let first = ids.next();
+                if !hashed && ids.all(|id| Some(id) == first) {
                     laid_out.truncate(1);
                 }
                 Ok(Spread::Slots {

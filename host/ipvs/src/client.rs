@@ -295,7 +295,12 @@ impl Client {
         nest(&mut request, attribute::DAEMON, |buf| {
             daemon::encode_role(role, buf);
         });
-        self.change(command::DEL_DAEMON, &request).map_err(|error| {
+        // One that is ended before it ran for the first time is gone, but comes to EINTR (`kernel/kthread.c`, `kthread_stop`; `ip_vs_sync.c`,
+        // `stop_sync_thread`), which is not answered.
+        let ended =
+            self.socket
+                .change_perhaps_unanswered(command::DEL_DAEMON, &request, command::GET_INFO);
+        ended.map(|_| ()).map_err(|error| {
             let what = format!("end the sync daemon ({role})");
             match error.raw_os_error() {
                 // Linux's way to say that there is none.

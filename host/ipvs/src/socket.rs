@@ -71,6 +71,52 @@ impl Generic {
         attributes: &[u8],
         mut each: impl FnMut(&[u8]),
     ) -> io::Result<()> {
+        let seq = self.send(command, ask, attributes)?;
+        loop {
+            self.channel.receive()?;
+            for answer in decode(self.channel.datagram()).filter(|answer| answer.seq == seq) {
+                match answer.kind {
+                    kind::ERROR | kind::DONE => return outcome(answer.kind, answer.payload),
+                    found if found == self.family => each(answer.attributes()),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Sends a request to change something that the kernel may never answer: `None`. It answers none that has come to `EINTR`
+    /// (`net/netlink/af_netlink.c`, `netlink_rcv_skb`). So something is asked behind it, by a command without attributes: answers come in the order
+    /// of the requests, and what was not answered by then is not going to be.
+    ///
+    /// # Errors
+    /// With the kernel's error number, such as `ESRCH`.
+    pub(crate) fn change_perhaps_unanswered(
+        &mut self,
+        command: u8,
+        attributes: &[u8],
+        question: u8,
+    ) -> io::Result<Option<()>> {
+        let change = self.send(command, Ask::Change, attributes)?;
+        let question = self.send(question, Ask::One, &[])?;
+        let mut answered = None;
+        loop {
+            self.channel.receive()?;
+            for answer in decode(self.channel.datagram()) {
+                match answer.kind {
+                    kind::ERROR if answer.seq == change => {
+                        answered = Some(outcome(answer.kind, answer.payload));
+                    }
+                    kind::ERROR | kind::DONE if answer.seq == question => {
+                        return answered.transpose();
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Sends a request. Returns the number that its answers have.
+    fn send(&mut self, command: u8, ask: Ask, attributes: &[u8]) -> io::Result<u32> {
         self.seq = self.seq.wrapping_add(1);
         let head = Head {
             family: self.family,
@@ -83,16 +129,7 @@ impl Generic {
             version: VERSION,
         };
         self.channel.send(&encode(head, attributes))?;
-        loop {
-            self.channel.receive()?;
-            for answer in decode(self.channel.datagram()).filter(|answer| answer.seq == head.seq) {
-                match answer.kind {
-                    kind::ERROR | kind::DONE => return outcome(answer.kind, answer.payload),
-                    found if found == head.family => each(answer.attributes()),
-                    _ => {}
-                }
-            }
-        }
+        Ok(self.seq)
     }
 }
 

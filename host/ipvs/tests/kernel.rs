@@ -219,6 +219,21 @@ with_ipvs! {
 }
 
 with_ipvs! {
+    fn a_sync_daemon_that_is_ended_before_it_ran_is_ended() {
+        let mut client = Client::open().unwrap();
+        sh("ip link add one type veth peer name two; ip link set one up; ip link set two up; ip addr add 10.9.0.1/24 dev one");
+        for role in [Role::Backup, Role::Master].repeat(10) {
+            let daemon = SyncDaemon {
+                role, interface: "one".into(), id: 51, max_len: None, group: None, port: None, ttl: None,
+            };
+            client.start_sync(&daemon).unwrap();
+            client.stop_sync(role).unwrap();
+            assert_eq!(client.sync_daemons().unwrap(), []);
+        }
+    }
+}
+
+with_ipvs! {
     fn many_destinations_and_services_are_all_read() {
         let mut client = Client::open().unwrap();
         let web = key(Protocol::TCP, "192.0.2.1:80");

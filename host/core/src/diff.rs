@@ -20,13 +20,7 @@ pub fn diff(actual: &State, wanted: &State) -> Vec<Change> {
         .filter_map(|key| diff_service(actual, wanted, key))
         .collect();
     changes.sort_by_key(|change| !matches!(change, Change::Remove(_)));
-    if actual.hairpin != wanted.hairpin {
-        changes.push(Change::Hairpin(wanted.hairpin.clone()));
-    }
-    if actual.offload != wanted.offload {
-        changes.push(Change::Offload(wanted.offload.clone()));
-    }
-    changes.extend(diff_timeouts(actual, wanted));
+    changes.extend(diff_rest(actual, wanted));
     changes
 }
 
@@ -41,11 +35,21 @@ pub fn diff_service(actual: &State, wanted: &State, key: &ServiceKey) -> Option<
     }
 }
 
-/// The change, if any, that makes the times as they are wanted. One that is not wanted any more stays as it is.
+/// The changes of what does not belong to one service. A time that is not wanted any more stays as it is.
 #[must_use]
-pub fn diff_timeouts(actual: &State, wanted: &State) -> Option<Change> {
+pub fn diff_rest(actual: &State, wanted: &State) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if actual.hairpin != wanted.hairpin {
+        changes.push(Change::Hairpin(wanted.hairpin.clone()));
+    }
+    if actual.offload != wanted.offload {
+        changes.push(Change::Offload(wanted.offload.clone()));
+    }
     let missing = wanted.timeouts.missing(actual.timeouts);
-    (missing != IpvsTimeouts::default()).then_some(Change::Timeouts(missing))
+    if missing != IpvsTimeouts::default() {
+        changes.push(Change::Timeouts(missing));
+    }
+    changes
 }
 
 /// What `state` is after the changes: how every data plane has to behave, and what the in-memory one does.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use crate::diff::{apply, diff, diff_service, diff_timeouts};
+use crate::diff::{apply, diff, diff_rest, diff_service};
 use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, ServiceState, State};
 
@@ -41,7 +41,7 @@ pub struct KernelSync {
     /// What the kernel holds as far as known; `None`: it has to be read.
     actual: Option<State>,
     dirty: Dirty,
-    /// So is what does not belong to one service.
+    /// Whether what does not belong to one service is to be compared, too.
     rest_dirty: bool,
     under_way: Option<Step>,
     /// Someone touched our table while a step was under way.
@@ -167,14 +167,8 @@ impl KernelSync {
                     .iter()
                     .filter_map(|key| diff_service(actual, &self.wanted, key))
                     .collect();
-                if self.rest_dirty && actual.hairpin != self.wanted.hairpin {
-                    changes.push(Change::Hairpin(self.wanted.hairpin.clone()));
-                }
-                if self.rest_dirty && actual.offload != self.wanted.offload {
-                    changes.push(Change::Offload(self.wanted.offload.clone()));
-                }
                 if self.rest_dirty {
-                    changes.extend(diff_timeouts(actual, &self.wanted));
+                    changes.extend(diff_rest(actual, &self.wanted));
                 }
                 changes
             }

@@ -300,7 +300,7 @@ impl Client {
         let ended =
             self.socket
                 .change_perhaps_unanswered(command::DEL_DAEMON, &request, command::GET_INFO);
-        ended.map(|_| ()).map_err(|error| {
+        ended.map_err(|error| {
             let what = format!("end the sync daemon ({role})");
             match error.raw_os_error() {
                 // Linux's way to say that there is none.

@@ -84,9 +84,9 @@ impl Generic {
         }
     }
 
-    /// Sends a request to change something that the kernel may never answer: `None`. It answers none that has come to `EINTR`
+    /// Sends a request to change something that the kernel may never answer: it answers none that has come to `EINTR`
     /// (`net/netlink/af_netlink.c`, `netlink_rcv_skb`). So something is asked behind it, by a command without attributes: answers come in the order
-    /// of the requests, and what was not answered by then is not going to be.
+    /// of the requests, and what was not answered by then is not going to be. It is taken as done.
     ///
     /// # Errors
     /// With the kernel's error number, such as `ESRCH`.
@@ -95,20 +95,18 @@ impl Generic {
         command: u8,
         attributes: &[u8],
         question: u8,
-    ) -> io::Result<Option<()>> {
+    ) -> io::Result<()> {
         let change = self.send(command, Ask::Change, attributes)?;
         let question = self.send(question, Ask::One, &[])?;
-        let mut answered = None;
+        let mut changed = Ok(());
         loop {
             self.channel.receive()?;
             for answer in decode(self.channel.datagram()) {
                 match answer.kind {
                     kind::ERROR if answer.seq == change => {
-                        answered = Some(outcome(answer.kind, answer.payload));
+                        changed = outcome(answer.kind, answer.payload);
                     }
-                    kind::ERROR | kind::DONE if answer.seq == question => {
-                        return answered.transpose();
-                    }
+                    kind::ERROR | kind::DONE if answer.seq == question => return changed,
                     _ => {}
                 }
             }

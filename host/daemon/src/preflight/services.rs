@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::model::{
-    Assign, DataPlaneKind, Forward, IpvsTimeouts, Model, Protocol, Service,
-};
+use evenkeel_core::follow;
+use evenkeel_core::model::{Assign, DataPlaneKind, Forward, Model, Protocol, Service};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -242,8 +241,8 @@ fn ipvs(service: &Service, facts: &Facts) -> Option<Finding> {
 
 /// Times that nothing will take.
 fn timeouts(model: &Model) -> Option<Finding> {
-    let said = model.ipvs_timeouts != IpvsTimeouts::default();
-    (said && model.dataplane.kind == DataPlaneKind::Nftables).then(|| {
+    let taken = follow::timeouts(model.dataplane.kind, model.ipvs_timeouts);
+    (taken != model.ipvs_timeouts).then(|| {
         Finding::warning(
             "[ipvs_timeouts] means nothing on nftables, where connections are conntrack's",
             "set net.netfilter.nf_conntrack_tcp_timeout_established and the like",

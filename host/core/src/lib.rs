@@ -16,7 +16,6 @@
 //!
 //! Whatever needs the time gets it as an argument; whatever wants to act returns what is to be done.
 
-pub mod config;
 pub mod connections;
 pub mod dataplane;
 pub mod desired;
@@ -25,7 +24,6 @@ pub mod flow;
 pub mod follow;
 pub mod health;
 pub mod ids;
-pub mod keepalived;
 pub mod manifest;
 pub mod model;
 pub mod plan;

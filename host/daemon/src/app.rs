@@ -28,7 +28,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::cli::ConfigArgs;
 use crate::connection_sync::Synchroniser;
 use crate::control::{Asked, ControlSocket};
 use crate::counting::Counting;
@@ -38,7 +37,7 @@ use crate::lock::Lock;
 use crate::network::Network;
 use crate::pickers::Pickers;
 use crate::plane::{self, Opened};
-use crate::prepare::{PrepareError, Prepared, Preparer};
+use crate::prepare::{ConfigSource, PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
 use crate::redundancy::{Ears, Redundancy};
 use adopted::{found_in, inhibited};
@@ -59,12 +58,12 @@ const INPUT_BATCH: usize = 4096;
 ///
 /// # Errors
 /// When the daemon cannot start; what fails later is logged and tried again.
-pub(crate) async fn run(args: ConfigArgs) -> anyhow::Result<()> {
+pub async fn run(source: ConfigSource) -> anyhow::Result<()> {
     // From here on: a reload that is asked for during the start is not to end the daemon.
     let signals = Signals::listen()?;
-    let config = args.config.clone();
+    let config = source.config.clone();
     let (mut preparer, prepared) = tokio::task::spawn_blocking(move || {
-        let mut preparer = Preparer::new(args)?;
+        let mut preparer = Preparer::new(source)?;
         let prepared = preparer.prepare(|_| None)?;
         Ok::<_, PrepareError>((preparer, prepared))
     })

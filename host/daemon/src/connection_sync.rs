@@ -24,7 +24,7 @@ const ENDING: Duration = Duration::from_secs(2);
 
 /// What `status` shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SyncReport {
+pub struct SyncReport {
     /// `master`: sends; `backup`: takes in; none before the VRRP instance has a role.
     pub(crate) role: Option<String>,
     /// The interface.

@@ -14,7 +14,6 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 
-use crate::exit::{self, Failed};
 use crate::status::Status;
 
 /// The longest request.
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Request {
+pub enum Request {
     /// How everything is.
     Status,
     /// Hand over to the other director, or take part in the election again.
@@ -40,7 +39,7 @@ pub(crate) enum Request {
 /// What an operator may want of VRRP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Order {
+pub enum Order {
     /// [`evenkeel_core::vrrp::Command::Resign`].
     Resign,
     /// [`evenkeel_core::vrrp::Command::Resume`].
@@ -50,7 +49,7 @@ pub(crate) enum Order {
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
-pub(crate) enum Answer {
+pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<Status>),
     /// What was asked for is under way.
@@ -63,15 +62,15 @@ pub(crate) enum Answer {
 }
 
 /// A request that waits for the daemon's main loop.
-pub(crate) struct Asked {
+pub struct Asked {
     /// What is asked.
-    pub(crate) request: Request,
+    pub request: Request,
     /// Where the answer goes.
-    pub(crate) reply: oneshot::Sender<Answer>,
+    pub reply: oneshot::Sender<Answer>,
 }
 
 /// The listening socket; its file is removed when this is dropped.
-pub(crate) struct ControlSocket {
+pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
 }
@@ -81,7 +80,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub(crate) fn bind(path: &Path) -> anyhow::Result<Self> {
+    pub fn bind(path: &Path) -> anyhow::Result<Self> {
         // Made under another name and renamed when its permissions are right, so that nobody gets in before.
         if let Some(dir) = path.parent() {
             DirBuilder::new()
@@ -103,7 +102,7 @@ impl ControlSocket {
     }
 
     /// Serves clients until the task that runs this is ended.
-    pub(crate) async fn serve(self, asked: mpsc::Sender<Asked>) {
+    pub async fn serve(self, asked: mpsc::Sender<Asked>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -158,19 +157,22 @@ async fn answer(stream: UnixStream, asked: mpsc::Sender<Asked>) -> anyhow::Resul
     Ok(())
 }
 
+/// No daemon answers on a socket.
+#[derive(Debug, thiserror::Error)]
+#[error("no daemon answers on {}: {why} (is `evenkeel run` running? another --socket?)", .path.display())]
+pub struct NoDaemon {
+    path: PathBuf,
+    why: String,
+}
+
 /// Asks the daemon behind a socket.
 ///
 /// # Errors
-/// [`exit::NO_DAEMON`] when none answers.
-pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<Answer> {
-    let unanswered = |why: &dyn std::fmt::Display| {
-        Failed::new(
-            exit::NO_DAEMON,
-            format!(
-                "no daemon answers on {}: {why} (is `evenkeel run` running? another --socket?)",
-                path.display()
-            ),
-        )
+/// [`NoDaemon`] when none answers.
+pub async fn ask(path: &Path, request: &Request) -> anyhow::Result<Answer> {
+    let unanswered = |why: &dyn std::fmt::Display| NoDaemon {
+        path: path.to_owned(),
+        why: why.to_string(),
     };
     let mut stream = UnixStream::connect(path)
         .await
@@ -187,11 +189,5 @@ pub(crate) async fn ask(path: &Path, request: &Request) -> anyhow::Result<Answer
         .await
         .map_err(|_| unanswered(&"no answer in 10 s"))?
         .map_err(|error| unanswered(&error))?;
-    serde_json::from_slice(&answer).map_err(|error| {
-        Failed::new(
-            exit::FAILURE,
-            format!("the daemon's answer is not understood: {error}"),
-        )
-        .into()
-    })
+    serde_json::from_slice(&answer).context("the daemon's answer is not understood")
 }

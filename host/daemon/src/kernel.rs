@@ -30,7 +30,7 @@ enum Request {
 
 /// The last change made in the kernel, for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct KernelReport {
+pub struct KernelReport {
     /// Changes of services that took effect since the daemon started.
     pub(crate) changes: u64,
     /// How many of them the last batch had.

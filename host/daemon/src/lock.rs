@@ -12,21 +12,27 @@ use anyhow::Context as _;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::exit::{self, Failed};
-
 /// Where the locks are.
 const DIR: &str = "/run/evenkeel";
 
+/// A daemon runs already in this network namespace.
+#[derive(Debug, thiserror::Error)]
+#[error("an evenkeel daemon runs already in this network namespace (process {holder})")]
+pub struct Running {
+    /// The process that holds the lock, as it has written it there.
+    pub holder: String,
+}
+
 /// Held while a daemon runs.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held for its lock")] Flock<File>);
+pub struct Lock(#[expect(dead_code, reason = "held for its lock")] Flock<File>);
 
 impl Lock {
     /// Takes the lock of the network namespace that the calling thread is in.
     ///
     /// # Errors
-    /// [`exit::RUNNING`] when a daemon holds it; others when the file cannot be made.
-    pub(crate) fn take() -> anyhow::Result<Self> {
+    /// [`Running`] when a daemon holds it; others when the file cannot be made.
+    pub fn take() -> anyhow::Result<Self> {
         let namespace = std::fs::metadata("/proc/thread-self/ns/net")
             .context("cannot tell the network namespace")?
             .ino();
@@ -61,11 +67,8 @@ impl Lock {
             Err((mut file, Errno::EWOULDBLOCK)) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).with_context(context)?;
-                let message = format!(
-                    "an evenkeel daemon runs already in this network namespace (process {})",
-                    holder.trim()
-                );
-                Err(Failed::new(exit::RUNNING, message).into())
+                let holder = holder.trim().to_owned();
+                Err(Running { holder }.into())
             }
             Err((_, errno)) => Err(std::io::Error::from(errno)).with_context(context),
         }
@@ -82,12 +85,8 @@ mod tests {
         let path = dir.path().join("made/net-1.lock");
         let first = Lock::take_file(&path).unwrap();
         let error = Lock::take_file(&path).unwrap_err();
-        let failed = error.downcast_ref::<Failed>().unwrap();
-        assert_eq!(failed.code, exit::RUNNING);
-        assert!(
-            failed.message.contains(&std::process::id().to_string()),
-            "{failed}"
-        );
+        let running = error.downcast_ref::<Running>().unwrap();
+        assert_eq!(running.holder, std::process::id().to_string());
         drop(first);
         Lock::take_file(&path).unwrap();
     }

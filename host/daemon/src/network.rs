@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
-use crate::addresses::{AddressError, AddressWatch, Addresses, hairpin_networks};
 use crate::director::Input;
+use evenkeel_addresses::{AddressError, AddressWatch, Addresses, hairpin_networks};
 
 /// Wait before another attempt after a failure, and before a look that nothing asked for.
 const AGAIN: Duration = Duration::from_secs(30);

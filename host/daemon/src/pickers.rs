@@ -22,7 +22,7 @@ const BEAT: Duration = Duration::from_millis(30);
 
 /// What `status` shows of a service's queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct QueueReport {
+pub struct QueueReport {
     /// Number of the NFQUEUE.
     pub(crate) queue: u16,
     /// Connections that the scheduler decided.

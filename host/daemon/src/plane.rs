@@ -10,17 +10,16 @@ use evenkeel_dataplane::nftables::{Nftables, Watch};
 use evenkeel_dataplane::{DataPlane, Error};
 use tracing::{info, warn};
 
-use crate::exit::{self, Failed};
 use crate::kernel::WATCH_PATIENCE;
 
 /// A data plane that works here.
-pub(crate) struct Opened {
+pub struct Opened {
     /// The data plane.
-    pub(crate) plane: Box<dyn DataPlane>,
+    pub plane: Box<dyn DataPlane>,
     /// Notices what others do to what is ours, where the kernel tells of that.
-    pub(crate) watch: Option<Watch>,
+    pub watch: Option<Watch>,
     /// What an earlier daemon has left in the kernel.
-    pub(crate) adopted: State,
+    pub adopted: State,
 }
 
 type Answers = RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>;
@@ -34,7 +33,7 @@ enum Looks {
 }
 
 /// What this machine's kernel can do, looked at once.
-pub(crate) struct Machine {
+pub struct Machine {
     table: String,
     looks: Looks,
     /// The data plane that the daemon has opened.
@@ -46,7 +45,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// `table`: the nftables table's name.
-    pub(crate) fn new(table: &str) -> Self {
+    pub fn new(table: &str) -> Self {
         Self {
             table: table.to_owned(),
             looks: Looks::At,
@@ -58,22 +57,22 @@ impl Machine {
     }
 
     /// Everything is taken to work.
-    pub(crate) fn ignore(&mut self) {
+    pub fn ignore(&mut self) {
         self.looks = Looks::NotAt;
     }
 
     /// What only IPVS does is taken to work, so that a service can be explained on any machine.
-    pub(crate) fn explain(&mut self) {
+    pub fn explain(&mut self) {
         self.looks = Looks::AtNftables;
     }
 
     /// From now on the daemon has this data plane, and no configuration can want another one.
-    pub(crate) fn runs(&mut self, kind: DataPlaneKind) {
+    pub fn runs(&mut self, kind: DataPlaneKind) {
         self.running = Some(kind);
     }
 
     /// The data plane that the daemon has, if it runs.
-    pub(crate) fn running(&self) -> Option<DataPlaneKind> {
+    pub fn running(&self) -> Option<DataPlaneKind> {
         self.running
     }
 
@@ -81,7 +80,7 @@ impl Machine {
     ///
     /// # Errors
     /// Why not, and what to do.
-    pub(crate) fn works(&self, kind: DataPlaneKind) -> Result<(), String> {
+    pub fn works(&self, kind: DataPlaneKind) -> Result<(), String> {
         match (self.looks, kind) {
             (Looks::At, _) | (Looks::AtNftables, DataPlaneKind::Nftables) => {}
             (Looks::AtNftables, DataPlaneKind::Ipvs) | (Looks::NotAt, _) => return Ok(()),
@@ -97,7 +96,7 @@ impl Machine {
     ///
     /// # Errors
     /// Why not.
-    pub(crate) fn asks(&self, kind: DataPlaneKind) -> Result<(), String> {
+    pub fn asks(&self, kind: DataPlaneKind) -> Result<(), String> {
         self.of_plane(&self.asks, kind, |plane| plane.asks())
     }
 
@@ -105,7 +104,7 @@ impl Machine {
     ///
     /// # Errors
     /// Why not.
-    pub(crate) fn masquerades(&self, kind: DataPlaneKind) -> Result<(), String> {
+    pub fn masquerades(&self, kind: DataPlaneKind) -> Result<(), String> {
         self.of_plane(&self.masquerades, kind, |plane| plane.masquerades())
     }
 
@@ -145,7 +144,7 @@ impl Machine {
 ///
 /// # Errors
 /// When a socket to the kernel cannot be opened.
-pub(crate) fn new(kind: DataPlaneKind, table: &str) -> Result<Box<dyn DataPlane>, Error> {
+pub fn new(kind: DataPlaneKind, table: &str) -> Result<Box<dyn DataPlane>, Error> {
     Ok(match kind {
         DataPlaneKind::Nftables => Box::new(Nftables::new(table)?),
         DataPlaneKind::Ipvs => Box::new(Ipvs::new()?),
@@ -156,7 +155,7 @@ pub(crate) fn new(kind: DataPlaneKind, table: &str) -> Result<Box<dyn DataPlane>
 ///
 /// # Errors
 /// When it cannot work on this machine.
-pub(crate) fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
+pub fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
     let kind = chosen.kind;
     let (mut plane, watch) = match kind {
         DataPlaneKind::Nftables => {
@@ -177,11 +176,12 @@ pub(crate) fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
     );
     for problem in &probe.problems {
         if problem.fatal {
-            let message = format!(
+            anyhow::bail!(
                 "the {kind} data plane cannot work here: {}; {} (taken since {})",
-                problem.what, problem.remedy, chosen.why
+                problem.what,
+                problem.remedy,
+                chosen.why
             );
-            return Err(Failed::new(exit::FAILURE, message).into());
         }
         warn!(remedy = problem.remedy, "{}", problem.what);
     }

@@ -1,6 +1,6 @@
 //! From a configuration file to all that the daemon needs to run it. Whatever can fail fails here, before anything is touched.
 
-pub(crate) mod keepalived;
+pub mod keepalived;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use evenkeel_core::config::{self, Diagnostic, Found, Parsed, Plugins, Report};
+use evenkeel_config::{self as config, Diagnostic, Found, Parsed, Plugins, Report};
 use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::{
     CheckTiming, Daemon, DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey,
@@ -18,56 +18,66 @@ use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginError, Scheduler};
 
-use crate::cli::ConfigArgs;
 use crate::plane::Machine;
 
+/// Where a configuration comes from, and what takes the place of parts of it.
+#[derive(Debug, Clone)]
+pub struct ConfigSource {
+    /// The file: Evenkeel's own, or a keepalived.conf.
+    pub config: PathBuf,
+    /// Where plugins are looked for, in place of the file's `plugin_dirs`; empty: there.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// The control socket, in place of the file's `socket`.
+    pub socket: Option<PathBuf>,
+}
+
 /// A configuration with everything in place to put it in force.
-pub(crate) struct Prepared {
+pub struct Prepared {
     /// What the configuration asks for.
-    pub(crate) model: Model,
+    pub model: Model,
     /// New schedulers, for services that need one.
-    pub(crate) schedulers: BTreeMap<ServiceKey, NewScheduler>,
+    pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
     /// The checkers of every server that has any.
-    pub(crate) checks: Vec<ServerChecks>,
+    pub checks: Vec<ServerChecks>,
     /// Worth the operator's attention.
-    pub(crate) warnings: Vec<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A configured scheduler, for one service.
-pub(crate) struct NewScheduler {
+pub struct NewScheduler {
     /// Where it comes from.
-    pub(crate) plugin: Arc<dyn Plugin>,
+    pub plugin: Arc<dyn Plugin>,
     /// Its settings.
-    pub(crate) settings: Vec<Setting>,
+    pub settings: Vec<Setting>,
     /// The instance.
-    pub(crate) scheduler: Box<dyn Scheduler>,
+    pub scheduler: Box<dyn Scheduler>,
 }
 
 /// One server's checks.
-pub(crate) struct ServerChecks {
+pub struct ServerChecks {
     /// The service's name.
-    pub(crate) service_name: String,
+    pub service_name: String,
     /// The service.
-    pub(crate) service: ServiceKey,
+    pub service: ServiceKey,
     /// The server's name.
-    pub(crate) server_name: String,
+    pub server_name: String,
     /// The server.
-    pub(crate) server: SocketAddr,
+    pub server: SocketAddr,
     /// Its checks.
-    pub(crate) checks: Vec<ReadyCheck>,
+    pub checks: Vec<ReadyCheck>,
 }
 
 /// A check with its checker. Equal if a prober for the one can go on for the other.
 #[derive(Clone)]
-pub(crate) struct ReadyCheck {
+pub struct ReadyCheck {
     /// Who judges. The same for all checks with the same plugin and settings.
-    pub(crate) checker: Arc<dyn Checker>,
+    pub checker: Arc<dyn Checker>,
     /// The plugin's name.
-    pub(crate) plugin: String,
+    pub plugin: String,
     /// What is checked.
-    pub(crate) target: SocketAddr,
+    pub target: SocketAddr,
     /// When and how often.
-    pub(crate) timing: CheckTiming,
+    pub timing: CheckTiming,
 }
 
 impl PartialEq for ReadyCheck {
@@ -82,8 +92,8 @@ impl PartialEq for ReadyCheck {
 type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
 
 /// Loads configurations; keeps what the next one can use again.
-pub(crate) struct Preparer {
-    args: ConfigArgs,
+pub struct Preparer {
+    source: ConfigSource,
     /// What [`Self::new`] has read, for the first [`Self::prepare`].
     parsed: Option<Parsed>,
     runtime: WasmRuntime,
@@ -95,7 +105,7 @@ pub(crate) struct Preparer {
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PrepareError {
+pub enum PrepareError {
     /// The file is wrong.
     #[error("{}", .0.render())]
     Config(Report),
@@ -109,23 +119,23 @@ impl Preparer {
     ///
     /// # Errors
     /// When the file cannot be read or no plugin runtime can be made. Mistakes in the file are reported by [`Self::prepare`].
-    pub(crate) fn new(args: ConfigArgs) -> Result<Self, PrepareError> {
-        Self::with_cache(args, |daemon| Some(daemon.cache_dir.clone()))
+    pub fn new(source: ConfigSource) -> Result<Self, PrepareError> {
+        Self::with_cache(source, |daemon| Some(daemon.cache_dir.clone()))
     }
 
     /// As [`Self::new`], but compiled plugins are not kept.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub(crate) fn without_cache(args: ConfigArgs) -> Result<Self, PrepareError> {
-        Self::with_cache(args, |_| None)
+    pub fn without_cache(source: ConfigSource) -> Result<Self, PrepareError> {
+        Self::with_cache(source, |_| None)
     }
 
     fn with_cache(
-        args: ConfigArgs,
+        source: ConfigSource,
         cache_dir: impl FnOnce(&Daemon) -> Option<PathBuf>,
     ) -> Result<Self, PrepareError> {
-        let parsed = read(&args.config).map_err(PrepareError::Other)?;
+        let parsed = read(&source.config).map_err(PrepareError::Other)?;
         let daemon = parsed.daemon();
         let runtime = WasmRuntime::new(WasmConfig {
             sandbox: daemon.sandbox,
@@ -134,7 +144,7 @@ impl Preparer {
         .map_err(|error| PrepareError::Other(error.into()))?;
         let machine = Machine::new(&daemon.table);
         Ok(Self {
-            args,
+            source,
             parsed: Some(parsed),
             runtime,
             native: NativeRuntime::new(),
@@ -145,23 +155,23 @@ impl Preparer {
     }
 
     /// The machine is not looked at: whatever a kernel can do is taken to work.
-    pub(crate) fn for_any_machine(&mut self) {
+    pub fn for_any_machine(&mut self) {
         self.machine.ignore();
     }
 
     /// Services are to be explained, also where the machine cannot do what they need.
-    pub(crate) fn explains(&mut self) {
+    pub fn explains(&mut self) {
         self.machine.explain();
     }
 
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
-    pub(crate) fn runs(&mut self, dataplane: DataPlaneKind) {
+    pub fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);
     }
 
     /// The configuration file.
-    pub(crate) fn file(&self) -> &Path {
-        &self.args.config
+    pub fn file(&self) -> &Path {
+        &self.source.config
     }
 
     /// Reads the configuration and makes everything that it needs. `seated` tells the plugin and settings of the scheduler that a
@@ -169,13 +179,13 @@ impl Preparer {
     ///
     /// # Errors
     /// Everything that is wrong with the file, or the first plugin that refuses its settings.
-    pub(crate) fn prepare<'a>(
+    pub fn prepare<'a>(
         &mut self,
         seated: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn Plugin>, &'a [Setting])>,
     ) -> Result<Prepared, PrepareError> {
         let parsed = match self.parsed.take() {
             Some(parsed) => parsed,
-            None => read(&self.args.config).map_err(PrepareError::Other)?,
+            None => read(&self.source.config).map_err(PrepareError::Other)?,
         };
         self.scan(&parsed);
         let asked = Asked {
@@ -192,14 +202,14 @@ impl Preparer {
         self.schedulers(&mut prepared, seated)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
-        if let Some(socket) = &self.args.socket {
+        if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }
         Ok(prepared)
     }
 
     fn scan(&mut self, parsed: &Parsed) {
-        let dirs = plugin_dirs(parsed, &self.args.plugin_dirs);
+        let dirs = plugin_dirs(parsed, &self.source.plugin_dirs);
         let mut catalogue = match &self.catalogue {
             Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
             None => Catalogue::scan(&self.runtime, dirs),
@@ -362,7 +372,7 @@ fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
 /// # Errors
 /// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in it is kept for
 /// [`Parsed::resolve`].
-pub(crate) fn read(file: &Path) -> anyhow::Result<Parsed> {
+pub fn read(file: &Path) -> anyhow::Result<Parsed> {
     let bytes = std::fs::read(file)
         .with_context(|| format!("cannot read the configuration {}", file.display()))?;
     let name = file.to_string_lossy();
@@ -375,7 +385,7 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Parsed> {
 }
 
 /// Where plugins are looked for: what the command line says takes the place of what the configuration says.
-pub(crate) fn plugin_dirs<'a>(parsed: &'a Parsed, instead: &'a [PathBuf]) -> &'a [PathBuf] {
+pub fn plugin_dirs<'a>(parsed: &'a Parsed, instead: &'a [PathBuf]) -> &'a [PathBuf] {
     if instead.is_empty() {
         &parsed.daemon().plugin_dirs
     } else {

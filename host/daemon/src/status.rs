@@ -1,6 +1,6 @@
 //! What `evenkeel status` shows.
 
-pub(crate) mod vrrp;
+pub mod vrrp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,54 +17,54 @@ use crate::kernel::KernelReport;
 
 /// Everything, as the daemon answers and `--json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Status {
+pub struct Status {
     /// The daemon's version.
-    pub(crate) version: String,
+    pub version: String,
     /// Its process.
-    pub(crate) pid: u32,
+    pub pid: u32,
     /// How long it has been running, in seconds.
-    pub(crate) up_seconds: u64,
+    pub up_seconds: u64,
     /// The configuration in force.
-    pub(crate) config: String,
+    pub config: String,
     /// Why the last reload was refused, if it was.
-    pub(crate) reload_problem: Option<String>,
+    pub reload_problem: Option<String>,
     /// Which data plane carries the connections: `nftables`, `ipvs`.
-    pub(crate) dataplane: String,
+    pub dataplane: String,
     /// Why that one.
-    pub(crate) dataplane_why: String,
+    pub dataplane_why: String,
     /// Name of the table that is ours.
-    pub(crate) table: String,
+    pub table: String,
     /// Whether the kernel holds what is wanted, as far as known.
-    pub(crate) settled: bool,
+    pub settled: bool,
     /// The last change made in the kernel.
-    pub(crate) kernel: KernelReport,
+    pub kernel: KernelReport,
     /// What is wrong with the addresses that are to be on interfaces.
-    pub(crate) network_problem: Option<String>,
+    pub network_problem: Option<String>,
     /// How connections are being counted; none while they are counted for this answer only.
-    pub(crate) counting: Option<CountingReport>,
+    pub counting: Option<CountingReport>,
     /// Why connections that are to be decided one by one follow the plans.
-    pub(crate) queue_problem: Option<String>,
+    pub queue_problem: Option<String>,
     /// VRRP, where it is configured.
-    pub(crate) vrrp: Option<vrrp::VrrpReport>,
+    pub vrrp: Option<vrrp::VrrpReport>,
     /// Copying of connections to the other director, where it is configured.
-    pub(crate) connection_sync: Option<SyncReport>,
+    pub connection_sync: Option<SyncReport>,
     /// The virtual services, in the order of the configuration.
-    pub(crate) services: Vec<ServiceReport>,
+    pub services: Vec<ServiceReport>,
 }
 
 /// How connections are being counted, from the kernel's events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CountingReport {
+pub struct CountingReport {
     /// Connections that are known now.
-    pub(crate) connections: u64,
+    pub connections: u64,
     /// Events taken in.
-    pub(crate) events: u64,
+    pub events: u64,
     /// How often events were lost, so that all connections were listed again.
-    pub(crate) overruns: u64,
+    pub overruns: u64,
     /// How often all connections were listed.
-    pub(crate) dumps: u64,
+    pub dumps: u64,
     /// What is wrong.
-    pub(crate) problem: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl From<evenkeel_flows::Report> for CountingReport {
@@ -81,7 +81,7 @@ impl From<evenkeel_flows::Report> for CountingReport {
 
 impl Status {
     /// Says of services whose checks rest that they do.
-    pub(crate) fn mark_suspended(&mut self, services: &[Service], resting: &BTreeSet<ServiceKey>) {
+    pub fn mark_suspended(&mut self, services: &[Service], resting: &BTreeSet<ServiceKey>) {
         let names: BTreeSet<&str> = services
             .iter()
             .filter(|service| resting.contains(&service.key))
@@ -93,7 +93,7 @@ impl Status {
     }
 
     /// Puts in how many connections each server has.
-    pub(crate) fn count_connections(&mut self, counts: &BTreeMap<BackendId, Counts>) {
+    pub fn count_connections(&mut self, counts: &BTreeMap<BackendId, Counts>) {
         for server in self.services.iter_mut().flat_map(|it| &mut it.servers) {
             let counts = BackendId::new(server.id).and_then(|id| counts.get(&id));
             let counts = counts.copied().unwrap_or_default();
@@ -102,7 +102,7 @@ impl Status {
     }
 
     /// Puts the servers' counters in.
-    pub(crate) fn count(&mut self, counters: &BTreeMap<BackendId, Counters>) {
+    pub fn count(&mut self, counters: &BTreeMap<BackendId, Counters>) {
         for server in self
             .services
             .iter_mut()
@@ -116,7 +116,7 @@ impl Status {
 }
 
 /// As a table that a user of `ipvsadm -ln` knows.
-pub(crate) fn render(status: &Status) -> String {
+pub fn render(status: &Status) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.
     let _ = write_table(&mut text, status);

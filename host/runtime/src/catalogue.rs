@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
-use evenkeel_core::config::{Found, Plugins};
+use evenkeel_config::{Found, Plugins};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::PluginRef;
 

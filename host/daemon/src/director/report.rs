@@ -13,85 +13,85 @@ use crate::pickers::QueueReport;
 
 /// A virtual service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ServiceReport {
-    pub(crate) name: String,
+pub struct ServiceReport {
+    pub name: String,
     /// `ADDRESS:PORT`, or the firewall mark.
-    pub(crate) listen: String,
+    pub listen: String,
     /// `tcp`, `udp`, `sctp`; `fwm` for a firewall mark, as with `ipvsadm`.
-    pub(crate) protocol: String,
+    pub protocol: String,
     /// The scheduler plugin's name.
-    pub(crate) scheduler: String,
-    pub(crate) scheduler_version: String,
+    pub scheduler: String,
+    pub scheduler_version: String,
     /// What is wrong with the scheduler, whose last good plan is in force.
-    pub(crate) scheduler_problem: Option<String>,
+    pub scheduler_problem: Option<String>,
     /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
-    pub(crate) spread: String,
+    pub spread: String,
     /// How the data plane follows the plan, where it cannot to the letter.
-    pub(crate) followed: Option<String>,
+    pub followed: Option<String>,
     /// How many slots the plan in force has.
-    pub(crate) slots: usize,
-    pub(crate) snat: bool,
+    pub slots: usize,
+    pub snat: bool,
     /// `plan` or `per-connection`.
-    pub(crate) decision: String,
+    pub decision: String,
     /// How each connection is decided; none while the plan is followed.
-    pub(crate) queue: Option<QueueReport>,
+    pub queue: Option<QueueReport>,
     /// For how long clients are remembered, in seconds, and by how many bits of their address.
-    pub(crate) persistence: Option<(u64, u8)>,
+    pub persistence: Option<(u64, u8)>,
     /// Whether the servers that are up are enough for its quorum.
-    pub(crate) quorum: bool,
+    pub quorum: bool,
     /// Whether its checks rest, because its address is not on this director (`ha_suspend`).
-    pub(crate) suspended: bool,
-    pub(crate) servers: Vec<ServerReport>,
+    pub suspended: bool,
+    pub servers: Vec<ServerReport>,
 }
 
 /// A real server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ServerReport {
-    pub(crate) name: String,
+pub struct ServerReport {
+    pub name: String,
     /// `ADDRESS:PORT`.
-    pub(crate) address: String,
+    pub address: String,
     /// How packets reach it: `nat`, `dr`, `tun`.
-    pub(crate) forward: String,
+    pub forward: String,
     /// The connection mark of its connections.
-    pub(crate) id: u32,
+    pub id: u32,
     /// As configured.
-    pub(crate) weight: u32,
+    pub weight: u32,
     /// As used: less what the checkers take from it. 0 while down.
-    pub(crate) effective_weight: u32,
+    pub effective_weight: u32,
     /// `up`, `down`; or up, but without new connections: `drain`, or `full` at its upper threshold.
-    pub(crate) health: String,
+    pub health: String,
     /// Why it is down, or gets less than its weight.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// For how long it has been up or down, in seconds; none without checks.
-    pub(crate) for_seconds: Option<u64>,
+    pub for_seconds: Option<u64>,
     /// New connections sent to it since it was put into the kernel.
-    pub(crate) connections: u64,
+    pub connections: u64,
     /// Connections that are open (`ipvsadm`: ActiveConn).
-    pub(crate) active: u32,
+    pub active: u32,
     /// Connections that are closing or closed, and still known to the kernel (`ipvsadm`: InActConn).
-    pub(crate) inactive: u32,
+    pub inactive: u32,
     /// Whether it takes no new connections because of its upper threshold.
-    pub(crate) full: bool,
-    pub(crate) checks: Vec<CheckReport>,
+    pub full: bool,
+    pub checks: Vec<CheckReport>,
 }
 
 /// One check of a real server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CheckReport {
+pub struct CheckReport {
     /// The checker plugin's name.
-    pub(crate) plugin: String,
+    pub plugin: String,
     /// `up`, `down`; `unknown`: the plugin failed the last time.
-    pub(crate) state: String,
+    pub state: String,
     /// Why it is down, or how the plugin failed.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// Failed checks in a row while still up.
-    pub(crate) failing: u32,
+    pub failing: u32,
     /// Checks that ended, those that found the server unfit, and those in which the plugin failed.
-    pub(crate) checks: u64,
-    pub(crate) failures: u64,
-    pub(crate) unknown: u64,
+    pub checks: u64,
+    pub failures: u64,
+    pub unknown: u64,
     /// How long the last one took, in microseconds.
-    pub(crate) latency_us: Option<u64>,
+    pub latency_us: Option<u64>,
 }
 
 pub(super) fn service(

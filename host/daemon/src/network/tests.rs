@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use evenkeel_core::model::{Chosen, Daemon, DataPlaneChoice, IpvsTimeouts, Sandbox, Vrrp};
 
 use super::*;
-use crate::addresses::namespace::{Net, in_own_namespace};
+use evenkeel_addresses::namespace::{Net, in_own_namespace};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use evenkeel_core::keepalived::{self, Included, Kind, Translation};
+use evenkeel_keepalived::{self as keepalived, Included, Kind, Translation};
 use tracing::warn;
 
 /// Whether a file is one of keepalived's.
-pub(crate) fn is_keepalived(file: &Path, bytes: &[u8]) -> bool {
+pub fn is_keepalived(file: &Path, bytes: &[u8]) -> bool {
     keepalived::is_keepalived(&file.to_string_lossy(), bytes)
 }
 
 /// Translates a file that has been read, and reads those that it includes. `id` is what `@NAME` lines are compared with; without
 /// one it is this host's name, as with keepalived.
-pub(crate) fn translate(file: &Path, bytes: &[u8], id: Option<&str>) -> Translation {
+pub fn translate(file: &Path, bytes: &[u8], id: Option<&str>) -> Translation {
     let host = host_name();
     let id = id.or(host.as_deref());
     keepalived::translate(&file.to_string_lossy(), bytes, id, &mut included)
@@ -74,7 +74,7 @@ fn included(pattern: &str, from: &str) -> Result<Vec<Included>, String> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 

@@ -13,50 +13,50 @@ use crate::redundancy::Redundancy;
 
 /// VRRP on this director.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct VrrpReport {
+pub struct VrrpReport {
     /// In the order of the configuration.
-    pub(crate) instances: Vec<Instance>,
-    pub(crate) groups: Vec<Group>,
+    pub instances: Vec<Instance>,
+    pub groups: Vec<Group>,
     /// What is wrong on this machine: an address that is refused, a socket that cannot be opened.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// Whether adverts are sent with real-time priority.
-    pub(crate) realtime: bool,
+    pub realtime: bool,
     /// Whether the daemon's memory cannot be swapped out.
-    pub(crate) locked: bool,
+    pub locked: bool,
 }
 
 /// A VRRP instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Instance {
-    pub(crate) name: String,
-    pub(crate) interface: String,
-    pub(crate) router_id: u8,
-    pub(crate) version: u8,
+pub struct Instance {
+    pub name: String,
+    pub interface: String,
+    pub router_id: u8,
+    pub version: u8,
     /// `master`, `backup` or `fault`.
-    pub(crate) state: String,
+    pub state: String,
     /// For how long, in seconds.
-    pub(crate) for_seconds: u64,
+    pub for_seconds: u64,
     /// Whether the addresses are here. Not the same as being master while handing over.
-    pub(crate) holding: bool,
+    pub holding: bool,
     /// Whether it stays backup because of `evenkeel vrrp resign`.
-    pub(crate) resigned: bool,
+    pub resigned: bool,
     /// The priority now.
-    pub(crate) priority: u8,
+    pub priority: u8,
     /// As configured.
-    pub(crate) configured_priority: u8,
+    pub configured_priority: u8,
     /// Between two adverts of ours, in milliseconds.
-    pub(crate) advert_interval_ms: u64,
+    pub advert_interval_ms: u64,
     /// Another router that is master, with its priority.
-    pub(crate) master: Option<String>,
-    pub(crate) master_priority: Option<u8>,
+    pub master: Option<String>,
+    pub master_priority: Option<u8>,
     /// `ADDRESS/LENGTH INTERFACE`.
-    pub(crate) addresses: Vec<String>,
+    pub addresses: Vec<String>,
     /// Why it is in fault, or has another priority than configured.
-    pub(crate) reasons: Vec<String>,
+    pub reasons: Vec<String>,
     /// What does not fit between this router and others.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
     #[serde(with = "CountersFormat")]
-    pub(crate) counters: Counters,
+    pub counters: Counters,
 }
 
 /// How [`Counters`] are written, which core leaves to others.
@@ -80,11 +80,11 @@ struct CountersFormat {
 
 /// A sync group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Group {
-    pub(crate) name: String,
+pub struct Group {
+    pub name: String,
     /// As of an instance.
-    pub(crate) state: String,
-    pub(crate) members: Vec<String>,
+    pub state: String,
+    pub members: Vec<String>,
 }
 
 /// `None` where no VRRP is configured.

@@ -1,0 +1,74 @@
+//! `evenkeel check`.
+
+use anyhow::Context as _;
+
+use crate::args::ConfigArgs;
+use crate::exit::{self, Failed};
+use crate::preflight::{Level, preflight};
+use evenkeel_daemon::plane;
+use evenkeel_daemon::prepare::{PrepareError, Preparer};
+
+/// Checks the configuration, its plugins, and with `machine` this machine too.
+///
+/// # Errors
+/// [`exit::CONFIG`] when the configuration cannot be used, [`exit::PREFLIGHT`] when this machine is not ready for it.
+pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
+    let file = args.config.display().to_string();
+    let prepared = tokio::task::spawn_blocking(move || {
+        // What is compiled for a check is not kept: the cache is the daemon's.
+        let mut preparer = Preparer::without_cache(args.into())?;
+        if !machine {
+            preparer.for_any_machine();
+        }
+        preparer.prepare(|_| None)
+    })
+    .await
+    .context("the configuration's thread")?
+    .map_err(|error: PrepareError| anyhow::Error::from(error))?;
+    for warning in &prepared.warnings {
+        super::print(&format!("{warning}\n"))?;
+    }
+    let counted = prepared.schedulers.iter().filter(|(_, new)| {
+        let abilities = new.plugin.manifest().abilities.as_ref();
+        abilities.is_some_and(|abilities| abilities.facts.connections)
+    });
+    let counted = counted.map(|(service, _)| *service).collect();
+    let model = prepared.model;
+    let servers: usize = model
+        .services
+        .iter()
+        .map(|service| service.servers.len())
+        .sum();
+    super::print(&format!(
+        "ok       {file}: {} services, {servers} real servers\n",
+        model.services.len()
+    ))?;
+    if !machine {
+        return Ok(());
+    }
+    let chosen = &model.dataplane;
+    super::print(&format!(
+        "ok       data plane {}: {}\n",
+        chosen.kind, chosen.why
+    ))?;
+    let (kind, table) = (chosen.kind, model.daemon.table.clone());
+    let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
+        .await
+        .context("the data plane's thread")??;
+    let findings = preflight(&model, &counted, &probe).await;
+    for finding in &findings {
+        super::print(&format!("{finding}\n"))?;
+    }
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error)
+        .count();
+    if errors == 0 {
+        return Ok(());
+    }
+    Err(Failed::new(
+        exit::PREFLIGHT,
+        format!("this machine is not ready: {errors} errors above"),
+    )
+    .into())
+}

@@ -1,0 +1,83 @@
+//! `evenkeel flush`.
+
+use std::path::Path;
+
+use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::state::State;
+
+use crate::exit::{self, Failed};
+use evenkeel_addresses::{AddressChange, Addresses};
+use evenkeel_daemon::lock::Lock;
+use evenkeel_daemon::plane;
+
+/// Removes our table, our services in IPVS, our addresses, and what VRRP has put in the kernel.
+///
+/// # Errors
+/// [`exit::RUNNING`] while a daemon runs; others when something could not be removed.
+pub(crate) async fn run(table: &str) -> anyhow::Result<()> {
+    // Held until the end, so that no daemon starts meanwhile.
+    let _lock = Lock::take()?;
+    let mut addresses = Addresses::open()?;
+    let removed = addresses.remove_all().await?;
+    for change in &removed.changes {
+        if let AddressChange::Removed(address) = change {
+            super::print(&format!("removed address {address}\n"))?;
+        }
+    }
+    let swept = evenkeel_vrrp::remove_all().await?;
+    for what in &swept.removed {
+        super::print(&format!("removed {what}\n"))?;
+    }
+    let mut failures = swept.failures;
+    nftables(table)?;
+    failures.extend(ipvs(table)?);
+    failures.extend(removed.failures.iter().map(ToString::to_string));
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::new(exit::FAILURE, failures.join("; ")).into())
+}
+
+/// Where the kernel shows IPVS's services: there while it has IPVS.
+const IPVS: &str = "/proc/net/ip_vs";
+
+fn nftables(table: &str) -> anyhow::Result<()> {
+    let mut plane = plane::new(DataPlaneKind::Nftables, table)?;
+    // A kernel without nf_tables holds no table of ours.
+    if let Err(error) = plane.read()
+        && Path::new(IPVS).exists()
+    {
+        tracing::debug!(%error, "no table is looked for");
+        return Ok(());
+    }
+    plane.clear()?;
+    super::print(&format!("removed table inet {table}\n"))?;
+    Ok(())
+}
+
+/// Removes our services, and what copies connections if there were any. Loads no module: where IPVS is not in use, there is nothing of
+/// ours. Returns what has failed.
+fn ipvs(table: &str) -> anyhow::Result<Vec<String>> {
+    if !Path::new(IPVS).exists() {
+        return Ok(Vec::new());
+    }
+    let mut plane = plane::new(DataPlaneKind::Ipvs, table)?;
+    let held = plane.read()?;
+    plane.clear()?;
+    if held == State::default() {
+        return Ok(Vec::new());
+    }
+    super::print(&format!(
+        "removed {} services from IPVS\n",
+        held.services.len()
+    ))?;
+    let mut client = evenkeel_ipvs::Client::open()?;
+    let mut failures = Vec::new();
+    for daemon in client.sync_daemons()? {
+        match client.stop_sync(daemon.role) {
+            Ok(()) => super::print(&format!("ended the sync daemon ({})\n", daemon.role))?,
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    Ok(failures)
+}

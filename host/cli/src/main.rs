@@ -1,0 +1,105 @@
+//! Evenkeel: a layer-4 load balancer whose packets stay in the kernel and whose policy is plugins.
+//!
+//! The daemon itself, `evenkeel run`, is the crate `evenkeel-daemon`; the other commands are in [`commands`].
+
+mod args;
+mod commands;
+mod exit;
+mod explain;
+mod preflight;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command, PluginCommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            commands::complain(&error);
+            exit::code(&error)
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<()> {
+    telemetry::init(&cli.log, cli.log_format)?;
+    match cli.command {
+        Command::Run(args) => {
+            limits::raise_open_files();
+            limits::one_heap();
+            runtime()?.block_on(evenkeel_daemon::app::run(args.into()))
+        }
+        Command::Check {
+            config,
+            no_preflight,
+        } => runtime()?.block_on(commands::check::run(config, !no_preflight)),
+        Command::Status { json, socket } => {
+            runtime()?.block_on(commands::status::run(&socket, json))
+        }
+        Command::Vrrp(command) => runtime()?.block_on(commands::vrrp::run(command)),
+        Command::Explain { service, config } => {
+            runtime()?.block_on(commands::explain::run(config, service))
+        }
+        Command::Import {
+            file,
+            output,
+            config_id,
+        } => commands::import::run(&file, output.as_deref(), config_id.as_deref()),
+        Command::Plugin(PluginCommand::List {
+            config,
+            plugin_dirs,
+        }) => commands::plugin::list(config.as_deref(), &plugin_dirs),
+        Command::Plugin(PluginCommand::Inspect { file }) => commands::plugin::inspect(&file),
+        Command::Plugin(PluginCommand::Pack { module, output }) => {
+            commands::plugin::pack(&module, &output)
+        }
+        Command::Flush { table } => runtime()?.block_on(commands::flush::run(&table)),
+    }
+}
+
+/// Threads for tasks as many as cores; some more on which plugins may be asked and files be read.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.max(2))
+        .max_blocking_threads(2 * cores + 6)
+        .thread_name("evenkeel")
+        .enable_all()
+        .build()?)
+}
+
+mod limits {
+    //! Limits of the process.
+
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use tracing::debug;
+
+    /// Lets all threads allocate from one heap.
+    ///
+    /// glibc gives threads heaps of their own, and each reload runs on another thread: with ten thousand services, six reloads left
+    /// 350 MB behind in heaps that nobody used any more. Nothing here allocates so much at the same time that it would be felt.
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "only the C library can be told")]
+    pub(crate) fn one_heap() {
+        // SAFETY: it sets a number, and no other thread has been started yet.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+
+    /// Other C libraries have one heap as it is.
+    #[cfg(not(target_env = "gnu"))]
+    pub(crate) fn one_heap() {}
+
+    /// A check needs a descriptor, and there may be thousands under way.
+    pub(crate) fn raise_open_files() {
+        let raised = getrlimit(Resource::RLIMIT_NOFILE)
+            .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+        if let Err(error) = raised {
+            debug!(%error, "cannot raise the limit of open files");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The machine as a whole: privileges, the data plane, forwarding, connection tracking.
+
+use evenkeel_core::model::{DataPlaneKind, Forward, Model, Server};
+use evenkeel_dataplane::Probe;
+
+use super::Finding;
+use super::facts::{Conntrack, Facts};
+use evenkeel_addresses::Route;
+
+/// Less room for connections than this is soon used up.
+const FEW_CONNECTIONS: u64 = 65_536;
+
+/// In percent of the room for connections.
+const NEARLY_FULL: u64 = 80;
+
+pub(super) fn judge(model: &Model, probe: &Probe, facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![privileges(facts)];
+    findings.extend(data_plane(probe));
+    findings.extend(forwarding(model, facts));
+    // IPVS has a table of its own, and conntrack's entries only for what it rewrites.
+    let tracks =
+        model.dataplane.kind == DataPlaneKind::Nftables || servers_by_nat(model).any(|_| true);
+    if tracks {
+        findings.extend(facts.conntrack.map(conntrack));
+    }
+    findings
+}
+
+/// Those whose answers this machine forwards.
+fn servers_by_nat(model: &Model) -> impl Iterator<Item = &Server> {
+    let servers = model.services.iter().flat_map(|service| &service.servers);
+    servers.filter(|server| server.forward == Forward::Nat)
+}
+
+fn privileges(facts: &Facts) -> Finding {
+    if facts.net_admin {
+        Finding::ok("may change the network (CAP_NET_ADMIN)")
+    } else {
+        Finding::error(
+            "may not change the network (no CAP_NET_ADMIN)",
+            "run it as root, or from systemd with AmbientCapabilities=CAP_NET_ADMIN",
+        )
+    }
+}
+
+pub(super) fn data_plane(probe: &Probe) -> Vec<Finding> {
+    let problems = probe.problems.iter().map(|problem| match problem.fatal {
+        true => Finding::error(&problem.what, &problem.remedy),
+        false => Finding::warning(&problem.what, &problem.remedy),
+    });
+    std::iter::once(Finding::ok(&probe.summary))
+        .chain(problems)
+        .collect()
+}
+
+pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
+    let families = [
+        (true, "IPv4", "net.ipv4.ip_forward", facts.forwards_v4),
+        (
+            false,
+            "IPv6",
+            "net.ipv6.conf.all.forwarding",
+            facts.forwards_v6,
+        ),
+    ];
+    let mut findings = Vec::new();
+    for (is_v4, family, key, forwards) in families {
+        // Servers on this machine are reached without forwarding.
+        let needed = servers_by_nat(model)
+            .map(|server| server.address.ip())
+            .any(|ip| ip.is_ipv4() == is_v4 && facts.routes.get(&ip) != Some(&Route::Local));
+        if !needed {
+            continue;
+        }
+        findings.push(match forwards {
+            Some(true) => Finding::ok(format!("forwards {family} ({key} = 1)")),
+            Some(false) => Finding::error(
+                format!("does not forward {family}: real servers get no connections"),
+                format!(
+                    "sysctl -w {key}=1, and put {key} = 1 in a file in /etc/sysctl.d to keep it"
+                ),
+            ),
+            None => Finding::error(
+                format!("there is no {key}: this kernel has no {family}, or /proc/sys is hidden"),
+                format!(
+                    "use a kernel with {family} switched on, or take the {family} services out"
+                ),
+            ),
+        });
+    }
+    findings
+}
+
+fn conntrack(Conntrack { count, max }: Conntrack) -> Finding {
+    let room = format!("tracks {count} connections of {max} at most");
+    let more = |wanted: u64| {
+        format!(
+            "sysctl -w net.netfilter.nf_conntrack_max={wanted}, and keep it in a file in /etc/sysctl.d"
+        )
+    };
+    if count.saturating_mul(100) > max.saturating_mul(NEARLY_FULL) {
+        Finding::warning(
+            format!("{room}: new ones are dropped when it is full"),
+            more(max.saturating_mul(4).max(FEW_CONNECTIONS * 4)),
+        )
+    } else if max < FEW_CONNECTIONS {
+        Finding::warning(
+            format!("{room}, which is little: every balanced connection takes one"),
+            more(FEW_CONNECTIONS * 4),
+        )
+    } else {
+        Finding::ok(room)
+    }
+}

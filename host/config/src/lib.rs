@@ -1,0 +1,251 @@
+//! The configuration file: from text to [`evenkeel_core::model::Model`], with every mistake reported at once.
+//!
+//! In two steps, because the file says where the plugins are and the plugins say what settings they take: [`parse`] reads the
+//! text, [`Parsed::resolve`] checks it as a whole once the plugins that it names are loaded.
+
+mod address;
+mod command;
+mod dataplane;
+mod forward;
+mod key;
+mod mixed;
+mod network;
+mod plugin;
+mod reader;
+mod reference;
+mod report;
+mod resolve;
+mod schema;
+mod servers;
+mod settings;
+mod spread;
+mod sync;
+mod syntax;
+mod timeouts;
+mod timing;
+mod tree;
+mod units;
+mod uses;
+mod value;
+mod vrrp;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use evenkeel_core::model::{Daemon, DataPlaneKind, Model, PluginRef};
+
+use reader::{Reader, Table as _};
+pub use reference::reference;
+use report::Source;
+pub use report::{Diagnostic, Origin, Report, Severity};
+use schema::File;
+use uses::Uses;
+
+/// Where the plugins are that a configuration names.
+pub trait Plugins {
+    /// What there is under this name or at this file.
+    fn find(&self, plugin: &PluginRef) -> Found<'_>;
+
+    /// All there are, with what they are for. By default what [`Self::find`] lists beside a name that no plugin has: the empty one.
+    fn available(&self) -> Vec<(String, PluginKind)> {
+        match self.find(&PluginRef::Name(String::new())) {
+            Found::Missing { available, .. } => available,
+            _ => Vec::new(),
+        }
+    }
+
+    /// Asks a plugin whether it takes these settings, which fit its manifest: a plugin may want more than that can say. Asked once
+    /// for the same settings, so that a refusal is reported with its place, beside all other mistakes.
+    ///
+    /// # Errors
+    /// What the plugin says against them. By default nothing: plugins are not asked.
+    fn accept(
+        &self,
+        _plugin: &PluginRef,
+        _kind: PluginKind,
+        _settings: &[Setting],
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether this machine's kernel can ask the daemon about each connection, where this data plane is used.
+    ///
+    /// # Errors
+    /// Why not. By default nobody looks.
+    fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether this data plane can hide clients behind the director (`snat`) on this machine.
+    ///
+    /// # Errors
+    /// Why not. By default nobody looks.
+    fn snat(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether a data plane works on this machine. Asked at most once of each, and only if the answer matters
+    /// ([`evenkeel_core::dataplane::choose`]).
+    ///
+    /// # Errors
+    /// Why not, and what to do about it, in one sentence. By default nobody looks.
+    fn works(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The data plane that the daemon has, if it runs: a reload does not change it. Then nobody is asked what [`Self::works`].
+    fn running(&self) -> Option<DataPlaneKind> {
+        None
+    }
+}
+
+/// What was found under a plugin's name or file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found<'a> {
+    /// A plugin that can be used.
+    One {
+        /// What it is for.
+        kind: PluginKind,
+        /// What it says about itself.
+        manifest: &'a Manifest,
+    },
+    /// Nothing.
+    Missing {
+        /// What there is instead: names with what they are for.
+        available: Vec<(String, PluginKind)>,
+        /// The directories (or the file) that were looked at.
+        searched: Vec<String>,
+    },
+    /// Several files give themselves this name.
+    Ambiguous {
+        /// The files.
+        files: Vec<String>,
+    },
+    /// A file that is no usable plugin.
+    Broken {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A configuration as far as it can be understood without its plugins.
+#[derive(Debug)]
+pub struct Parsed {
+    reader: Reader,
+    file: File,
+    daemon: Daemon,
+    /// Where relative paths start.
+    dir: PathBuf,
+}
+
+/// Reads a configuration. Never fails: what could be understood is kept, with what is wrong.
+///
+/// `file` is the file's name as errors are to show it; relative paths in the configuration start from its directory.
+#[must_use]
+pub fn parse(file: &str, text: &str) -> Parsed {
+    read(file, Reader::new(Arc::new(Source::new(file, text))))
+}
+
+/// [`parse`] for a file as it was read: one that is not UTF-8 gets an error with its place, too.
+#[must_use]
+pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
+    let text = String::from_utf8_lossy(bytes);
+    let mut reader = Reader::new(Arc::new(Source::new(file, &text)));
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let at = error.valid_up_to();
+        let help = "save the file as UTF-8".to_owned();
+        reader.syntax_error(&(at..at), "not UTF-8".to_owned(), Some(help));
+    }
+    read(file, reader)
+}
+
+/// [`parse`] for TOML that was made from files in another language: diagnostics name those, and show the TOML as an excerpt.
+///
+/// `file` is the main one of them: relative paths start from its directory, and it is named where no line is known. `origin` has
+/// an element for each line of `toml`: where it came from. A line without one belongs to the nearest line before that has one.
+#[must_use]
+pub fn parse_translated(file: &str, toml: &str, origin: Vec<Option<Origin>>) -> Parsed {
+    let source = Source::translated(file, toml, origin);
+    read(file, Reader::new(Arc::new(source)))
+}
+
+fn read(name: &str, mut reader: Reader) -> Parsed {
+    let table = syntax::table(&mut reader);
+    let file = File::read_table(table, 0..0, &mut reader);
+    let dir = Path::new(name)
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
+    let daemon = resolve::daemon(&file, &dir);
+    Parsed {
+        reader,
+        file,
+        daemon,
+        dir,
+    }
+}
+
+impl Parsed {
+    /// The daemon's own settings, with the defaults where the file says nothing or nothing usable.
+    #[must_use]
+    pub fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    /// The plugins that are named (or used because nothing is named), each once, so that they can be loaded. Without native ones
+    /// that the file does not trust: loading one already runs its code.
+    #[must_use]
+    pub fn plugin_refs(&self) -> Vec<PluginRef> {
+        uses::references(&self.file, &self.dir, &self.daemon.native_plugins)
+    }
+
+    /// Checks the configuration as a whole. With the model come the warnings.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the text: syntax, keys, values, and what the plugins say.
+    pub fn resolve(self, plugins: &dyn Plugins) -> Result<(Model, Vec<Diagnostic>), Report> {
+        let Self {
+            mut reader,
+            file,
+            daemon,
+            dir,
+        } = self;
+        let dataplane = dataplane::chosen(&file, plugins, &mut reader);
+        let mut uses = Uses::new(plugins, &dir, &daemon.native_plugins, &dataplane);
+        let services = resolve::all(&file, &mut uses, &mut reader);
+        uses.report(&mut reader);
+        let vrrp = vrrp::all(&file, &dir, &mut reader);
+        let connection_sync = sync::connection_sync(&file, &vrrp, &mut reader);
+        let ipvs_timeouts = timeouts::ipvs_timeouts(&file);
+        let failed = reader.has_errors();
+        // Nothing is left out without a word.
+        debug_assert!(
+            failed
+                || (services.len() == file.service.tables().len()
+                    && vrrp.instances.len() == file.vrrp.tables().len()
+                    && vrrp.groups.len() == file.sync_group.tables().len()
+                    && vrrp.scripts.len() == file.script.tables().len()
+                    && connection_sync.is_some() == file.connection_sync.written)
+        );
+        let diagnostics = reader.into_diagnostics();
+        if failed {
+            Err(Report { diagnostics })
+        } else {
+            Ok((
+                Model {
+                    daemon,
+                    dataplane,
+                    services,
+                    vrrp,
+                    connection_sync,
+                    ipvs_timeouts,
+                },
+                diagnostics,
+            ))
+        }
+    }
+}

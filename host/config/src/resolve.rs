@@ -1,0 +1,253 @@
+//! The configuration as a whole: what one table alone does not tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::forward;
+use super::key::{self, key};
+use super::plugin::{PluginName, Settings, Several, joined};
+use super::reader::{Field, Reader, Wrong};
+use super::schema::{self, CheckTable, File, SandboxTable, ServiceTable};
+use super::servers;
+use super::spread;
+use super::timing::{Probe, probe};
+use super::tree::Span;
+use super::uses::{DEFAULT_SCHEDULER, Uses, services};
+use evenkeel_core::manifest::PluginKind;
+use evenkeel_core::model::{
+    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Protocol, Sandbox, Service,
+    ServiceKey,
+};
+
+/// The daemon's own settings. Relative paths start from `dir`.
+///
+/// What was written wrong has its default, so that plugins can be looked for and their errors join the others.
+pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
+    let dirs = file.plugin_dirs.or(schema::plugin_dirs).0;
+    Daemon {
+        plugin_dirs: dirs.iter().map(|path| joined(dir, &path.0)).collect(),
+        cache_dir: joined(dir, &file.cache_dir.or(schema::cache_dir).0),
+        socket: joined(dir, &file.socket.or(schema::socket).0),
+        table: file.table.or(schema::nft_table).0,
+        dataplane: file.dataplane.or(DataPlaneChoice::default),
+        offload: file.offload.or(Offload::default),
+        resync: file.resync.or(schema::resync).0,
+        sandbox: file
+            .sandbox
+            .get()
+            .map(|table| sandbox(&table.0))
+            .unwrap_or_default(),
+        native_plugins: native_plugins(file, dir),
+    }
+}
+
+/// The native plugins that are trusted, each once.
+fn native_plugins(file: &File, dir: &Path) -> Vec<PathBuf> {
+    let listed = file.native_plugins.get().map_or(&[][..], |list| &list.0);
+    let mut seen = BTreeSet::new();
+    let paths = listed.iter().map(|plugin| joined(dir, &plugin.value.0));
+    paths.filter(|path| seen.insert(path.clone())).collect()
+}
+
+fn sandbox(table: &SandboxTable) -> Sandbox {
+    let default = Sandbox::default();
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    Sandbox {
+        call_time: table.call_time.get().map_or(default.call_time, |v| v.0),
+        pick_time: table.pick_time.get().map_or(default.pick_time, |v| v.0),
+        memory: table.memory.get().map_or(default.memory, |v| size(v.0)),
+        table_elements: table
+            .table_elements
+            .get()
+            .map_or(default.table_elements, |v| count(v.0)),
+        instances: table
+            .instances
+            .get()
+            .map_or(default.instances, |v| count(v.0)),
+        check_connections: table
+            .check_connections
+            .get()
+            .map_or(default.check_connections, |v| v.0),
+        check_bytes: table.check_bytes.get().map_or(default.check_bytes, |v| v.0),
+    }
+}
+
+/// What must be unique over the services, with the place of its first use.
+#[derive(Default)]
+struct Seen {
+    names: BTreeMap<String, Span>,
+    keys: BTreeMap<ServiceKey, Span>,
+    assigned: BTreeMap<IpAddr, (Assign, Span)>,
+}
+
+/// The services. Those with something wrong in them, which has been reported then, are left out.
+pub(super) fn all(file: &File, uses: &mut Uses<'_>, reader: &mut Reader) -> Vec<Service> {
+    let mut seen = Seen::default();
+    let read: Vec<Option<Service>> = services(file)
+        .iter()
+        .map(|table| service(table, &mut seen, uses, reader))
+        .collect();
+    servers::warn_of_chains(services(file), &seen.keys, reader);
+    read.into_iter().flatten().collect()
+}
+
+fn service(
+    table: &ServiceTable,
+    seen: &mut Seen,
+    uses: &mut Uses<'_>,
+    reader: &mut Reader,
+) -> Option<Service> {
+    let name = table.name.get().map(|name| name.0.clone());
+    if let Some(name) = &name {
+        unique(
+            &mut seen.names,
+            name.clone(),
+            "name",
+            &table.name.at,
+            "another service has this name",
+            reader,
+        );
+    }
+    let key = key(table);
+    key::check(table, key, &mut seen.keys, reader);
+    let scheduler = scheduler(table, uses, reader);
+    let decision = spread::decision(table, key, scheduler.as_ref(), uses, reader);
+    let persistence = spread::persistence(table, key, reader);
+    let checks = checks(&table.check, uses, reader);
+    let assign = assign(table, seen, reader);
+    let servers = servers::all(table, key, checks.as_deref(), uses, reader);
+    if let Some(servers) = &servers {
+        servers::check_quorum(table, servers, reader);
+        forward::check_snat(table, servers, uses, reader);
+    }
+    let key = key?;
+    let inhibits = table.inhibit_on_failure.copied()?;
+    let _ = table.forward.copied()?;
+    Some(Service {
+        name: name?,
+        key,
+        scheduler: scheduler?,
+        decision: decision?,
+        persistence: persistence?,
+        snat: table.snat.copied()?,
+        on_down: table.on_down.copied().unwrap_or(match key.protocol {
+            Protocol::Udp if !inhibits => OnDown::Kill,
+            _ => OnDown::Keep,
+        }),
+        assign: assign?,
+        quorum: table.quorum.get()?.0,
+        hysteresis: table.hysteresis.get()?.0,
+        ha_suspend: table.ha_suspend.copied()?,
+        servers: servers?,
+    })
+}
+
+/// Reports a second use of what is to be unique.
+pub(super) fn unique<K: Ord>(
+    seen: &mut BTreeMap<K, Span>,
+    value: K,
+    key: &str,
+    at: &Span,
+    what: &str,
+    reader: &mut Reader,
+) {
+    if let Some(first) = seen.get(&value) {
+        let help = format!("first defined at {}", reader.source.place(first.start));
+        reader.wrong_at(key, at, Wrong::new(what, help));
+    } else {
+        seen.insert(value, at.clone());
+    }
+}
+
+fn scheduler(table: &ServiceTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<PluginUse> {
+    let kind = PluginKind::Scheduler;
+    match table.scheduler.get() {
+        Some(scheduler) => {
+            let (name, settings) = (scheduler.0.plugin.get()?, scheduler.0.settings.get()?);
+            uses.resolve(kind, name, &scheduler.0.plugin.at, settings, reader)
+        }
+        None if table.scheduler.is_wrong() => None,
+        None => {
+            let name = PluginName(DEFAULT_SCHEDULER.to_owned());
+            uses.resolve(
+                kind,
+                &name,
+                &table.scheduler.at,
+                &Settings::default(),
+                reader,
+            )
+        }
+    }
+}
+
+/// The checks; `None` if something in them is wrong.
+pub(super) fn checks(
+    field: &Field<Several<CheckTable>>,
+    uses: &mut Uses<'_>,
+    reader: &mut Reader,
+) -> Option<Vec<Probe>> {
+    if field.is_wrong() {
+        return None;
+    }
+    let tables = field
+        .get()
+        .map(|several| several.0.as_slice())
+        .unwrap_or_default();
+    let read: Vec<Option<Probe>> = tables
+        .iter()
+        .map(|table| probe(table, uses, reader))
+        .collect();
+    read.into_iter().collect()
+}
+
+/// Where the address is to be put; the outer `None` if that is wrong.
+fn assign(table: &ServiceTable, seen: &mut Seen, reader: &mut Reader) -> Option<Option<Assign>> {
+    let addr = table.listen.get().map(|listen| listen.0.ip());
+    let longest: u8 = if addr.is_some_and(|addr| addr.is_ipv4()) {
+        32
+    } else {
+        128
+    };
+    let prefix = match table.prefix.get() {
+        None => longest,
+        Some(prefix) => match u8::try_from(prefix.0) {
+            Ok(prefix) if prefix <= longest => prefix,
+            _ => {
+                let help = format!("from 1 to {longest}");
+                let wrong = Wrong::new("too long for an IPv4 address", help);
+                reader.wrong_at("prefix", &table.prefix.at, wrong);
+                return None;
+            }
+        },
+    };
+    let Some(interface) = table.interface.get() else {
+        if table.prefix.written && !table.interface.written {
+            let help = "add the interface that the address is to be put on, or remove prefix";
+            let message = "prefix without interface".to_owned();
+            reader.error(&table.prefix.at, message, Some(help.to_owned()));
+        }
+        return (!table.interface.is_wrong()).then_some(None);
+    };
+    let assign = Assign {
+        interface: interface.0.clone(),
+        addr: addr?,
+        prefix,
+    };
+    if let Some((first, at)) = seen.assigned.get(&assign.addr) {
+        if *first != assign {
+            let what = format!(
+                "{} is put on {} already, with prefix {}",
+                first.addr, first.interface, first.prefix
+            );
+            let help = format!("first defined at {}", reader.source.place(at.start));
+            reader.wrong_at("interface", &table.interface.at, Wrong::new(what, help));
+            return None;
+        }
+    } else {
+        seen.assigned
+            .insert(assign.addr, (assign.clone(), table.interface.at.clone()));
+    }
+    Some(Some(assign))
+}

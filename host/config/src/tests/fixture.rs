@@ -1,0 +1,232 @@
+//! Plugins as the tests name them.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{Diagnostic, Found, Plugins, Report, parse};
+use evenkeel_core::manifest::{
+    Abilities, Decision, Facts, Manifest, PluginKind, Setting, SettingKind, SettingSpec,
+    SettingValue,
+};
+use evenkeel_core::model::{DataPlaneKind, Model, PluginRef};
+
+/// Plugins `rr`, `wrr` (schedulers by plan), `hash` (by plan or per connection), `ask` (per connection), `tcp`, `http` (checkers),
+/// `twice` (in two files), `bad.wasm` (broken), and `rr` once more as any `rr.so`.
+pub(super) struct Shelf {
+    plugins: Vec<(PluginKind, Manifest)>,
+    /// How often a plugin was asked to accept settings.
+    pub(super) asked: Cell<usize>,
+    /// Why the kernel cannot ask about each connection, if it cannot.
+    pub(super) deaf: Option<String>,
+    /// Data planes that cannot hide clients, and why.
+    pub(super) bare: BTreeMap<DataPlaneKind, String>,
+    /// Data planes that do not work, and why.
+    pub(super) broken: BTreeMap<DataPlaneKind, String>,
+    /// What the daemon runs with.
+    pub(super) running: Option<DataPlaneKind>,
+}
+
+impl Shelf {
+    pub(super) fn new() -> Self {
+        let plugins = vec![
+            scheduler(&[Decision::Plan], manifest("rr", vec![])),
+            scheduler(&[Decision::Plan], manifest("wrr", vec![])),
+            scheduler(
+                &[Decision::Plan, Decision::PerConnection],
+                manifest("hash", hash()),
+            ),
+            scheduler(&[Decision::PerConnection], manifest("ask", vec![])),
+            (PluginKind::Checker, manifest("tcp", vec![])),
+            (PluginKind::Checker, manifest("http", http())),
+        ];
+        Self {
+            plugins,
+            asked: Cell::new(0),
+            deaf: None,
+            bare: BTreeMap::new(),
+            broken: BTreeMap::new(),
+            running: None,
+        }
+    }
+}
+
+fn scheduler(decisions: &[Decision], manifest: Manifest) -> (PluginKind, Manifest) {
+    let abilities = Abilities {
+        decisions: decisions.to_vec(),
+        facts: Facts::default(),
+    };
+    let manifest = Manifest {
+        abilities: Some(abilities),
+        ..manifest
+    };
+    (PluginKind::Scheduler, manifest)
+}
+
+fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
+    Manifest {
+        abilities: None,
+        name: name.to_owned(),
+        version: "1.0.0".to_owned(),
+        summary: String::new(),
+        settings,
+    }
+}
+
+fn spec(
+    key: &str,
+    kind: SettingKind,
+    default: Option<SettingValue>,
+    required: bool,
+) -> SettingSpec {
+    SettingSpec {
+        key: key.to_owned(),
+        doc: format!("The {key}."),
+        kind,
+        default,
+        required,
+    }
+}
+
+fn hash() -> Vec<SettingSpec> {
+    let words = vec!["source".to_owned(), "flow".to_owned()];
+    vec![
+        spec(
+            "by",
+            SettingKind::Choice(words),
+            Some(SettingValue::Text("source".to_owned())),
+            false,
+        ),
+        spec(
+            "slots",
+            SettingKind::Integer {
+                min: 1,
+                max: 65_536,
+            },
+            None,
+            false,
+        ),
+        spec(
+            "spread",
+            SettingKind::Number,
+            Some(SettingValue::Number(1.5)),
+            false,
+        ),
+    ]
+}
+
+fn http() -> Vec<SettingSpec> {
+    let wait = SettingValue::Duration(Duration::from_millis(250));
+    vec![
+        spec("path", SettingKind::Text, None, true),
+        spec(
+            "redirects",
+            SettingKind::Boolean,
+            Some(SettingValue::Boolean(false)),
+            false,
+        ),
+        spec("status", SettingKind::TextList, None, false),
+        spec("wait", SettingKind::Duration, Some(wait), false),
+    ]
+}
+
+impl Plugins for Shelf {
+    fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
+        self.deaf.clone().map_or(Ok(()), Err)
+    }
+
+    fn snat(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.bare.get(&dataplane).cloned().map_or(Ok(()), Err)
+    }
+
+    fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.broken.get(&dataplane).cloned().map_or(Ok(()), Err)
+    }
+
+    fn running(&self) -> Option<DataPlaneKind> {
+        self.running
+    }
+
+    fn find(&self, plugin: &PluginRef) -> Found<'_> {
+        if let PluginRef::File(file) = plugin
+            && file.ends_with("rr.so")
+        {
+            return self.find(&PluginRef::Name("rr".to_owned()));
+        }
+        let PluginRef::Name(name) = plugin else {
+            return if plugin.to_string().ends_with("bad.wasm") {
+                Found::Broken {
+                    reason: "it is not WebAssembly".to_owned(),
+                }
+            } else {
+                Found::Missing {
+                    available: vec![],
+                    searched: vec![],
+                }
+            };
+        };
+        if name == "twice" {
+            let files = vec!["/a/one.wasm".to_owned(), "/b/two.wasm".to_owned()];
+            return Found::Ambiguous { files };
+        }
+        let found = self
+            .plugins
+            .iter()
+            .find(|(_, manifest)| manifest.name == *name);
+        match found {
+            Some((kind, manifest)) => Found::One {
+                kind: *kind,
+                manifest,
+            },
+            None => Found::Missing {
+                available: self
+                    .plugins
+                    .iter()
+                    .map(|(kind, m)| (m.name.clone(), *kind))
+                    .collect(),
+                searched: vec!["/usr/lib/evenkeel/plugins".to_owned()],
+            },
+        }
+    }
+
+    fn accept(
+        &self,
+        _plugin: &PluginRef,
+        _kind: PluginKind,
+        settings: &[Setting],
+    ) -> Result<(), String> {
+        self.asked.set(self.asked.get() + 1);
+        let relative = |s: &Setting| {
+            s.key == "path"
+                && !matches!(&s.value, SettingValue::Text(path) if path.starts_with('/'))
+        };
+        if settings.iter().any(relative) {
+            return Err("path must begin with /".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The configuration `text` in a file `/etc/lb.toml`.
+pub(super) fn resolve(text: &str) -> Result<(Model, Vec<Diagnostic>), Report> {
+    parse("/etc/lb.toml", text).resolve(&Shelf::new())
+}
+
+/// What is reported of a configuration that cannot be used, as text.
+pub(super) fn report(text: &str) -> String {
+    resolve(text)
+        .expect_err("the configuration is wrong")
+        .render()
+}
+
+/// The model of a configuration that is right and gives no warnings.
+pub(super) fn model(text: &str) -> Model {
+    match resolve(text) {
+        Ok((model, warnings)) => {
+            let warnings: Vec<String> = warnings.iter().map(Diagnostic::render).collect();
+            assert!(warnings.is_empty(), "{}", warnings.join("\n"));
+            model
+        }
+        Err(report) => panic!("{}", report.render()),
+    }
+}

@@ -1,0 +1,284 @@
+//! Which plugins a configuration uses, and with which settings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::plugin::{PluginName, Settings, is_native};
+use super::reader::{Field, Reader, similar};
+use super::schema::{CheckTable, File, ServiceTable};
+use super::settings::settings;
+use super::tree::Span;
+use super::{Found, Plugins};
+use evenkeel_core::manifest::{Decision, PluginKind};
+use evenkeel_core::model::{Chosen, PluginRef, PluginUse};
+
+/// What spreads connections if the configuration says nothing.
+pub(super) const DEFAULT_SCHEDULER: &str = "rr";
+
+/// Every plugin that is named, each once, in order; without native ones that are not among the `trusted`.
+pub(super) fn references(file: &File, dir: &Path, trusted: &[PathBuf]) -> Vec<PluginRef> {
+    let mut names: Vec<&PluginName> = Vec::new();
+    let default = PluginName(DEFAULT_SCHEDULER.to_owned());
+    for service in services(file) {
+        match service.scheduler.get() {
+            Some(scheduler) => names.extend(scheduler.0.plugin.get()),
+            None if service.scheduler.is_wrong() => {}
+            None => names.push(&default),
+        }
+        let own = service
+            .server
+            .get()
+            .into_iter()
+            .flat_map(|servers| &servers.tables);
+        let checks = own.map(|server| &server.check).chain([&service.check]);
+        let checks = checks.filter_map(Field::get).flat_map(|checks| &checks.0);
+        names.extend(checks.filter_map(|check: &CheckTable| check.plugin.get()));
+    }
+    names.sort();
+    names.dedup();
+    let references = names.into_iter().map(|name| name.reference(dir));
+    references
+        .filter(|plugin| distrusted(plugin, trusted).is_none())
+        .collect()
+}
+
+/// The file of a native plugin that the configuration does not trust.
+fn distrusted<'a>(plugin: &'a PluginRef, trusted: &[PathBuf]) -> Option<&'a Path> {
+    match plugin {
+        PluginRef::File(file) if is_native(file) && !trusted.contains(file) => Some(file),
+        _ => None,
+    }
+}
+
+/// The services that could be read.
+pub(super) fn services(file: &File) -> &[ServiceTable] {
+    file.service.tables()
+}
+
+/// Looks plugins up, and remembers which ones cannot be used: each is reported once, however often it is named.
+pub(super) struct Uses<'a> {
+    plugins: &'a dyn Plugins,
+    dir: &'a Path,
+    /// The native plugins that may be used.
+    trusted: &'a [PathBuf],
+    dataplane: &'a Chosen,
+    unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
+    /// What plugins said to their settings.
+    answers: BTreeMap<String, Result<(), String>>,
+}
+
+struct Unusable {
+    message: String,
+    help: Option<String>,
+    at: Vec<Span>,
+}
+
+impl<'a> Uses<'a> {
+    pub(super) fn new(
+        plugins: &'a dyn Plugins,
+        dir: &'a Path,
+        trusted: &'a [PathBuf],
+        dataplane: &'a Chosen,
+    ) -> Self {
+        Self {
+            plugins,
+            dir,
+            trusted,
+            dataplane,
+            unusable: BTreeMap::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// One use. `None` if the plugin cannot be used; settings that are wrong are left out and reported.
+    pub(super) fn resolve(
+        &mut self,
+        kind: PluginKind,
+        name: &PluginName,
+        at: &Span,
+        written: &Settings,
+        reader: &mut Reader,
+    ) -> Option<PluginUse> {
+        let plugin = name.reference(self.dir);
+        if let Some(file) = distrusted(&plugin, self.trusted) {
+            let (message, help) = distrust(file);
+            self.unusable(plugin, kind, at, || (message, Some(help)));
+            return None;
+        }
+        let found = self.plugins.find(&plugin);
+        if let Found::One { kind: is, manifest } = &found
+            && *is == kind
+        {
+            let settings = settings(manifest, &written.0, at, reader)?;
+            let with = PluginUse { plugin, settings };
+            return self.accepted(kind, with, at, reader);
+        }
+        let (plugins, named) = (self.plugins, plugin.clone());
+        self.unusable(plugin, kind, at, || explain(kind, &named, found, plugins));
+        None
+    }
+
+    /// Notes that a plugin cannot be used, and at its first use why.
+    fn unusable(
+        &mut self,
+        plugin: PluginRef,
+        kind: PluginKind,
+        at: &Span,
+        why: impl FnOnce() -> (String, Option<String>),
+    ) {
+        let unusable = self.unusable.entry((plugin, kind)).or_insert_with(|| {
+            let (message, help) = why();
+            Unusable {
+                message,
+                help,
+                at: Vec::new(),
+            }
+        });
+        unusable.at.push(at.clone());
+    }
+
+    /// How the decisions of a scheduler that can be used can be followed; the first is the default.
+    pub(super) fn decisions(&self, scheduler: &PluginRef) -> &'a [Decision] {
+        match self.plugins.find(scheduler) {
+            Found::One { manifest, .. } => match &manifest.abilities {
+                Some(abilities) => &abilities.decisions,
+                None => &[],
+            },
+            _ => &[],
+        }
+    }
+
+    /// Whether each connection can be decided here.
+    pub(super) fn per_connection(&self) -> Result<(), String> {
+        self.plugins.per_connection(self.dataplane.kind)
+    }
+
+    /// Whether clients can be hidden here.
+    pub(super) fn snat(&self) -> Result<(), String> {
+        self.plugins.snat(self.dataplane.kind)
+    }
+
+    /// The data plane that is used.
+    pub(super) fn dataplane(&self) -> &'a Chosen {
+        self.dataplane
+    }
+
+    /// Asks the plugin itself, once for the same settings.
+    fn accepted(
+        &mut self,
+        kind: PluginKind,
+        with: PluginUse,
+        at: &Span,
+        reader: &mut Reader,
+    ) -> Option<PluginUse> {
+        let accept = || self.plugins.accept(&with.plugin, kind, &with.settings);
+        // Settings may be numbers with fractions, which have no order; their text has.
+        let answer = self
+            .answers
+            .entry(format!("{with:?}"))
+            .or_insert_with(accept);
+        match answer {
+            Ok(()) => Some(with),
+            Err(reason) => {
+                let message = format!("plugin {} refuses its settings: {reason}", with.plugin);
+                reader.error(at, message, None);
+                None
+            }
+        }
+    }
+
+    /// Reports the plugins that cannot be used, where each is named first.
+    pub(super) fn report(self, reader: &mut Reader) {
+        for unusable in self.unusable.into_values() {
+            let mut at = unusable.at;
+            at.sort_by_key(|span| span.start);
+            let Some((first, others)) = at.split_first() else {
+                continue;
+            };
+            let places: Vec<String> = others
+                .iter()
+                .map(|at| reader.source.place(at.start))
+                .collect();
+            let also = match places.as_slice() {
+                [] => None,
+                few @ ([_] | [_, _] | [_, _, _]) => {
+                    Some(format!("also named at {}", few.join(", ")))
+                }
+                [one, two, rest @ ..] => Some(format!(
+                    "also named at {one}, {two} and {} more places",
+                    rest.len()
+                )),
+            };
+            let help: Vec<String> = unusable.help.into_iter().chain(also).collect();
+            let help = (!help.is_empty()).then(|| help.join("\n"));
+            reader.error(first, unusable.message, help);
+        }
+    }
+}
+
+/// Why a native plugin is not used, and how it would be.
+fn distrust(file: &Path) -> (String, String) {
+    let file = file.display();
+    let message = format!("native plugin {file} is not trusted");
+    let help = format!(
+        "it would run inside the daemon, without a sandbox and with all its rights; if that is wanted, write at the top of the file:\nnative_plugins = [\"{file}\"]"
+    );
+    (message, help)
+}
+
+/// Why a plugin cannot be used, and what there is instead.
+fn explain(
+    kind: PluginKind,
+    plugin: &PluginRef,
+    found: Found<'_>,
+    plugins: &dyn Plugins,
+) -> (String, Option<String>) {
+    match found {
+        Found::One { kind: is, manifest } => {
+            let message = format!("plugin {} is a {is}, not a {kind}", manifest.name);
+            let help = Some(list(kind, &plugins.available()));
+            (message, help)
+        }
+        Found::Missing {
+            available,
+            searched,
+        } => {
+            let message = match plugin {
+                PluginRef::Name(name) => format!("there is no plugin {name}"),
+                PluginRef::File(file) => format!("there is no plugin file {}", file.display()),
+            };
+            let mut help = Vec::new();
+            if let PluginRef::Name(name) = plugin {
+                let right = available.iter().filter(|(_, is)| *is == kind);
+                let meant = similar(name, right.map(|(name, _)| name.as_str()));
+                help.extend(meant.map(|meant| format!("did you mean {meant}?")));
+                help.push(list(kind, &available));
+            }
+            if matches!(plugin, PluginRef::Name(_)) && !searched.is_empty() {
+                help.push(format!("looked in {}", searched.join(", ")));
+            }
+            (message, (!help.is_empty()).then(|| help.join("\n")))
+        }
+        Found::Ambiguous { files } => (
+            format!("several plugins are named {plugin}"),
+            Some(format!(
+                "remove all but one, or name the file: {}",
+                files.join(", ")
+            )),
+        ),
+        Found::Broken { reason } => (format!("plugin {plugin} cannot be used: {reason}"), None),
+    }
+}
+
+fn list(kind: PluginKind, available: &[(String, PluginKind)]) -> String {
+    let right: Vec<&str> = available
+        .iter()
+        .filter(|(_, is)| *is == kind)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if right.is_empty() {
+        format!("there is no {kind} plugin")
+    } else {
+        format!("{kind} plugins: {}", right.join(", "))
+    }
+}

@@ -1,0 +1,153 @@
+//! What virtual servers, real servers and their checkers say.
+
+use super::{BFD, MAIL, NOT_NEEDED, SNMP, Words};
+
+/// In `virtual_server`.
+pub(crate) const SERVER: Words = &[
+    (
+        "persistence_engine",
+        "clients are known by their addresses: what is inside their packets (SIP) is not looked at",
+    ),
+    ("flag-3", "no scheduler of IPVS has a third flag"),
+    ("hashed", "not needed: a mark of IPVS's own"),
+    (
+        "ops",
+        "each UDP flow stays with its server: one packet at a time (IPVS's one-packet scheduling) is not possible",
+    ),
+    ("smtp_alert", MAIL),
+    ("snmp_name", SNMP),
+    (
+        "omega",
+        "servers have no notify commands that could run at the end",
+    ),
+    (
+        "quorum_up",
+        "no command runs for a service's quorum: track it with `track = [{ service = \"NAME\" }]` in a [[vrrp]] that has notify commands",
+    ),
+    (
+        "quorum_down",
+        "no command runs for a service's quorum: track it with `track = [{ service = \"NAME\" }]` in a [[vrrp]] that has notify commands",
+    ),
+    (
+        "ip_family",
+        "not needed beside an address: the family is its own",
+    ),
+    (
+        "sorry_server",
+        "Evenkeel has no sorry server: add it as a [[service.server]] of its own to make up for that, or track the service, so that the other director takes over",
+    ),
+    ("sorry_server_inhibit", "Evenkeel has no sorry server"),
+    ("sorry_server_lvs_method", "Evenkeel has no sorry server"),
+    (
+        "warmup",
+        "the first checks are spread over their interval by themselves",
+    ),
+    (
+        "nat_mask",
+        "a keyword of keepalived before 1.4 that had no use with NAT",
+    ),
+    ("bind_if", "checks leave as the routing table says"),
+    (
+        "log_all_failures",
+        "failures of checks are in the log; `--log debug` shows each",
+    ),
+    ("retry_on_delay_loop", "retries come after `retry_delay`"),
+];
+
+/// In `real_server`.
+pub(crate) const REAL: Words = &[
+    (
+        "notify_up",
+        "servers have no notify commands: watch `evenkeel status --json` or the log",
+    ),
+    (
+        "notify_down",
+        "servers have no notify commands: watch `evenkeel status --json` or the log",
+    ),
+    ("smtp_alert", MAIL),
+    ("snmp_name", SNMP),
+    (
+        "warmup",
+        "the first checks are spread over their interval by themselves",
+    ),
+    (
+        "log_all_failures",
+        "failures of checks are in the log; `--log debug` shows each",
+    ),
+    ("PING_CHECK", "no plugin for ICMP is shipped yet"),
+    ("UDP_CHECK", "no plugin for UDP is shipped yet"),
+    ("DNS_CHECK", "no plugin for DNS is shipped yet"),
+    (
+        "MISC_CHECK",
+        "Evenkeel runs no script as a check: write a plugin (sdk/), or take the tcp or http one",
+    ),
+    (
+        "FILE_CHECK",
+        "Evenkeel checks no files: change `weight`, and reload",
+    ),
+    ("BFD_CHECK", BFD),
+];
+
+/// In every checker.
+pub(crate) const CHECKER: Words = &[
+    (
+        "bindto",
+        "checks leave from the address that the kernel chooses",
+    ),
+    (
+        "bind_to",
+        "checks leave from the address that the kernel chooses",
+    ),
+    ("bind_if", "checks leave as the routing table says"),
+    (
+        "bind_port",
+        "checks leave from a port that the kernel chooses",
+    ),
+    ("fwmark", "packets of checks have no mark of their own"),
+    (
+        "warmup",
+        "the first checks are spread over their interval by themselves",
+    ),
+    (
+        "log_all_failures",
+        "failures of checks are in the log; `--log debug` shows each",
+    ),
+    ("http_protocol", "requests are HTTP/1.1"),
+    (
+        "fast_recovery",
+        "a server is used again after `rise` passed checks",
+    ),
+    (
+        "enable_sni",
+        "not needed: the server's name is sent always, if there is a virtualhost",
+    ),
+    ("tls_compliant", NOT_NEEDED),
+    (
+        "helo_name",
+        "SMTP is not spoken: the server accepts the connection, or not",
+    ),
+    (
+        "host",
+        "the address of the check is `address` and `port` of [service.check]; write one check for each",
+    ),
+];
+
+/// In `url` of an HTTP check.
+pub(crate) const URL: Words = &[
+    (
+        "digest",
+        "the body's digest is not compared: have `contains` look for a text in it",
+    ),
+    ("regex_no_match", "`contains` is a text that must be there"),
+    ("regex_options", "`contains` is a plain text"),
+    ("regex_stack", "`contains` is a plain text"),
+    (
+        "regex_min_offset",
+        "`contains` is looked for in the whole body",
+    ),
+    (
+        "regex_max_offset",
+        "`contains` is looked for in the whole body",
+    ),
+    ("tls_compliant", NOT_NEEDED),
+];

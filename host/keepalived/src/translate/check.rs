@@ -1,0 +1,298 @@
+//! The checkers of a real server.
+
+use super::{Translator, Words, value};
+use crate::document::{Source, Table, inline, quote};
+use crate::keywords;
+use crate::note::Kind;
+use crate::tree::Statement;
+
+/// Statements that a virtual server says for its real servers, and those for their checkers.
+const INHERITED: [&str; 6] = [
+    "delay_loop",
+    "connect_timeout",
+    "retry",
+    "nb_get_retry",
+    "delay_before_retry",
+    "alpha",
+];
+
+/// The keywords of a checker that are translated.
+const TRANSLATED: &[&str] = &[
+    "delay_loop",
+    "connect_timeout",
+    "retry",
+    "nb_get_retry",
+    "delay_before_retry",
+    "alpha",
+    "connect_ip",
+    "connect_port",
+    "virtualhost",
+    "url",
+];
+
+/// What holds for the checkers inside.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inherited(Vec<Statement>);
+
+impl Inherited {
+    /// Takes a statement that is for the checkers. Whether it is one.
+    pub(super) fn take(&mut self, statement: &Statement) -> bool {
+        let of_checkers =
+            INHERITED.contains(&statement.keyword()) || statement.keyword() == "virtualhost";
+        if of_checkers {
+            self.0
+                .retain(|other| other.keyword() != statement.keyword());
+            // Its comments are where it stands.
+            self.0.push(Statement {
+                lead: Vec::new(),
+                trail: Vec::new(),
+                ..statement.clone()
+            });
+        }
+        of_checkers
+    }
+}
+
+/// A request of an HTTP check.
+struct Url {
+    path: String,
+    status: Vec<String>,
+    host: Option<String>,
+    contains: Option<String>,
+    from: Statement,
+}
+
+impl Translator<'_> {
+    /// A statement of a virtual or real server that is for its checkers. Whether it is one.
+    pub(super) fn inherit(
+        &mut self,
+        statement: &Statement,
+        inherited: &mut Inherited,
+        table: &mut Table,
+    ) -> bool {
+        let taken = inherited.take(statement);
+        if taken {
+            table.remarks(&statement.lead);
+            table.remarks(&statement.trail);
+            if statement.keyword() != "alpha" {
+                self.argument(statement, table);
+            }
+        }
+        taken
+    }
+
+    /// The checks that a checker becomes: none if there is no plugin for it.
+    pub(super) fn checks(
+        &mut self,
+        checker: &Statement,
+        inherited: &Inherited,
+        around: &mut Table,
+    ) -> Vec<Table> {
+        let keyword = checker.keyword();
+        let plugin = match keyword {
+            "TCP_CHECK" => "tcp",
+            "HTTP_GET" | "SSL_GET" => "http",
+            "SMTP_CHECK" => {
+                self.changed(checker, "only a connection is made, by the plugin tcp: no plugin for SMTP is shipped yet");
+                "tcp"
+            }
+            _ => {
+                let why = keywords::why(keywords::REAL, keyword)
+                    .unwrap_or("no plugin for it is shipped yet");
+                self.leave(checker, around, why);
+                return Vec::new();
+            }
+        };
+        let mut table = Table::new("", Source::statement(checker));
+        table.set("plugin", quote(plugin), Source::place(checker.place()));
+        let mut urls = Vec::new();
+        let mut host = inherited
+            .0
+            .iter()
+            .rfind(|s| s.keyword() == "virtualhost")
+            .and_then(|s| s.word(1))
+            .map(str::to_owned);
+        self.body(
+            checker,
+            &mut table,
+            keywords::CHECKER,
+            TRANSLATED,
+            |this, inner, table| {
+                match inner.keyword() {
+                    "connect_ip" => this.text(table, "address", inner),
+                    "connect_port" => this.whole(table, "port", inner),
+                    "virtualhost" if plugin == "http" => {
+                        host = this.argument(inner, table).map(str::to_owned);
+                        table.remarks(&inner.lead);
+                        table.remarks(&inner.trail);
+                    }
+                    "url" if plugin == "http" => urls.push(this.url(inner, table)),
+                    _ => return this.timing(inner, table),
+                }
+                true
+            },
+        );
+        for statement in &inherited.0 {
+            let key = key_of(statement.keyword());
+            if key.is_some_and(|key| !table.has(key)) {
+                self.timing(statement, &mut table);
+            }
+        }
+        let slow = if plugin == "http" { "\"3s\"" } else { "\"1s\"" };
+        table.otherwise("interval", "\"1m\"".to_owned());
+        table.otherwise("timeout", "\"5s\"".to_owned());
+        table.otherwise("retries", "1".to_owned());
+        table.otherwise("retry_delay", slow.to_owned());
+        table.otherwise("alpha", "false".to_owned());
+        if plugin == "tcp" {
+            return vec![table];
+        }
+        if urls.is_empty() {
+            self.changed(checker, "it has no url: / is asked for");
+            urls.push(Url {
+                path: "/".to_owned(),
+                status: Vec::new(),
+                host: None,
+                contains: None,
+                from: checker.clone(),
+            });
+        }
+        let tls = keyword == "SSL_GET";
+        urls.into_iter()
+            .enumerate()
+            .map(|(n, url)| one_of(&table, n, url, host.as_deref(), tls))
+            .collect()
+    }
+
+    /// When a check is made. Whether it is a statement of that.
+    fn timing(&mut self, statement: &Statement, table: &mut Table) -> bool {
+        let Some(key) = key_of(statement.keyword()) else {
+            return false;
+        };
+        match key {
+            "retries" => self.whole(table, key, statement),
+            "alpha" => {
+                let on = self.switch(statement, table);
+                self.set(table, key, on.to_string(), statement);
+            }
+            "retry_delay"
+                if statement
+                    .word(1)
+                    .and_then(value::seconds)
+                    .is_some_and(|d| d.is_zero()) =>
+            {
+                self.no_more(statement, 2, table);
+                self.set(table, key, "\"1ms\"".to_owned(), statement);
+            }
+            key => self.seconds(table, key, statement),
+        }
+        true
+    }
+
+    fn url(&mut self, block: &Statement, table: &mut Table) -> Url {
+        const TRANSLATED: &[&str] = &["path", "status_code", "virtualhost", "regex"];
+        const WORDS: Words = keywords::URL;
+        let mut url = Url {
+            path: "/".to_owned(),
+            status: Vec::new(),
+            host: None,
+            contains: None,
+            from: block.clone(),
+        };
+        let negated = block
+            .statements()
+            .iter()
+            .any(|inner| inner.keyword() == "regex_no_match");
+        table.remarks(&block.lead);
+        table.remarks(&block.trail);
+        self.body(block, table, WORDS, TRANSLATED, |this, inner, table| {
+            match inner.keyword() {
+                "path" => {
+                    url.path = this.argument(inner, table).unwrap_or("/").to_owned();
+                }
+                "virtualhost" => url.host = this.argument(inner, table).map(str::to_owned),
+                "status_code" => {
+                    url.status = inner
+                        .arguments()
+                        .iter()
+                        .map(|word| word.text.clone())
+                        .collect();
+                }
+                "regex" => {
+                    let text = this.argument(inner, table).unwrap_or_default();
+                    let plain = |c: char| c.is_alphanumeric() || " _-/<>=:,;@%&'".contains(c);
+                    if negated || text.is_empty() || !text.chars().all(plain) {
+                        let why =
+                            "`contains` looks for a plain text in the body, not for a pattern";
+                        this.leave(inner, table, why);
+                        return true;
+                    }
+                    url.contains = Some(text.to_owned());
+                }
+                _ => return false,
+            }
+            table.remarks(&inner.lead);
+            table.remarks(&inner.trail);
+            true
+        });
+        url
+    }
+
+    /// Says which servers are never taken out since nothing is left of their checks.
+    pub(super) fn without_checks(&mut self, server: &Statement) {
+        let what = "none of its checks is carried over: it is ALWAYS taken as up; add a check = { plugin = \"tcp\" } at least";
+        self.notes
+            .add(Kind::Changed, server.place(), server.keyword(), what);
+    }
+}
+
+/// The key that a statement about a check's times becomes.
+fn key_of(keyword: &str) -> Option<&'static str> {
+    match keyword {
+        "delay_loop" => Some("interval"),
+        "connect_timeout" => Some("timeout"),
+        "retry" | "nb_get_retry" => Some("retries"),
+        "delay_before_retry" => Some("retry_delay"),
+        "alpha" => Some("alpha"),
+        _ => None,
+    }
+}
+
+/// The check for one of the requests of a checker, which is `like` the others.
+fn one_of(like: &Table, n: usize, url: Url, host: Option<&str>, tls: bool) -> Table {
+    let mut table = like.clone();
+    if n > 0 {
+        // The comments are at the first one.
+        table.from.lead.clear();
+        table.from.trail.clear();
+        table.lines.retain(|line| !line.is_remark());
+        table
+            .lines
+            .iter_mut()
+            .for_each(super::super::document::Line::forget_comments);
+    }
+    let mut settings = vec![("path", quote(&url.path))];
+    if let Some(host) = url.host.as_deref().or(host) {
+        settings.push(("host", quote(host)));
+    }
+    let status = if url.status.is_empty() {
+        "200-299".to_owned()
+    } else {
+        url.status.join(",")
+    };
+    settings.push(("status", quote(&status)));
+    if let Some(text) = url.contains {
+        settings.push(("contains", quote(&text)));
+    }
+    if tls {
+        // keepalived verifies no certificates.
+        settings.push(("tls", "true".to_owned()));
+        settings.push(("tls-verify", "false".to_owned()));
+    }
+    table.set(
+        "settings",
+        inline(&settings),
+        Source::place(url.from.place()),
+    );
+    table
+}

@@ -1,0 +1,118 @@
+//! How connections get to real servers: `lb_kind`, their addresses, and what becomes of those that fail.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Translator;
+use super::endpoint::Endpoint;
+use crate::document::{Table, quote};
+use crate::tree::Statement;
+
+/// The header of a real server.
+const SERVER: &str = "[[service.server]]";
+
+impl Translator<'_> {
+    /// `lb_kind` and `lvs_method`, of a virtual server or a real one.
+    pub(super) fn method(&mut self, from: &Statement, table: &mut Table) {
+        let forward = match from.word(1) {
+            Some("NAT") => "nat",
+            Some("DR") => "dr",
+            Some("TUN") => "tun",
+            None => return self.wrong(from, "it needs a value"),
+            Some(other) => {
+                return self.wrong(from, &format!("{other} is none of NAT, DR and TUN"));
+            }
+        };
+        match (forward, from.word(2)) {
+            ("tun", Some("type")) => {
+                if let Some(other) = from.word(3).filter(|kind| *kind != "ipip") {
+                    let what = format!(
+                        "the tunnel is IP in IP (ipip), not {other}: the servers need such a device, `evenkeel explain` says how"
+                    );
+                    self.changed(from, &what);
+                } else {
+                    self.no_more(from, 4, table);
+                }
+            }
+            _ => self.no_more(from, 2, table),
+        }
+        self.set(table, "forward", quote(forward), from);
+    }
+
+    /// `inhibit_on_failure`, of a virtual server or a real one.
+    pub(super) fn inhibits(&mut self, from: &Statement, table: &mut Table) {
+        let on = self.switch(from, table);
+        self.set(table, "inhibit_on_failure", on.to_string(), from);
+    }
+
+    /// `ip_family` of a virtual server with firewall marks: [`Translator::endpoints`] has read it.
+    pub(super) fn family(&mut self, from: &Statement, table: &mut Table) {
+        match self.argument(from, table) {
+            None | Some("inet" | "inet6") => {}
+            Some(other) => self.wrong(from, &format!("{other} is neither inet nor inet6")),
+        }
+        table.remarks(&from.lead);
+        table.remarks(&from.trail);
+    }
+
+    /// The address of a real server. A port that is not written is that of the virtual server, which [`complete_ports`] adds.
+    pub(super) fn server_address(
+        &mut self,
+        statement: &Statement,
+        endpoints: &[Endpoint],
+        service: &Table,
+        table: &mut Table,
+    ) {
+        let ip = statement.word(1).unwrap_or_default();
+        let port = statement.word(2).map_or(Ok(0), str::parse::<u16>);
+        let (Ok(address), Ok(port)) = (ip.parse::<IpAddr>(), port) else {
+            self.wrong(statement, "it needs an IP address and a port");
+            table.change("address", quote(ip));
+            return;
+        };
+        if port == 0 {
+            table.change("address", quote(&address.to_string()));
+            return;
+        }
+        let written = SocketAddr::new(address, port);
+        table.change("address", quote(&written.to_string()));
+        let other = endpoints
+            .iter()
+            .filter_map(Endpoint::port)
+            .find(|of_service| *of_service != port);
+        if let Some(other) = other
+            && !is_nat(service, table)
+        {
+            let what = format!(
+                "without NAT the port is not changed on the way: connections arrive at port {other}, not {port}, which is only checked"
+            );
+            self.changed(statement, &what);
+            for check in &mut table.tables {
+                check.otherwise("port", port.to_string());
+            }
+        }
+    }
+}
+
+/// Gives servers without a port that of their service, and those too whose port cannot be another one.
+pub(super) fn complete_ports(service: &mut Table, port: u16) {
+    let mut servers = std::mem::take(&mut service.tables);
+    for server in servers.iter_mut().filter(|it| it.header == SERVER) {
+        let written = server.get("address").unwrap_or_default().trim_matches('"');
+        let ip = match (written.parse::<IpAddr>(), written.parse::<SocketAddr>()) {
+            (Ok(ip), _) => Some(ip),
+            (_, Ok(at)) if !is_nat(service, server) => Some(at.ip()),
+            _ => None,
+        };
+        if let Some(ip) = ip {
+            let address = SocketAddr::new(ip, port).to_string();
+            server.change("address", quote(&address));
+        }
+    }
+    service.tables = servers;
+}
+
+/// Whether a server is reached by NAT.
+fn is_nat(service: &Table, server: &Table) -> bool {
+    let forward = server.get("forward").or(service.get("forward"));
+    forward.is_none_or(|forward| forward == "\"nat\"")
+}

@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 
 use super::address::Endpoint;
 use super::reader::{Leaf as _, Reader, Table as _, Wrong};
-use super::resolve::unique;
 use super::schema::ServiceTable;
 use super::tree::Span;
+use super::unique::unique;
 use evenkeel_core::model::{Family, Protocol, ServiceKey};
 
 /// The key; `None` if something in it is wrong or missing.

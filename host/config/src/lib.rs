@@ -24,6 +24,7 @@ mod syntax;
 mod timeouts;
 mod timing;
 mod tree;
+mod unique;
 mod units;
 mod uses;
 mod value;
@@ -147,14 +148,17 @@ pub struct Parsed {
 /// `file` is the file's name as errors are to show it; relative paths in the configuration start from its directory.
 #[must_use]
 pub fn parse(file: &str, text: &str) -> Parsed {
-    read(file, Reader::new(Arc::new(Source::new(file, text))))
+    read(
+        file,
+        Reader::new(Arc::new(Source::new(file, text)), schema::explain),
+    )
 }
 
 /// [`parse`] for a file as it was read: one that is not UTF-8 gets an error with its place, too.
 #[must_use]
 pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
     let text = String::from_utf8_lossy(bytes);
-    let mut reader = Reader::new(Arc::new(Source::new(file, &text)));
+    let mut reader = Reader::new(Arc::new(Source::new(file, &text)), schema::explain);
     if let Err(error) = std::str::from_utf8(bytes) {
         let at = error.valid_up_to();
         let help = "save the file as UTF-8".to_owned();
@@ -170,7 +174,7 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
 #[must_use]
 pub fn parse_translated(file: &str, toml: &str, origin: Vec<Option<Origin>>) -> Parsed {
     let source = Source::translated(file, toml, origin);
-    read(file, Reader::new(Arc::new(source)))
+    read(file, Reader::new(Arc::new(source), schema::explain))
 }
 
 fn read(name: &str, mut reader: Reader) -> Parsed {

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use super::forward;
 use super::key::{self, key};
-use super::plugin::{PluginName, Settings, Several, joined};
-use super::reader::{Field, Reader, Wrong};
-use super::schema::{self, CheckTable, File, SandboxTable, ServiceTable};
+use super::plugin::{PluginName, Settings, joined};
+use super::reader::{Reader, Wrong};
+use super::schema::{self, File, SandboxTable, ServiceTable};
 use super::servers;
 use super::spread;
-use super::timing::{Probe, probe};
+use super::timing::checks;
 use super::tree::Span;
+use super::unique::unique;
 use super::uses::{DEFAULT_SCHEDULER, Uses, services};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::{
@@ -144,23 +145,6 @@ fn service(
     })
 }
 
-/// Reports a second use of what is to be unique.
-pub(super) fn unique<K: Ord>(
-    seen: &mut BTreeMap<K, Span>,
-    value: K,
-    key: &str,
-    at: &Span,
-    what: &str,
-    reader: &mut Reader,
-) {
-    if let Some(first) = seen.get(&value) {
-        let help = format!("first defined at {}", reader.source.place(first.start));
-        reader.wrong_at(key, at, Wrong::new(what, help));
-    } else {
-        seen.insert(value, at.clone());
-    }
-}
-
 fn scheduler(table: &ServiceTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<PluginUse> {
     let kind = PluginKind::Scheduler;
     match table.scheduler.get() {
@@ -180,26 +164,6 @@ fn scheduler(table: &ServiceTable, uses: &mut Uses<'_>, reader: &mut Reader) -> 
             )
         }
     }
-}
-
-/// The checks; `None` if something in them is wrong.
-pub(super) fn checks(
-    field: &Field<Several<CheckTable>>,
-    uses: &mut Uses<'_>,
-    reader: &mut Reader,
-) -> Option<Vec<Probe>> {
-    if field.is_wrong() {
-        return None;
-    }
-    let tables = field
-        .get()
-        .map(|several| several.0.as_slice())
-        .unwrap_or_default();
-    let read: Vec<Option<Probe>> = tables
-        .iter()
-        .map(|table| probe(table, uses, reader))
-        .collect();
-    read.into_iter().collect()
 }
 
 /// Where the address is to be put; the outer `None` if that is wrong.

@@ -8,10 +8,10 @@ use super::forward;
 use super::key::key;
 use super::plugin::Many;
 use super::reader::{Reader, Wrong};
-use super::resolve::{checks, unique};
 use super::schema::{ServerTable, ServiceTable};
-use super::timing::Probe;
+use super::timing::{Probe, checks};
 use super::tree::Span;
+use super::unique::unique;
 use super::uses::Uses;
 use evenkeel_core::model::{Check, Forward, Server, ServiceKey};
 

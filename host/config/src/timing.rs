@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::plugin::Several;
 use super::reader::{Field, Reader};
 use super::schema::CheckTable;
 use super::tree::Span;
@@ -35,8 +36,28 @@ impl Probe {
     }
 }
 
+/// The checks; `None` if something in them is wrong.
+pub(super) fn checks(
+    field: &Field<Several<CheckTable>>,
+    uses: &mut Uses<'_>,
+    reader: &mut Reader,
+) -> Option<Vec<Probe>> {
+    if field.is_wrong() {
+        return None;
+    }
+    let tables = field
+        .get()
+        .map(|several| several.0.as_slice())
+        .unwrap_or_default();
+    let read: Vec<Option<Probe>> = tables
+        .iter()
+        .map(|table| probe(table, uses, reader))
+        .collect();
+    read.into_iter().collect()
+}
+
 /// Understands a check. `None` if something in it is wrong, which has been reported then.
-pub(super) fn probe(table: &CheckTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<Probe> {
+fn probe(table: &CheckTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<Probe> {
     let timing = timing(table, reader);
     let plugin = match (table.plugin.get(), table.settings.get()) {
         (Some(name), Some(settings)) => uses.resolve(

@@ -13,7 +13,7 @@ use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober};
 
 type Id = (ServiceKey, SocketAddr);
 
-/// See the module's documentation.
+/// The probers of all servers, by server: started, changed and ended as the configuration says.
 pub(crate) struct Probers {
     servers: BTreeMap<Id, Checked>,
     /// Services whose checks rest.

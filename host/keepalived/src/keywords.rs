@@ -4,10 +4,12 @@
 mod global;
 mod servers;
 mod vrrp;
+mod words;
 
 pub(super) use global::GLOBAL;
 pub(super) use servers::{CHECKER, REAL, SERVER, URL};
 pub(super) use vrrp::{ADDRESS, FILES, GROUP, INSTANCE, PROCESSES, SCRIPT};
+use words::{BFD, FIREWALL, NETNS, PROCESS, STATIC, Words};
 
 /// The keywords at the top that begin a block or stand alone, and are translated.
 pub(super) const TRANSLATED_TOP: &[&str] = &[
@@ -21,21 +23,6 @@ pub(super) const TRANSLATED_TOP: &[&str] = &[
     "vrrp_track_file",
     "vrrp_track_process",
 ];
-
-/// Keywords with what to do about them in Evenkeel.
-type Words = &'static [(&'static str, &'static str)];
-
-const MAIL: &str = "Evenkeel sends no mail: use [vrrp.notify], `evenkeel status --json` or the log";
-const SNMP: &str = "Evenkeel has no SNMP: use `evenkeel status --json`";
-const PROCESS: &str = "a matter of keepalived's own processes: Evenkeel is one process, which asks for real-time priority and locked memory for VRRP by itself";
-const NETNS: &str = "start Evenkeel in the network namespace: `ip netns exec NAME evenkeel run`, or NetworkNamespacePath= of its systemd unit";
-const FIFO: &str = "Evenkeel has no FIFOs: use the commands of [vrrp.notify]";
-const NOT_NEEDED: &str = "not needed";
-const STATIC: &str =
-    "what does not move is the system's to set up (systemd-networkd, ifupdown, NetworkManager)";
-const FIREWALL: &str = "Evenkeel adds no rules for virtual addresses: it does not need them";
-const BFD: &str = "Evenkeel has no BFD: use a shorter advert_interval";
-const USER: &str = "commands run as the user that Evenkeel runs as: change it with runuser(1) or setpriv(1) in the command";
 
 pub(super) const TOP: Words = &[
     ("net_namespace", NETNS),

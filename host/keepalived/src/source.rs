@@ -1,84 +1,22 @@
 //! From files to the lines that keepalived would read: `include`, `@NAME` conditions, `$NAME` parameters, continued lines.
 
+mod glyph;
 mod parameters;
+mod reader;
 mod repeat;
 
 use std::collections::BTreeMap;
 
 use super::note::{Kind, Notes, Place, printable};
+pub(super) use glyph::{Glyph, Line, is_space};
+use glyph::{continues, glyphs};
+use reader::Reader;
+pub use reader::{Included, Load};
 
 /// Files in files in files.
 const DEEPEST: usize = 16;
 /// As many characters as all lines may have together, once all parameters are in place: a definition can double with each line.
 const MOST: usize = 1 << 24;
-
-/// A file that an `include` line names.
-#[derive(Debug, Clone)]
-pub struct Included {
-    /// The file's name as notes are to show it; the next `include` starts from its directory.
-    pub name: String,
-    /// What is in it, or why it cannot be read.
-    pub contents: Result<Vec<u8>, String>,
-}
-
-/// Finds the files that an `include` line names: given the line's pattern (which may have wildcards, and starts from the directory
-/// of the including file) and the including file, those that there are, in the order in which they are to be read.
-///
-/// # Errors
-/// Why the pattern cannot be followed at all.
-pub type Load<'a> = dyn FnMut(&str, &str) -> Result<Vec<Included>, String> + 'a;
-
-/// A character with its place in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Glyph {
-    pub(super) c: char,
-    line: u32,
-    column: u32,
-}
-
-/// A line, all of whose parameters are in place; without its end.
-#[derive(Debug, Clone)]
-pub(super) struct Line {
-    file: usize,
-    pub(super) glyphs: Vec<Glyph>,
-}
-
-impl Line {
-    pub(super) fn place(&self, glyph: Glyph) -> Place {
-        Place {
-            file: self.file,
-            line: whole(glyph.line),
-            column: whole(glyph.column),
-        }
-    }
-
-    fn start(&self) -> Place {
-        let glyph = self.glyphs.iter().find(|glyph| !is_space(glyph.c));
-        let glyph = glyph.or(self.glyphs.first()).copied();
-        self.place(glyph.unwrap_or(Glyph {
-            c: ' ',
-            line: 1,
-            column: 1,
-        }))
-    }
-
-    fn text(&self) -> String {
-        self.glyphs.iter().map(|glyph| glyph.c).collect()
-    }
-
-    /// The line from a character on.
-    fn from(&self, at: usize) -> Self {
-        Self {
-            file: self.file,
-            glyphs: self.glyphs.get(at..).unwrap_or_default().to_vec(),
-        }
-    }
-}
-
-/// What stands between words: all of Unicode's spaces, and those without a width.
-pub(super) fn is_space(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
-}
 
 /// All lines of a file and of those that it includes.
 pub(super) fn lines(
@@ -100,21 +38,6 @@ pub(super) fn lines(
     };
     reader.file(0, bytes);
     reader.lines
-}
-
-struct Reader<'a, 'b> {
-    id: Option<&'a str>,
-    load: &'a mut Load<'b>,
-    notes: &'a mut Notes,
-    /// What has been defined so far. Their places are of no use where they are put in.
-    parameters: BTreeMap<String, Vec<char>>,
-    /// The names of the files that are being read, each included by the one before.
-    open: Vec<String>,
-    lines: Vec<Line>,
-    /// How many characters may still be read.
-    left: usize,
-    /// There were too many, which has been said.
-    full: bool,
 }
 
 impl Reader<'_, '_> {
@@ -304,30 +227,4 @@ impl Reader<'_, '_> {
             }
         }
     }
-}
-
-fn glyphs(text: &str, line: usize) -> Vec<Glyph> {
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    let glyphs = text.chars().enumerate().map(|(n, c)| Glyph {
-        c,
-        line: short(line),
-        column: short(n + 1),
-    });
-    glyphs.collect()
-}
-
-/// Places are kept small: there is one for each character.
-fn short(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn whole(n: u32) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
-}
-
-/// Whether a line goes on on the next one: its last character is a backslash that is in no comment.
-fn continues(glyphs: &[Glyph]) -> bool {
-    let mut rest = glyphs.iter().rev().skip_while(|glyph| is_space(glyph.c));
-    rest.next().is_some_and(|glyph| glyph.c == '\\')
-        && !rest.any(|glyph| glyph.c == '#' || glyph.c == '!')
 }

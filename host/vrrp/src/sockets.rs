@@ -76,7 +76,7 @@ pub(crate) enum Incoming<'a> {
     Failed(&'a str, io::Error),
 }
 
-/// See the module's documentation.
+/// The sockets of all instances, and those that are still being opened.
 pub(crate) struct Sockets {
     opener: Sender<Job>,
     /// What the opener has not taken yet.

@@ -1,9 +1,9 @@
 //! The table of connection synchronisation.
 
-use super::super::address::Group;
-use super::super::reader::{self, Field, Key, Page, Presence, Reader, Table};
-use super::super::tree::{self, Span};
-use super::super::value::{Interface, Name, Whole};
+use super::declare::table;
+use crate::address::Group;
+use crate::reader::Presence;
+use crate::value::{Interface, Name, Whole};
 
 /// The most bytes of UDP's payload in an IPv4 packet: 65535 without both headers.
 const LONGEST: u32 = 65_535 - 20 - 8;

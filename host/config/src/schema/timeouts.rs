@@ -1,9 +1,8 @@
 //! The table of IPVS's times.
 
-use super::super::reader::{self, Field, Key, Page, Presence, Reader, Table};
-use super::super::tree::{self, Span};
-use super::super::units::Seconds;
-use super::DAY;
+use super::declare::{DAY, table};
+use crate::reader::Presence;
+use crate::units::Seconds;
 
 table! {
     /// After how long without a packet IPVS forgets a connection: one setting for all virtual services of the network namespace, others' too,

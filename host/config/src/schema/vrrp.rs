@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::command::Command;
-use super::super::mixed::{Abbreviated, Mixed, Placed};
-use super::super::network::{Host, Network, RoutingTable, Scope, Target, VirtualMac, WithPrefix};
-use super::super::plugin::{Many, Single};
-use super::super::reader::{self, Field, Key, Page, Presence, Reader, Table};
-use super::super::tree::{self, Span};
-use super::super::units::Period;
-use super::super::value::{FilePath, Interface, Label, List, Name, Process, Signed, Whole};
-use super::DAY;
+use super::declare::{DAY, table};
+use crate::command::Command;
+use crate::mixed::{Abbreviated, Mixed, Placed};
+use crate::network::{Host, Network, RoutingTable, Scope, Target, VirtualMac, WithPrefix};
+use crate::plugin::{Many, Single};
+use crate::reader::Presence;
+use crate::units::Period;
+use crate::value::{FilePath, Interface, Label, List, Name, Process, Signed, Whole};
 use evenkeel_core::model::{Announce, Checksum, Family, Password};
 
 /// A number of the kernel's with 32 bits.

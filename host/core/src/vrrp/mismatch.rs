@@ -1,4 +1,4 @@
-//! What does not fit between this router and others: told once, until it was not heard for a while, and shown as long as it is
+//! What does not fit between this router and others: reported once, until it was not heard for a while, and shown as long as it is
 //! heard.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ const LIMIT: usize = 32;
 
 /// What does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum MismatchKind {
     Malformed,
     Checksum,
     Ttl,
@@ -25,29 +25,29 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
-struct Heard {
+struct Mismatch {
     text: String,
     first: Instant,
     last: Instant,
     /// How long it stays although it is not heard.
     memory: Duration,
-    told: bool,
-    /// It fits again. Still known, so that one that comes and goes is not told each time.
+    reported: bool,
+    /// It fits again. Still known, so that one that comes and goes is not reported each time.
     gone: bool,
 }
 
 /// The mismatches of an instance.
 #[derive(Debug, Default)]
 pub(super) struct Mismatches {
-    heard: BTreeMap<(IpAddr, Kind), Heard>,
+    heard: BTreeMap<(IpAddr, MismatchKind), Mismatch>,
 }
 
 impl Mismatches {
-    /// Notes one. Says whether it is to be told: only the first time, and once it has been there for `after`.
+    /// Notes one. Says whether it is to be reported: only the first time, and once it has been there for `after`.
     pub(super) fn note(
         &mut self,
         from: IpAddr,
-        kind: Kind,
+        kind: MismatchKind,
         now: Instant,
         (memory, after): (Duration, Duration),
         text: impl FnOnce() -> String,
@@ -55,12 +55,12 @@ impl Mismatches {
         if !self.heard.contains_key(&(from, kind)) && !self.make_room() {
             return None;
         }
-        let heard = self.heard.entry((from, kind)).or_insert_with(|| Heard {
+        let heard = self.heard.entry((from, kind)).or_insert_with(|| Mismatch {
             text: String::new(),
             first: now,
             last: now,
             memory,
-            told: false,
+            reported: false,
             gone: false,
         });
         if std::mem::take(&mut heard.gone) {
@@ -71,15 +71,15 @@ impl Mismatches {
         if heard.text != text {
             heard.text = text;
         }
-        if heard.told || now < heard.first + after {
+        if heard.reported || now < heard.first + after {
             return None;
         }
-        heard.told = true;
+        heard.reported = true;
         Some(heard.text.clone())
     }
 
     /// It fits again.
-    pub(super) fn clear(&mut self, from: IpAddr, kinds: &[Kind]) {
+    pub(super) fn clear(&mut self, from: IpAddr, kinds: &[MismatchKind]) {
         for kind in kinds {
             if let Some(heard) = self.heard.get_mut(&(from, *kind)) {
                 heard.gone = true;
@@ -103,13 +103,14 @@ impl Mismatches {
             .retain(|_, heard| now < heard.last + heard.memory);
     }
 
-    pub(super) fn poll_at(&self) -> Option<Instant> {
+    /// When the next one is to be forgotten.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.heard.values().map(|it| it.last + it.memory).min()
     }
 
     pub(super) fn texts(&self) -> Vec<String> {
-        let told = self.heard.values().filter(|it| it.told && !it.gone);
-        told.map(|heard| heard.text.clone()).collect()
+        let reported = self.heard.values().filter(|it| it.reported && !it.gone);
+        reported.map(|heard| heard.text.clone()).collect()
     }
 }
 
@@ -135,17 +136,21 @@ mod tests {
         let times = (3 * SECOND, Duration::ZERO);
         let mut note =
             |at, kind| all.note(from(1), kind, start + at * SECOND, times, || "no".into());
-        assert_eq!(note(0, Kind::Version), Some("no".to_owned()));
-        assert_eq!(note(1, Kind::Version), None);
-        assert_eq!(note(1, Kind::Interval), Some("no".to_owned()));
-        all.clear(from(1), &[Kind::Interval]);
+        assert_eq!(note(0, MismatchKind::Version), Some("no".to_owned()));
+        assert_eq!(note(1, MismatchKind::Version), None);
+        assert_eq!(note(1, MismatchKind::Interval), Some("no".to_owned()));
+        all.clear(from(1), &[MismatchKind::Interval]);
         all.expire(start + 3 * SECOND);
         assert_eq!(all.texts(), ["no"]);
         all.expire(start + 4 * SECOND);
         assert!(all.texts().is_empty());
-        let again = all.note(from(1), Kind::Version, start + 9 * SECOND, times, || {
-            "no".into()
-        });
+        let again = all.note(
+            from(1),
+            MismatchKind::Version,
+            start + 9 * SECOND,
+            times,
+            || "no".into(),
+        );
         assert!(again.is_some());
     }
 
@@ -158,7 +163,7 @@ mod tests {
             .map(|at| {
                 all.note(
                     from(1),
-                    Kind::TwoMasters,
+                    MismatchKind::TwoMasters,
                     start + at * SECOND,
                     times,
                     || "two".into(),
@@ -175,7 +180,7 @@ mod tests {
         for last in 0..=255 {
             all.note(
                 from(last),
-                Kind::Checksum,
+                MismatchKind::Checksum,
                 start(),
                 (SECOND, Duration::ZERO),
                 String::new,

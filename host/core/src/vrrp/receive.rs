@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::instance::{Heard, Instance};
-use super::mismatch::Kind;
+use super::instance::{AdvertOutcome, Instance};
+use super::mismatch::MismatchKind;
 use super::packet::{self, Advert, Authentication, DecodeError};
 use super::{Event, Output, State};
 use crate::model::{Family, VrrpVersion};
@@ -38,8 +38,8 @@ pub(super) fn receive(
     packet: &Packet<'_>,
     now: Instant,
     out: &mut Vec<Output>,
-) -> Heard {
-    let mut check = Check {
+) -> AdvertOutcome {
+    let mut check = AdvertCheck {
         instance,
         from: packet.source,
         now,
@@ -47,13 +47,13 @@ pub(super) fn receive(
         out,
     };
     let Some(advert) = check.good(packet) else {
-        return Heard::Nothing;
+        return AdvertOutcome::Ignored;
     };
     check.compare(&advert);
-    instance.heard(&advert, packet.source, now, out)
+    instance.advert_received(&advert, packet.source, now, out)
 }
 
-struct Check<'a> {
+struct AdvertCheck<'a> {
     instance: &'a mut Instance,
     from: IpAddr,
     now: Instant,
@@ -62,30 +62,29 @@ struct Check<'a> {
     out: &'a mut Vec<Output>,
 }
 
-impl Check<'_> {
-    fn tell(&mut self, kind: Kind, text: impl FnOnce() -> String) {
-        self.tell_after(kind, Duration::ZERO, text);
+impl AdvertCheck<'_> {
+    fn report(&mut self, kind: MismatchKind, text: impl FnOnce() -> String) {
+        self.report_after(kind, Duration::ZERO, text);
     }
 
-    fn tell_after(&mut self, kind: Kind, after: Duration, text: impl FnOnce() -> String) {
+    fn report_after(&mut self, kind: MismatchKind, after: Duration, text: impl FnOnce() -> String) {
         let every = self.heard_every.unwrap_or_default();
         let every = every.max(self.instance.spec.advert_interval);
         let memory = (every * 4).max(MEMORY);
-        let told = self
+        let news = self
             .instance
-            .mismatches
-            .note(self.from, kind, self.now, (memory, after), text);
-        if let Some(text) = told {
+            .note_mismatch(self.from, kind, self.now, (memory, after), text);
+        if let Some(text) = news {
             self.out.push(Output::Event(Event {
                 instance: self.instance.spec.name.clone(),
-                warning: kind != Kind::Equal,
+                warning: kind != MismatchKind::Equal,
                 text,
             }));
         }
     }
 
-    fn fits(&mut self, kinds: &[Kind]) {
-        self.instance.mismatches.clear(self.from, kinds);
+    fn fits(&mut self, kinds: &[MismatchKind]) {
+        self.instance.clear_mismatches(self.from, kinds);
     }
 
     /// The advert, unless it has to be dropped.
@@ -97,7 +96,7 @@ impl Check<'_> {
         };
         if !known_peer {
             self.instance.counters.unknown_peers += 1;
-            self.tell(Kind::Unknown, || {
+            self.report(MismatchKind::Unknown, || {
                 format!("{from} sends adverts but is none of our peers: dropped; add it to `peers` here, or give it another router_id")
             });
             return None;
@@ -105,7 +104,7 @@ impl Check<'_> {
         // RFC 9568 section 5.1.1.3. Unicast peers may be some hops away.
         if multicast && packet.ttl != 255 {
             self.instance.counters.ttl_errors += 1;
-            self.tell(Kind::Ttl, || {
+            self.report(MismatchKind::Ttl, || {
                 format!("{from} sends adverts with TTL {} instead of 255: dropped; they come from another network, or a router is set up wrongly", packet.ttl)
             });
             return None;
@@ -121,13 +120,18 @@ impl Check<'_> {
         if advert.version != ours {
             self.instance.counters.version_errors += 1;
             let theirs = advert.version;
-            self.tell(Kind::Version, || {
+            self.report(MismatchKind::Version, || {
                 format!("{from} speaks VRRP version {theirs}, and we version {ours}: dropped, so both may become master; set the same version on both")
             });
             return None;
         }
         self.heard_every = Some(advert.interval);
-        self.fits(&[Kind::Ttl, Kind::Version, Kind::Checksum, Kind::Malformed]);
+        self.fits(&[
+            MismatchKind::Ttl,
+            MismatchKind::Version,
+            MismatchKind::Checksum,
+            MismatchKind::Malformed,
+        ]);
         (self.authentic(&advert) && self.timely(&advert)).then_some(advert)
     }
 
@@ -138,19 +142,19 @@ impl Check<'_> {
         match error {
             DecodeError::Malformed => {
                 counters.malformed += 1;
-                self.tell(Kind::Malformed, || {
+                self.report(MismatchKind::Malformed, || {
                     format!("{from} sends adverts that are malformed: dropped")
                 });
             }
             DecodeError::Version(theirs) => {
                 counters.version_errors += 1;
-                self.tell(Kind::Version, || {
+                self.report(MismatchKind::Version, || {
                     format!("{from} speaks VRRP version {theirs}, and we version {ours}: dropped, so both may become master; set the same version on both")
                 });
             }
             DecodeError::Checksum => {
                 counters.checksum_errors += 1;
-                self.tell(Kind::Checksum, || {
+                self.report(MismatchKind::Checksum, || {
                     format!("{from} sends adverts with a wrong checksum: dropped")
                 });
             }
@@ -180,11 +184,11 @@ impl Check<'_> {
             )),
         };
         let Some(what) = wrong else {
-            self.fits(&[Kind::Authentication]);
+            self.fits(&[MismatchKind::Authentication]);
             return true;
         };
         self.instance.counters.authentication_errors += 1;
-        self.tell(Kind::Authentication, || {
+        self.report(MismatchKind::Authentication, || {
             format!("{from} has {what}: its adverts are dropped, so both may become master; set the same `password` on both")
         });
         false
@@ -196,17 +200,17 @@ impl Check<'_> {
         let (ours, theirs) = (self.instance.spec.advert_interval, advert.interval);
         // A router that hands over need not say what its interval was.
         if ours == theirs || advert.priority == 0 {
-            self.fits(&[Kind::Interval]);
+            self.fits(&[MismatchKind::Interval]);
             return true;
         }
         self.instance.counters.interval_mismatches += 1;
         if advert.version == VrrpVersion::V2 {
-            self.tell(Kind::Interval, || {
+            self.report(MismatchKind::Interval, || {
                 format!("{from} advertises every {theirs:?}, and we every {ours:?}: dropped, as version 2 wants, so both may become master; set the same advert_interval on both")
             });
             return false;
         }
-        self.tell(Kind::Interval, || {
+        self.report(MismatchKind::Interval, || {
             format!("{from} advertises every {theirs:?}, and we every {ours:?}: while it is master its interval counts; set the same advert_interval on both")
         });
         true
@@ -221,18 +225,18 @@ impl Check<'_> {
         let from = self.from;
         let own = self.instance.priority();
         if advert.priority == 255 && own == 255 {
-            self.tell(Kind::Owners, || {
+            self.report(MismatchKind::Owners, || {
                 format!("{from} has priority 255, as we do: an address has one owner only; give one of them a lower priority")
             });
         } else {
-            self.fits(&[Kind::Owners]);
+            self.fits(&[MismatchKind::Owners]);
         }
         if advert.priority == own && own != 255 {
-            self.tell(Kind::Equal, || {
+            self.report(MismatchKind::Equal, || {
                 format!("{from} has our priority, {own}: between two masters the higher address decides; different priorities are clearer")
             });
         } else {
-            self.fits(&[Kind::Equal]);
+            self.fits(&[MismatchKind::Equal]);
         }
         if self.instance.state == State::Master && !self.instance.is_beaten_by(advert, from) {
             // One that has just become master is heard by the old one only now, and that is as it should be.
@@ -243,11 +247,11 @@ impl Check<'_> {
                 while_settling
             };
             let theirs = advert.priority;
-            self.tell_after(Kind::TwoMasters, after, || {
+            self.report_after(MismatchKind::TwoMasters, after, || {
                 format!("{from} is master, too, with priority {theirs} against our {own}: it did not hear us, or drops our adverts; look for a firewall on the way (IP protocol 112), and at its log")
             });
         } else {
-            self.fits(&[Kind::TwoMasters]);
+            self.fits(&[MismatchKind::TwoMasters]);
         }
     }
 
@@ -255,13 +259,13 @@ impl Check<'_> {
         let ours: BTreeSet<IpAddr> = self.instance.advertised().collect();
         let theirs: BTreeSet<IpAddr> = advert.addresses.iter().copied().collect();
         if ours == theirs {
-            self.fits(&[Kind::Addresses]);
+            self.fits(&[MismatchKind::Addresses]);
             return;
         }
         self.instance.counters.address_mismatches += 1;
         let from = self.from;
         let id = self.instance.spec.router_id;
-        self.tell(Kind::Addresses, || {
+        self.report(MismatchKind::Addresses, || {
             if ours.is_disjoint(&theirs) {
                 return format!("{from} uses router_id {id}, too, for other addresses ({}): it seems to be another virtual router; give one of the two another router_id", listed(&theirs));
             }

@@ -16,7 +16,7 @@ pub(super) struct Interface {
 
 /// All that is known of interfaces and tracked things.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Observations {
     pub(super) interfaces: BTreeMap<String, Interface>,
     pub(super) readings: BTreeMap<Tracked, Reading>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Facts {
     pub(super) reasons: Vec<String>,
 }
 
-impl Known {
+impl Observations {
     fn up(&self, interface: &str) -> bool {
         self.interfaces.get(interface).is_some_and(|it| it.up)
     }
@@ -46,7 +46,7 @@ impl Known {
             .addresses
             .iter()
             .map(|it| it.interface.as_str())
-            // The keeper makes it and sets it up.
+            // The address manager makes it and sets it up.
             .filter(|it| Some(*it) != own_mac)
             .collect();
         watched.insert(&spec.interface);

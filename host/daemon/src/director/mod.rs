@@ -111,7 +111,7 @@ fn pause(kind: DataPlaneKind, resync: Duration) -> Duration {
     }
 }
 
-/// See the module's documentation.
+/// The virtual services with all that is decided about them.
 pub(crate) struct Director {
     /// Which data plane carries out what is decided.
     kind: DataPlaneKind,

@@ -1,6 +1,6 @@
 //! What `global_defs` says.
 
-use super::{FIFO, FIREWALL, MAIL, PROCESS, SNMP, USER, Words};
+use super::words::{FIFO, FIREWALL, MAIL, PROCESS, SNMP, USER, Words};
 
 /// In `global_defs`.
 pub(crate) const GLOBAL: Words = &[

@@ -1,6 +1,6 @@
 //! What virtual servers, real servers and their checkers say.
 
-use super::{BFD, MAIL, NOT_NEEDED, SNMP, Words};
+use super::words::{BFD, MAIL, NOT_NEEDED, SNMP, Words};
 
 /// In `virtual_server`.
 pub(crate) const SERVER: Words = &[

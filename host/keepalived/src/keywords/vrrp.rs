@@ -1,6 +1,6 @@
 //! What instances, groups and what they track say.
 
-use super::{BFD, MAIL, PROCESS, STATIC, USER, Words};
+use super::words::{BFD, MAIL, PROCESS, STATIC, USER, Words};
 
 /// In `vrrp_instance`.
 pub(crate) const INSTANCE: Words = &[

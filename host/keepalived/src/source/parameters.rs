@@ -1,6 +1,7 @@
 //! `$NAME=VALUE`, and what is put in the place of `$NAME` and `${NAME}`.
 
-use super::{Glyph, Line, Reader, is_space};
+use super::glyph::{Glyph, Line, is_space};
+use super::reader::Reader;
 use crate::note::Kind;
 
 /// The most characters that a line may grow to.

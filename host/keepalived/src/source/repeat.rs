@@ -1,6 +1,7 @@
 //! `~SEQ(NAME, START, STEP, END) REST` and `~LST(NAME, VALUE, ...) REST`: a line that is read several times.
 
-use super::{Glyph, Line, Reader};
+use super::glyph::{Glyph, Line};
+use super::reader::Reader;
 use crate::note::Kind;
 
 /// As often as one line may be repeated; keepalived's own manual shows one with 65 024.

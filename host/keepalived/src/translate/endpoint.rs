@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Translator;
+use super::ports::complete_ports;
 use crate::document::{Source, Table, quote};
 use crate::note::Kind;
 use crate::tree::{Statement, Word};
@@ -58,7 +59,7 @@ impl Endpoint {
         match self {
             Self::At(at) => {
                 service.change("listen", quote(&at.to_string()));
-                super::forward::complete_ports(service, at.port());
+                complete_ports(service, at.port());
             }
             Self::Mark { mark, six } => {
                 service.replace("listen", "fwmark", mark.to_string());

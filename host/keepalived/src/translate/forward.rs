@@ -4,11 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Translator;
 use super::endpoint::Endpoint;
+use super::ports::is_nat;
 use crate::document::{Table, quote};
 use crate::tree::Statement;
-
-/// The header of a real server.
-const SERVER: &str = "[[service.server]]";
 
 impl Translator<'_> {
     /// `lb_kind` and `lvs_method`, of a virtual server or a real one.
@@ -54,7 +52,7 @@ impl Translator<'_> {
         table.remarks(&from.trail);
     }
 
-    /// The address of a real server. A port that is not written is that of the virtual server, which [`complete_ports`] adds.
+    /// The address of a real server. A port that is not written is that of the virtual server, which [`complete_ports`](super::ports::complete_ports) adds.
     pub(super) fn server_address(
         &mut self,
         statement: &Statement,
@@ -91,28 +89,4 @@ impl Translator<'_> {
             }
         }
     }
-}
-
-/// Gives servers without a port that of their service, and those too whose port cannot be another one.
-pub(super) fn complete_ports(service: &mut Table, port: u16) {
-    let mut servers = std::mem::take(&mut service.tables);
-    for server in servers.iter_mut().filter(|it| it.header == SERVER) {
-        let written = server.get("address").unwrap_or_default().trim_matches('"');
-        let ip = match (written.parse::<IpAddr>(), written.parse::<SocketAddr>()) {
-            (Ok(ip), _) => Some(ip),
-            (_, Ok(at)) if !is_nat(service, server) => Some(at.ip()),
-            _ => None,
-        };
-        if let Some(ip) = ip {
-            let address = SocketAddr::new(ip, port).to_string();
-            server.change("address", quote(&address));
-        }
-    }
-    service.tables = servers;
-}
-
-/// Whether a server is reached by NAT.
-fn is_nat(service: &Table, server: &Table) -> bool {
-    let forward = server.get("forward").or(service.get("forward"));
-    forward.is_none_or(|forward| forward == "\"nat\"")
 }

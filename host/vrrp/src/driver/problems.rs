@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-/// See the module's documentation.
+/// What does not work at the moment, by what it concerns.
 #[derive(Debug, Default)]
 pub(super) struct Problems(BTreeMap<Source, String>);
 

@@ -48,7 +48,7 @@ impl Interest {
     }
 }
 
-/// See the module's documentation.
+/// The interfaces and addresses of this network namespace.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     links: BTreeMap<u32, Entry>,

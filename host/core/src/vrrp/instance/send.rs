@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
-use super::super::Output;
-use super::super::packet::{Advert, Authentication};
-use super::Instance;
+use super::data::Instance;
 use crate::model::Family;
+use crate::vrrp::Output;
+use crate::vrrp::packet::{Advert, Authentication};
+use crate::vrrp::timer::InstanceTimer;
 
 /// Where multicast adverts go (RFC 9568 sections 5.1.1.2 and 5.1.2.2).
 const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
@@ -58,7 +59,8 @@ impl Instance {
 
     pub(super) fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.send(self.priority, now, out);
-        self.timer = Some(now + self.spec.advert_interval);
+        let next = now + self.spec.advert_interval;
+        self.start_timer(InstanceTimer::Advert, next);
     }
 
     pub(super) fn announce(&self, rounds: u32, out: &mut Vec<Output>) {

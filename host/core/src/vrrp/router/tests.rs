@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::packet::{Advert, Authentication};
+use super::super::{Notified, State};
 use super::*;
 use crate::model::{
     Announce, Checksum, Family, Notify, SyncGroup, VirtualAddress, VrrpInstance, VrrpVersion,
@@ -170,7 +171,7 @@ impl Bench {
         sent.count()
     }
 
-    fn told_of_group(&mut self) -> Vec<Notified> {
+    fn group_notifications(&mut self) -> Vec<Notified> {
         let told = |output: Output| match output {
             Output::Notify {
                 group: true, state, ..
@@ -185,7 +186,10 @@ impl Bench {
 fn a_group_is_no_more_in_fault_at_the_start_than_its_members_are() {
     let mut bench = Bench::started(&sides(true));
     bench.pass(4 * SECOND);
-    assert_eq!(bench.told_of_group(), [Notified::Backup, Notified::Master]);
+    assert_eq!(
+        bench.group_notifications(),
+        [Notified::Backup, Notified::Master]
+    );
 }
 
 #[test]
@@ -194,14 +198,14 @@ fn a_group_that_cannot_start_is_told_to_be_in_fault() {
     bench.link("eth0", true);
     bench.give(Input::Ready);
     bench.pass(3 * SECOND);
-    assert_eq!(bench.told_of_group(), [Notified::Fault]);
+    assert_eq!(bench.group_notifications(), [Notified::Fault]);
 }
 
 #[test]
 fn the_end_of_a_group_is_told_after_that_of_its_members() {
     let mut bench = Bench::master(&sides(true));
     bench.give(Input::Stop);
-    assert_eq!(bench.told_of_group(), []);
+    assert_eq!(bench.group_notifications(), []);
     bench.pass(10 * SECOND);
     assert!(bench.router.stopped());
     let outputs = bench.router.outputs();

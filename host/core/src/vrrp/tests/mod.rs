@@ -1,5 +1,6 @@
 //! The machine as its driver sees it.
 
+mod deadlines;
 mod garbage;
 mod groups;
 mod packets;

@@ -3,35 +3,47 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::super::packet::Advert;
-use super::super::{Output, State};
-use super::{Heard, Instance, Master};
+use super::data::{Instance, Master};
+use crate::vrrp::packet::Advert;
+use crate::vrrp::timer::InstanceTimer;
+use crate::vrrp::{Output, State};
+
+/// What an advert means for the rest of the sync group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::vrrp) enum AdvertOutcome {
+    /// Nothing.
+    Ignored,
+    /// The other router is, and stays, master.
+    Accepted,
+    /// This router was master, and yields.
+    Beaten,
+}
 
 impl Instance {
-    /// A good advert of another router. Says whether this router, as master, was beaten.
-    pub(in crate::vrrp) fn heard(
+    /// A good advert of another router. Says what that means for its group.
+    pub(in crate::vrrp) fn advert_received(
         &mut self,
         advert: &Advert,
         from: IpAddr,
         now: Instant,
         out: &mut Vec<Output>,
-    ) -> Heard {
+    ) -> AdvertOutcome {
         self.counters.received += 1;
         if advert.priority == 0 {
             self.counters.priority_zero_received += 1;
-            self.left = Some((from, now));
+            self.handed_over = Some((from, now));
         } else if self.is_late(from, now) {
-            return Heard::Nothing;
+            return AdvertOutcome::Ignored;
         }
         match self.state {
-            State::Fault => Heard::Nothing,
-            State::Backup => match self.heard_as_backup(advert, from, now, out) {
-                true => Heard::Followed,
-                false => Heard::Nothing,
+            State::Fault => AdvertOutcome::Ignored,
+            State::Backup => match self.received_as_backup(advert, from, now, out) {
+                true => AdvertOutcome::Accepted,
+                false => AdvertOutcome::Ignored,
             },
-            State::Master => match self.heard_as_master(advert, from, now, out) {
-                true => Heard::Beaten,
-                false => Heard::Nothing,
+            State::Master => match self.received_as_master(advert, from, now, out) {
+                true => AdvertOutcome::Beaten,
+                false => AdvertOutcome::Ignored,
             },
         }
     }
@@ -39,12 +51,12 @@ impl Instance {
     /// Whether an advert was overtaken by the one with which its sender handed over. It would undo that: the router that has taken
     /// over would yield to one that is no master any more.
     fn is_late(&self, from: IpAddr, now: Instant) -> bool {
-        self.left
+        self.handed_over
             .is_some_and(|(who, at)| who == from && now < at + self.interval() / 4)
     }
 
     /// RFC 9568 section 6.4.2 (420 and on). Says whether the other router is left to be master.
-    fn heard_as_backup(
+    fn received_as_backup(
         &mut self,
         advert: &Advert,
         from: IpAddr,
@@ -56,18 +68,19 @@ impl Instance {
                 return false;
             }
             self.lower_since = None;
-            self.timer = Some(now + self.skew());
+            self.start_timer(InstanceTimer::MasterDown, now + self.skew());
             self.wants = false;
             return false;
         }
-        if self.kept.is_some() {
-            self.let_go(out);
+        if self.hold_reason.is_some() {
+            self.release(out);
             self.listen(now);
         }
         let lower = advert.priority < self.priority;
         let accept = !lower || !self.may_preempt(advert, from, now);
         self.remember(advert, from);
-        let idle = self.timer.is_none() && !self.wants;
+        let runs = self.timers.get(InstanceTimer::MasterDown).is_some();
+        let idle = !runs && !self.wants;
         if accept || idle {
             self.listen(now);
         }
@@ -110,7 +123,7 @@ impl Instance {
     }
 
     /// RFC 9568 section 6.4.3 (700 and on). Says whether the other router is the better master.
-    fn heard_as_master(
+    fn received_as_master(
         &mut self,
         advert: &Advert,
         from: IpAddr,
@@ -136,12 +149,13 @@ impl Instance {
         }
         if self.held && self.disputed.is_none_or(|at| now >= at + interval) {
             self.disputed = Some(now);
-            let announce = self.spec.announce;
-            self.announce(announce.lower_priority_repeat, out);
-            self.schedule.after_lower(
-                announce.lower_priority_delay,
-                announce.lower_priority_repeat,
+            let config = self.spec.announce;
+            self.announce(config.lower_priority_repeat, out);
+            self.announcements.after_lower(
+                config.lower_priority_delay,
+                config.lower_priority_repeat,
                 now,
+                &mut self.timers,
             );
         }
         false

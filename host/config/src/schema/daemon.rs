@@ -1,0 +1,124 @@
+//! The top level of the file, which concerns Evenkeel itself, and the limits of plugins.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::declare::{DAY, table};
+use super::service::ServiceTable;
+use super::sync::ConnectionSyncTable;
+use super::timeouts::IpvsTimeoutsTable;
+use super::vrrp::{ScriptTable, SyncGroupTable, VrrpTable};
+use crate::mixed::Placed;
+use crate::plugin::{Many, SharedObject, Single};
+use crate::reader::Presence;
+use crate::units::{Period, Size};
+use crate::value::{FilePath, List, SocketPath, TableName, Whole};
+use evenkeel_core::model::{DataPlaneChoice, Offload, Sandbox};
+
+fn path(path: &str) -> PathBuf {
+    PathBuf::from(path)
+}
+
+/// The default.
+pub(crate) fn plugin_dirs() -> List<FilePath> {
+    let dirs = [
+        "/usr/local/lib/evenkeel/plugins",
+        "/usr/lib/evenkeel/plugins",
+    ];
+    List(dirs.iter().map(|dir| FilePath(path(dir))).collect())
+}
+
+/// The default.
+pub(crate) fn cache_dir() -> FilePath {
+    FilePath(path("/var/cache/evenkeel"))
+}
+
+/// The default.
+pub(crate) fn socket() -> SocketPath {
+    SocketPath(path("/run/evenkeel/evenkeel.sock"))
+}
+
+/// The default.
+pub(crate) fn nft_table() -> TableName {
+    TableName("evenkeel".to_owned())
+}
+
+/// The default.
+pub(crate) fn resync() -> Period<1_000, DAY> {
+    Period(Duration::from_secs(30))
+}
+
+table! {
+    /// What concerns Evenkeel itself. These keys come first in the file, before any `[table]`.
+    File in "the top level" {
+        /// Directories in which plugins are looked for, in this order. Every `*.wasm` in them is a plugin; the configuration
+        /// refers to it by the name in its manifest.
+        plugin_dirs: List<FilePath> = Presence::Default(plugin_dirs);
+        /// Native plugins (shared objects) that are trusted with everything: they run inside the daemon, without a sandbox, with its
+        /// rights, and are never unloaded. Only files that belong to root and that nobody else may write. One that is listed is
+        /// found by the name in its manifest, too.
+        native_plugins: List<Placed<SharedObject>> = Presence::Default(|| List(Vec::new()));
+        /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700).
+        cache_dir: FilePath = Presence::Default(cache_dir);
+        /// The control socket, through which `evenkeel status` asks.
+        socket: SocketPath = Presence::Default(socket);
+        /// Name of the nftables table (family `inet`) that is Evenkeel's own. Nothing else in the ruleset is read or written.
+        table: TableName = Presence::Default(nft_table);
+        /// What carries the connections in the kernel. `auto`: nftables where that works and nothing is configured that only IPVS can do
+        /// (`forward`, `fwmark`, SCTP, `[connection_sync]`), else IPVS. `evenkeel check` tells which one it is, and why. It is
+        /// chosen at the start; another one needs a restart. See [ipvs.md](ipvs.md).
+        dataplane: DataPlaneChoice = Presence::Default(DataPlaneChoice::default);
+        /// Whether established flows take the short way through the kernel, a flowtable of nftables: `auto` where the kernel has it, `off`
+        /// never. Means nothing on IPVS.
+        offload: Offload = Presence::Default(Offload::default);
+        /// How often the kernel's rules are read back and repaired, whatever was noticed meanwhile.
+        resync: Period<1_000, DAY> = Presence::Default(resync);
+        /// What a plugin may use.
+        sandbox: Single<SandboxTable> = Presence::Optional("its defaults");
+        /// The virtual services.
+        #[keepalived = "virtual_server"]
+        service: Many<ServiceTable> = Presence::Optional("no services");
+        /// The virtual routers.
+        #[keepalived = "vrrp_instance"]
+        vrrp: Many<VrrpTable> = Presence::Optional("none");
+        /// Virtual routers that are master together.
+        #[keepalived = "vrrp_sync_group"]
+        sync_group: Many<SyncGroupTable> = Presence::Optional("none");
+        /// Scripts that virtual routers track.
+        #[keepalived = "vrrp_script"]
+        script: Many<ScriptTable> = Presence::Optional("none");
+        /// Copying of connections to the other director.
+        #[keepalived = "lvs_sync_daemon"]
+        connection_sync: Single<ConnectionSyncTable> = Presence::Optional("none");
+        /// When IPVS forgets connections.
+        #[keepalived = "lvs_timeouts"]
+        ipvs_timeouts: Single<IpvsTimeoutsTable> = Presence::Optional("as in the kernel");
+    }
+}
+
+fn limits() -> Sandbox {
+    Sandbox::default()
+}
+
+table! {
+    /// What one plugin may use at most. A plugin that goes over a limit is ended, which costs the service that uses it its
+    /// scheduler or check until the plugin has been started again, and no other service anything.
+    SandboxTable in "[sandbox]" {
+        /// Processor time of one call.
+        call_time: Period<10, 10_000> = Presence::Default(|| Period(limits().call_time));
+        /// Processor time of one decision about one connection, for schedulers that are asked per connection.
+        pick_time: Period<1, 1_000> = Presence::Default(|| Period(limits().pick_time));
+        /// Memory of one instance.
+        memory: Size<{ 1 << 20 }, { 4 << 30 }> = Presence::Default(|| Size(limits().memory as u64));
+        /// Elements of one instance's tables.
+        table_elements: Whole<1, 10_000_000> =
+            Presence::Default(|| Whole(u32::try_from(limits().table_elements).unwrap_or(u32::MAX)));
+        /// Core instances inside one plugin; a plugin written in another language than Rust may need many.
+        instances: Whole<1, 10_000> =
+            Presence::Default(|| Whole(u32::try_from(limits().instances).unwrap_or(u32::MAX)));
+        /// Connections that one check may open.
+        check_connections: Whole<1, 1_000> = Presence::Default(|| Whole(limits().check_connections));
+        /// Bytes that one check may read and write, in all.
+        check_bytes: Size<1024, { 1 << 30 }> = Presence::Default(|| Size(limits().check_bytes));
+    }
+}

@@ -1,0 +1,22 @@
+//! The tables of the configuration and their keys. Each is declared once: the struct, what is read, the known keys and the
+//! reference page all come from here.
+
+mod check;
+mod daemon;
+mod declare;
+mod pages;
+mod service;
+mod sync;
+mod timeouts;
+mod vrrp;
+mod words;
+
+pub(crate) use check::CheckTable;
+pub(crate) use daemon::{File, SandboxTable, cache_dir, nft_table, plugin_dirs, resync, socket};
+pub(crate) use pages::{PAGES, explain};
+pub(crate) use service::{ServerTable, ServiceTable};
+pub(crate) use sync::ConnectionSyncTable;
+pub(crate) use vrrp::{
+    AddressTable, AnnounceTable, NotifyTable, RouteTable, RuleTable, ScriptTable, SyncGroupTable,
+    TrackTable, VrrpTable,
+};

@@ -1,0 +1,84 @@
+//! What the driver hands to the machine.
+
+use std::net::IpAddr;
+
+use crate::model::Tracked;
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// An IP packet of protocol 112 came in on an interface.
+    Received {
+        /// The name of the interface.
+        interface: &'a str,
+        /// The IP header's source.
+        source: IpAddr,
+        /// The IP header's destination.
+        destination: IpAddr,
+        /// The IP header's TTL or hop limit.
+        ttl: u8,
+        /// The VRRP message.
+        payload: &'a [u8],
+    },
+    /// How an interface is, now and whenever it changes. Interfaces that were not heard of are down.
+    Interface {
+        /// Its name.
+        name: &'a str,
+        /// Whether it is up and has a carrier.
+        up: bool,
+        /// The address that IPv4 adverts are sent from: its first one that is not a virtual address.
+        ipv4: Option<IpAddr>,
+        /// The address that IPv6 adverts are sent from: its link-local one.
+        ipv6: Option<IpAddr>,
+    },
+    /// How something tracked is, now and whenever it changes. Until it was heard of, it counts as failed. Not for interfaces.
+    Tracked {
+        /// What.
+        what: &'a Tracked,
+        /// How it is.
+        reading: Reading,
+    },
+    /// The data plane holds what is configured. Until then no instance becomes master.
+    Ready,
+    /// The addresses of an instance are on this machine already: another daemon before this one was master. Comes once after the
+    /// start, before [`Input::Ready`].
+    Found {
+        /// The instance.
+        instance: &'a str,
+    },
+    /// What [`Output::Hold`](super::Output::Hold) asked for is done: the addresses are on their interfaces and can be announced.
+    Held {
+        /// The instance.
+        instance: &'a str,
+    },
+    /// An operator's word.
+    Command {
+        /// The instance; `None`: all.
+        instance: Option<&'a str>,
+        /// What to do.
+        command: Command,
+    },
+    /// The daemon is to end: masters hand over, and [`Router::stopped`](super::router::Router::stopped) says when that is done.
+    Stop,
+}
+
+/// How something tracked is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Well.
+    Up,
+    /// Failed.
+    Down,
+    /// The number in a file.
+    Number(i32),
+}
+
+/// What an operator may want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Hand over to another router, if there is one, and leave it alone until [`Command::Resume`]; this router takes over
+    /// again only if there is no master.
+    Resign,
+    /// Take part in the election as configured again.
+    Resume,
+}

@@ -1,0 +1,76 @@
+//! What happens when a timer of an instance expires.
+
+use std::time::Instant;
+
+use super::data::Instance;
+use crate::vrrp::timer::InstanceTimer;
+use crate::vrrp::{Output, State};
+
+impl Instance {
+    /// Does all that is due. `stopping`: the daemon ends.
+    ///
+    /// Each timer that has expired is taken out of the table, and is started again only for later than `now`: afterwards
+    /// [`Self::poll_at`] is later than `now`.
+    pub(in crate::vrrp) fn poll(&mut self, now: Instant, stopping: bool, out: &mut Vec<Output>) {
+        while let Some(due) = self.timers.next()
+            && let Some(timer) = self.timers.pop(now)
+        {
+            self.expired(timer, due, now, stopping, out);
+        }
+    }
+
+    fn expired(
+        &mut self,
+        timer: InstanceTimer,
+        due: Instant,
+        now: Instant,
+        stopping: bool,
+        out: &mut Vec<Output>,
+    ) {
+        match timer {
+            InstanceTimer::Mismatch => {
+                self.mismatches.expire(now);
+                self.await_mismatch();
+            }
+            // What is not known yet counts as failed from now on: the router looks at it after this.
+            InstanceTimer::Startup => {}
+            InstanceTimer::MasterDown => self.wants = true,
+            InstanceTimer::Advert => {
+                self.send(self.priority, now, out);
+                // From the time that it was due at, so that delays do not add up; but not two at once.
+                let interval = self.spec.advert_interval;
+                let next = due + interval;
+                let next = if next > now { next } else { now + interval };
+                self.start_timer(InstanceTimer::Advert, next);
+            }
+            InstanceTimer::HandOver => self.nobody_took_over(stopping, out),
+            InstanceTimer::AnnounceRepeat
+            | InstanceTimer::AnnounceEarly
+            | InstanceTimer::AnnounceRefresh => {
+                let config = self.spec.announce;
+                let Self {
+                    announcements,
+                    timers,
+                    ..
+                } = self;
+                let rounds = announcements.expired(timer, now, &config, timers);
+                if self.state == State::Master && self.held {
+                    self.announce(rounds, out);
+                }
+            }
+        }
+    }
+
+    fn nobody_took_over(&mut self, stopping: bool, out: &mut Vec<Output>) {
+        if stopping {
+            let text = "no other router has taken over; the addresses go all the same";
+            self.event(true, text.to_owned(), out);
+            self.release(out);
+        } else {
+            self.event(true, "no other router has taken over".to_owned(), out);
+            self.set_hold_reason(None);
+            self.left_over = true;
+            self.wants = true;
+        }
+    }
+}

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
 use super::script::{Op, Script, Server};
-use crate::cmd::{command, run};
+use xtask::cmd::{command, run};
 
 /// How long the kernel may take to count a connection as it should. Past it, what it shows is what is recorded.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,36 +5,23 @@ mod tell;
 
 use anyhow::{Result, ensure};
 use evenkeel_tests::{Paths, inside, reexec, with_private_world};
-
-use crate::build;
-use crate::cmd::{step, target};
-use crate::setup;
+use xtask::cmd::{step, target};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Takes the debug build: sooner built, slower to start
+    /// Takes the release build: later built, sooner started
     #[arg(long)]
-    debug: bool,
-    /// Takes what is built already
-    #[arg(long)]
-    no_build: bool,
+    release: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let profile = if options.debug { "debug" } else { "release" };
+    let profile = if options.release { "release" } else { "debug" };
     if inside() {
         let paths = Paths {
             binary: target().join(profile).join("evenkeel"),
             ..Paths::default()
         };
         return with_private_world(|| story::tell(paths)).map(drop);
-    }
-    setup::packages(&[setup::BUILD, setup::LAB].concat())?;
-    if !options.no_build {
-        build::run(&build::Options {
-            debug: options.debug,
-            plugins_only: false,
-        })?;
     }
     step("The demo, in a private network that goes when it ends");
     // Ctrl-C ends this process, and with it all that lives in the private world.

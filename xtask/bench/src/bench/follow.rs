@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use evenkeel_tests::{Article, Backend, Client, Evenkeel, reexec, with_private_world};
 use serde_json::{Value, json};
 
-use crate::cmd::{self, root, step, target};
+use xtask::cmd::{self, root, step, target};
 
 const SERVERS: usize = 4;
 /// Clients, each with an address of its own.
@@ -65,9 +65,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     if options.here || evenkeel_tests::inside() {
         return here(options, as_json);
     }
-    let mut own = ["bench", "--no-build", "follow", "--here"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut own = ["bench", "follow", "--here"].map(str::to_owned).to_vec();
     own.push(format!("--connections={}", options.connections));
     own.extend(as_json.then(|| "--json".to_owned()));
     step("Measuring, on this machine's kernel");

@@ -2,24 +2,13 @@
 
 use anyhow::Result;
 
-use crate::cmd::{self, cargo, step, target};
+use xtask::cmd::{self, step, target};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// What a new connection costs the machine in all, in microseconds: 1 / rate, as `bench decisions` shows it
     #[arg(long, default_value_t = 50.0)]
     connection_us: f64,
-}
-
-pub(crate) fn build() -> Result<()> {
-    cmd::run(&mut cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "evenkeel-runtime",
-        "--example",
-        "bench_plugins",
-    ]))
 }
 
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use self::scene::Scene;
 use self::script::Script;
-use crate::cmd::{command, root, run as run_command, step};
-use crate::setup;
+use xtask::cmd::{command, root, run as run_command, step};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -29,7 +28,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(out) = &options.inside {
         return record(out);
     }
-    setup::packages(&[setup::LAB, setup::UML].concat())?;
     let kept = root().join("tests/vectors/ipvs");
     let fresh = tempfile::tempdir()?;
     let out = if options.check { fresh.path() } else { &kept };

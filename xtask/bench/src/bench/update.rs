@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::dataplane::paths;
 use super::stats::median;
-use crate::cmd::{cargo, root, run as run_command, target};
+use xtask::cmd::target;
 
 /// Real servers of each service.
 const SERVERS: usize = 4;
@@ -31,29 +31,10 @@ pub(crate) struct Options {
     daemon_only: bool,
 }
 
-/// The data plane's own bench, if it is there.
-pub(crate) fn build() -> Result<()> {
-    if !example_source().exists() {
-        return Ok(());
-    }
-    run_command(&mut cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "evenkeel-dataplane",
-        "--example",
-        "bench_update",
-    ]))
-}
-
-fn example_source() -> std::path::PathBuf {
-    root().join("host/dataplane/examples/bench_update.rs")
-}
-
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     let lab = Lab::new()?;
     let example = target().join("release/examples/bench_update");
-    if !options.daemon_only && example_source().exists() {
+    if !options.daemon_only {
         println!("The data plane by itself:");
         let node = lab.node("dataplane")?;
         let output = node.output_within(Command::new(example), 5 * LIMIT)?;

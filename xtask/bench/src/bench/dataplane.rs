@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::rounds::{self, Measure, Rounds};
 use super::stage::{Stage, Way};
-use crate::cmd::target;
+use xtask::cmd::target;
 
 /// Connections under way at once.
 const AT_ONCE: usize = 256;

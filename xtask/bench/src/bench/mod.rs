@@ -21,17 +21,12 @@ use anyhow::{Result, ensure};
 use clap::Subcommand;
 use evenkeel_tests::{inside, reexec, with_private_world};
 
-use crate::build;
-use crate::cmd::{self, root, step};
-use crate::setup;
+use xtask::cmd::{self, root, step};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
     what: What,
-    /// Takes what is built already
-    #[arg(long, global = true)]
-    no_build: bool,
     /// Prints the figures as JSON, as the last line
     #[arg(long, global = true)]
     json: bool,
@@ -62,10 +57,6 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let What::Plugins(own) = &options.what {
         // It needs neither a network of its own nor peers.
-        if !options.no_build {
-            build::run(&build::Options::default())?;
-            plugins::build()?;
-        }
         return plugins::run(own, options.json);
     }
     if inside() {
@@ -81,22 +72,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             What::Plugins(own) => plugins::run(own, options.json),
         })
         .map(drop);
-    }
-    let peers = match options.what {
-        What::Failover(_) | What::Stall(_) | What::Plugins(_) => &[],
-        What::Follow(_) => setup::UML,
-        What::Dataplane(_)
-        | What::Ipvs(_)
-        | What::Balance(_)
-        | What::Decisions(_)
-        | What::Update(_) => setup::BENCH,
-    };
-    setup::packages(&[setup::BUILD, setup::LAB, peers].concat())?;
-    if !options.no_build {
-        build::run(&build::Options::default())?;
-        if matches!(options.what, What::Update(_)) {
-            update::build()?;
-        }
     }
     if let What::Follow(own) = &options.what {
         return follow::run(own, options.json);
@@ -117,7 +92,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Runs this bench in Debian's own kernel in qemu.
 fn elsewhere(arguments: &[String], json: bool) -> Result<()> {
-    setup::packages(setup::KERNELS)?;
     step("Measuring, in Debian's kernel in qemu (its start takes a while)");
     let mut command = cmd::command(root().join("tests/kernels/qemu-run"));
     command
@@ -125,7 +99,7 @@ fn elsewhere(arguments: &[String], json: bool) -> Result<()> {
         .args(["env", "RUST_LIB_BACKTRACE=0"])
         .arg(format!("CARGO_TARGET_DIR={}", cmd::target().display()))
         .arg(std::env::current_exe()?);
-    command.args(["bench", "--no-build"]).args(arguments);
+    command.arg("bench").args(arguments);
     if json {
         command.arg("--json");
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use evenkeel_tests::{Article, Evenkeel, Node, Paths, wait_holder};
 
 use super::LIMIT;
-use crate::cmd::root;
+use xtask::cmd::root;
 
 /// Master and backup, by number.
 pub(super) struct Directors {

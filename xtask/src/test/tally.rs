@@ -46,18 +46,6 @@ pub(crate) fn summary(line: &str) -> Option<Tally> {
     Some(tally)
 }
 
-/// The test that nextest says of, in this line, that it passed only when it was tried again: `FLAKY 2/2 [ 1.000s] (3/9) crate::file name`,
-/// where what is in round brackets may be missing.
-pub(crate) fn flaky(line: &str) -> Option<&str> {
-    let (_, test) = line.trim_start().strip_prefix("FLAKY ")?.split_once(']')?;
-    let test = test.trim_start();
-    let test = match test.strip_prefix('(') {
-        Some(numbered) => numbered.split_once(')')?.1,
-        None => test,
-    };
-    Some(test.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,17 +70,6 @@ mod tests {
                 skipped: 2
             })
         );
-    }
-
-    #[test]
-    fn a_test_that_was_tried_again_is_named() {
-        for line in [
-            "   FLAKY 2/2 [   0.004s] (─────) evenkeel-tests::counting a_test",
-            "   FLAKY 2/2 [   0.004s] evenkeel-tests::counting a_test",
-        ] {
-            assert_eq!(flaky(line), Some("evenkeel-tests::counting a_test"));
-        }
-        assert_eq!(flaky("    PASS [   0.004s] evenkeel-tests a_test"), None);
     }
 
     #[test]

@@ -89,9 +89,9 @@ pub fn on_slow_kernel() -> bool {
     is_on(UML) || is_on(DEBIAN)
 }
 
-/// Whether a test, told by the type of its closure, is in a file for User-Mode Linux.
+/// Whether a test, told by the type of its closure, is in a program (`tests/ipvs`) for User-Mode Linux.
 pub(crate) fn is_for_uml(closure: &str) -> bool {
-    closure.starts_with("ipvs_")
+    closure.starts_with("ipvs::")
 }
 
 fn is_on(kernel: &str) -> bool {

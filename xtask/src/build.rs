@@ -1,49 +1,95 @@
 //! The daemon and the plugins.
 
 use anyhow::Result;
+use xtask::cmd::{self, cargo, root, step, target};
 
-use crate::cmd::{self, cargo, root, step, target};
+use crate::args::Args;
 use crate::native;
 use crate::setup;
 use crate::wasm::{self, Toolchain};
 
-#[derive(Debug, Default, clap::Args)]
+/// How programs are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
+impl Profile {
+    /// Below `target`.
+    pub(crate) const fn directory(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// Builds the plugins only
-    #[arg(long)]
-    pub(crate) plugins_only: bool,
-    /// Builds target/debug/evenkeel: sooner done, slower to start
-    #[arg(long)]
-    pub(crate) debug: bool,
+    /// Builds the plugins only.
+    plugins_only: bool,
+    /// Builds target/debug/evenkeel.
+    debug: bool,
+}
+
+impl Options {
+    pub(crate) fn read(mut args: Args) -> Result<Self> {
+        let options = Self {
+            plugins_only: args.flag("--plugins-only"),
+            debug: args.flag("--debug"),
+        };
+        args.finish()?;
+        Ok(options)
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::packages(setup::BUILD)?;
-    plugins()?;
-    if !options.plugins_only {
-        daemon(options.debug)?;
-    }
-    Ok(())
+    let profile = match options {
+        Options {
+            plugins_only: true, ..
+        }
+        | Options { debug: true, .. } => Profile::Dev,
+        _ => Profile::Release,
+    };
+    programs(
+        profile,
+        if options.plugins_only {
+            &[]
+        } else {
+            &["evenkeel"]
+        },
+    )?;
+    plugins(profile)
 }
 
-/// The daemon.
-pub(crate) fn daemon(debug: bool) -> Result<()> {
-    let (profile, flag) = if debug {
-        ("debug", "dev")
-    } else {
-        ("release", "release")
-    };
+/// Programs of the workspace (by package), together with the one that makes plugins of modules: what they share is built once.
+pub(crate) fn programs(profile: Profile, packages: &[&str]) -> Result<()> {
     step(&format!(
-        "Building {}",
-        target().join(profile).join("evenkeel").display()
+        "Building {} into {}",
+        packages.join(", "),
+        target().join(profile.directory()).display()
     ));
-    cmd::run(&mut cargo(&[
+    let mut cargo = cargo(&[
         "build",
-        "--package",
-        "evenkeel",
+        "--bins",
         "--profile",
-        flag,
-    ]))
+        profile.name(),
+        "--package",
+        wasm::PACKER,
+    ]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    cmd::run(&mut cargo)
 }
 
 /// The daemon's debug build together with all tests. Apart from them it would have other features of what they share, and the
@@ -53,17 +99,25 @@ pub(crate) fn daemon_and_tests() -> Result<()> {
     cmd::run(&mut cargo(&["build", "--workspace", "--all-targets"]))
 }
 
-/// The shipped plugins, those of the examples, and those that the tests let misbehave.
-pub(crate) fn plugins() -> Result<()> {
+/// The shipped plugins, those of the examples, and those that the tests let misbehave; with what packs them from this profile.
+pub(crate) fn plugins(profile: Profile) -> Result<()> {
+    shipped_plugins(profile)?;
     let toolchain = Toolchain::find()?;
-    for (dir, out) in [
-        ("plugins", "plugins"),
-        ("examples", "examples"),
-        ("tests/plugins", "test-plugins"),
-    ] {
-        let out = target().join(out);
-        step(&format!("Building {dir}/ into {}", out.display()));
-        wasm::plugins(&toolchain, &root().join(dir), &out)?;
+    for (dir, out) in [("examples", "examples"), ("tests/plugins", "test-plugins")] {
+        wasm_plugins(&toolchain, profile, dir, out)?;
     }
     native::plugins(&[root().join("plugins"), root().join("tests/plugins")])
+}
+
+/// The shipped plugins alone.
+pub(crate) fn shipped_plugins(profile: Profile) -> Result<()> {
+    wasm_plugins(&Toolchain::find()?, profile, "plugins", "plugins")
+}
+
+fn wasm_plugins(toolchain: &Toolchain, profile: Profile, dir: &str, out: &str) -> Result<()> {
+    let out = target().join(out);
+    let packer = target().join(profile.directory()).join(wasm::PACKER);
+    step(&format!("Building {dir}/ into {}", out.display()));
+    wasm::plugins(toolchain, &packer, &root().join(dir), &out)?;
+    Ok(())
 }

@@ -3,45 +3,45 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use xtask::cmd::{self, answer, cargo, command, find, root, step, target};
+use xtask::times;
 
-use crate::cmd::{self, answer, cargo, command, find, root, step};
 use crate::setup;
 use crate::test;
 use crate::wasm::{self, Toolchain};
 
 pub(crate) fn run() -> Result<()> {
+    let outcome = checks();
+    times::report();
+    outcome
+}
+
+fn checks() -> Result<()> {
     setup::packages(setup::BUILD)?;
     components()?;
     step("Format");
     cmd::run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    for manifest in own_workspaces()? {
+    let others = own_workspaces()?;
+    for manifest in &others {
         cmd::run(cargo(&["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))?;
     }
     step("Lints");
     let deny = ["--", "-D", "warnings"];
     cmd::run(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
-    for manifest in own_workspaces()? {
+    step("Lints of the crates that stand alone");
+    for manifest in &others {
         let mut clippy = cargo(&["clippy", "--all-targets", "--workspace", "--manifest-path"]);
-        let target = cmd::target().join("own-workspaces");
-        cmd::run(
-            clippy
-                .arg(manifest)
-                .arg("--target-dir")
-                .arg(target)
-                .args(deny),
-        )?;
+        clippy.arg(manifest).arg("--target-dir").arg(target());
+        cmd::run(clippy.args(deny))?;
     }
     if Toolchain::find()? == Toolchain::Rustup {
+        step("Lints of the plugins, for WebAssembly");
         wasm::clippy(&root().join("plugins"))?;
     }
     step("Documentation");
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     cmd::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    test::run(&test::Options {
-        all: true,
-        profile: Some("ci".to_owned()),
-        ..test::Options::default()
-    })
+    test::everything("ci")
 }
 
 /// Crates that stand alone, as a user's would.

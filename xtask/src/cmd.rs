@@ -7,24 +7,30 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::times;
+
 /// The top of the repository.
-pub(crate) fn root() -> PathBuf {
+#[must_use]
+pub fn root() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"));
     path.parent().unwrap_or(path).to_owned()
 }
 
 /// Where cargo writes: `CARGO_TARGET_DIR`, or `target` at the top.
-pub(crate) fn target() -> PathBuf {
+#[must_use]
+pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Announces a step.
-pub(crate) fn step(what: &str) {
+/// Announces a step, and takes its time.
+pub fn step(what: &str) {
     println!("\n== {what}");
+    times::begin(what);
 }
 
 /// A command that starts at the top and finds administrators' programs even where `PATH` lacks their directories.
-pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+#[must_use]
+pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
         .current_dir(root())
@@ -34,7 +40,8 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// `cargo`, the one that runs this.
-pub(crate) fn cargo(args: &[&str]) -> Command {
+#[must_use]
+pub fn cargo(args: &[&str]) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = command(program);
     command.args(args);
@@ -51,7 +58,10 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 }
 
 /// Runs a command to its end and shows it if it fails.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+///
+/// # Errors
+/// When it is not there, or fails.
+pub fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("cannot run {}", line(command)))?;
@@ -62,14 +72,16 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// What a command prints, or `None` if it fails or is not there.
-pub(crate) fn answer(command: &mut Command) -> Option<String> {
+#[must_use]
+pub fn answer(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(text)
 }
 
 /// A command as one would type it.
-pub(crate) fn line(command: &Command) -> String {
+#[must_use]
+pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
         .map(|word| word.to_string_lossy().into_owned())
@@ -78,7 +90,8 @@ pub(crate) fn line(command: &Command) -> String {
 }
 
 /// The file of a program.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&path())
         .map(|dir| dir.join(program))
         .find(|file| file.is_file())

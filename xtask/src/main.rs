@@ -4,51 +4,48 @@
     reason = "telling what it does is half of what a task does"
 )]
 
-mod bench;
+mod args;
 mod build;
 mod ci;
-mod cmd;
-mod debian;
-mod demo;
+mod lab;
+mod lint;
 mod native;
 mod setup;
-mod tally;
 mod test;
-mod vectors;
+mod toolchain;
 mod wasm;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Result, bail};
 
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", about = "Tasks of the Evenkeel project")]
-struct Cli {
-    #[command(subcommand)]
-    task: Task,
-}
+use crate::args::Args;
 
-#[derive(Debug, Subcommand)]
-enum Task {
-    /// Installs what is missing: Debian packages and the WASM standard library. The other tasks do this, too
-    Setup,
-    /// Builds target/release/evenkeel, and the plugins into target/plugins/
-    Build(build::Options),
-    /// Runs every test, the end-to-end ones included
-    Test(test::Options),
-    /// All that has to pass before a change is taken: format, lints, documentation, tests
-    Ci,
-    /// The main job, live, in a private network: a pair of directors; servers, links and directors fail and return
-    Demo(demo::Options),
-    /// Measurements
-    Bench(bench::Options),
-    /// Records what a real kernel's IPVS decides, for the tests of the schedulers
-    Vectors(vectors::Options),
-}
+const HELP: &str = "Tasks of the Evenkeel project
+
+Usage: cargo xtask TASK [OPTION]...
+
+  setup                   Installs what is missing: Debian packages and the WASM standard library. The other tasks
+                          do this, too
+  build                   Builds target/release/evenkeel, and the plugins into target/plugins/
+      --debug             Builds target/debug/evenkeel: sooner built, slower to start
+      --plugins-only      Builds the plugins only
+  test [FILTER]           Runs every test, the end-to-end ones included; with FILTER those whose name contains it
+      --all               Also those that need Debian's own kernel, which starts in qemu for them (several minutes)
+      --profile NAME      The profile of .config/nextest.toml
+  ci                      All that has to pass before a change is taken: format, lints, documentation, tests
+  lint                    Licences and sources, unused dependencies, spelling: with those tools that are installed
+  demo                    The main job, live, in a private network: a pair of directors; servers, links and directors
+                          fail and return
+      --release           Takes the release build: later built, sooner started
+      --no-build          Takes what is built already
+  bench NAME [OPTION]...  Measurements: cargo xtask bench --help lists them
+      --no-build          Takes what is built already
+  vectors [--check]       Records what a real kernel's IPVS decides, for the tests of the schedulers; or compares
+";
 
 fn main() -> ExitCode {
-    match run(Cli::parse().task) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("\nerror: {error:#}");
@@ -57,26 +54,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<()> {
-    match task {
-        Task::Setup => setup::everything(),
-        Task::Build(options) => build::run(&options),
-        Task::Test(options) => test::run(&options),
-        Task::Ci => ci::run(),
-        Task::Demo(options) => demo::run(&options),
-        Task::Bench(options) => bench::run(&options),
-        Task::Vectors(options) => vectors::run(&options),
+fn run() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let task = words.next().unwrap_or_default();
+    let mut args = Args::new(words);
+    let is_help = ["", "help", "-h", "--help"].contains(&&*task);
+    let passes_on = ["bench", "vectors"].contains(&&*task);
+    if is_help || (!passes_on && (args.flag("--help") || args.flag("-h"))) {
+        print!("{HELP}");
+        return Ok(());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::Cli;
-
-    #[test]
-    fn the_command_line_contradicts_itself_nowhere() {
-        Cli::command().debug_assert();
+    toolchain::check()?;
+    match &*task {
+        "build" => build::run(&build::Options::read(args)?),
+        "test" => test::run(&test::Options::read(args)?),
+        "demo" => lab::demo(args),
+        "bench" => lab::bench(args),
+        "vectors" => lab::vectors(args),
+        alone => {
+            args.finish()?;
+            match alone {
+                "setup" => setup::everything(),
+                "ci" => ci::run(),
+                "lint" => lint::run(),
+                other => bail!("there is no task {other}: see cargo xtask --help"),
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use crate::cmd::{cargo, line, step, target};
+use xtask::cmd::{cargo, line, step, target};
+
 use crate::wasm::crates;
 
 /// Builds the plugin crates in these directories, and puts each at `target/native/DIRECTORY.so`.

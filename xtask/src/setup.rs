@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::cmd::{answer, command, find, run, step};
+use xtask::cmd::{answer, command, find, run, step};
+
 use crate::wasm;
 
 /// A Debian package that a task needs.

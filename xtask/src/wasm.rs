@@ -8,10 +8,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::cmd::{answer, cargo, command, find, line, run, step, target};
+use xtask::cmd::{answer, cargo, command, find, line, run, step, target};
+
 use crate::setup;
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// What makes plugins of modules: the program of `host/pack`.
+pub(crate) const PACKER: &str = "evenkeel-pack";
 /// `rustup` or `debian` chooses; otherwise what works is taken, in this order.
 const CHOICE: &str = "EVENKEEL_WASM_TOOLCHAIN";
 /// Where Debian's compiler is. (`rustc-web` is the newer one that Debian keeps for web browsers.)
@@ -131,8 +134,14 @@ fn has_std() -> bool {
         })
 }
 
-/// Builds the plugin crates in `dir`, each a directory of its own, and puts each at `out/DIRECTORY.wasm`. Says how many.
-pub(crate) fn plugins(toolchain: &Toolchain, dir: &Path, out: &Path) -> Result<usize> {
+/// Builds the plugin crates in `dir`, each a directory of its own, and puts each at `out/DIRECTORY.wasm`, made by
+/// `packer`. Says how many.
+pub(crate) fn plugins(
+    toolchain: &Toolchain,
+    packer: &Path,
+    dir: &Path,
+    out: &Path,
+) -> Result<usize> {
     let crates = crates(dir)?;
     fs::create_dir_all(out)?;
     let mut built = Vec::new();
@@ -148,7 +157,7 @@ pub(crate) fn plugins(toolchain: &Toolchain, dir: &Path, out: &Path) -> Result<u
             cargo.args(["-p", package]);
         }
         for module in modules(&mut cargo)? {
-            built.push(pack(&module, out)?);
+            built.push(pack(packer, &module, out)?);
         }
     }
     forget_others(out, &built)?;
@@ -256,13 +265,17 @@ fn modules(cargo: &mut Command) -> Result<Vec<Module>> {
     Ok(modules)
 }
 
-/// Makes a plugin of a module. Returns its file.
-fn pack(module: &Module, out: &Path) -> Result<PathBuf> {
-    let plugin = evenkeel_pack::pack(&fs::read(&module.file)?)
-        .with_context(|| format!("{} cannot be made a plugin", module.file.display()))?;
+/// Makes a plugin of a module. Returns its file, which is written only where it differs.
+fn pack(packer: &Path, module: &Module, out: &Path) -> Result<PathBuf> {
     let file = out.join(&module.name).with_extension("wasm");
-    if fs::read(&file).ok().as_deref() != Some(&*plugin) {
-        fs::write(&file, &plugin)?;
+    let fresh = out.join(&module.name).with_extension("new");
+    run(command(packer).arg(&module.file).arg(&fresh))
+        .with_context(|| format!("{} cannot be made a plugin", module.file.display()))?;
+    let plugin = fs::read(&fresh)?;
+    if fs::read(&file).ok().as_ref() == Some(&plugin) {
+        fs::remove_file(&fresh)?;
+    } else {
+        fs::rename(&fresh, &file)?;
     }
     println!("{:>6} KB  {}", plugin.len().div_ceil(1024), file.display());
     Ok(file)

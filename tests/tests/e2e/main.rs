@@ -1,0 +1,29 @@
+//! Everything that a user does, end to end, each test in a network of its own. In one program: each would be linked for itself.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod article;
+mod cli;
+mod counting;
+mod hashing;
+mod health;
+mod import;
+mod interop;
+mod lab;
+mod native;
+mod only_nftables;
+mod per_connection;
+mod persistence;
+mod plugins;
+mod reconfigure;
+mod schedulers;
+mod spread;
+mod survive;
+mod vrrp_failover;
+mod vrrp_handover;
+mod vrrp_leftovers;
+mod vrrp_mismatches;
+mod vrrp_settings;
+mod vrrp_tracking;
+mod vrrp_trouble;

@@ -1,0 +1,187 @@
+//! What else a director meets: adverts that are none, plugins that hang.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::pair::{BACKUP, MASTER, PRIORITIES, Pair, web};
+use crate::support::vrrp::Instance;
+use crate::support::{PATIENCE, Service, servers};
+use anyhow::{Context as _, Result};
+use evenkeel_tests::{Article, Capture, Node, Paths, Watch, isolated};
+use serde_json::Value;
+use socket2::{Domain, Protocol, Socket, Type};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Where adverts go.
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// The client, as the sender of adverts.
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 10, 54, 10);
+
+/// Sends packets of protocol 112 from a machine.
+struct Sender(Socket);
+
+impl Sender {
+    fn new(node: &Node, ttl: u32) -> Result<Self> {
+        let socket =
+            node.enter(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))))??;
+        socket.set_multicast_ttl_v4(ttl)?;
+        socket.set_multicast_if_v4(&CLIENT)?;
+        socket.bind(&SocketAddr::from((CLIENT, 0)).into())?;
+        Ok(Self(socket))
+    }
+
+    fn send(&self, message: &[u8]) -> Result<()> {
+        self.0
+            .send_to(message, &SocketAddr::from((GROUP, 0)).into())?;
+        Ok(())
+    }
+}
+
+/// An advert of version 3 (RFC 5798) from the client, every 100 ms.
+fn advert(router_id: u8, priority: u8, addresses: &[Ipv4Addr]) -> Result<Vec<u8>> {
+    let count = u8::try_from(addresses.len())?;
+    let mut message = vec![0x31, router_id, priority, count, 0, 10, 0, 0];
+    message.extend(addresses.iter().flat_map(|it| it.octets()));
+    let length = u16::try_from(message.len())?;
+    let mut summed = [CLIENT.octets(), GROUP.octets()].concat();
+    summed.extend([0, 112]);
+    summed.extend(length.to_be_bytes());
+    summed.extend(&message);
+    let sum: u32 = summed
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+        .sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !u16::try_from(folded)?;
+    message[6..8].copy_from_slice(&checksum.to_be_bytes());
+    Ok(message)
+}
+
+#[test]
+fn adverts_that_are_none_are_counted_and_change_nothing() -> Result<()> {
+    isolated(|| {
+        let pair = Pair::of(Instance::v3)?;
+        let [vip, gateway] = [Article::VIP, Article::GATEWAY];
+        let good = advert(51, 255, &[vip, gateway])?;
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        let before = pair.report(BACKUP)?["counters"].clone();
+
+        let near = Sender::new(&pair.net.client, 255)?;
+        // Cut short, at every length.
+        for length in 0..good.len() {
+            near.send(&good[..length])?;
+        }
+        // One bit wrong, at every place.
+        for bit in 0..good.len() * 8 {
+            let mut wrong = good.clone();
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            near.send(&wrong)?;
+        }
+        // Something else altogether, and far too long.
+        near.send(&[0xff; 1400])?;
+        near.send(&advert(51, 255, &[vip; 255])?[..1000])?;
+        // Another virtual router's.
+        near.send(&advert(52, 255, &[vip, gateway])?)?;
+        // Perfect, but from afar.
+        let far = Sender::new(&pair.net.client, 254)?;
+        for _ in 0..3 {
+            far.send(&good)?;
+        }
+        let counters = |pair: &Pair| anyhow::Ok(pair.report(BACKUP)?["counters"].clone());
+        let more = |name: &str| -> Result<u64> {
+            let now = counters(&pair)?[name].as_u64().context("no such counter")?;
+            Ok(now - before[name].as_u64().context("no such counter")?)
+        };
+        pair.directors[BACKUP].wait_status("the last ones are counted", PATIENCE, |status| {
+            status["vrrp"]["instances"][0]["counters"]["ttl_errors"] == 3
+        })?;
+        assert!(more("checksum_errors")? > 50, "{:#}", counters(&pair)?);
+        assert!(more("malformed")? > 2, "{:#}", counters(&pair)?);
+        std::thread::sleep(SECOND / 2);
+        let seen = watch.stop()?;
+        assert_eq!(seen.missing(), Duration::ZERO, "{}", pair.logs());
+        assert_eq!(seen.doubled(), Duration::ZERO, "{}", pair.logs());
+        assert_eq!(seen.moves(), 0);
+        assert_eq!(pair.report(MASTER)?["state"], "master");
+        // The sender itself is right: this one is believed, for as long as it goes on.
+        near.send(&good)?;
+        pair.wait_state(MASTER, "backup")?;
+        pair.wait(MASTER)?;
+        pair.serves(5)
+    })
+}
+
+#[test]
+fn a_machine_without_a_moment_to_spare_delays_no_advert_where_real_time_is_allowed() -> Result<()> {
+    isolated(|| {
+        let pair = Pair::of(Instance::v3)?;
+        for director in &pair.directors {
+            // The Lab has all rights but, in a container, that to real time.
+            let realtime = director.status()?["vrrp"]["realtime"].clone();
+            assert!(realtime.is_boolean(), "{realtime}");
+            if realtime == false {
+                return Ok(());
+            }
+        }
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        let busy: Vec<_> = (0..8)
+            .map(|_| {
+                let mut command = Command::new("sh");
+                command.args(["-c", "while :; do :; done"]);
+                pair.net.client.spawn("busy", command)
+            })
+            .collect::<Result<_>>()?;
+        std::thread::sleep(2 * SECOND);
+        drop(busy);
+        let seen = watch.stop()?;
+        assert_eq!(seen.moves(), 0, "{}", pair.logs());
+        assert_eq!(seen.doubled(), Duration::ZERO, "{}", pair.logs());
+        assert_eq!(pair.report(BACKUP)?["counters"]["became_master"], 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_plugin_that_never_answers_delays_no_advert() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(2)?;
+        let spinning: String = (81..85)
+            .map(|port| {
+                Service::new(&format!("spin{port}"), net.vip(port))
+                    .with("scheduler = { plugin = \"misbehave\", settings = { how = \"spin\" } }")
+                    .servers(servers(&net, port))
+                    .text()
+            })
+            .collect();
+        let configs = PRIORITIES.map(|priority| Instance::v3(priority).toml() + &web(&net));
+        let mut pair = Pair::prepare(net, &configs, &Article::VIRTUAL)?;
+        for director in &mut pair.directors {
+            director.add_plugin_dir(Paths::default().test_plugins);
+            director.start()?;
+        }
+        pair.wait(MASTER)?;
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        let capture = Capture::start(&pair.net.client)?;
+        for (director, config) in pair.directors.iter_mut().zip(&configs) {
+            director.reload(&(config.clone() + &spinning))?;
+        }
+        for director in &pair.directors {
+            director.wait_status("they spin", PATIENCE, |status| {
+                let services = status["services"].as_array();
+                services.is_some_and(|all| {
+                    let stuck = |it: &&Value| it["scheduler_problem"].is_string();
+                    all.iter().filter(stuck).count() == 4
+                })
+            })?;
+        }
+        std::thread::sleep(SECOND);
+        let (seen, frames) = (watch.stop()?, capture.stop()?);
+        assert_eq!(seen.moves(), 0, "{}", pair.logs());
+        assert_eq!(seen.doubled(), Duration::ZERO, "{}", pair.logs());
+        let adverts = frames.iter().filter(|frame| frame.advert().is_some());
+        // None was so late that the other director took over: that would have been a move.
+        assert!(adverts.count() > 5);
+        pair.serves(5)
+    })
+}

@@ -1,0 +1,188 @@
+//! Every test there is, and an honest sum.
+//!
+//! Tests on other kernels run beside those on this one, each in few starts of such a kernel:
+//!
+//! | beside | one after the other |
+//! |---|---|
+//! | this kernel | nextest (or libtest), the documentation's examples, the crates that stand alone |
+//! | User-Mode Linux | a start for each program of tests called `ipvs` |
+//! | Debian's in qemu (`--all`) | one start |
+
+mod binaries;
+mod kernels;
+mod tally;
+mod watch;
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Result;
+use xtask::cmd::{answer, cargo, command, root, step, target};
+use xtask::times;
+
+use self::binaries::{Binary, Kernel};
+use self::kernels::Start;
+use self::watch::Seen;
+use crate::args::Args;
+use crate::build::{self, Profile};
+use crate::setup;
+use crate::wasm;
+
+/// Tests at once that have a network, a daemon and servers each, where libtest runs them.
+const AT_ONCE: &str = "4";
+
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this.
+    filter: Option<String>,
+    /// Also those that need Debian's own kernel.
+    all: bool,
+    /// The profile of `.config/nextest.toml`.
+    profile: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn read(mut args: Args) -> Result<Self> {
+        let options = Self {
+            all: args.flag("--all"),
+            profile: args.value("--profile")?,
+            filter: args.word(),
+        };
+        args.finish()?;
+        Ok(options)
+    }
+}
+
+/// `cargo xtask test`.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let outcome = tests(options);
+    times::report();
+    outcome
+}
+
+/// All tests, by this profile of `.config/nextest.toml`.
+pub(crate) fn everything(profile: &str) -> Result<()> {
+    tests(&Options {
+        all: true,
+        profile: Some(profile.to_owned()),
+        filter: None,
+    })
+}
+
+fn tests(options: &Options) -> Result<()> {
+    setup::packages(&[setup::BUILD, setup::LAB, setup::UML].concat())?;
+    if options.all {
+        setup::packages(setup::KERNELS)?;
+    }
+    build::daemon_and_tests()?;
+    build::plugins(Profile::Dev)?;
+    step("Finding the tests");
+    let binaries = binaries::all()?;
+    let skips = fs::canonicalize(target())?.join("skips.txt");
+    fs::remove_file(&skips).ok();
+    let filter = options.filter.as_deref();
+    let uml = kernels::uml(&binaries, filter, &skips)?;
+    let mut missed = "";
+    let mut debian = None;
+    if options.all {
+        step("Debian's kernel: fetching it, if it is not here yet");
+        if command(root().join("tests/kernels/qemu-run"))
+            .status()?
+            .success()
+        {
+            debian = kernels::debian(&binaries, filter, &skips)?;
+        } else {
+            missed = "SKIPPED: all tests on Debian's kernel: it cannot be fetched\n";
+        }
+    }
+    let mut seen = Seen::default();
+    thread::scope(|scope| {
+        let beside = [
+            scope.spawn(|| on_other_kernel("uml    | ", uml)),
+            scope.spawn(|| on_other_kernel("debian | ", debian.into_iter().collect())),
+        ];
+        for (what, command) in &mut here(&binaries, options)? {
+            step(what);
+            command
+                .env("EVENKEEL_SKIPS", &skips)
+                .env("RUST_LIB_BACKTRACE", "0");
+            // What is ignored on this kernel is run on the other one.
+            seen.watch("", command, filter.is_some() || options.all)?;
+        }
+        step("Waiting for the tests on other kernels");
+        for lane in beside {
+            seen.add(
+                lane.join()
+                    .unwrap_or_else(|_| Seen::broken("a lane has ended".to_owned())),
+            );
+        }
+        anyhow::Ok(())
+    })?;
+    let skipped = fs::read_to_string(&skips).unwrap_or_default() + missed;
+    if !options.all && filter.is_none() {
+        println!(
+            "\nThe ignored tests need Debian's kernel: cargo xtask test --all runs them, too."
+        );
+    }
+    seen.report(&skipped)
+}
+
+/// Starts of another kernel, one after the other.
+fn on_other_kernel(label: &str, starts: Vec<Start>) -> Seen {
+    let mut seen = Seen::default();
+    for mut start in starts {
+        let begin = Instant::now();
+        if let Err(error) = seen.watch(label, &mut start.command, true) {
+            seen.add(Seen::broken(format!("{}: {error:#}", start.name)));
+        }
+        times::beside(&start.name, begin.elapsed());
+    }
+    seen
+}
+
+/// The runners on this kernel, each with what it tests.
+fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>> {
+    let mut runners = Vec::new();
+    if answer(&mut cargo(&["nextest", "--version"])).is_some() {
+        let mut nextest = cargo(&[
+            "nextest",
+            "run",
+            "--workspace",
+            "--all-targets",
+            "--no-fail-fast",
+            "--no-tests=pass",
+            "--filterset",
+            "not (kind(test) & (binary(=ipvs) | binary(=debian)))",
+        ]);
+        if let Some(profile) = &options.profile {
+            nextest.args(["--profile", profile]);
+        }
+        nextest.args(&options.filter);
+        runners.push(("Testing the workspace (nextest)".to_owned(), nextest));
+    } else {
+        for binary in binaries.iter().filter(|it| it.kernel == Kernel::Own) {
+            let mut own = command(&binary.program);
+            own.current_dir(&binary.directory).args(&options.filter);
+            own.env("RUST_TEST_THREADS", AT_ONCE);
+            runners.push((format!("Testing {} ({})", binary.package, binary.name), own));
+        }
+    }
+    // Neither runner above does these.
+    let mut doc = cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
+    doc.args(&options.filter);
+    runners.push(("Testing the documentation's examples".to_owned(), doc));
+    for dir in ["examples", "tests/plugins"] {
+        for (manifest, _) in wasm::crates(&root().join(dir))? {
+            let mut own = cargo(&["test", "--no-fail-fast", "--workspace", "--manifest-path"]);
+            own.arg(&manifest)
+                .arg("--target-dir")
+                .arg(target())
+                .args(&options.filter);
+            let dir = manifest.parent().unwrap_or(&manifest);
+            runners.push((format!("Testing {}", dir.display()), own));
+        }
+    }
+    Ok(runners)
+}

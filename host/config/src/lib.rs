@@ -10,6 +10,7 @@ mod forward;
 mod key;
 mod mixed;
 mod network;
+mod optional;
 mod plugin;
 mod reader;
 mod reference;

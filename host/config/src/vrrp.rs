@@ -2,6 +2,8 @@
 
 mod addresses;
 mod groups;
+mod names;
+mod notify;
 mod protocol;
 mod routes;
 mod services;
@@ -11,15 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use super::command::Command;
+use super::optional::optional;
 use super::plugin::Single;
 use super::reader::{Field, Reader, Wrong};
-use super::schema::{AnnounceTable, File, NotifyTable, VrrpTable};
+use super::schema::{AnnounceTable, File, VrrpTable};
 use super::tree::Span;
 use super::unique::unique;
-use evenkeel_core::model::{Announce, Family, Notify, Vrrp, VrrpInstance};
-pub(super) use tracks::Known;
-use tracks::Names;
+use evenkeel_core::model::{Announce, Family, Vrrp, VrrpInstance};
+pub(super) use names::DefinedNames;
+use names::TrackedNames;
+use notify::notify;
 
 /// What must be unique over the instances, with the place of its first use.
 #[derive(Default)]
@@ -32,7 +35,7 @@ struct Seen {
 
 /// What an instance may refer to.
 struct Refer<'a> {
-    names: Names<'a>,
+    names: TrackedNames<'a>,
     interfaces: BTreeSet<&'a str>,
     /// Where relative paths start.
     dir: &'a Path,
@@ -43,7 +46,7 @@ struct Refer<'a> {
 pub(super) fn all(file: &File, dir: &Path, reader: &mut Reader) -> Vrrp {
     let mut seen = Seen::default();
     let refer = Refer {
-        names: Names::of(file),
+        names: TrackedNames::of(file),
         interfaces: protocol::interfaces(file),
         dir,
     };
@@ -136,15 +139,6 @@ fn instance(
     })
 }
 
-/// A value that need not be there; the outer `None` for one that is wrong.
-fn optional<T, V>(field: &Field<T>, value: impl FnOnce(&T) -> V) -> Option<Option<V>> {
-    match field.get() {
-        Some(written) => Some(Some(value(written))),
-        None if field.is_wrong() => None,
-        None => Some(None),
-    }
-}
-
 /// `preempt` and `preempt_delay`, which exclude each other.
 fn preemption(table: &VrrpTable, reader: &mut Reader) -> Option<(bool, Duration)> {
     let preempt = table.preempt.copied()?;
@@ -203,21 +197,5 @@ fn announce(field: &Field<Single<AnnounceTable>>) -> Option<Announce> {
         refresh_repeat: table.refresh_repeat.get()?.0,
         lower_priority_repeat: optional(&table.lower_priority_repeat, |n| n.0)?.unwrap_or(repeat),
         lower_priority_delay: optional(&table.lower_priority_delay, |p| p.0)?.unwrap_or(delay),
-    })
-}
-
-fn notify(field: &Field<Single<NotifyTable>>, dir: &Path) -> Option<Notify> {
-    let Some(Single(table)) = field.get() else {
-        return (!field.is_wrong()).then(Notify::default);
-    };
-    let words = |command: &Field<Command>| {
-        optional(command, |command| command.words(dir)).map(Option::unwrap_or_default)
-    };
-    Some(Notify {
-        master: words(&table.master)?,
-        backup: words(&table.backup)?,
-        fault: words(&table.fault)?,
-        stop: words(&table.stop)?,
-        any: words(&table.any)?,
     })
 }

@@ -7,7 +7,8 @@ use super::super::mixed::Mixed;
 use super::super::reader::{Reader, Wrong};
 use super::super::schema::{AddressTable, VrrpTable};
 use super::super::tree::Span;
-use super::{optional, unique};
+use crate::optional::optional;
+use crate::unique::unique;
 use evenkeel_core::model::{Family, VirtualAddress};
 
 /// The number of addresses in an advert is a byte (RFC 9568 section 5.2.5).

@@ -6,13 +6,14 @@ use std::path::Path;
 use super::super::reader::Reader;
 use super::super::schema::{File, SyncGroupTable};
 use super::super::tree::Span;
-use super::tracks::Known;
-use super::{notify, unique};
+use super::names::DefinedNames;
+use super::notify::notify;
+use crate::unique::unique;
 use evenkeel_core::model::SyncGroup;
 
 /// The groups. Those with something wrong in them are left out.
 pub(super) fn all(file: &File, dir: &Path, reader: &mut Reader) -> Vec<SyncGroup> {
-    let instances = Known::of(&file.vrrp, |vrrp| &vrrp.name);
+    let instances = DefinedNames::of(&file.vrrp, |vrrp| &vrrp.name);
     let mut names = BTreeMap::new();
     let mut members = BTreeMap::new();
     let read: Vec<Option<SyncGroup>> = file
@@ -33,7 +34,7 @@ pub(super) fn all(file: &File, dir: &Path, reader: &mut Reader) -> Vec<SyncGroup
 
 fn group(
     table: &SyncGroupTable,
-    instances: &Known<'_>,
+    instances: &DefinedNames<'_>,
     seen: &mut BTreeMap<String, Span>,
     dir: &Path,
     reader: &mut Reader,

@@ -10,7 +10,8 @@ use super::super::schema::{File, VrrpTable};
 use super::super::tree::Span;
 use super::super::units::in_words;
 use super::super::uses::services;
-use super::{optional, unique};
+use crate::optional::optional;
+use crate::unique::unique;
 use evenkeel_core::model::{Family, Password, VrrpVersion};
 
 /// The interval of version 3 has 12 bits of centiseconds (RFC 9568 section 5.2.7).

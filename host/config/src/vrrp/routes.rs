@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::super::network::Target;
 use super::super::reader::{Field, Reader, Wrong};
 use super::super::schema::{RouteTable, RuleTable, VrrpTable};
-use super::optional;
+use crate::optional::optional;
 use evenkeel_core::model::{Family, VirtualRoute, VirtualRule};
 
 /// The routes; `None` if something in them is wrong.

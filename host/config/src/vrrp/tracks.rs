@@ -4,67 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::super::mixed::Mixed;
-use super::super::plugin::{Many, joined};
-use super::super::reader::{Field, Reader, Wrong, suggest};
+use super::super::plugin::joined;
+use super::super::reader::{Field, Reader};
 use super::super::schema::{File, ScriptTable, TrackTable, VrrpTable};
 use super::super::tree::Span;
-use super::super::value::Name;
-use super::{optional, unique};
+use super::names::TrackedNames;
+use crate::optional::optional;
+use crate::unique::unique;
 use evenkeel_core::model::{Script, Track, Tracked};
-
-/// The names that a table may refer to.
-pub(crate) struct Known<'a> {
-    names: BTreeSet<&'a str>,
-    /// Whether all of them could be read.
-    complete: bool,
-}
-
-impl<'a> Known<'a> {
-    pub(crate) fn of<T>(field: &'a Field<Many<T>>, name: fn(&T) -> &Field<Name>) -> Self {
-        let tables = field.tables();
-        let names: Vec<&Field<Name>> = tables.iter().map(name).collect();
-        let others = field.get().is_some_and(|many| many.others);
-        Self {
-            complete: !field.is_wrong() && !others && names.iter().all(|name| name.get().is_some()),
-            names: names
-                .iter()
-                .filter_map(|name| name.get())
-                .map(|name| name.0.as_str())
-                .collect(),
-        }
-    }
-
-    /// Reports a name that there is not. `what` is what it should be one of, in the plural.
-    pub(crate) fn check(&self, key: &str, name: &str, at: &Span, what: &str, reader: &mut Reader) {
-        if self.names.contains(name) || !self.complete {
-            return;
-        }
-        let names: Vec<&str> = self.names.iter().copied().collect();
-        let help = suggest(name, &names, what);
-        let one = what.trim_end_matches('s');
-        reader.wrong_at(key, at, Wrong::new(format!("there is no such {one}"), help));
-    }
-}
-
-/// What can be tracked by name.
-pub(super) struct Names<'a> {
-    scripts: Known<'a>,
-    services: Known<'a>,
-}
-
-impl<'a> Names<'a> {
-    pub(super) fn of(file: &'a File) -> Self {
-        Self {
-            scripts: Known::of(&file.script, |script| &script.name),
-            services: Known::of(&file.service, |service| &service.name),
-        }
-    }
-}
 
 /// What an instance watches; `None` if something in it is wrong.
 pub(super) fn all(
     table: &VrrpTable,
-    names: &Names<'_>,
+    names: &TrackedNames<'_>,
     dir: &Path,
     reader: &mut Reader,
 ) -> Option<Vec<Track>> {
@@ -92,7 +44,7 @@ pub(super) fn all(
 
 fn one(
     entry: &TrackTable,
-    names: &Names<'_>,
+    names: &TrackedNames<'_>,
     dir: &Path,
     seen: &mut BTreeMap<Tracked, Span>,
     reader: &mut Reader,

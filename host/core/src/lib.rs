@@ -25,6 +25,7 @@ pub mod follow;
 pub mod health;
 pub mod ids;
 pub mod manifest;
+pub mod mark;
 pub mod model;
 pub mod plan;
 pub mod quorum;

@@ -1,45 +1,12 @@
 //! What the kernel is wanted to hold, and what it holds: one shape for both, so that they can be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
+pub use crate::mark::BackendId;
 use crate::model::{Forward, IpvsTimeouts, Persistence, ServiceKey};
-
-/// Number of one real server of one virtual service; the connection mark of every connection sent to it.
-///
-/// 1 to [`BackendId::MAX`]. The same server in two services has two numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BackendId(u32);
-
-impl BackendId {
-    /// The greatest number. The bits above it belong to the data plane.
-    pub const MAX: u32 = 0x00ff_ffff;
-
-    /// `None` for 0 and above [`Self::MAX`].
-    #[must_use]
-    pub const fn new(id: u32) -> Option<Self> {
-        if id == 0 || id > Self::MAX {
-            None
-        } else {
-            Some(Self(id))
-        }
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for BackendId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
 
 /// Which slot of a plan a new connection takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::flow::Flow;
+use evenkeel_core::mark;
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::Queue;
-use evenkeel_dataplane::ask;
-use evenkeel_queue::{Choice, Chooser, Heart, Listener};
+use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -42,7 +42,7 @@ pub struct QueueReport {
 /// The queues of all services whose scheduler decides about each connection, with a thread for each.
 pub(crate) struct Pickers {
     desks: BTreeMap<ServiceKey, Desk>,
-    heart: Option<Heart>,
+    heart: Option<Heartbeat>,
     inputs: mpsc::UnboundedSender<Input>,
 }
 
@@ -175,8 +175,8 @@ impl Pickers {
             decided: stats.decisions,
             passed: stats.passed,
             unreadable: stats.unreadable,
-            pick_p50_us: stats.choose.p50,
-            pick_p99_us: stats.choose.p99,
+            pick_p50_us: stats.decide.p50,
+            pick_p99_us: stats.decide.p99,
             total_p50_us: stats.total.p50,
             total_p99_us: stats.total.p99,
         })
@@ -184,7 +184,7 @@ impl Pickers {
 
     /// Why the kernel does not learn that the daemon is alive, so that it goes by the plans.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.heart.as_ref().and_then(Heart::problem)
+        self.heart.as_ref().and_then(Heartbeat::problem)
     }
 
     /// The kernel's rules that ask have just been made, or made anew, and have heard no beat yet: tells them at once, since until they
@@ -198,7 +198,7 @@ impl Pickers {
     /// Makes the kernel's rules believe that somebody answers.
     fn live(&mut self) -> io::Result<()> {
         if self.heart.is_none() {
-            self.heart = Some(Heart::start(ask::HEARTBEAT, BEAT, || true)?);
+            self.heart = Some(Heartbeat::start(mark::HEARTBEAT, BEAT, || true)?);
         }
         Ok(())
     }
@@ -210,16 +210,16 @@ struct Clerk {
     inputs: mpsc::UnboundedSender<Input>,
 }
 
-impl Chooser for Clerk {
-    fn choose(&mut self, flow: &Flow) -> Choice {
+impl Verdicts for Clerk {
+    fn decide(&mut self, flow: &Flow) -> QueueVerdict {
         let Some(picking) = self.asked.get() else {
-            return Choice::Pass;
+            return QueueVerdict::Pass;
         };
         match picking
             .instance
             .pick(flow, picking.counting, Instant::now())
         {
-            Ok(picked) => Choice::Mark(ask::mark(picked, picking.snat)),
+            Ok(picked) => QueueVerdict::Mark(mark::verdict(picked, picking.snat)),
             Err(problem) => {
                 self.asked.end(&picking);
                 let (service, number) = (picking.service, picking.number);
@@ -233,7 +233,7 @@ impl Chooser for Clerk {
                     number,
                     problem,
                 });
-                Choice::Pass
+                QueueVerdict::Pass
             }
         }
     }

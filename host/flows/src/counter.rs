@@ -2,66 +2,15 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::state::BackendId;
 
-use crate::worker::Worker;
-
-/// How to listen. The default is right but for measurements and tests.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Bytes that may wait to be read; not taken up before they do. The default, 64 MiB, is good for some 60,000 events.
-    pub buffer: usize,
-    /// Whether the kernel drops events that change no count.
-    pub filter: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            buffer: 64 << 20,
-            filter: true,
-        }
-    }
-}
-
-/// How counting goes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Whether the kernel tells us of connections now.
-    pub listening: bool,
-    /// Connections that are known now.
-    pub connections: u64,
-    /// Messages that the kernel delivered.
-    pub events: u64,
-    /// How often some were lost because they were read too slowly. Each time a dump makes it good.
-    pub overruns: u64,
-    /// How often all connections were read.
-    pub dumps: u64,
-    /// How long the last time took.
-    pub last_dump: Duration,
-    /// Why counts are wrong or late, if they are.
-    pub problem: Option<String>,
-}
-
-/// What the handle and the thread share.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    pub(crate) wanted: AtomicBool,
-    pub(crate) ended: AtomicBool,
-    report: Mutex<Report>,
-}
-
-impl Shared {
-    pub(crate) fn report(&self) -> MutexGuard<'_, Report> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use crate::shared::{Options, Report, Shared};
+use crate::thread::CountingThread;
 
 /// Counts connections, while it [listens](Self::listen), on a thread of its own. Dropping it ends the thread.
 #[derive(Debug)]
@@ -98,10 +47,10 @@ impl Counter {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        let worker = Worker::new(options, Arc::clone(&shared), woken, report);
+        let counting = CountingThread::new(options, Arc::clone(&shared), woken, report);
         let thread = std::thread::Builder::new()
             .name("flows".to_owned())
-            .spawn(|| worker.run())?;
+            .spawn(|| counting.run())?;
         Ok(Self {
             shared,
             wake,
@@ -118,7 +67,7 @@ impl Counter {
     /// How it goes.
     #[must_use]
     pub fn status(&self) -> Report {
-        self.shared.report().clone()
+        self.shared.report.lock().clone()
     }
 
     fn wake(&self) {

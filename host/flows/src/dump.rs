@@ -5,20 +5,18 @@ use std::io;
 use std::time::Duration;
 
 use evenkeel_core::connections::{Counts, Phase};
+use evenkeel_core::mark;
 use evenkeel_core::state::BackendId;
-use evenkeel_netlink::{Channel, Refused, acknowledged};
-use netlink_bindings::builtin::Nlmsghdr;
-use netlink_bindings::conntrack::PushConntrackAttrs;
-use netlink_bindings::nftables::Nfgenmsg;
+use evenkeel_netlink::conntrack::{kind, put_mark_filter};
+use evenkeel_netlink::netfilter::{Head, put_request};
+use evenkeel_netlink::{Channel, Messages, RequestError, acknowledged, control, flags};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use crate::message::{Connection, FULL_NAT, HEADERS, Messages, Reader, kind};
+use crate::reader::{Connection, Reader};
 
 /// The kernel puts at most 32 KiB into a datagram of a dump.
-const DATAGRAM: usize = 64 << 10;
-const PATIENCE: Duration = Duration::from_secs(10);
-/// `NLM_F_REQUEST | NLM_F_DUMP` (`linux/netlink.h`).
-const REQUEST_DUMP: u16 = 0x301;
+const MAX_DATAGRAM: usize = 64 << 10;
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The connections of every server, counted by one dump in this thread's network namespace; `total` is 0, since a dump
 /// does not tell who is new. Servers without connections are left out.
@@ -49,7 +47,7 @@ pub(crate) struct Dump {
 impl Dump {
     /// Asks the kernel for all connections that may be our servers'.
     pub(crate) fn begin() -> io::Result<Self> {
-        let channel = Channel::open(NETLINK_NETFILTER, DATAGRAM, PATIENCE)?;
+        let channel = Channel::open(NETLINK_NETFILTER, MAX_DATAGRAM, TIMEOUT)?;
         channel.send(&request())?;
         Ok(Self { channel })
     }
@@ -62,16 +60,16 @@ impl Dump {
         mut each: impl FnMut(Connection),
     ) -> io::Result<bool> {
         self.channel.receive()?;
-        for message in Messages(self.channel.datagram()) {
+        for message in Messages::new(self.channel.datagram()) {
             match message.kind {
-                kind::CT_NEW => reader
+                kind::NEW => reader
                     .connection(message.attributes())
                     .filter(|it| !it.dying)
                     .into_iter()
                     .for_each(&mut each),
-                kind::ERROR | kind::DONE => {
+                control::ERROR | control::DONE => {
                     let outcome = acknowledged(message.kind, message.payload);
-                    return outcome.map(|()| false).map_err(Refused::with_words);
+                    return outcome.map(|()| false).map_err(RequestError::with_message);
                 }
                 _ => {}
             }
@@ -80,22 +78,11 @@ impl Dump {
     }
 }
 
-/// Asks for connections whose mark has no bit but those of backends. (A mark of 0 cannot be left out so.)
+/// Asks for connections, of both IP versions, whose mark has no bit but those of backends. (A mark of 0 cannot be left out so.)
 fn request() -> Vec<u8> {
-    let mut attributes = Vec::with_capacity(64);
-    PushConntrackAttrs::new(&mut attributes)
-        .push_mark(0)
-        .push_mark_mask(!(FULL_NAT | BackendId::MAX))
-        .end_nested();
-    let header = Nlmsghdr {
-        // Some forty bytes.
-        len: u32::try_from(HEADERS + attributes.len()).unwrap_or_default(),
-        r#type: kind::CT_GET,
-        flags: REQUEST_DUMP,
-        seq: 0,
-        pid: 0,
-    };
-    // NFPROTO_UNSPEC: of both IP versions.
-    let family = Nfgenmsg::default();
-    [header.as_slice(), family.as_slice(), &attributes].concat()
+    let mut request = Vec::with_capacity(64);
+    put_request(&mut request, Head::unspec(kind::GET, flags::DUMP), |buf| {
+        put_mark_filter(buf, 0, mark::NO_BACKEND);
+    });
+    request
 }

@@ -4,19 +4,19 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use evenkeel_core::connections::Event;
-use evenkeel_netlink::receive_buffer;
+use evenkeel_netlink::{Messages, receive_buffer};
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
 use crate::filter;
-use crate::message::{Messages, Reader};
+use crate::reader::Reader;
 
 /// `NFNLGRP_CONNTRACK_NEW`, `_UPDATE`, `_DESTROY` (`linux/netfilter/nfnetlink_compat.h`).
 const GROUPS: [u32; 3] = [1, 2, 3];
 /// An event has some 300 bytes.
-const DATAGRAM: usize = 8 << 10;
+const MAX_DATAGRAM: usize = 8 << 10;
 
-/// A socket that hears of connections. Nothing is ever asked through it.
+/// A socket that receives events. Nothing is ever sent through it.
 pub(crate) struct Events {
     socket: Socket,
     datagram: Vec<u8>,
@@ -48,7 +48,7 @@ impl Events {
         }
         Ok(Self {
             socket,
-            datagram: Vec::with_capacity(DATAGRAM),
+            datagram: Vec::with_capacity(MAX_DATAGRAM),
         })
     }
 
@@ -77,7 +77,7 @@ impl Events {
                 }
                 Err(error) => return Err(error),
             }
-            for message in Messages(&self.datagram) {
+            for message in Messages::new(&self.datagram) {
                 read.events += 1;
                 reader.event(&message).into_iter().for_each(&mut each);
             }

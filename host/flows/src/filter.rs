@@ -6,14 +6,15 @@
 
 use std::io;
 
+use evenkeel_core::mark::{BACKEND, FULL_NAT};
+use evenkeel_netlink::conntrack::{attribute, kind, status, tcp};
+use evenkeel_netlink::netfilter::HEADERS;
 use libc::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_H, BPF_IMM, BPF_IND, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP,
     BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MISC, BPF_RET, BPF_TAX, BPF_W,
 };
 use netlink_sys::Socket;
 use socket2::{SockFilter, SockRef};
-
-use crate::message::{FULL_NAT, HEADERS, attribute, kind, status, tcp};
 
 /// Where filters find what is no byte of the message (`linux/filter.h`, `SKF_AD_OFF`): -0x1000.
 const ANCILLARY: u32 = 0xffff_f000;
@@ -26,8 +27,6 @@ const HEADER: u32 = 4;
 /// Offsets in the netlink header.
 const KIND: u32 = 4;
 const FLAGS: u32 = 6;
-/// The greatest number of a backend.
-const GREATEST: u32 = evenkeel_core::state::BackendId::MAX;
 
 /// Attaches it. To be called before the socket joins a group.
 pub(crate) fn attach(socket: &Socket) -> io::Result<()> {
@@ -82,10 +81,10 @@ fn program() -> Vec<SockFilter> {
         value(BPF_W),
         Op::Do(BPF_ALU | BPF_AND | BPF_K, !FULL_NAT),
         Op::If(equal, 0, Label::Drop),
-        Op::If(BPF_JMP | BPF_JGT | BPF_K, GREATEST, Label::Drop),
+        Op::If(BPF_JMP | BPF_JGT | BPF_K, BACKEND, Label::Drop),
         // Ends and beginnings. Filters read big-endian, netlink's headers are in the machine's order.
         Op::Do(BPF_LD | BPF_H | BPF_ABS, KIND),
-        Op::If(equal, kind::CT_DELETE.to_be().into(), Label::Keep),
+        Op::If(equal, kind::DELETE.to_be().into(), Label::Keep),
         Op::Do(BPF_LD | BPF_H | BPF_ABS, FLAGS),
         Op::Unless(equal, 0, Label::Keep),
     ]);

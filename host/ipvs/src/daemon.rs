@@ -3,10 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::attr::{
-    find, get_address, get_text, get_u8, get_u16, get_u32, put, put_address, put_text,
+use evenkeel_netlink::attribute::{
+    find, get_text, get_u8, get_u16, get_u32, put, put_address, put_text, put_u32,
 };
-use crate::service::Family;
+
+use crate::family::Family;
 
 /// `IPVS_DAEMON_ATTR_*`.
 mod attribute {
@@ -77,7 +78,7 @@ pub struct SyncDaemon {
 
 /// Writes the attribute that says which daemon is to be ended.
 pub(crate) fn encode_role(role: Role, buf: &mut Vec<u8>) {
-    put(buf, attribute::STATE, &role.number().to_ne_bytes());
+    put_u32(buf, attribute::STATE, role.number());
 }
 
 impl SyncDaemon {
@@ -85,7 +86,7 @@ impl SyncDaemon {
     pub(crate) fn encode(&self, buf: &mut Vec<u8>) {
         encode_role(self.role, buf);
         put_text(buf, attribute::MCAST_IFN, &self.interface);
-        put(buf, attribute::SYNC_ID, &u32::from(self.id).to_ne_bytes());
+        put_u32(buf, attribute::SYNC_ID, self.id.into());
         if let Some(max_len) = self.max_len {
             put(buf, attribute::SYNC_MAXLEN, &max_len.to_ne_bytes());
         }
@@ -105,7 +106,7 @@ impl SyncDaemon {
 
     /// Reads them; `None`: it is no daemon.
     pub(crate) fn decode(buf: &[u8]) -> Option<Self> {
-        let group = |kind, family| find(buf, kind).and_then(|value| get_address(value, family));
+        let group = |kind, family: Family| find(buf, kind).and_then(|value| family.address(value));
         Some(Self {
             role: Role::from_number(get_u32(find(buf, attribute::STATE)?)?)?,
             interface: get_text(find(buf, attribute::MCAST_IFN)?)?.to_owned(),

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::attr::{each, find, get_address, get_be16, get_u8, get_u16, get_u32, put, put_address};
-use crate::service::Family;
+use evenkeel_netlink::attribute::{
+    Attributes, find, get_be16, get_u8, get_u16, get_u32, put, put_address, put_u32,
+};
+
+use crate::family::Family;
 use crate::stats::Stats;
 
 /// `IPVS_DEST_ATTR_*`.
@@ -157,7 +160,7 @@ impl Destination {
     /// Writes the attributes of the nested attribute `DEST`.
     pub(crate) fn encode(&self, buf: &mut Vec<u8>) {
         encode_address(self.address, buf);
-        let mut number = |kind, value: u32| put(buf, kind, &value.to_ne_bytes());
+        let mut number = |kind, value: u32| put_u32(buf, kind, value);
         number(attribute::FWD_METHOD, self.forward.number());
         number(attribute::WEIGHT, self.weight);
         number(attribute::U_THRESH, self.upper_threshold);
@@ -175,7 +178,7 @@ impl Destination {
             Some(value) => Family::from_number(get_u16(value)?)?,
             None => family,
         };
-        let ip = get_address(find(buf, attribute::ADDR)?, family)?;
+        let ip = family.address(find(buf, attribute::ADDR)?)?;
         let port = get_be16(find(buf, attribute::PORT)?)?;
         let mut destination = Self {
             address: SocketAddr::new(ip, port),
@@ -185,7 +188,7 @@ impl Destination {
             lower_threshold: 0,
             tunnel: None,
         };
-        for (kind, value) in each(buf) {
+        for (kind, value) in Attributes::new(buf) {
             let tunnel = &mut destination.tunnel;
             match kind {
                 attribute::FWD_METHOD => {

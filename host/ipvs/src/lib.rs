@@ -8,22 +8,28 @@
 //! Source of numbers and rules: `include/uapi/linux/ip_vs.h`, `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1. The crates that there are for
 //! this lack changes of services, statistics, the sync daemon and settings.
 
-mod attr;
+mod calls;
 mod client;
+mod command;
 mod daemon;
 mod destination;
 mod error;
-mod message;
+mod family;
+mod granularity;
+mod key;
 pub mod modules;
+mod refusal;
 mod service;
 mod settings;
-mod socket;
 mod stats;
 
 pub use client::Client;
 pub use daemon::{Role, SyncDaemon};
 pub use destination::{Destination, DestinationEntry, Forward, Tunnel, TunnelKind};
 pub use error::{Error, Reason};
-pub use service::{Family, Flags, Granularity, Key, Protocol, Service, ServiceEntry};
+pub use family::Family;
+pub use granularity::Granularity;
+pub use key::{Key, Protocol};
+pub use service::{Flags, Service, ServiceEntry};
 pub use settings::{Info, Timeouts, Version};
 pub use stats::{Counts, Stats};

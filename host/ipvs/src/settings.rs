@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::attr::{find, get_u32, put};
+use evenkeel_netlink::attribute::{find, get_u32, put_u32};
 
 /// `IPVS_CMD_ATTR_TIMEOUT_*`.
 mod attribute {
@@ -35,7 +35,7 @@ impl Timeouts {
         ];
         for (kind, value) in all {
             if let Some(secs) = value {
-                put(buf, kind, &secs.to_ne_bytes());
+                put_u32(buf, kind, secs);
             }
         }
     }
@@ -88,16 +88,8 @@ mod tests {
     #[test]
     fn a_version_is_three_numbers() {
         let mut bytes = Vec::new();
-        put(
-            &mut bytes,
-            attribute::VERSION,
-            &0x0001_0201_u32.to_ne_bytes(),
-        );
-        put(
-            &mut bytes,
-            attribute::CONN_TAB_SIZE,
-            &4096_u32.to_ne_bytes(),
-        );
+        put_u32(&mut bytes, attribute::VERSION, 0x0001_0201);
+        put_u32(&mut bytes, attribute::CONN_TAB_SIZE, 4096);
         let info = Info::decode(&bytes).unwrap();
         assert_eq!(
             (info.version.to_string().as_str(), info.table_size),

@@ -1,6 +1,6 @@
 //! What the kernel counts.
 
-use crate::attr::{each, get_u32, get_u64};
+use evenkeel_netlink::attribute::{Attributes, get_u32, get_u64};
 
 /// Of packets and connections: a sum, or so many in a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Stats {
             (Some(buf), _) => (buf, true),
             (None, short) => (short.unwrap_or_default(), false),
         };
-        for (kind, value) in each(buf) {
+        for (kind, value) in Attributes::new(buf) {
             let place = if kind < RATES {
                 stats.total.place(kind.wrapping_sub(1))
             } else {
@@ -72,10 +72,10 @@ impl Stats {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_netlink::attribute::put;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::attr::put;
 
     #[test]
     fn statistics_of_64_bits_are_preferred() {

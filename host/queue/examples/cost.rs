@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::flow::Flow;
 use evenkeel_core::state::Queue;
-use evenkeel_queue::{Choice, Chooser, Listener};
+use evenkeel_queue::{Listener, QueueVerdict, Verdicts};
 
 const RUN: Duration = Duration::from_secs(3);
 const CLIENTS: usize = 4;
 
 struct Always;
 
-impl Chooser for Always {
-    fn choose(&mut self, _: &Flow) -> Choice {
-        Choice::Mark(1)
+impl Verdicts for Always {
+    fn decide(&mut self, _: &Flow) -> QueueVerdict {
+        QueueVerdict::Mark(1)
     }
 }
 

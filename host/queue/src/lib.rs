@@ -1,15 +1,23 @@
-//! Asks the daemon about each new connection: NFQUEUE.
+//! New connections that the kernel hands to the daemon for a verdict: NFQUEUE.
 //!
 //! A [`Listener`] serves one queue, on a thread of its own: whoever decides slowly holds up that queue's connections and no others. A
-//! [`Heart`] tells the kernel's rules that somebody is there to answer.
+//! [`Heartbeat`] tells the kernel's rules that there is somebody to give verdicts.
+//!
+//! ```text
+//! kernel --packets--> inbox --packet::flow--> Verdicts::decide --verdicts--> kernel
+//!                            thread
+//! ```
 
-mod heart;
+mod heartbeat;
+mod inbox;
 mod listener;
 mod packet;
 mod socket;
 mod stats;
-mod wire;
+mod thread;
+mod verdict;
 
-pub use heart::Heart;
-pub use listener::{Choice, Chooser, Listener};
+pub use heartbeat::Heartbeat;
+pub use listener::Listener;
 pub use stats::{Spread, Stats};
+pub use verdict::{QueueVerdict, Verdicts};

@@ -1,83 +1,50 @@
 //! Whose connection a packet begins.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
+use etherparse::{Ipv6ExtensionSlice, LaxIpSlice};
 use evenkeel_core::flow::Flow;
 use evenkeel_core::model::Protocol;
 
 /// The flow of a packet that begins with its IP header. `None` for what has no ports, or does not show them: a later fragment, another
 /// protocol, what is cut off.
 pub(crate) fn flow(packet: &[u8]) -> Option<Flow> {
-    match packet.first()? >> 4 {
-        4 => v4(packet),
-        6 => v6(packet),
-        _ => None,
-    }
-}
-
-fn v4(packet: &[u8]) -> Option<Flow> {
-    let length = usize::from(packet.first()? & 0x0f) * 4;
-    let fragment = u16::from_be_bytes(packet.get(6..8)?.try_into().ok()?) & 0x1fff;
-    if length < 20 || fragment != 0 {
+    // Lax: only the first bytes of the packet are here.
+    let (ip, _) = LaxIpSlice::from_slice(packet).ok()?;
+    if is_later_fragment(&ip) {
         return None;
     }
-    let address = |at: usize| -> Option<IpAddr> {
-        let bytes: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
-        Some(Ipv4Addr::from(bytes).into())
-    };
-    ports(
-        *packet.get(9)?,
-        packet.get(length..)?,
-        address(12)?,
-        address(16)?,
-    )
-}
-
-/// Extension headers that say where the next one begins (RFC 8200 section 4): hop-by-hop options, routing, destination options.
-const OPTIONS: [u8; 3] = [0, 43, 60];
-const FRAGMENT: u8 = 44;
-
-fn v6(packet: &[u8]) -> Option<Flow> {
-    let address = |at: usize| -> Option<IpAddr> {
-        let bytes: [u8; 16] = packet.get(at..at + 16)?.try_into().ok()?;
-        Some(Ipv6Addr::from(bytes).into())
-    };
-    let (source, destination) = (address(8)?, address(24)?);
-    let mut kind = *packet.get(6)?;
-    let mut rest = packet.get(40..)?;
-    loop {
-        let length = match kind {
-            FRAGMENT => {
-                let offset = u16::from_be_bytes(rest.get(2..4)?.try_into().ok()?) >> 3;
-                if offset != 0 {
-                    return None;
-                }
-                8
-            }
-            kind if OPTIONS.contains(&kind) => (usize::from(*rest.get(1)?) + 1) * 8,
-            kind => return ports(kind, rest, source, destination),
-        };
-        kind = *rest.first()?;
-        rest = rest.get(length..)?;
-    }
-}
-
-fn ports(protocol: u8, rest: &[u8], source: IpAddr, destination: IpAddr) -> Option<Flow> {
+    let payload = ip.payload();
     let protocol = [Protocol::Tcp, Protocol::Udp]
         .into_iter()
-        .find(|it| it.number() == protocol)?;
-    let port = |at: usize| -> Option<u16> {
-        Some(u16::from_be_bytes(rest.get(at..at + 2)?.try_into().ok()?))
-    };
+        .find(|it| it.number() == payload.ip_number.0)?;
+    // Both begin with the ports. A whole header of TCP may be more than is here.
+    let [source, destination] = [0, 2].map(|at| {
+        let bytes = payload.payload.get(at..)?.first_chunk()?;
+        Some(u16::from_be_bytes(*bytes))
+    });
     Some(Flow {
         protocol,
-        source: SocketAddr::new(source, port(0)?),
-        destination: SocketAddr::new(destination, port(2)?),
+        source: SocketAddr::new(ip.source_addr(), source?),
+        destination: SocketAddr::new(ip.destination_addr(), destination?),
     })
+}
+
+/// Whether it is a fragment that is not the first.
+fn is_later_fragment(ip: &LaxIpSlice<'_>) -> bool {
+    match ip {
+        LaxIpSlice::Ipv4(ip) => ip.header().fragments_offset().value() != 0,
+        LaxIpSlice::Ipv6(ip) => ip.extensions().clone().into_iter().any(|it| match it {
+            Ipv6ExtensionSlice::Fragment(it) => it.fragment_offset().value() != 0,
+            _ => false,
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use proptest::prelude::*;
 
     use super::*;

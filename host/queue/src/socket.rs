@@ -4,63 +4,35 @@ use std::io;
 use std::time::Duration;
 
 use evenkeel_core::state::Queue;
-use evenkeel_netlink::{receive_buffer, receive_timeout};
+use evenkeel_netlink::nfqueue::{QueueConfig, put_bind, put_config};
+use evenkeel_netlink::{Channel, receive_buffer};
 use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
-
-use crate::wire::{Incoming, Messages, incoming};
 
 /// Memory for packets that wait to be read.
 const BUFFER: usize = 8 << 20;
 /// An answer to a request.
-const ANSWER: usize = 1024;
+const MAX_ANSWER: usize = 1024;
 
-/// How a queue is served.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    /// Bytes of each packet that are handed over.
-    pub(crate) copy: u32,
-    /// Packets that may wait; more go on by themselves.
-    pub(crate) waiting: u32,
-    /// How long a read waits at most.
-    pub(crate) patience: Duration,
-}
-
-/// Takes the queue in this thread's network namespace.
-pub(crate) fn open(queue: Queue, settings: Settings) -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_NETFILTER)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
+/// Takes the queue in this thread's network namespace. `wait`: how long a read waits at most.
+pub(crate) fn open(queue: Queue, config: QueueConfig, wait: Duration) -> io::Result<Channel> {
+    let mut channel = Channel::open(NETLINK_NETFILTER, MAX_ANSWER, wait)?;
     // What finds no room goes by the plan: no error is needed in its place.
-    socket.set_no_enobufs(true)?;
-    receive_buffer(&socket, BUFFER)?;
-    receive_timeout(&socket, settings.patience)?;
-    let mut request = Messages::default();
-    request.bind(queue);
-    answered(&socket, &request).map_err(|error| explained(queue, error))?;
+    channel.ignore_overruns()?;
+    receive_buffer(&channel, BUFFER)?;
+    let mut request = Vec::new();
+    put_bind(&mut request, 1, queue.0);
+    requested(&mut channel, 1, &request, queue)?;
     request.clear();
-    request.configure(queue, settings.copy, settings.waiting);
-    answered(&socket, &request).map_err(|error| explained(queue, error))?;
-    Ok(socket)
+    put_config(&mut request, 2, queue.0, config);
+    requested(&mut channel, 2, &request, queue)?;
+    Ok(channel)
 }
 
 /// Sends a request and waits for its answer. The kernel answers while the request is being sent.
-fn answered(socket: &Socket, request: &Messages) -> io::Result<()> {
-    socket.send(request.bytes(), 0)?;
-    let mut buffer = Vec::with_capacity(ANSWER);
-    loop {
-        buffer.clear();
-        socket.recv(&mut buffer, 0)?;
-        let mut answers = incoming(&buffer).filter_map(|message| match message {
-            Incoming::Answer(code) => Some(code),
-            Incoming::Packet(..) => None,
-        });
-        match answers.next() {
-            Some(0) => return Ok(()),
-            Some(code) => return Err(io::Error::from_raw_os_error(code.saturating_neg())),
-            None => {}
-        }
-    }
+fn requested(channel: &mut Channel, seq: u32, request: &[u8], queue: Queue) -> io::Result<()> {
+    channel
+        .exchange(seq, request, |_| {})
+        .map_err(|failed| explained(queue, failed.error))
 }
 
 /// The kernel says `EPERM` both to who lacks `CAP_NET_ADMIN` and to who asks for another program's queue.

@@ -1,12 +1,16 @@
 //! What a queue has seen, and how long it took.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 
 /// What a listener has done since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Connections that the chooser decided.
+    /// Connections about which there was a verdict.
     pub decisions: u64,
     /// Connections that it left to the plan, and those that still waited at the end.
     pub passed: u64,
@@ -15,13 +19,13 @@ pub struct Stats {
     /// Packets that the kernel dropped since too many waited (`queue_dropped` and `user_dropped`). The kernel does not count those that it
     /// lets go on for that reason, as it does with these queues, so this should stay 0.
     pub queue_dropped: u64,
-    /// Time in the chooser.
-    pub choose: Spread,
+    /// Time that decisions took.
+    pub decide: Spread,
     /// Time from when a packet was read to when its verdict had been sent.
     pub total: Spread,
 }
 
-/// How times are spread, in microseconds, rounded up by at most an eighth.
+/// How times are spread, in microseconds, rounded up by at most a hundredth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spread {
     /// Half of them took no longer.
@@ -32,70 +36,88 @@ pub struct Spread {
     pub max: u64,
 }
 
-/// Eight classes for each power of two.
-const CLASSES: usize = 8 * 40;
+/// Longer ones count as this long: a quarter of an hour.
+const MAX_NANOS: u64 = 900_000_000_000;
+/// Significant decimal digits.
+const DIGITS: u8 = 2;
 
-/// Counts times, in nanoseconds, from one thread for others to read.
+/// What the handle and the thread share.
 #[derive(Debug)]
-pub(crate) struct Times {
-    classes: [AtomicU64; CLASSES],
-    max: AtomicU64,
+pub(crate) struct Shared {
+    pub(crate) stop: AtomicBool,
+    pub(crate) decisions: AtomicU64,
+    pub(crate) passed: AtomicU64,
+    pub(crate) unreadable: AtomicU64,
+    /// Of decisions, and of whole packets. Locked for a moment after each batch, and while statistics are made.
+    times: Mutex<(Times, Times)>,
 }
 
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            classes: [const { AtomicU64::new(0) }; CLASSES],
-            max: AtomicU64::new(0),
+impl Shared {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            stop: AtomicBool::new(false),
+            decisions: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            times: Mutex::new((Times::new()?, Times::new()?)),
+        })
+    }
+
+    /// Adds the decisions of a batch whose verdicts were sent after `total`.
+    pub(crate) fn took(&self, decisions: impl Iterator<Item = Duration>, total: Duration) {
+        let (decide, whole) = &mut *self.times.lock();
+        for decision in decisions {
+            decide.add(decision);
+            whole.add(total);
+        }
+    }
+
+    /// All of it. `queue_dropped` is the kernel's to say.
+    pub(crate) fn stats(&self, queue_dropped: u64) -> Stats {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let times = self.times.lock();
+        Stats {
+            decisions: count(&self.decisions),
+            passed: count(&self.passed),
+            unreadable: count(&self.unreadable),
+            queue_dropped,
+            decide: times.0.spread(),
+            total: times.1.spread(),
         }
     }
 }
 
-/// The class of a time: its power of two, and the three bits after the first.
-fn class(nanos: u64) -> usize {
-    let nanos = nanos.max(8);
-    let power = nanos.ilog2();
-    let eighth = (nanos >> (power - 3)) & 7;
-    let class = u64::from(power - 3) * 8 + eighth;
-    usize::try_from(class).unwrap_or(CLASSES).min(CLASSES - 1)
-}
-
-/// The longest time of a class.
-fn longest(class: usize) -> u64 {
-    let (power, eighth) = (class / 8, class % 8);
-    ((8 + eighth as u64 + 1) << power) - 1
+/// Counts times, in nanoseconds.
+#[derive(Debug)]
+struct Times {
+    histogram: Histogram<u64>,
+    /// The longest, exactly.
+    max: u64,
 }
 
 impl Times {
-    pub(crate) fn add(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        if let Some(class) = self.classes.get(class(nanos)) {
-            class.fetch_add(1, Ordering::Relaxed);
-        }
-        self.max.fetch_max(nanos, Ordering::Relaxed);
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            histogram: Histogram::new_with_max(MAX_NANOS, DIGITS).map_err(io::Error::other)?,
+            max: 0,
+        })
     }
 
-    pub(crate) fn spread(&self) -> Spread {
-        let counts: Vec<u64> = self
-            .classes
-            .iter()
-            .map(|class| class.load(Ordering::Relaxed))
-            .collect();
-        let all: u64 = counts.iter().sum();
-        let max = self.max.load(Ordering::Relaxed);
-        let within = |hundredths: u64| {
-            let wanted = (all * hundredths).div_ceil(100);
-            let mut seen = 0;
-            let class = counts.iter().position(|count| {
-                seen += count;
-                seen >= wanted && seen > 0
-            });
-            class.map_or(0, |class| longest(class).min(max).div_ceil(1000))
+    fn add(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.histogram.saturating_record(nanos);
+        self.max = self.max.max(nanos);
+    }
+
+    fn spread(&self) -> Spread {
+        let within = |quantile| {
+            let nanos = self.histogram.value_at_quantile(quantile);
+            nanos.min(self.max).div_ceil(1000)
         };
         Spread {
-            p50: within(50),
-            p99: within(99),
-            max: max.div_ceil(1000),
+            p50: within(0.5),
+            p99: within(0.99),
+            max: self.max.div_ceil(1000),
         }
     }
 }
@@ -105,18 +127,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_in_the_first_class_that_is_long_enough() {
+    fn a_time_is_rounded_up_by_a_hundredth_at_most() {
         for nanos in [0, 7, 8, 15, 16, 17, 1000, 123_456, 999_999_999] {
-            let class = class(nanos);
-            assert!(longest(class) >= nanos, "{nanos}");
-            assert!(class == 0 || longest(class - 1) < nanos, "{nanos}");
-            assert!(longest(class) <= nanos.max(8) * 9 / 8 + 1, "{nanos}");
+            let mut times = Times::new().unwrap();
+            // With a longer one, so that it is not the maximum that is told.
+            times.add(Duration::from_nanos(nanos));
+            times.add(Duration::from_secs(100));
+            let told = times.histogram.value_at_quantile(0.5);
+            assert!(told >= nanos, "{nanos}: {told}");
+            assert!(told <= nanos + nanos / 100 + 1, "{nanos}: {told}");
         }
     }
 
     #[test]
+    fn a_time_that_is_too_long_counts_as_the_longest() {
+        let mut times = Times::new().unwrap();
+        times.add(Duration::MAX);
+        assert_eq!(times.spread().max, u64::MAX.div_ceil(1000));
+        assert!(times.spread().p50 >= MAX_NANOS / 1000);
+    }
+
+    #[test]
     fn the_spread_is_by_how_many_took_no_longer() {
-        let times = Times::default();
+        let mut times = Times::new().unwrap();
         assert_eq!(times.spread(), Spread::default());
         for micros in 1..=1000 {
             times.add(Duration::from_micros(micros));

@@ -1,4 +1,4 @@
-//! Queues of the real kernel, in network namespaces. The rule that asks is made with `iptables-nft`, since not every kernel has
+//! Queues of the real kernel, in network namespaces. The rule that queues is made with `iptables-nft`, since not every kernel has
 //! nftables' own `queue`.
 
 #![expect(
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::flow::Flow;
 use evenkeel_core::state::Queue;
-use evenkeel_queue::{Choice, Chooser, Heart, Listener};
+use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
 use harness::{in_a_namespace, sh};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
@@ -28,17 +28,17 @@ const QUEUE: Queue = Queue(7);
 /// Far more than anything takes here, even on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A chooser made of a function.
+/// Verdicts of a function.
 struct By<F>(F);
 
-impl<F: FnMut(&Flow) -> Choice + Send + 'static> Chooser for By<F> {
-    fn choose(&mut self, flow: &Flow) -> Choice {
+impl<F: FnMut(&Flow) -> QueueVerdict + Send + 'static> Verdicts for By<F> {
+    fn decide(&mut self, flow: &Flow) -> QueueVerdict {
         self.0(flow)
     }
 }
 
-/// Asks about what goes to a port, and counts what then has the mark 0x1234.
-fn ask(program: &str, protocol: &str, port: u16, queue: Queue) {
+/// Queues what goes to a port, and counts what then has the mark 0x1234.
+fn enqueue(program: &str, protocol: &str, port: u16, queue: Queue) {
     let syn = if protocol == "tcp" { "--syn" } else { "" };
     let number = queue.0;
     sh(&format!(
@@ -74,21 +74,21 @@ in_a_namespace! {
     fn a_marked_connection_goes_on_with_its_mark_and_a_passed_one_without() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = server.local_addr().unwrap();
-        ask("iptables-nft", "tcp", to.port(), QUEUE);
-        let (asked, heard) = mpsc::channel();
+        enqueue("iptables-nft", "tcp", to.port(), QUEUE);
+        let (queued, received) = mpsc::channel();
         let listener = Listener::start(QUEUE, "web", By(move |flow: &Flow| {
-            asked.send(*flow).unwrap();
-            Choice::Mark(0x1234)
+            queued.send(*flow).unwrap();
+            QueueVerdict::Mark(0x1234)
         })).unwrap();
         let client = TcpStream::connect_timeout(&to, LONG).unwrap();
-        let flow = heard.recv_timeout(LONG).unwrap();
+        let flow = received.recv_timeout(LONG).unwrap();
         assert_eq!((flow.source, flow.destination), (client.local_addr().unwrap(), to));
         assert_eq!(counted("iptables-nft"), (1, 0));
         wait_for("statistics", || listener.stats().total.max > 0);
         assert_eq!(listener.stats().decisions, 1);
         drop(listener);
 
-        let listener = Listener::start(QUEUE, "web", By(|_: &Flow| Choice::Pass)).unwrap();
+        let listener = Listener::start(QUEUE, "web", By(|_: &Flow| QueueVerdict::Pass)).unwrap();
         connect(to);
         assert_eq!(counted("iptables-nft"), (1, 1));
         assert_eq!(listener.stats().passed, 1);
@@ -96,12 +96,12 @@ in_a_namespace! {
 }
 
 in_a_namespace! {
-    fn udp_over_ipv6_is_asked_about_too() {
+    fn udp_over_ipv6_is_queued_too() {
         let server = UdpSocket::bind("[::1]:0").unwrap();
         let to = server.local_addr().unwrap();
-        ask("ip6tables-nft", "udp", to.port(), QUEUE);
+        enqueue("ip6tables-nft", "udp", to.port(), QUEUE);
         let _listener = Listener::start(QUEUE, "dns", By(move |flow: &Flow| {
-            if flow.destination == to { Choice::Mark(0x1234) } else { Choice::Pass }
+            if flow.destination == to { QueueVerdict::Mark(0x1234) } else { QueueVerdict::Pass }
         })).unwrap();
         UdpSocket::bind("[::1]:0").unwrap().send_to(b"question", to).unwrap();
         server.set_read_timeout(Some(LONG)).unwrap();
@@ -114,14 +114,14 @@ in_a_namespace! {
     fn a_decision_that_hangs_holds_up_its_own_queue_only() {
         let (slow, quick) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let (to_slow, to_quick) = (slow.local_addr().unwrap(), quick.local_addr().unwrap());
-        ask("iptables-nft", "tcp", to_slow.port(), QUEUE);
-        ask("iptables-nft", "tcp", to_quick.port(), Queue(8));
+        enqueue("iptables-nft", "tcp", to_slow.port(), QUEUE);
+        enqueue("iptables-nft", "tcp", to_quick.port(), Queue(8));
         let (go, wait) = mpsc::channel::<()>();
         let hangs = Listener::start(QUEUE, "slow", By(move |_: &Flow| {
             let _ = wait.recv();
-            Choice::Mark(0x1234)
+            QueueVerdict::Mark(0x1234)
         })).unwrap();
-        let _quick = Listener::start(Queue(8), "quick", By(|_: &Flow| Choice::Mark(0x1234))).unwrap();
+        let _quick = Listener::start(Queue(8), "quick", By(|_: &Flow| QueueVerdict::Mark(0x1234))).unwrap();
         let waiting = std::thread::spawn(move || connect(to_slow));
         for _ in 0..20 {
             connect(to_quick);
@@ -137,19 +137,19 @@ in_a_namespace! {
     fn what_waits_when_a_listener_ends_goes_on_and_so_does_what_comes_later() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = server.local_addr().unwrap();
-        ask("iptables-nft", "udp", to.port(), QUEUE);
-        let (asked, heard) = mpsc::channel();
+        enqueue("iptables-nft", "udp", to.port(), QUEUE);
+        let (queued, received) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
         let listener = Listener::start(QUEUE, "dns", By(move |_: &Flow| {
-            asked.send(()).unwrap();
+            queued.send(()).unwrap();
             let _ = wait.recv();
-            Choice::Mark(0x1234)
+            QueueVerdict::Mark(0x1234)
         })).unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         for _ in 0..100 {
             client.send_to(b"question", to).unwrap();
         }
-        heard.recv_timeout(LONG).unwrap();
+        received.recv_timeout(LONG).unwrap();
         assert_eq!(counted("iptables-nft"), (0, 0), "all wait");
         let ending = std::thread::spawn(move || drop(listener));
         std::thread::sleep(Duration::from_millis(50));
@@ -166,11 +166,11 @@ in_a_namespace! {
     fn a_full_queue_lets_the_rest_go_on() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = server.local_addr().unwrap();
-        ask("iptables-nft", "udp", to.port(), QUEUE);
+        enqueue("iptables-nft", "udp", to.port(), QUEUE);
         let (go, wait) = mpsc::channel::<()>();
         let listener = Listener::start(QUEUE, "dns", By(move |_: &Flow| {
             let _ = wait.recv();
-            Choice::Mark(0x1234)
+            QueueVerdict::Mark(0x1234)
         })).unwrap();
         // What waits counts against its sender's buffer, so there are many senders.
         let clients: Vec<UdpSocket> = (0..60).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
@@ -189,7 +189,7 @@ in_a_namespace! {
 in_a_namespace! {
     fn what_cannot_be_read_passes_and_is_counted() {
         sh("iptables-nft -t mangle -A OUTPUT -d 127.0.0.9 -j NFQUEUE --queue-num 7 --queue-bypass");
-        let listener = Listener::start(QUEUE, "web", By(|_: &Flow| Choice::Mark(0x1234))).unwrap();
+        let listener = Listener::start(QUEUE, "web", By(|_: &Flow| QueueVerdict::Mark(0x1234))).unwrap();
         let raw = socket(AddressFamily::Inet, SockType::Raw, SockFlag::empty(), SockProtocol::Raw).unwrap();
         let packet = |protocol: u8, fragment: u8, rest: &[u8]| {
             let head = [0x45, 0, 0, 0, 0, 0, 0, fragment, 64, protocol, 0, 0, 127, 0, 0, 1, 127, 0, 0, 9];
@@ -206,29 +206,29 @@ in_a_namespace! {
 
 in_a_namespace! {
     fn a_queue_that_another_has_is_refused_in_plain_words() {
-        let first = Listener::start(QUEUE, "web", By(|_: &Flow| Choice::Pass)).unwrap();
-        let error = Listener::start(QUEUE, "mail", By(|_: &Flow| Choice::Pass)).unwrap_err();
+        let first = Listener::start(QUEUE, "web", By(|_: &Flow| QueueVerdict::Pass)).unwrap();
+        let error = Listener::start(QUEUE, "mail", By(|_: &Flow| QueueVerdict::Pass)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().contains("NFQUEUE 7 is taken by another program"), "{error}");
         drop(first);
-        Listener::start(QUEUE, "mail", By(|_: &Flow| Choice::Pass)).unwrap();
+        Listener::start(QUEUE, "mail", By(|_: &Flow| QueueVerdict::Pass)).unwrap();
     }
 }
 
 in_a_namespace! {
-    fn a_heart_beats_with_its_mark_while_healthy() {
+    fn a_heartbeat_goes_out_with_its_mark_while_healthy() {
         sh("iptables-nft -t mangle -A POSTROUTING -p udp -m mark --mark 0x1234; iptables-nft -t mangle -A POSTROUTING -p udp -m mark --mark 0");
-        let heart = Heart::start(0x1234, Duration::from_millis(1), || true).unwrap();
+        let heartbeat = Heartbeat::start(0x1234, Duration::from_millis(1), || true).unwrap();
         // Far more than would fit into its socket.
         wait_for("beats", || counted("iptables-nft").0 > 500);
-        assert_eq!(heart.problem(), None);
-        let last = heart.last_beat().unwrap();
-        wait_for("another", || heart.last_beat().unwrap() > last);
+        assert_eq!(heartbeat.problem(), None);
+        let last = heartbeat.last_beat().unwrap();
+        wait_for("another", || heartbeat.last_beat().unwrap() > last);
         let queue = sh("awk 'NR > 1 { print $5 }' /proc/net/udp");
         let waiting = queue.trim().split_once(':').unwrap().1;
         assert!(u64::from_str_radix(waiting, 16).unwrap() < 8192, "{queue}");
-        drop(heart);
-        let sick = Heart::start(0x1234, Duration::from_millis(1), || false).unwrap();
+        drop(heartbeat);
+        let sick = Heartbeat::start(0x1234, Duration::from_millis(1), || false).unwrap();
         let before = counted("iptables-nft").0;
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!((counted("iptables-nft").0, sick.last_beat()), (before, None));
@@ -236,25 +236,25 @@ in_a_namespace! {
 }
 
 in_a_namespace! {
-    fn a_heart_has_beaten_once_when_it_has_begun_and_beats_at_once_when_told_to() {
+    fn a_heartbeat_goes_out_once_at_the_start_and_at_once_when_told_to() {
         sh("iptables-nft -t mangle -A POSTROUTING -p udp -m mark --mark 0x1234; iptables-nft -t mangle -A POSTROUTING -p udp -m mark --mark 0");
-        let heart = Heart::start(0x1234, LONG, || true).unwrap();
+        let heartbeat = Heartbeat::start(0x1234, LONG, || true).unwrap();
         assert_eq!(counted("iptables-nft").0, 1);
-        heart.beat();
+        heartbeat.beat();
         assert_eq!(counted("iptables-nft").0, 2);
-        assert_eq!(heart.problem(), None);
+        assert_eq!(heartbeat.problem(), None);
     }
 }
 
 in_a_namespace! {
-    fn a_heart_says_that_lo_is_down_and_beats_when_it_is_up() {
+    fn a_heartbeat_says_that_lo_is_down_and_goes_out_when_it_is_up() {
         sh("ip link set lo down; ip address flush dev lo");
-        let heart = Heart::start(1, Duration::from_millis(1), || true).unwrap();
-        wait_for("it says so", || heart.problem().is_some_and(|it| it.contains("is lo up?")));
+        let heartbeat = Heartbeat::start(1, Duration::from_millis(1), || true).unwrap();
+        wait_for("it says so", || heartbeat.problem().is_some_and(|it| it.contains("is lo up?")));
         sh("ip link set lo up; ip address replace 127.0.0.1/8 dev lo");
-        wait_for("it beats", || heart.problem().is_none() && heart.last_beat().is_some());
+        wait_for("it beats", || heartbeat.problem().is_none() && heartbeat.last_beat().is_some());
         sh("ip link set lo down");
-        wait_for("it says so again", || heart.problem().is_some());
+        wait_for("it says so again", || heartbeat.problem().is_some());
     }
 }
 
@@ -262,8 +262,8 @@ in_a_namespace! {
     fn many_connections_at_once_are_all_decided() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = server.local_addr().unwrap();
-        ask("iptables-nft", "tcp", to.port(), QUEUE);
-        let listener = Listener::start(QUEUE, "web", By(|_: &Flow| Choice::Mark(0x1234))).unwrap();
+        enqueue("iptables-nft", "tcp", to.port(), QUEUE);
+        let listener = Listener::start(QUEUE, "web", By(|_: &Flow| QueueVerdict::Mark(0x1234))).unwrap();
         std::thread::spawn(move || server.incoming().for_each(drop));
         let clients: Vec<_> = (0..4).map(|_| std::thread::spawn(move || {
             for _ in 0..200 {

@@ -9,13 +9,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use evenkeel_core::follow::KernelScheduler;
+use evenkeel_core::mark;
 use evenkeel_core::model::{self, Persistence, ServiceKey};
 use evenkeel_core::state::{Backend, BackendId, ServiceState, Spread};
 use evenkeel_ipvs::{
     Destination, Family, Flags, Forward, Granularity, Key, Protocol, Service, Tunnel, TunnelKind,
 };
-
-use crate::ask;
 
 /// Where a service's flags say whose it is.
 const OWNER: u32 = 0xff00_0000;
@@ -190,14 +189,14 @@ pub(super) fn helpers(held: &Held, snat: bool) -> Vec<Held> {
             ..*server
         };
         let servers = [(destination.address, server)].into();
-        helper(ask::mark(Some(server.id), snat), family, servers)
+        helper(mark::verdict(Some(server.id), snat), family, servers)
     };
     held.servers.values().filter_map(helper).collect()
 }
 
 /// What an answer that refuses finds: a service without servers.
 pub(super) fn refusal(family: Family) -> Option<Held> {
-    helper(ask::mark(None, false), family, BTreeMap::new())
+    helper(mark::verdict(None, false), family, BTreeMap::new())
 }
 
 fn helper(mark: u32, family: Family, servers: BTreeMap<SocketAddr, Server>) -> Option<Held> {
@@ -220,7 +219,7 @@ pub(super) fn answered(key: &Key) -> Option<BackendId> {
     match key {
         Key::Fwmark { mark, .. } => {
             let id = BackendId::new(mark.get() & BackendId::MAX)?;
-            let marks = [false, true].map(|snat| ask::mark(Some(id), snat));
+            let marks = [false, true].map(|snat| mark::verdict(Some(id), snat));
             marks.contains(&mark.get()).then_some(id)
         }
         Key::Address { .. } => None,

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use evenkeel_core::mark::{REFUSED, SLOT, VERDICT_MARK};
 use evenkeel_core::model::Persistence;
 use evenkeel_core::state::Queue;
 
@@ -12,7 +13,7 @@ use super::rule::{
     Family, Load, NETWORK, RawRule, TRANSPORT, be32, bytes, comment_userdata, expression, nest,
     of_family, payload,
 };
-use crate::ask::{DECIDED, Form};
+use crate::ask::Form;
 
 /// Verdicts (`linux/netfilter/nf_tables.h`).
 const JUMP: u32 = 0xffff_fffd;
@@ -45,15 +46,15 @@ impl Extras {
         }
         if self.asks {
             if let Some(sticky) = sticky {
-                rules.push(decided(0x7000_0000, |buf| {
+                rules.push(decided(SLOT | REFUSED | VERDICT_MARK, |buf| {
                     meta_mark(buf);
-                    and(buf, 1, &(!DECIDED).to_ne_bytes());
+                    and(buf, 1, &(!VERDICT_MARK).to_ne_bytes());
                     set_ct_mark(buf, 1);
                     sticky.remember(buf);
                 }));
             }
             // Refusals have bit 29 too.
-            rules.push(decided(0x5000_0000, |buf| jump(buf, "picked")));
+            rules.push(decided(SLOT | VERDICT_MARK, |buf| jump(buf, "picked")));
             if let Some(sticky) = sticky {
                 rules.push(sticky.forget());
             }
@@ -65,7 +66,7 @@ impl Extras {
             // A backend's number, neither a slot's nor a refusal.
             rules.push(written(|buf| {
                 ct_mark(buf, 1);
-                and(buf, 1, &0x6000_0000u32.to_ne_bytes());
+                and(buf, 1, &(SLOT | REFUSED).to_ne_bytes());
                 equals(buf, 0);
                 sticky.remember(buf);
             }));
@@ -307,7 +308,7 @@ fn decided(mask: u32, then: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     written(|buf| {
         meta_mark(buf);
         and(buf, 1, &mask.to_ne_bytes());
-        equals(buf, DECIDED);
+        equals(buf, VERDICT_MARK);
         then(buf);
     })
 }

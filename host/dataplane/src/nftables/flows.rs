@@ -3,40 +3,29 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use evenkeel_core::mark::FULL_NAT;
 use evenkeel_core::state::BackendId;
-use netlink_bindings::conntrack::PushConntrackAttrs;
-use netlink_bindings::utils::{find_attr, parse_be_u32};
+use evenkeel_netlink::conntrack::{Connection, kind, put_mark_filter, status};
 
-use super::layout::SNAT;
 use super::socket::{Netfilter, undisturbed};
-use super::wire::{Head, UNSPEC, flags, kind};
+use super::wire::{Head, flags};
 
 /// How long the kernel may take to take a flowtable down, and how often it is looked at.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// `IPS_OFFLOAD` and `IPS_DYING` (`linux/netfilter/nf_conntrack_common.h`).
-const OFFLOAD: u32 = 1 << 14;
-const DYING: u32 = 1 << 9;
 
 /// Deletes the conntrack entries of a backend, of both IP versions, whether or not its service is full NAT.
 ///
 /// A request without a tuple deletes every entry that the filter lets through; the filter is the mark. All bits but that of
 /// full NAT are compared, so that the marks of slots and of refused connections do not match.
 pub(super) fn kill(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
-    let head = Head {
-        family: UNSPEC,
-        ..Head::new(kind::CT_DELETE, flags::ACK)
-    };
+    let head = Head::unspec(kind::DELETE, flags::ACK);
     socket.ask(head, |buf| of(buf, backend), |_| {})
 }
 
 /// Whether entries of a backend take the short way.
 pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> io::Result<bool> {
-    let head = Head {
-        family: UNSPEC,
-        ..Head::new(kind::CT_GET, flags::DUMP)
-    };
+    let head = Head::unspec(kind::GET, flags::DUMP);
     let mut there = false;
     undisturbed(|| {
         there = false;
@@ -44,9 +33,8 @@ pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> 
             head,
             |buf| of(buf, backend),
             |answer| {
-                // CTA_STATUS
-                let status = find_attr(answer.attributes(), 3).and_then(parse_be_u32);
-                there |= status.is_some_and(|bits| bits & OFFLOAD != 0 && bits & DYING == 0);
+                let it = Connection::decode(answer.attributes());
+                there |= it.has(status::OFFLOAD) && !it.has(status::DYING);
             },
         )
     })?;
@@ -70,8 +58,5 @@ pub(super) fn kill_soon(socket: &mut Netfilter, backend: BackendId) -> io::Resul
 }
 
 fn of(buf: &mut Vec<u8>, backend: BackendId) {
-    PushConntrackAttrs::new(buf)
-        .push_mark(backend.get())
-        .push_mark_mask(!SNAT)
-        .end_nested();
+    put_mark_filter(buf, backend.get(), !FULL_NAT);
 }

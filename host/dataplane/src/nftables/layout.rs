@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub(super) use evenkeel_core::mark::{backend, of_backend as mark};
 use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
 use evenkeel_core::state::{BackendId, ServiceState, Spread, State};
 use ipnet::IpNet;
@@ -10,9 +11,6 @@ use super::element::{Chain, Element, Part};
 use super::entry::{Extras, Question};
 use super::rule::{Choice, Rule};
 use super::slots::{Range, Slots};
-
-/// Bit of a mark that says that its backend's service is full NAT.
-pub(super) const SNAT: u32 = 0x8000_0000;
 
 /// One service in the kernel.
 #[derive(Debug, Clone)]
@@ -106,16 +104,6 @@ impl Held {
                 count: count(*id),
             })
     }
-}
-
-/// The mark of connections to a backend.
-pub(super) fn mark(id: BackendId, snat: bool) -> u32 {
-    id.get() | if snat { SNAT } else { 0 }
-}
-
-/// The backend whose mark this is.
-pub(super) fn backend(mark: u32) -> Option<BackendId> {
-    BackendId::new(mark & !SNAT)
 }
 
 /// Numbers of chains: the lowest that is free.

@@ -109,6 +109,31 @@ mod tests {
         BackendId::new(n).unwrap()
     }
 
+    /// The rules' text has the layout of marks a second time.
+    #[test]
+    fn the_marks_in_the_text_are_those_of_the_layout() {
+        use evenkeel_core::mark::{FULL_NAT, HEARTBEAT, REFUSED, SLOT, VERDICT_MARK};
+
+        let numbers = |line: &str| -> Vec<u32> {
+            line.split([' ', ';'])
+                .filter_map(|word| u32::from_str_radix(word.strip_prefix("0x")?, 16).ok())
+                .collect()
+        };
+        let mut marks: Vec<u32> = FRAME.lines().flat_map(numbers).collect();
+        marks.sort_unstable();
+        let mut expected = vec![
+            REFUSED,
+            REFUSED,
+            SLOT,
+            SLOT | FULL_NAT,
+            FULL_NAT,
+            HEARTBEAT,
+            !VERDICT_MARK,
+        ];
+        expected.sort_unstable();
+        assert_eq!(marks, expected);
+    }
+
     #[test]
     fn a_table_is_replaced_by_the_frame_the_chains_and_the_elements() {
         let key = |addr: &str, protocol| ServiceKey {

@@ -5,11 +5,10 @@
 
 use std::fmt::Write as _;
 
+use evenkeel_core::mark::REFUSED;
 use evenkeel_core::state::Selector;
 use netlink_bindings::utils;
 
-/// The mark of a connection that is refused (see `frame.nft`).
-pub(super) const REFUSED: u32 = 0x2000_0000;
 /// Seed of all hashes: fixed, so that both directors of a pair choose the same server.
 const SEED: u32 = 0x4c42;
 

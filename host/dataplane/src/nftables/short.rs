@@ -51,8 +51,8 @@ pub(super) fn rule() -> RawRule {
         and(buf, 1, &mask.to_ne_bytes());
         compare(buf, equal, &0u32.to_ne_bytes());
     };
-    mark(&mut buf, evenkeel_core::state::BackendId::MAX, false);
-    mark(&mut buf, 0x7f00_0000, true);
+    mark(&mut buf, evenkeel_core::mark::BACKEND, false);
+    mark(&mut buf, evenkeel_core::mark::NO_BACKEND, true);
     for bit in [DST_NAT, ASSURED] {
         expression(&mut buf, "ct", |buf| {
             be32(buf, 1, 1);

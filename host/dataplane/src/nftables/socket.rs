@@ -3,21 +3,21 @@
 use std::io;
 use std::time::Duration;
 
-use evenkeel_netlink::{Channel, Refused, acknowledged, receive_buffer, send_buffer};
+use evenkeel_netlink::{Channel, RequestError, acknowledged, control, receive_buffer, send_buffer};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
 use super::change::{Step, Subject};
 use super::encode::Batch;
-use super::wire::{Head, Message, Messages, flags, kind, message};
+use super::wire::{Head, Message, Messages, message};
 use crate::Error;
 
 /// Bytes that may wait to be read, and that one batch may have: the largest batches are of some megabytes.
 pub(super) const BUFFER: usize = 64 << 20;
 /// More than the kernel puts into one datagram of a dump.
-const DATAGRAM: usize = 256 << 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_DATAGRAM: usize = 256 << 10;
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a dump is begun anew when the tables change while it runs.
-const TRIES: u32 = 50;
+const MAX_TRIES: u32 = 50;
 
 /// A connection to the kernel's netfilter. It is kept open, since closing one waits for the kernel's grace period.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Netfilter {
     }
 
     fn try_open() -> io::Result<Self> {
-        let channel = Channel::open(NETLINK_NETFILTER, DATAGRAM, PATIENCE)?;
+        let channel = Channel::open(NETLINK_NETFILTER, MAX_DATAGRAM, TIMEOUT)?;
         receive_buffer(&channel, BUFFER)?;
         send_buffer(&channel, BUFFER)?;
         Ok(Self { channel, seq: 0 })
@@ -78,9 +78,12 @@ impl Netfilter {
         let mut refused = None;
         loop {
             self.channel.receive().map_err(Failed::Unsent)?;
-            for answer in Messages::new(self.channel.datagram()).filter(|m| m.kind == kind::ERROR) {
+            for answer in
+                Messages::new(self.channel.datagram()).filter(|m| m.kind == control::ERROR)
+            {
                 let last = answer.seq == batch.last_seq();
-                match acknowledged(answer.kind, answer.payload).map_err(Refused::with_words) {
+                match acknowledged(answer.kind, answer.payload).map_err(RequestError::with_message)
+                {
                     Err(source) if refused.is_none() => {
                         refused = Some(Failed::Refused(batch.subject(answer.seq), source));
                     }
@@ -96,7 +99,7 @@ impl Netfilter {
         }
     }
 
-    /// Sends a request and hands each message of the answer to `each`, which returns whether it makes sense of it.
+    /// Sends a request and hands each message of the answer to `each`.
     ///
     /// # Errors
     /// With the kernel's error, such as `ENOENT`.
@@ -104,31 +107,15 @@ impl Netfilter {
         &mut self,
         head: Head,
         attributes: impl FnOnce(&mut Vec<u8>),
-        mut each: impl FnMut(&Message<'_>),
+        each: impl FnMut(&Message<'_>),
     ) -> io::Result<()> {
         self.seq = self.seq.wrapping_add(1);
         let seq = self.seq;
         let mut request = Vec::with_capacity(256);
         message(&mut request, Head { seq, ..head }, attributes);
-        self.channel.send(&request)?;
-        let mut interrupted = false;
-        loop {
-            self.channel.receive()?;
-            for answer in Messages::new(self.channel.datagram()).filter(|m| m.seq == seq) {
-                interrupted |= answer.flags & flags::DUMP_INTR != 0;
-                match answer.kind {
-                    kind::ERROR | kind::DONE => {
-                        acknowledged(answer.kind, answer.payload).map_err(Refused::with_words)?;
-                        return if interrupted {
-                            Err(interrupted_error())
-                        } else {
-                            Ok(())
-                        };
-                    }
-                    _ => each(&answer),
-                }
-            }
-        }
+        self.channel
+            .exchange(seq, &request, each)
+            .map_err(RequestError::with_message)
     }
 }
 
@@ -137,7 +124,7 @@ pub(super) fn undisturbed<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Res
     let mut tries = 1;
     loop {
         match read() {
-            Err(error) if is_interrupted(&error) && tries < TRIES => tries += 1,
+            Err(error) if is_interrupted(&error) && tries < MAX_TRIES => tries += 1,
             other => return other,
         }
     }

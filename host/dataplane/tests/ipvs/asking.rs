@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::diff::diff;
 use evenkeel_core::flow::Flow;
+use evenkeel_core::mark;
 use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::{Change, ServiceState, State};
 use evenkeel_dataplane::DataPlane;
-use evenkeel_dataplane::ask::mark;
 use evenkeel_dataplane::ipvs::Ipvs;
-use evenkeel_queue::{Choice, Listener};
+use evenkeel_queue::{Listener, QueueVerdict};
 
 use crate::harness::{sh, with_ipvs};
 use crate::lab::{client, id, key, set_up, within};
@@ -48,9 +48,9 @@ with_ipvs! {
         set_up();
         let _heart = heart();
         each(|plane, key, snat| {
-            let pick = |n| Choice::Mark(mark(Some(id(n)), snat));
+            let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
             // The last one is of no server.
-            let chooser = InTurn::of(&[pick(1), pick(2), pick(3), Choice::Pass, pick(99)]);
+            let chooser = InTurn::of(&[pick(1), pick(2), pick(3), QueueVerdict::Pass, pick(99)]);
             let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             alive();
             assert_eq!(client(10, key), [1, 2, 3, 4, 4, 1, 2, 3, 4, 4], "{key} {snat}");
@@ -83,7 +83,7 @@ with_ipvs! {
         set_up();
         let _heart = heart();
         each(|_, key, snat| {
-            let refuse = InTurn::of(&[Choice::Mark(mark(None, snat))]);
+            let refuse = InTurn::of(&[QueueVerdict::Mark(mark::verdict(None, snat))]);
             let _listener = Listener::start(QUEUE, "test", refuse).unwrap();
             alive();
             let attempt = move || one(key.protocol, key.socket_addr());
@@ -97,7 +97,7 @@ with_ipvs! {
     fn without_a_heartbeat_nobody_is_asked() {
         set_up();
         each(|_, key, snat| {
-            let chooser = InTurn::of(&[Choice::Mark(mark(Some(id(1)), snat))]);
+            let chooser = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
             let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             let heart = heart();
             alive();
@@ -123,7 +123,7 @@ with_ipvs! {
         let good = sh("ipvsadm -Sn | sort");
         // Of each of the four servers, and of refusals.
         assert_eq!(good.lines().filter(|line| line.starts_with("-A -f ")).count(), 5, "{good}");
-        let mark = mark(Some(id(1)), false);
+        let mark = mark::verdict(Some(id(1)), false);
         for command in [
             format!("ipvsadm -D -f {mark}"),
             format!("ipvsadm -E -f {mark} -s wlc"),

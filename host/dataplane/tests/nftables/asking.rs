@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evenkeel_core::flow::Flow;
+use evenkeel_core::mark::{self, HEARTBEAT};
 use evenkeel_core::model::{Persistence, Protocol, ServiceKey};
 use evenkeel_core::state::{Change, Queue, Selector, ServiceState};
 use evenkeel_dataplane::DataPlane;
-use evenkeel_dataplane::ask::{HEARTBEAT, LIFE, mark, support};
+use evenkeel_dataplane::ask::{LIFE, support};
 use evenkeel_dataplane::nftables::Nftables;
-use evenkeel_queue::{Choice, Chooser, Heart, Listener};
+use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
 
 use crate::harness::{in_a_namespace, sh};
 use crate::lab::{client, connect, id, key, service, set_up, within};
@@ -25,12 +26,12 @@ fn alive() -> bool {
 /// Answers when it is told to.
 struct Stuck(Arc<AtomicBool>);
 
-impl Chooser for Stuck {
-    fn choose(&mut self, _: &Flow) -> Choice {
+impl Verdicts for Stuck {
+    fn decide(&mut self, _: &Flow) -> QueueVerdict {
         while !self.0.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        Choice::Pass
+        QueueVerdict::Pass
     }
 }
 
@@ -56,9 +57,9 @@ in_a_namespace! {
         let _heart = heart();
         eprintln!("the form here: {:?}", support());
         each(|plane, key, snat| {
-            let pick = |n| Choice::Mark(mark(Some(id(n)), snat));
+            let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
             // The last one is of no server.
-            let chooser = InTurn::of(&[pick(1), pick(2), pick(3), Choice::Pass, pick(99)]);
+            let chooser = InTurn::of(&[pick(1), pick(2), pick(3), QueueVerdict::Pass, pick(99)]);
             let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             while !alive() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -83,7 +84,7 @@ in_a_namespace! {
         set_up();
         let _heart = heart();
         each(|_, key, snat| {
-            let refuse = InTurn::of(&[Choice::Mark(mark(None, snat))]);
+            let refuse = InTurn::of(&[QueueVerdict::Mark(mark::verdict(None, snat))]);
             let _listener = Listener::start(QUEUE, "test", refuse).unwrap();
             while !alive() {
                 std::thread::sleep(Duration::from_millis(5));
@@ -98,9 +99,9 @@ in_a_namespace! {
 in_a_namespace! {
     fn rules_that_have_just_come_hear_a_beat_that_is_sent_at_once() {
         set_up();
-        let heart = Heart::start(HEARTBEAT, Duration::from_secs(30), || true).unwrap();
+        let heart = Heartbeat::start(HEARTBEAT, Duration::from_secs(30), || true).unwrap();
         each(|_, key, snat| {
-            let chooser = InTurn::of(&[Choice::Mark(mark(Some(id(1)), snat))]);
+            let chooser = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
             let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             assert_eq!(client(1, key), [4], "the first beat was before there were rules");
             // Only these beats can be heard. A slow machine may take longer than one is remembered.
@@ -117,7 +118,7 @@ in_a_namespace! {
     fn without_a_heartbeat_nobody_is_asked() {
         set_up();
         each(|_, key, snat| {
-            let chooser = InTurn::of(&[Choice::Mark(mark(Some(id(1)), snat))]);
+            let chooser = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
             let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             assert_eq!(client(2, key), [4, 4]);
             let heart = heart();
@@ -172,7 +173,7 @@ in_a_namespace! {
             let persistence = Some(Persistence { timeout: Duration::from_secs(300), prefix: 32 });
             let state = ServiceState { persistence, ..asking(v6, snat) };
             plane.apply(&[Change::Put(key, state.clone())]).unwrap();
-            let pick = |n| Choice::Mark(mark(Some(id(n)), snat));
+            let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
             let chooser = InTurn::of(&[pick(2), pick(3)]);
             let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
             while !alive() {
@@ -196,7 +197,7 @@ in_a_namespace! {
             // Refusals are not remembered.
             plane.clear().unwrap();
             plane.apply(&[Change::Put(key, state)]).unwrap();
-            let refuse = InTurn::of(&[Choice::Mark(mark(None, snat)), pick(1)]);
+            let refuse = InTurn::of(&[QueueVerdict::Mark(mark::verdict(None, snat)), pick(1)]);
             let _listener = Listener::start(QUEUE, "test", refuse).unwrap();
             while !alive() {
                 std::thread::sleep(Duration::from_millis(5));

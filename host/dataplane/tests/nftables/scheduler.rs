@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel_core::flow::Flow;
+use evenkeel_core::mark::HEARTBEAT;
 use evenkeel_core::model::Protocol;
 use evenkeel_core::state::{Queue, Selector, ServiceState};
-use evenkeel_dataplane::ask::HEARTBEAT;
-use evenkeel_queue::{Choice, Chooser, Heart};
+use evenkeel_queue::{Heartbeat, QueueVerdict, Verdicts};
 
 use crate::lab::{ask, connect, service};
 
@@ -24,8 +24,8 @@ pub(crate) fn asking(v6: bool, snat: bool) -> ServiceState {
 }
 
 /// A heart that has beaten.
-pub(crate) fn heart() -> Heart {
-    let heart = Heart::start(HEARTBEAT, Duration::from_millis(20), || true).unwrap();
+pub(crate) fn heart() -> Heartbeat {
+    let heart = Heartbeat::start(HEARTBEAT, Duration::from_millis(20), || true).unwrap();
     while heart.last_beat().is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -35,12 +35,12 @@ pub(crate) fn heart() -> Heart {
 /// Answers in turn; remembers what it was asked.
 #[derive(Clone)]
 pub(crate) struct InTurn {
-    answers: Vec<Choice>,
+    answers: Vec<QueueVerdict>,
     asked: Arc<Mutex<Vec<Flow>>>,
 }
 
 impl InTurn {
-    pub(crate) fn of(answers: &[Choice]) -> Self {
+    pub(crate) fn of(answers: &[QueueVerdict]) -> Self {
         let answers = answers.to_vec();
         let asked = Arc::default();
         Self { answers, asked }
@@ -57,8 +57,8 @@ impl InTurn {
     }
 }
 
-impl Chooser for InTurn {
-    fn choose(&mut self, flow: &Flow) -> Choice {
+impl Verdicts for InTurn {
+    fn decide(&mut self, flow: &Flow) -> QueueVerdict {
         let mut asked = self.asked.lock().unwrap();
         asked.push(*flow);
         self.answers[(asked.len() - 1) % self.answers.len()]

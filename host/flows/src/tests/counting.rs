@@ -1,8 +1,8 @@
 use std::net::Shutdown;
 
-use super::stage::{Counting, OTHERS, UDP, V4, V6, ask, on_stage, reset, run};
+use super::stage::{Counting, OTHERS, UDP, V4, V6, on_stage, reset, run, udp_flow};
 use crate::count_once;
-use crate::counter::Options;
+use crate::shared::Options;
 
 /// Ends all connections of the namespace, as timeouts would.
 fn forget() {
@@ -47,7 +47,7 @@ fn each_step_of_a_tcp_connection_is_counted_as_ipvs_counts_it() {
 fn udp_flows_are_inactive_as_with_ipvs_until_the_kernel_forgets_them() {
     on_stage(1, |stage| {
         let mut it = Counting::begin(Options::default());
-        let sockets = [ask(), ask(), ask()];
+        let sockets = [udp_flow(), udp_flow(), udp_flow()];
         it.wait(3, (0, 3, 3));
         let mut byte = [0];
         for _ in &sockets {
@@ -87,7 +87,7 @@ fn connections_from_before_the_start_are_counted_and_counted_down() {
         let old: Vec<_> = (0..5).map(|_| stage.connect(V4)).collect();
         let closing = stage.connect(V4);
         closing.0.shutdown(Shutdown::Write).unwrap();
-        let flow = ask();
+        let flow = udp_flow();
         let mut it = Counting::begin(Options::default());
         assert_eq!(it.known(1), (5, 1, 0));
         assert_eq!(it.known(3), (0, 1, 0));

@@ -11,7 +11,8 @@ use evenkeel_core::state::BackendId;
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Type};
 
-use crate::counter::{Counter, Options, Report};
+use crate::counter::Counter;
+use crate::shared::{Options, Report};
 
 /// Longer than anything takes that a test waits for; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -187,7 +188,7 @@ pub(super) fn reset(stream: TcpStream) {
 }
 
 /// A UDP socket that has sent a packet to the service.
-pub(super) fn ask() -> UdpSocket {
+pub(super) fn udp_flow() -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(UDP).unwrap();
     match socket.send(b"?") {

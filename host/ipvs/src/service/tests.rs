@@ -1,6 +1,11 @@
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::family::Family;
+use crate::key::Protocol;
 
 #[test]
 fn a_service_is_said_in_the_kernel_s_words() {

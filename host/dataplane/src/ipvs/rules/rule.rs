@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
+use evenkeel_core::mark::HEARTBEAT;
 use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::Queue;
 use evenkeel_ipvs::Family;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
-use crate::ask::HEARTBEAT;
 
 /// Which of iptables' tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

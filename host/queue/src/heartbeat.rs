@@ -1,26 +1,27 @@
-//! The heartbeat that the kernel's rules listen to: see `evenkeel_dataplane::ask`.
+//! The heartbeat by which the kernel's rules know that the daemon is alive: packets with the mark [`evenkeel_core::mark::HEARTBEAT`].
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt};
+use parking_lot::Mutex;
 
 /// Sends a datagram to itself over the loopback interface again and again, until it is dropped. What matters is its way through the
 /// kernel's rules, which know it by its mark.
 #[derive(Debug)]
-pub struct Heart {
+pub struct Heartbeat {
     beats: Arc<Mutex<Beats>>,
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Begins, in this thread's network namespace: a beat with packet mark `mark` every `every`, while `healthy` says so. The first has
-    /// gone out when this returns. Without a loopback address it tries again at each beat, and [`Heart::problem`] says so.
+    /// gone out when this returns. Without a loopback address it tries again at each beat, and [`Heartbeat::problem`] says so.
     ///
     /// # Errors
     /// When the mark may not be set (`CAP_NET_ADMIN`), or there is no thread or socket to be had.
@@ -46,13 +47,13 @@ impl Heart {
         }
         let beats = Arc::new(Mutex::new(beats));
         let (stop, stopped) = mpsc::channel::<()>();
-        let told = Arc::clone(&beats);
+        let beating = Arc::clone(&beats);
         let thread = std::thread::Builder::new()
-            .name("heart".into())
+            .name("heartbeat".into())
             .spawn(move || {
                 while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                     if healthy() {
-                        locked(&told).beat();
+                        beating.lock().beat();
                     }
                 }
             })?;
@@ -63,25 +64,25 @@ impl Heart {
         })
     }
 
-    /// Sends one more at once, from this thread: for rules that have just come and have heard none yet. Never waits for the network.
+    /// Sends one more at once, from this thread: for rules that have just come and have seen none yet. Never waits for the network.
     pub fn beat(&self) {
-        locked(&self.beats).beat();
+        self.beats.lock().beat();
     }
 
     /// Why beats do not go out or do not come back, if they do not.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        locked(&self.beats).problem.clone()
+        self.beats.lock().problem.clone()
     }
 
     /// When the last beat went out, as long as they come back.
     #[must_use]
     pub fn last_beat(&self) -> Option<Instant> {
-        locked(&self.beats).last
+        self.beats.lock().last
     }
 }
 
-impl Drop for Heart {
+impl Drop for Heartbeat {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
@@ -91,17 +92,13 @@ impl Drop for Heart {
     }
 }
 
-fn locked(beats: &Mutex<Beats>) -> MutexGuard<'_, Beats> {
-    beats.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn in_words(error: &io::Error) -> String {
+fn described(error: &io::Error) -> String {
     format!(
         "no heartbeat goes over the loopback interface, so connections go by the plan: {error} (is lo up?)"
     )
 }
 
-/// Sockets that talk to themselves: of both IP versions where there are, since some rules (iptables') hear only their own.
+/// Sockets that talk to themselves: of both IP versions where there are, since some rules (iptables') see only their own.
 fn open(mark: u32) -> io::Result<Vec<UdpSocket>> {
     let sockets = match (
         bind(Ipv4Addr::LOCALHOST.into()),
@@ -137,7 +134,7 @@ struct Beats {
 }
 
 /// A busy machine may bring one back late.
-const LOST: u32 = 3;
+const MAX_LOST: u32 = 3;
 
 impl Beats {
     /// Sends one, and keeps what became of it.
@@ -147,7 +144,7 @@ impl Beats {
                 self.last = Some(Instant::now());
                 self.problem = None;
             }
-            Err(error) => self.problem = Some(in_words(&error)),
+            Err(error) => self.problem = Some(described(&error)),
         }
     }
 
@@ -169,7 +166,7 @@ impl Beats {
         // After an error they are opened anew.
         self.sockets = sockets;
         self.lost = self.lost.saturating_add(1);
-        if self.lost > LOST {
+        if self.lost > MAX_LOST {
             return Err(io::Error::other("what is sent does not come back"));
         }
         Ok(())

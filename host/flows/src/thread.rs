@@ -12,28 +12,28 @@ use evenkeel_core::state::BackendId;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::{debug, warn};
 
-use crate::counter::{Options, Shared};
 use crate::dump::Dump;
 use crate::events::Events;
-use crate::events_setting;
-use crate::message::Reader;
+use crate::reader::Reader;
+use crate::setting::events_setting;
+use crate::shared::{Options, Shared};
 
 /// Changed counts are reported at most this often.
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(20);
 /// After events more are left to gather for so long, so that many cost few wake-ups.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER_DELAY: Duration = Duration::from_millis(4);
 /// Messages that are read before anything else gets its turn.
-const AT_ONCE: u64 = 5_000;
+const MAX_EVENTS: u64 = 5_000;
 /// Not all connections send events: this long after a dump comes the next.
 const RESYNC: Duration = Duration::from_secs(30);
 /// Between two dumps there is at least so long, and so many times as long as the last took.
-const PAUSE: Duration = Duration::from_millis(250);
+const MIN_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_FACTOR: u32 = 4;
 /// After a failure it is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What the thread has.
-pub(crate) struct Worker<F> {
+/// The thread's own.
+pub(crate) struct CountingThread<F> {
     options: Options,
     shared: Arc<Shared>,
     woken: UnixStream,
@@ -52,7 +52,7 @@ pub(crate) struct Worker<F> {
     complete: bool,
 }
 
-impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
+impl<F: FnMut(Vec<(BackendId, Counts)>)> CountingThread<F> {
     pub(crate) fn new(options: Options, shared: Arc<Shared>, woken: UnixStream, report: F) -> Self {
         Self {
             options,
@@ -104,7 +104,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
                 return Ok(Busy::No);
             }
             self.events = Some(Events::listen(self.options.buffer, self.options.filter)?);
-            self.shared.report().listening = true;
+            self.shared.report.lock().listening = true;
             self.due = Some(now);
         }
         let busy = self.read()?;
@@ -112,7 +112,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
         if !matches!(busy, Busy::Full) && self.due.is_some_and(|due| now >= due) {
             self.dump()?;
         }
-        self.tell();
+        self.report_changes();
         Ok(busy)
     }
 
@@ -122,8 +122,8 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
             return Ok(Busy::No);
         };
         let table = &mut self.table;
-        let read = events.read(&self.reader, AT_ONCE, |event| table.heard(event))?;
-        let mut report = self.shared.report();
+        let read = events.read(&self.reader, MAX_EVENTS, |event| table.heard(event))?;
+        let mut report = self.shared.report.lock();
         report.events += read.events;
         report.overruns += read.overruns;
         report.connections = self.table.len() as u64;
@@ -143,7 +143,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
     /// When there may be another dump.
     fn earliest(&self) -> Instant {
         self.last_dump.map_or_else(Instant::now, |(at, took)| {
-            at + PAUSE.max(took.saturating_mul(PAUSE_FACTOR))
+            at + MIN_PAUSE.max(took.saturating_mul(PAUSE_FACTOR))
         })
     }
 
@@ -180,7 +180,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
             // An overrun while it went on did not know yet when it would end.
             self.due = self.due.max(Some(self.earliest()));
         }
-        let mut report = self.shared.report();
+        let mut report = self.shared.report.lock();
         report.dumps += 1;
         report.last_dump = took;
         report.connections = self.table.len() as u64;
@@ -194,7 +194,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
     }
 
     /// Reports what has changed, if it is time.
-    fn tell(&mut self) {
+    fn report_changes(&mut self) {
         let now = Instant::now();
         let first = self.reported.is_none();
         let early = (self.reported).is_some_and(|at| now.duration_since(at) < REPORT_INTERVAL);
@@ -211,7 +211,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
         self.reported = None;
         self.complete = false;
         self.table.clear();
-        let mut report = self.shared.report();
+        let mut report = self.shared.report.lock();
         report.listening = false;
         report.connections = 0;
         report.problem = None;
@@ -219,7 +219,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
 
     /// Begins anew in a while. What was reported stays as it is until then.
     fn fail(&mut self, error: &io::Error) {
-        let mut report = self.shared.report();
+        let mut report = self.shared.report.lock();
         if report.problem.is_none() {
             warn!(%error, "connections cannot be counted");
         }
@@ -229,7 +229,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
         self.events = None;
         self.complete = false;
         self.table.clear();
-        self.due = Some(Instant::now() + RETRY);
+        self.due = Some(Instant::now() + RETRY_DELAY);
     }
 
     /// Waits until there is something to do.
@@ -242,8 +242,8 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
         let next = [self.due, report].into_iter().flatten().min();
         let until = next.map(|at| at.saturating_duration_since(now));
         let until = match busy {
-            Busy::Full => return self.rouse(),
-            Busy::Yes => Some(GATHER.min(until.unwrap_or(GATHER))),
+            Busy::Full => return self.clear_wakeup(),
+            Busy::Yes => Some(GATHER_DELAY.min(until.unwrap_or(GATHER_DELAY))),
             Busy::No => until,
         };
         let mut sources = vec![PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
@@ -258,11 +258,11 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> Worker<F> {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        self.rouse()
+        self.clear_wakeup()
     }
 
     /// Takes what the handle sent to wake this thread.
-    fn rouse(&mut self) -> io::Result<()> {
+    fn clear_wakeup(&mut self) -> io::Result<()> {
         match self.woken.read(&mut [0; 64]) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),

@@ -1,5 +1,5 @@
-//! What a pure crate's sources may not name: on WebAssembly the standard library has stand-ins for it that fail only when they are
-//! called.
+//! What a pure crate's sources may not name: on WebAssembly the standard library has stand-ins for it that fail only
+//! when they are called.
 
 use super::tree::Tree;
 

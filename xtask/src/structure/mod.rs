@@ -1,5 +1,5 @@
-//! What the project's structure has to keep to: files that do not take names from each other in a circle, files of a size that
-//! can be read, documentation that says something, and pure crates.
+//! What the project's structure has to keep to: files that do not take names from each other in a circle, files of a
+//! size that can be read, documentation that says something, and pure crates.
 
 mod bans;
 mod circles;

@@ -1,6 +1,7 @@
 //! Whether the pure crates are pure: built for WebAssembly, they ask nothing of whoever runs them.
 //!
-//! On `wasm32-unknown-unknown` there is no system. What a crate wants from outside is an import of its module: it may have none.
+//! On `wasm32-unknown-unknown` there is no system. What a crate wants from outside is an import of its module: it may
+//! have none.
 
 use std::fs;
 use std::path::Path;

@@ -166,8 +166,8 @@ impl Tree {
         }
     }
 
-    /// From a module on by the first of the names. `sure`: it is in this module, if nothing says otherwise; else it may be another
-    /// crate's, or a type that has been named before.
+    /// From a module on by the first of the names. `sure`: it is in this module, if nothing says otherwise; else it may
+    /// be another crate's, or a type that has been named before.
     fn step(&self, at: usize, names: &[String], hops: usize, sure: bool) -> Option<Target> {
         let hops = hops.checked_sub(1)?;
         let (first, rest) = names.split_first()?;

@@ -7,6 +7,7 @@ use xtask::cmd::{self, answer, cargo, command, find, root, step, target};
 use xtask::times;
 
 use crate::setup;
+use crate::structure;
 use crate::test;
 use crate::wasm::{self, Toolchain};
 
@@ -25,6 +26,7 @@ fn checks() -> Result<()> {
     for manifest in &others {
         cmd::run(cargo(&["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))?;
     }
+    structure::run()?;
     step("Lints");
     let deny = ["--", "-D", "warnings"];
     cmd::run(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;

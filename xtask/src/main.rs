@@ -11,6 +11,7 @@ mod lab;
 mod lint;
 mod native;
 mod setup;
+mod structure;
 mod test;
 mod toolchain;
 mod wasm;
@@ -34,6 +35,7 @@ Usage: cargo xtask TASK [OPTION]...
       --all               Also those that need Debian's own kernel, which starts in qemu for them (several minutes)
       --profile NAME      The profile of .config/nextest.toml
   ci                      All that has to pass before a change is taken: format, lints, documentation, tests
+  structure               The structure of the sources: no circle of files, no file that is too long, pure crates
   lint                    Licences and sources, unused dependencies, spelling: with those tools that are installed
   demo                    The main job, live, in a private network: a pair of directors; servers, links and directors
                           fail and return
@@ -76,6 +78,7 @@ fn run() -> Result<()> {
             match alone {
                 "setup" => setup::everything(),
                 "ci" => ci::run(),
+                "structure" => structure::run(),
                 "lint" => lint::run(),
                 other => bail!("there is no task {other}: see cargo xtask --help"),
             }

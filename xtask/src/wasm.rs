@@ -76,21 +76,27 @@ impl Toolchain {
         })
     }
 
-    /// `cargo SUBCOMMAND` that compiles for WebAssembly.
-    fn cargo(&self, subcommand: &str) -> Command {
-        let mut cargo = cargo(&[subcommand, "--target", TARGET]);
+    /// Where it writes: what two compilers write does not mix.
+    pub(crate) fn target_dir(&self) -> PathBuf {
         match self {
-            Self::Rustup => cargo.arg("--target-dir").arg(target()),
+            Self::Rustup => target(),
+            Self::Debian { .. } => target().join("debian"),
+        }
+    }
+
+    /// `cargo SUBCOMMAND` that compiles for WebAssembly.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut cargo = cargo(&[subcommand, "--target", TARGET]);
+        cargo.arg("--target-dir").arg(self.target_dir());
+        match self {
+            Self::Rustup => &mut cargo,
             Self::Debian { linker } => cargo
                 .arg("-Zbuild-std=std,panic_abort")
                 .env("RUSTC", DEBIAN_RUSTC)
                 // Building the standard library is not among what a stable compiler offers.
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
-                .env_remove("RUSTC_WRAPPER")
-                // What two compilers write does not mix.
-                .arg("--target-dir")
-                .arg(target().join("debian")),
+                .env_remove("RUSTC_WRAPPER"),
         };
         cargo
     }

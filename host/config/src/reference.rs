@@ -10,8 +10,8 @@ const BEFORE: &str = include_str!("reference/before.md");
 /// What stands behind them.
 const AFTER: &str = include_str!("reference/after.md");
 
-/// The reference page of the configuration file, in Markdown: every table and key with its values, default and meaning, and
-/// examples. It is kept as `docs/configuration.md`.
+/// The reference page of the configuration file, in Markdown: every table and key with its values, default and meaning,
+/// and examples. It is kept as `docs/configuration.md`.
 #[must_use]
 pub fn reference() -> String {
     let mut out = BEFORE.to_owned();

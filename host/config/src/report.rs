@@ -22,7 +22,8 @@ pub(super) struct Source {
     origin: Option<Vec<Option<Origin>>>,
 }
 
-/// Where a line of a text that was made from another one came from: a file, as errors are to name it, and a line in it, from 1.
+/// Where a line of a text that was made from another one came from: a file, as errors are to name it, and a line in it,
+/// from 1.
 pub type Origin = (String, usize);
 
 impl Source {
@@ -109,8 +110,8 @@ impl Source {
 /// One mistake in a configuration, or something in it that deserves a warning.
 ///
 /// Displays as `FILE:LINE:COLUMN: message`; [`Self::render`] adds the line and the help. As a [`miette::Diagnostic`] it
-/// carries the source for graphical reporters. Of a text that was made from another file ([`super::parse_translated`]), it names
-/// that file and the line there, and shows the line that was made of it.
+/// carries the source for graphical reporters. Of a text that was made from another file ([`super::parse_translated`]),
+/// it names that file and the line there, and shows the line that was made of it.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
     /// [`Severity::Error`]: the configuration cannot be used; [`Severity::Warning`]: it can.

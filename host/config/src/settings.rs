@@ -8,8 +8,8 @@ use super::units::duration;
 use super::value::{any_text, text};
 use evenkeel_core::manifest::{Manifest, Setting, SettingKind, SettingSpec, SettingValue};
 
-/// The values that the plugin gets, in the manifest's order; `None` if something is wrong with them. `at` is where the plugin
-/// is named.
+/// The values that the plugin gets, in the manifest's order; `None` if something is wrong with them. `at` is where the
+/// plugin is named.
 pub(super) fn settings(
     manifest: &Manifest,
     written: &Table,

@@ -1,4 +1,5 @@
-//! How a service's connections are spread: whether the scheduler is asked about each, and how long a client stays with its server.
+//! How a service's connections are spread: by plan or by a verdict about each, and how long a client stays with its
+//! server.
 
 use super::reader::{Reader, Wrong};
 use super::schema::ServiceTable;
@@ -8,8 +9,8 @@ use evenkeel_core::model::{
     Chosen, DataPlaneKind, Persistence, PluginRef, PluginUse, Protocol, ServiceKey,
 };
 
-/// What the configuration chooses of what the scheduler offers, or what that offers first; `None` if it does not offer what is
-/// chosen, or if there is no scheduler.
+/// What the configuration chooses of what the scheduler offers, or what that offers first; `None` if it does not offer
+/// what is chosen, or if there is no scheduler.
 pub(super) fn decision(
     table: &ServiceTable,
     service: Option<ServiceKey>,
@@ -59,7 +60,7 @@ pub(super) fn decision(
     }
 }
 
-/// IPVS remembers clients by itself, and then nobody is asked.
+/// IPVS remembers clients by itself, so that there are no verdicts.
 fn remembered(table: &ServiceTable, dataplane: &Chosen, reader: &mut Reader) -> Option<()> {
     if dataplane.kind != DataPlaneKind::Ipvs || !table.persistence.written {
         return Some(());
@@ -74,10 +75,10 @@ fn remembered(table: &ServiceTable, dataplane: &Chosen, reader: &mut Reader) -> 
     None
 }
 
-/// The kernel cannot ask about each connection.
+/// The kernel cannot queue each connection for a verdict.
 fn impossible(why: &str, offered: &[Decision]) -> Wrong {
     let help = if offered.contains(&Decision::Plan) {
-        "write \"plan\": the scheduler can be followed that way too"
+        "write \"plan\": the scheduler offers that, too"
     } else {
         "choose another scheduler: this one decides per connection only"
     };

@@ -41,8 +41,8 @@ struct Refer<'a> {
     dir: &'a Path,
 }
 
-/// Everything about virtual routers. What has something wrong in it, which has been reported then, is left out. Relative paths
-/// start from `dir`.
+/// Everything about virtual routers. What has something wrong in it, which has been reported then, is left out.
+/// Relative paths start from `dir`.
 pub(super) fn all(file: &File, dir: &Path, reader: &mut Reader) -> Vrrp {
     let mut seen = Seen::default();
     let refer = Refer {

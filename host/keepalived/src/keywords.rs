@@ -1,5 +1,5 @@
-//! keepalived's keywords that have no equivalent here, by the block that they stand in, each with what to do instead. Those that
-//! have one are in [`super::translate`].
+//! keepalived's keywords that have no equivalent here, by the block that they stand in, each with what to do instead.
+//! Those that have one are in [`super::translate`].
 
 mod global;
 mod servers;

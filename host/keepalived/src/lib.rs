@@ -1,13 +1,14 @@
 //! keepalived's configuration files: read, and translated to Evenkeel's own.
 //!
 //! ```text
-//! files --source--> lines --lexer--> tokens --parser--> statements --translate--> document --> TOML, with each line's origin
-//!           |                  |                |                         |
-//!           +------------------+----------------+-------------------------+--> notes: what is not carried over, by line
+//! files --source--> lines --lexer--> tokens --parser--> statements --translate--> document --> TOML
+//!           |                  |                |                         |              (each line's origin is known)
+//!           +------------------+----------------+-------------------------+--> notes: what is not carried over
 //! ```
 //!
-//! keepalived reads lines: a statement is the words of a line, and a brace opens or closes a block wherever it stands. What a word
-//! means depends on the blocks that it is in. Nothing is dropped without a note, and no input makes any of this panic.
+//! keepalived reads lines: a statement is the words of a line, and a brace opens or closes a block wherever it stands.
+//! What a word means depends on the blocks that it is in. Nothing is dropped without a note, and no input makes any of
+//! this panic.
 
 mod document;
 mod keywords;
@@ -47,8 +48,9 @@ impl Translation {
 
 /// Translates a configuration of keepalived. Never fails: what could be understood is there, with notes of the rest.
 ///
-/// `file` is the file's name as notes are to show it. `id` is what `@NAME` lines are compared with (keepalived's `--config-id`, by
-/// default the first part of the host's name); without one they are all left out. `load` reads the files of `include` lines.
+/// `file` is the file's name as notes are to show it. `id` is what `@NAME` lines are compared with (keepalived's
+/// `--config-id`, by default the first part of the host's name); without one they are all left out. `load` reads the
+/// files of `include` lines.
 #[must_use]
 pub fn translate(file: &str, bytes: &[u8], id: Option<&str>, load: &mut Load<'_>) -> Translation {
     let mut notes = note::Notes::new(file);
@@ -68,8 +70,9 @@ pub fn translate(file: &str, bytes: &[u8], id: Option<&str>, load: &mut Load<'_>
     }
 }
 
-/// Whether a configuration file is one of keepalived's, and not Evenkeel's own. It is told by what is in it: the first word is one
-/// that begins a block there. Where that says nothing (an empty file, a slip in the first word), the name does: `.conf`.
+/// Whether a configuration file is one of keepalived's, and not Evenkeel's own. It is told by what is in it: the first
+/// word is one that begins a block there. Where that says nothing (an empty file, a slip in the first word), the name
+/// does: `.conf`.
 #[must_use]
 pub fn is_keepalived(file: &str, bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);

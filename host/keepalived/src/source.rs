@@ -1,4 +1,5 @@
-//! From files to the lines that keepalived would read: `include`, `@NAME` conditions, `$NAME` parameters, continued lines.
+//! From files to the lines that keepalived would read: `include`, `@NAME` conditions, `$NAME` parameters, continued
+//! lines.
 
 mod glyph;
 mod parameters;
@@ -15,7 +16,8 @@ pub use reader::{Included, Load};
 
 /// Files in files in files.
 const DEEPEST: usize = 16;
-/// As many characters as all lines may have together, once all parameters are in place: a definition can double with each line.
+/// As many characters as all lines may have together, once all parameters are in place: a definition can double with
+/// each line.
 const MOST: usize = 1 << 24;
 
 /// All lines of a file and of those that it includes.

@@ -33,8 +33,8 @@ impl Wrong {
     }
 }
 
-/// What to do about an unknown key, given the key, its table and the keys of that table. The schema has the answer; the reader is
-/// handed it, so that it need not know the schema.
+/// What to do about an unknown key, given the key, its table and the keys of that table. The schema has the answer; the
+/// reader is handed it, so that it need not know the schema.
 pub(crate) type Explain = fn(key: &str, place: &str, keys: &[&str]) -> String;
 
 /// Collects what is wrong while tables are read.

@@ -34,8 +34,8 @@ table! {
         retry_delay: Period<1, DAY> = Presence::Optional("`timeout`");
         /// How many checks in a row a failed server must pass before it is used again.
         rise: Whole<1, 1_000> = Presence::Default(|| Whole(1));
-        /// Whether servers start down until they pass a check. Otherwise they start in the pool, and the first check, if it
-        /// fails, takes one out without retries.
+        /// Whether servers start down until they pass a check. Otherwise they start in the pool, and the first check,
+        /// if it fails, takes one out without retries.
         #[keepalived = "alpha"]
         alpha: bool = Presence::Default(|| false);
         /// Check this address instead of the server's. Of any family.

@@ -51,25 +51,26 @@ pub(crate) fn resync() -> Period<1_000, DAY> {
 table! {
     /// What concerns Evenkeel itself. These keys come first in the file, before any `[table]`.
     File in "the top level" {
-        /// Directories in which plugins are looked for, in this order. Every `*.wasm` in them is a plugin; the configuration
-        /// refers to it by the name in its manifest.
+        /// Directories in which plugins are looked for, in this order. Every `*.wasm` in them is a plugin; the
+        /// configuration refers to it by the name in its manifest.
         plugin_dirs: List<FilePath> = Presence::Default(plugin_dirs);
-        /// Native plugins (shared objects) that are trusted with everything: they run inside the daemon, without a sandbox, with its
-        /// rights, and are never unloaded. Only files that belong to root and that nobody else may write. One that is listed is
-        /// found by the name in its manifest, too.
+        /// Native plugins (shared objects) that are trusted with everything: they run inside the daemon, without a
+        /// sandbox, with its rights, and are never unloaded. Only files that belong to root and that nobody else may
+        /// write. One that is listed is found by the name in its manifest, too.
         native_plugins: List<Placed<SharedObject>> = Presence::Default(|| List(Vec::new()));
         /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700).
         cache_dir: FilePath = Presence::Default(cache_dir);
-        /// The control socket, through which `evenkeel status` asks.
+        /// The control socket, that `evenkeel status` reads.
         socket: SocketPath = Presence::Default(socket);
-        /// Name of the nftables table (family `inet`) that is Evenkeel's own. Nothing else in the ruleset is read or written.
+        /// Name of the nftables table (family `inet`) that is Evenkeel's own. Nothing else in the ruleset is read or
+        /// written.
         table: TableName = Presence::Default(nft_table);
-        /// What carries the connections in the kernel. `auto`: nftables where that works and nothing is configured that only IPVS can do
-        /// (`forward`, `fwmark`, SCTP, `[connection_sync]`), else IPVS. `evenkeel check` tells which one it is, and why. It is
-        /// chosen at the start; another one needs a restart. See [ipvs.md](ipvs.md).
+        /// What carries the connections in the kernel. `auto`: nftables where that works and nothing is configured that
+        /// only IPVS can do (`forward`, `fwmark`, SCTP, `[connection_sync]`), else IPVS. `evenkeel check` tells which
+        /// one it is, and why. It is chosen at the start; another one needs a restart. See [ipvs.md](ipvs.md).
         dataplane: DataPlaneChoice = Presence::Default(DataPlaneChoice::default);
-        /// Whether established flows take the short way through the kernel, a flowtable of nftables: `auto` where the kernel has it, `off`
-        /// never. Means nothing on IPVS.
+        /// Whether established flows are offloaded to a flowtable of nftables, past the slow path: `auto` where the
+        /// kernel has it, `off` never. Means nothing on IPVS.
         offload: Offload = Presence::Default(Offload::default);
         /// How often the kernel's rules are read back and repaired, whatever was noticed meanwhile.
         resync: Period<1_000, DAY> = Presence::Default(resync);
@@ -101,12 +102,12 @@ fn limits() -> Sandbox {
 }
 
 table! {
-    /// What one plugin may use at most. A plugin that goes over a limit is ended, which costs the service that uses it its
-    /// scheduler or check until the plugin has been started again, and no other service anything.
+    /// What one plugin may use at most. A plugin that goes over a limit is ended, which costs the service that uses it
+    /// its scheduler or check until the plugin has been started again, and no other service anything.
     SandboxTable in "[sandbox]" {
         /// Processor time of one call.
         call_time: Period<10, 10_000> = Presence::Default(|| Period(limits().call_time));
-        /// Processor time of one decision about one connection, for schedulers that are asked per connection.
+        /// Processor time of one decision about one connection, for schedulers that decide about each connection.
         pick_time: Period<1, 1_000> = Presence::Default(|| Period(limits().pick_time));
         /// Memory of one instance.
         memory: Size<{ 1 << 20 }, { 4 << 30 }> = Presence::Default(|| Size(limits().memory as u64));

@@ -1,5 +1,5 @@
-//! The tables of the configuration and their keys. Each is declared once: the struct, what is read, the known keys and the
-//! reference page all come from here.
+//! The tables of the configuration and their keys. Each is declared once: the struct, what is read, the known keys and
+//! the reference page all come from here.
 
 mod check;
 mod daemon;

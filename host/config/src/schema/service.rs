@@ -19,8 +19,9 @@ table! {
         /// The address and port that clients reach. No two services have the same with the same protocol.
         #[keepalived = "virtual_server IP PORT"]
         listen: Endpoint = Presence::Optional("required, unless there is `fwmark`");
-        /// In place of `listen` and `protocol`: every packet with this firewall mark, which rules of your own set, whatever its address, port
-        /// and protocol. On IPVS only. Each packet must be routed to this machine: `evenkeel explain` says how.
+        /// In place of `listen` and `protocol`: every packet with this firewall mark, which rules of your own set,
+        /// whatever its address, port and protocol. On IPVS only. Each packet must be routed to this machine: `evenkeel
+        /// explain` says how.
         #[keepalived = "fwmark"]
         fwmark: Whole<1, { u32::MAX }> = Presence::Optional("none");
         /// Which packets with the firewall mark are meant. Only with `fwmark`.
@@ -29,42 +30,47 @@ table! {
         /// The protocol. SCTP on IPVS only.
         #[keepalived = "protocol"]
         protocol: Protocol = Presence::Default(|| Protocol::Tcp);
-        /// Who spreads the connections: a scheduler plugin. Unlike with keepalived, whose default is `wlc`, servers take turns if
-        /// nothing is said.
+        /// Who spreads the connections: a scheduler plugin. Unlike with keepalived, whose default is `wlc`, servers
+        /// take turns if nothing is said.
         #[keepalived = "lb_algo, lvs_sched"]
         scheduler: Short<SchedulerTable> = Presence::Optional("`\"rr\"`");
-        /// How the scheduler's decisions are followed. With `plan` the kernel spreads new connections by itself, by a plan that the
-        /// scheduler renews; with `per-connection` the scheduler is asked about each new connection, which costs more, and the
-        /// last plan is followed while it does not answer. `evenkeel plugin inspect` shows what a scheduler offers.
+        /// How the scheduler's decisions get into the kernel. With `plan` the kernel spreads new connections by itself,
+        /// by a plan that the scheduler renews; with `per-connection` each new connection is queued (NFQUEUE) for the
+        /// scheduler's verdict, which costs more, and the last plan is used while there is none. `evenkeel plugin
+        /// inspect` shows what a scheduler offers.
         decision: Decision = Presence::Optional("what the scheduler offers first");
-        /// A client's new connections go to the server that its last one went to, until it has made none for so long. With any
-        /// scheduler. The table `service.persistence` can take all clients of a network as one.
+        /// A client's new connections go to the server that its last one went to, until it has made none for so long.
+        /// With any scheduler. The table `service.persistence` can take all clients of a network as one.
         #[keepalived = "persistence_timeout"]
         persistence: Brief<PersistenceTable> = Presence::Optional("each connection for itself");
-        /// The health checks of each server. If there are several, a server is up while it passes all. Without one, servers are
-        /// always taken as up.
+        /// The health checks of each server. If there are several, a server is up while it passes all. Without one,
+        /// servers are always taken as up.
         check: Several<CheckTable> = Presence::Optional("no checks");
-        /// Full NAT: servers see the director as the client, so that they need no route through it, but learn nothing of the
-        /// client's address.
+        /// Full NAT: servers see the director as the client, so that they need no route through it, but learn nothing
+        /// of the client's address.
         snat: bool = Presence::Default(|| false);
-        /// How connections get to the servers. `nat`: the destination becomes the server, and its answers come back through the director. On IPVS
-        /// only: `dr`, direct routing: packets go to the server's MAC address as they are; and `tun`, a tunnel: they go to it inside other IP
-        /// packets. With these two the server has the service's address itself, answers clients directly, and listens on the service's
-        /// port. `evenkeel explain SERVICE` prints what servers need.
+        /// How connections get to the servers. `nat`: the destination becomes the server, and its answers come back
+        /// through the director. On IPVS only: `dr`, direct routing: packets go to the server's MAC address as they
+        /// are; and `tun`, a tunnel: they go to it inside other IP packets. With these two the server has the service's
+        /// address itself, answers clients directly, and listens on the service's port. `evenkeel explain SERVICE`
+        /// prints what servers need.
         #[keepalived = "lb_kind, lvs_method"]
         forward: Forward = Presence::Default(Forward::default);
-        /// Whether a server that has failed stays in the kernel with weight 0, so that its established connections can go on.
+        /// Whether a server that has failed stays in the kernel with weight 0, so that its established connections can
+        /// go on.
         #[keepalived = "inhibit_on_failure"]
         inhibit_on_failure: bool = Presence::Default(|| false);
-        /// What becomes of the established flows of a server that has failed: with `keep` they go on if they can; with `kill`
-        /// they are forgotten, so that a client's next packet goes to another server.
+        /// What becomes of the established flows of a server that has failed: with `keep` they go on if they can; with
+        /// `kill` they are forgotten, so that a client's next packet goes to another server.
         on_down: OnDown = Presence::Optional("`\"kill\"` for UDP without `inhibit_on_failure`, else `\"keep\"`");
-        /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or by `evenkeel flush`. For an address that another director may take over, use `[[vrrp]]` instead.
+        /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It
+        /// stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or
+        /// by `evenkeel flush`. For an address that another director may take over, use `[[vrrp]]` instead.
         interface: Interface = Presence::Optional("the address is left to others");
         /// The address's prefix length on the interface. Only with `interface`; up to 32 for IPv4.
         prefix: Whole<1, 128> = Presence::Optional("32 for IPv4, 128 for IPv6");
-        /// From which sum of the weights of its servers that are up it has its quorum: `status` and the `track` of virtual routers
-        /// look at that.
+        /// From which sum of the weights of its servers that are up it has its quorum: `status` and the `track` of
+        /// virtual routers look at that.
         #[keepalived = "quorum"]
         quorum: Whole<1, 1_000_000_000> = Presence::Default(|| Whole(1));
         /// The quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`.
@@ -82,9 +88,9 @@ table! {
 table! {
     /// A real server of the service above it.
     ServerTable in "[[service.server]]" {
-        /// Where connections are sent. Of the same family (IPv4 or IPv6) as the service's address. No two servers of a service
-        /// have the same. With `dr` and `tun` the port is the service's. In a service with `fwmark` it may be left out: connections keep
-        /// the port that clients chose.
+        /// Where connections are sent. Of the same family (IPv4 or IPv6) as the service's address. No two servers of a
+        /// service have the same. With `dr` and `tun` the port is the service's. In a service with `fwmark` it may be
+        /// left out: connections keep the port that clients chose.
         #[keepalived = "real_server IP PORT"]
         address: ServerAddress = Presence::Required;
         /// Its name in logs, in `status` and for plugins. No two servers of a service have the same.
@@ -92,12 +98,12 @@ table! {
         /// Its share of the connections beside the other servers' weights. 0: it gets no new ones (draining).
         #[keepalived = "weight"]
         weight: Whole<0, 65_535> = Presence::Default(|| Whole(1));
-        /// With so many connections it gets no new ones. Inactive ones (closing, or without a handshake) count, as with IPVS. 0:
-        /// there is no limit.
+        /// With so many connections it gets no new ones. Inactive ones (closing, or without a handshake) count, as with
+        /// IPVS. 0: there is no limit.
         #[keepalived = "uthreshold"]
         upper_threshold: Whole<0, { u32::MAX }> = Presence::Default(|| Whole(0));
-        /// A server that reached its upper threshold gets new ones again when it has fewer connections than this. At most
-        /// `upper_threshold`. 0: fewer than three quarters of `upper_threshold`.
+        /// A server that reached its upper threshold gets new ones again when it has fewer connections than this. At
+        /// most `upper_threshold`. 0: fewer than three quarters of `upper_threshold`.
         #[keepalived = "lthreshold"]
         lower_threshold: Whole<0, { u32::MAX }> = Presence::Default(|| Whole(0));
         /// How connections get to this server.
@@ -125,7 +131,8 @@ table! {
 }
 
 table! {
-    /// For how long clients stay with their server. `persistence = "5m"` is short for `persistence = { timeout = "5m" }`.
+    /// For how long clients stay with their server. `persistence = "5m"` is short for `persistence = { timeout = "5m"
+    /// }`.
     PersistenceTable in "service.persistence" {
         /// How long after a client's last new connection its server is remembered. Whole seconds.
         #[keepalived = "persistence_timeout"]

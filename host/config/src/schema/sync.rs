@@ -9,9 +9,9 @@ use crate::value::{Interface, Name, Whole};
 const LONGEST: u32 = 65_535 - 20 - 8;
 
 table! {
-    /// IPVS copies its connections to the other director, so that established connections survive a failover: the master of a VRRP
-    /// instance sends, a backup takes in. On IPVS only. The other director has the same table, and the network between them is trusted:
-    /// the messages are neither signed nor encrypted.
+    /// IPVS copies its connections to the other director, so that established connections survive a failover: the
+    /// master of a VRRP instance sends, a backup takes in. On IPVS only. The other director has the same table, and the
+    /// network between them is trusted: the messages are neither signed nor encrypted.
     ConnectionSyncTable in "[connection_sync]" {
         /// The `[[vrrp]]` whose role is followed. Its name.
         #[keepalived = "lvs_sync_daemon"]

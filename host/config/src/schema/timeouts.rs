@@ -5,9 +5,10 @@ use crate::reader::Presence;
 use crate::units::Seconds;
 
 table! {
-    /// After how long without a packet IPVS forgets a connection: one setting for all virtual services of the network namespace, others' too,
-    /// as `ipvsadm --set` makes it. A time that is not here, or is taken away, stays as it is in the kernel. Whole seconds. On nftables, where
-    /// connections are conntrack's, it means nothing: there are `net.netfilter.nf_conntrack_tcp_timeout_established` and the like.
+    /// After how long without a packet IPVS forgets a connection: one setting for all virtual services of the network
+    /// namespace, others' too, as `ipvsadm --set` makes it. A time that is not here, or is taken away, stays as it is
+    /// in the kernel. Whole seconds. On nftables, where connections are conntrack's, it means nothing: there are
+    /// `net.netfilter.nf_conntrack_tcp_timeout_established` and the like.
     IpvsTimeoutsTable in "[ipvs_timeouts]" {
         /// An established TCP connection.
         #[keepalived = "lvs_timeouts"]

@@ -16,9 +16,9 @@ use evenkeel_core::model::{Announce, Checksum, Family, Password};
 pub(crate) type Bits32 = Whole<0, { u32::MAX }>;
 
 table! {
-    /// A virtual router: addresses that one of several directors has at a time, the master. The others take over when its adverts
-    /// are missing (VRRP, RFC 9568 and RFC 3768). Directors that belong together have the same `router_id`, addresses, `version`
-    /// and `advert_interval`, and different priorities.
+    /// A virtual router: addresses that one of several directors has at a time, the master. The others take over when
+    /// its adverts are missing (VRRP, RFC 9568 and RFC 3768). Directors that belong together have the same `router_id`,
+    /// addresses, `version` and `advert_interval`, and different priorities.
     VrrpTable in "[[vrrp]]" {
         /// Its name in logs, in `status` and for notify commands. No two instances have the same.
         #[keepalived = "vrrp_instance"]
@@ -29,8 +29,8 @@ table! {
         /// The number of the virtual router (VRID). No two instances have the same on one interface with one family.
         #[keepalived = "virtual_router_id"]
         router_id: Whole<1, 255> = Presence::Required;
-        /// The virtual addresses, at least one. Those of the other family than the adverts' go along without being in the adverts.
-        /// RFC 9568 wants the first IPv6 one to be link-local.
+        /// The virtual addresses, at least one. Those of the other family than the adverts' go along without being in
+        /// the adverts. RFC 9568 wants the first IPv6 one to be link-local.
         #[keepalived = "virtual_ipaddress, virtual_ipaddress_excluded"]
         address: Mixed<AddressTable> = Presence::Required;
         /// Of several directors, that with the highest priority is master. 255: the addresses are this machine's own.
@@ -60,16 +60,16 @@ table! {
         /// Where adverts are sent, and the only routers that are heard.
         #[keepalived = "unicast_peer"]
         peers: List<Placed<Host>> = Presence::Optional("the multicast group");
-        /// What the checksum of adverts covers, for version 3 over IPv4: both are understood, this is what is sent. keepalived
-        /// drops adverts without the pseudo-header; RFC 9568 wants none.
+        /// What the checksum of adverts covers, for version 3 over IPv4: both are understood, this is what is sent.
+        /// keepalived drops adverts without the pseudo-header; RFC 9568 wants none.
         #[keepalived = "vrrp_checksum, checksum_compatibility"]
         checksum: Checksum = Presence::Default(|| Checksum::PseudoHeader);
-        /// Whether the addresses of `interface` have the virtual router's own MAC address, which moves with them: they are put on a
-        /// macvlan interface. `true` names it `vrrp.ROUTER_ID`, for IPv6 `vrrp6.ROUTER_ID`.
+        /// Whether the addresses of `interface` have the virtual router's own MAC address, which moves with them: they
+        /// are put on a macvlan interface. `true` names it `vrrp.ROUTER_ID`, for IPv6 `vrrp6.ROUTER_ID`.
         #[keepalived = "use_vmac"]
         virtual_mac: VirtualMac = Presence::Default(|| VirtualMac::No);
-        /// The kernel takes the addresses away by itself when the daemon has not confirmed them for so long, in whole seconds: a
-        /// director that hangs, or whose daemon was killed, does not keep them.
+        /// The kernel takes the addresses away by itself when the daemon has not confirmed them for so long, in whole
+        /// seconds: a director that hangs, or whose daemon was killed, does not keep them.
         address_lifetime: Period<2_000, DAY> = Presence::Optional("they stay");
         /// Routes that exist while this director is master.
         #[keepalived = "virtual_routes"]
@@ -210,8 +210,8 @@ table! {
         /// The `[[script]]` of this name succeeds.
         #[keepalived = "track_script"]
         script: Name = Presence::Optional("none");
-        /// The number in this file. It is multiplied with `weight` and added to the priority; with `weight = 0`, the instance is
-        /// in fault while it is not 0.
+        /// The number in this file. It is multiplied with `weight` and added to the priority; with `weight = 0`, the
+        /// instance is in fault while it is not 0.
         #[keepalived = "track_file"]
         file: FilePath = Presence::Optional("none");
         /// A process of this name, or with this path, runs.
@@ -219,8 +219,8 @@ table! {
         process: Process = Presence::Optional("none");
         /// The `[[service]]` of this name has its quorum of servers.
         service: Name = Presence::Optional("none");
-        /// 0: the instance is in fault while this fails. Positive: added to the priority while it is well. Negative: taken from
-        /// the priority while it fails. The priority stays within 1 to 254; 255 never changes.
+        /// 0: the instance is in fault while this fails. Positive: added to the priority while it is well. Negative:
+        /// taken from the priority while it fails. The priority stays within 1 to 254; 255 never changes.
         #[keepalived = "weight"]
         weight: Signed<253> = Presence::Default(|| Signed(0));
     }
@@ -232,8 +232,8 @@ impl Abbreviated for TrackTable {
 }
 
 table! {
-    /// What is run when the state changes, without a shell and without waiting for it, in order. A sync group may have one, too:
-    /// `[sync_group.notify]`.
+    /// What is run when the state changes, without a shell and without waiting for it, in order. A sync group may have
+    /// one, too: `[sync_group.notify]`.
     NotifyTable in "[vrrp.notify]" {
         /// On becoming master.
         #[keepalived = "notify_master"]
@@ -247,8 +247,8 @@ table! {
         /// When the daemon ends.
         #[keepalived = "notify_stop"]
         stop: Command = Presence::Optional("nothing");
-        /// On every change, after the one above, with four more arguments: `INSTANCE` or `GROUP`, the name, the state (`MASTER`,
-        /// `BACKUP`, `FAULT`, `STOP`) and the priority.
+        /// On every change, after the one above, with four more arguments: `INSTANCE` or `GROUP`, the name, the state
+        /// (`MASTER`, `BACKUP`, `FAULT`, `STOP`) and the priority.
         #[keepalived = "notify"]
         any: Command = Presence::Optional("nothing");
     }
@@ -260,8 +260,9 @@ table! {
         /// Its name in logs, in `status` and for notify commands. No two groups have the same.
         #[keepalived = "vrrp_sync_group"]
         name: Name = Presence::Required;
-        /// The names of its instances, at least two. An instance is in one group at most. Give them the same `priority` on a
-        /// director: were one the better one here and another there, the group would go to and fro. What one of them tracks counts for all.
+        /// The names of its instances, at least two. An instance is in one group at most. Give them the same `priority`
+        /// on a director: were one the better one here and another there, the group would go to and fro. What one of
+        /// them tracks counts for all.
         #[keepalived = "group"]
         members: List<Placed<Name>> = Presence::Required;
         /// What is run when the group's state changes.
@@ -276,8 +277,8 @@ table! {
         /// The name that instances track it by. No two scripts have the same.
         #[keepalived = "vrrp_script"]
         name: Name = Presence::Required;
-        /// The program and its arguments. It is run without a shell. A program with a `/` starts from the configuration's
-        /// directory, another one is looked for in `PATH`.
+        /// The program and its arguments. It is run without a shell. A program with a `/` starts from the
+        /// configuration's directory, another one is looked for in `PATH`.
         #[keepalived = "script"]
         command: Command = Presence::Required;
         /// From the start of one run to the start of the next.

@@ -150,8 +150,8 @@ pub(super) fn interfaces(file: &File) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The name of the interface that carries the virtual MAC address; the outer `None` if that is wrong or cannot be known. It is
-/// none of `interfaces`.
+/// The name of the interface that carries the virtual MAC address; the outer `None` if that is wrong or cannot be
+/// known. It is none of `interfaces`.
 pub(super) fn virtual_mac(
     table: &VrrpTable,
     family: Option<Family>,

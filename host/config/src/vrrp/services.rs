@@ -5,7 +5,7 @@ use super::super::schema::File;
 use super::super::uses::services;
 use super::addresses::Seen;
 
-/// An address has one keeper, and `ha_suspend` needs one.
+/// An address has one owner, and `ha_suspend` needs one.
 pub(super) fn check(file: &File, addresses: &Seen, reader: &mut Reader) {
     for table in services(file) {
         let Some(addr) = table.listen.get().map(|listen| listen.0.ip()) else {

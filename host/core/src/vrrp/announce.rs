@@ -159,7 +159,7 @@ mod tests {
         let due: Vec<_> = [4, 5, 6, 59, 60, 119, 120]
             .map(|seconds| schedule.due(at(seconds), &config))
             .into();
-        // Whoever asks late gets what was due soon at once.
+        // A late call gets the early rounds that it has missed as one.
         assert_eq!(
             due,
             [vec![1], vec![5], vec![], vec![], vec![2], vec![], vec![2]]

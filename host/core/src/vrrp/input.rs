@@ -31,7 +31,8 @@ pub enum Input<'a> {
         /// The address that IPv6 adverts are sent from: its link-local one.
         ipv6: Option<IpAddr>,
     },
-    /// How something tracked is, now and whenever it changes. Until it was heard of, it counts as failed. Not for interfaces.
+    /// How something tracked is, now and whenever it changes. Until it was heard of, it counts as failed. Not for
+    /// interfaces.
     Tracked {
         /// What.
         what: &'a Tracked,
@@ -40,13 +41,14 @@ pub enum Input<'a> {
     },
     /// The data plane holds what is configured. Until then no instance becomes master.
     Ready,
-    /// The addresses of an instance are on this machine already: another daemon before this one was master. Comes once after the
-    /// start, before [`Input::Ready`].
+    /// The addresses of an instance are on this machine already: another daemon before this one was master. Comes once
+    /// after the start, before [`Input::Ready`].
     Found {
         /// The instance.
         instance: &'a str,
     },
-    /// What [`Output::Hold`](super::Output::Hold) asked for is done: the addresses are on their interfaces and can be announced.
+    /// What [`Output::Hold`](super::Output::Hold) wanted is done: the addresses are on their interfaces and can be
+    /// announced.
     Held {
         /// The instance.
         instance: &'a str,
@@ -58,7 +60,8 @@ pub enum Input<'a> {
         /// What to do.
         command: Command,
     },
-    /// The daemon is to end: masters hand over, and [`Router::stopped`](super::router::Router::stopped) says when that is done.
+    /// The daemon is to end: masters hand over, and [`Router::stopped`](super::router::Router::stopped) says when that
+    /// is done.
     Stop,
 }
 
@@ -76,8 +79,8 @@ pub enum Reading {
 /// What an operator may want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Hand over to another router, if there is one, and leave it alone until [`Command::Resume`]; this router takes over
-    /// again only if there is no master.
+    /// Hand over to another router, if there is one, and leave it alone until [`Command::Resume`]; this router takes
+    /// over again only if there is no master.
     Resign,
     /// Take part in the election as configured again.
     Resume,

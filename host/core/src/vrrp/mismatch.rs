@@ -1,5 +1,5 @@
-//! What does not fit between this router and others: reported once, until it was not heard for a while, and shown as long as it is
-//! heard.
+//! What does not fit between this router and others: reported once, until it was not heard for a while, and shown as
+//! long as it is heard.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -24,8 +24,8 @@ pub enum Output {
         /// The instance.
         instance: String,
     },
-    /// Send gratuitous ARP and unsolicited neighbour advertisements for all of the instance's addresses. Not before they are
-    /// held.
+    /// Send gratuitous ARP and unsolicited neighbour advertisements for all of the instance's addresses. Not before
+    /// they are held.
     Announce {
         /// The instance.
         instance: String,

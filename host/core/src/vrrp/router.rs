@@ -13,12 +13,13 @@ use super::{Command, GroupReport, Input, InstanceReport, Output, receive};
 use crate::model::{Track, Vrrp};
 use group::Group;
 
-/// The virtual routers of a director. Feed it with [`Self::handle`], call [`Self::poll`] at [`Self::poll_at`], and after each of
-/// them carry out [`Self::outputs`].
+/// The virtual routers of a director. Feed it with [`Self::handle`], call [`Self::poll`] at [`Self::poll_at`], and
+/// after each of them carry out [`Self::outputs`].
 #[derive(Debug)]
 pub struct Router {
     instances: Vec<Instance>,
-    /// What each of them tracks, by position: what one member of a group tracks counts for all, so that they do not come apart.
+    /// What each of them tracks, by position: what one member of a group tracks counts for all, so that they do not
+    /// come apart.
     tracks: Vec<BTreeSet<Track>>,
     groups: Vec<Group>,
     observed: Observations,
@@ -49,8 +50,8 @@ impl Router {
         router
     }
 
-    /// Takes a new configuration. Instances whose name, interface, family, router ID and version are the same keep their state;
-    /// those that are gone hand over at once.
+    /// Takes a new configuration. Instances whose name, interface, family, router ID and version are the same keep
+    /// their state; those that are gone hand over at once.
     pub fn configure(&mut self, config: &Vrrp, now: Instant) {
         self.arrange(config, now);
         self.judge(now);

@@ -2,8 +2,8 @@
 
 use crate::timers::TimerTable;
 
-/// What an instance waits for. Of [`Self::Startup`], [`Self::MasterDown`] and [`Self::Advert`] one runs at most: each belongs to a
-/// state.
+/// What an instance waits for. Of [`Self::Startup`], [`Self::MasterDown`] and [`Self::Advert`] one runs at most: each
+/// belongs to a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum InstanceTimer {
     /// The next mismatch that was not heard for long enough is forgotten.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::model::VrrpVersion;
 
-/// How much later a router of this priority takes over than one of priority 256 would (RFC 3768 section 6.1: (256 - priority) /
-/// 256 seconds; RFC 9568 section 6.1: the same share of the master's interval).
+/// How much later a router of this priority takes over than one of priority 256 would (RFC 3768 section 6.1: (256 -
+/// priority) / 256 seconds; RFC 9568 section 6.1: the same share of the master's interval).
 #[must_use]
 pub fn skew(version: VrrpVersion, priority: u8, interval: Duration) -> Duration {
     let unit = match version {

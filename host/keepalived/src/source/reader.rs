@@ -14,8 +14,9 @@ pub struct Included {
     pub contents: Result<Vec<u8>, String>,
 }
 
-/// Finds the files that an `include` line names: given the line's pattern (which may have wildcards, and starts from the directory
-/// of the including file) and the including file, those that there are, in the order in which they are to be read.
+/// Finds the files that an `include` line names: given the line's pattern (which may have wildcards, and starts from
+/// the directory of the including file) and the including file, those that there are, in the order in which they are to
+/// be read.
 ///
 /// # Errors
 /// Why the pattern cannot be followed at all.

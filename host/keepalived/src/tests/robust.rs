@@ -45,7 +45,8 @@ fn read(bytes: &[u8]) -> Translation {
     found
 }
 
-/// The TOML must be TOML, whatever its values are. What repeats an option in one line is the exception: keepalived refuses it too.
+/// The TOML must be TOML, whatever its values are. What repeats an option in one line is the exception: keepalived
+/// refuses it too.
 fn is_toml(found: &Translation) {
     if let Err(error) = found.toml.parse::<toml::Table>() {
         let message = error.message();

@@ -42,8 +42,8 @@ impl Translator<'_> {
     }
 }
 
-/// The words of a command: quotes hold spaces together, a backslash takes the meaning of the next character. Unlike in a shell, a
-/// `#` begins no comment. `None` if a quote or a backslash has no end.
+/// The words of a command: quotes hold spaces together, a backslash takes the meaning of the next character. Unlike in
+/// a shell, a `#` begins no comment. `None` if a quote or a backslash has no end.
 fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

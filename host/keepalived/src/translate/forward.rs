@@ -52,7 +52,8 @@ impl Translator<'_> {
         table.remarks(&from.trail);
     }
 
-    /// The address of a real server. A port that is not written is that of the virtual server, which [`complete_ports`](super::ports::complete_ports) adds.
+    /// The address of a real server. A port that is not written is that of the virtual server, which
+    /// [`complete_ports`](super::ports::complete_ports) adds.
     pub(super) fn server_address(
         &mut self,
         statement: &Statement,

@@ -1,5 +1,5 @@
-//! Source statements to the document. What keepalived takes for granted is written out where it differs from Evenkeel's own default,
-//! or where it matters.
+//! Source statements to the document. What keepalived takes for granted is written out where it differs from Evenkeel's
+//! own default, or where it matters.
 
 mod address;
 mod check;

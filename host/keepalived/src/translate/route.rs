@@ -100,6 +100,14 @@ impl Translator<'_> {
     }
 }
 
+/// The routing table that a word means.
+fn table_of(written: &Word) -> Result<String, Left<'_>> {
+    table(&written.text).ok_or(Left {
+        word: Some(written),
+        why: "names of tables are not looked up: write the number",
+    })
+}
+
 fn value<'s>(
     words: &mut impl Iterator<Item = &'s Word>,
     keyword: &'s Word,
@@ -138,16 +146,7 @@ fn route<'s>(line: &'s Statement, without: &mut Without<'s>) -> Result<String, L
                 }
             }
             "table" => {
-                let written = value(&mut words, word)?;
-                match table(&written.text) {
-                    Some(table) => pairs.push(("table", table)),
-                    None => {
-                        return left(
-                            written,
-                            "names of tables are not looked up: write the number",
-                        );
-                    }
-                }
+                pairs.push(("table", table_of(value(&mut words, word)?)?));
             }
             "or" | "nexthop" | "nhid" => return left(word, "a route has one gateway"),
             "encap" => return left(word, "routes do not encapsulate"),
@@ -237,16 +236,7 @@ fn rule<'s>(line: &'s Statement, without: &mut Without<'s>) -> Result<String, Le
                 }
             }
             "table" | "lookup" => {
-                let written = value(&mut words, word)?;
-                match table(&written.text) {
-                    Some(table) => pairs.push(("table", table)),
-                    None => {
-                        return left(
-                            written,
-                            "names of tables are not looked up: write the number",
-                        );
-                    }
-                }
+                pairs.push(("table", table_of(value(&mut words, word)?)?));
             }
             "inet6" => pairs.push(("family", quote("ipv6"))),
             "inet" => pairs.push(("family", quote("ipv4"))),

@@ -1,4 +1,5 @@
-//! How a virtual server's connections are spread: its scheduler with its flags, persistence, and thresholds of its real servers.
+//! How a virtual server's connections are spread: its scheduler with its flags, persistence, and thresholds of its real
+//! servers.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -52,8 +53,8 @@ impl<'s> Spread<'s> {
     }
 }
 
-/// The setting that a flag is, of which schedulers (`ip_vs.h`: `IP_VS_SVC_F_SCHED_SH_FALLBACK` and the like are the first and the
-/// second flag).
+/// The setting that a flag is, of which schedulers (`ip_vs.h`: `IP_VS_SVC_F_SCHED_SH_FALLBACK` and the like are the
+/// first and the second flag).
 fn setting(flag: &str) -> (&'static str, &'static [&'static str]) {
     match flag {
         "flag-1" => ("fallback", &["sh", "mh"]),

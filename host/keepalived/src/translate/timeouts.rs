@@ -10,7 +10,8 @@ use crate::tree::Statement;
 const TIMES: [(&str, &str); 3] = [("tcp", "tcp"), ("tcpfin", "tcp_fin"), ("udp", "udp")];
 
 impl Translator<'_> {
-    /// `lvs_timeouts [tcp SECONDS] [tcpfin SECONDS] [udp SECONDS]`. The table, or `None` if nothing in it can be understood.
+    /// `lvs_timeouts [tcp SECONDS] [tcpfin SECONDS] [udp SECONDS]`. The table, or `None` if nothing in it can be
+    /// understood.
     pub(super) fn timeouts(&mut self, from: &Statement) -> Option<Table> {
         let mut table = Table::new("[ipvs_timeouts]", Source::statement(from));
         let mut words = from.arguments().iter().map(|word| word.text.as_str());

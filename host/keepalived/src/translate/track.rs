@@ -19,8 +19,8 @@ pub(super) const TRACKS: [&str; 4] = [
 ];
 
 impl Translator<'_> {
-    /// The lines of one of these blocks as elements of `track`. With `weightless`, which instances of sync groups are, weights do
-    /// not count, as in keepalived.
+    /// The lines of one of these blocks as elements of `track`. With `weightless`, which instances of sync groups are,
+    /// weights do not count, as in keepalived.
     pub(super) fn tracks(&mut self, block: &Statement, weightless: bool) -> Vec<Item> {
         let mut items: Vec<Item> = Vec::new();
         if block.block.is_none() {

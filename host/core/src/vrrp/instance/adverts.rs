@@ -48,8 +48,8 @@ impl Instance {
         }
     }
 
-    /// Whether an advert was overtaken by the one with which its sender handed over. It would undo that: the router that has taken
-    /// over would yield to one that is no master any more.
+    /// Whether an advert was overtaken by the one with which its sender handed over. It would undo that: the router
+    /// that has taken over would yield to one that is no master any more.
     fn is_late(&self, from: IpAddr, now: Instant) -> bool {
         self.handed_over
             .is_some_and(|(who, at)| who == from && now < at + self.interval() / 4)
@@ -94,8 +94,9 @@ impl Instance {
             return false;
         }
         if !self.spec.preempt {
-            // It has become worse since it is master: something failed there. It is not the healthy master of lower priority
-            // that `nopreempt` is to leave alone (keepalived's users miss this: a weighted tracker never fails over).
+            // It has become worse since it is master: something failed there. It is not the healthy master of lower
+            // priority that `nopreempt` is to leave alone (keepalived's users miss this: a weighted tracker never fails
+            // over).
             return self
                 .master
                 .is_some_and(|it| it.addr == from && advert.priority < it.highest);

@@ -112,10 +112,11 @@ impl Instance {
         self.source
     }
 
-    /// Whether no state of it was notified yet, because not everything that it needs is known. `begun`: the data plane is ready;
-    /// before, that may take any time.
+    /// Whether no state of it was notified yet, because not everything that it needs is known. `begun`: the data plane
+    /// is ready; before, that may take any time.
     pub(in crate::vrrp) fn is_beginning(&self, begun: bool, now: Instant) -> bool {
-        !self.notified && !(begun && self.age(now) >= STARTUP_TIMEOUT)
+        let waited = begun && self.age(now) >= STARTUP_TIMEOUT;
+        !self.notified && !waited
     }
 
     /// Whether a state of it was notified.
@@ -176,8 +177,8 @@ impl Instance {
     /// Begins to wait for a master's silence.
     pub(super) fn listen(&mut self, now: Instant) {
         let wait = match self.hold_reason {
-            // Addresses that an earlier daemon left are served as long as nobody else does: a master would be heard within
-            // its interval.
+            // Addresses that an earlier daemon left are served as long as nobody else does: a master would be heard
+            // within its interval.
             Some(HoldReason::Found) => self.interval() + self.skew(),
             Some(HoldReason::HandingOver) | None => {
                 timing::master_down(self.spec.version, self.priority, self.interval())
@@ -195,7 +196,8 @@ impl Instance {
         }
     }
 
-    /// Notes what does not fit about an advert. Says what is to be logged, if it is news. `memory` and `after` are those of
+    /// Notes what does not fit about an advert. Says what is to be logged, if it is news. `memory` and `after` are
+    /// those of
     /// [`Mismatches::note`].
     pub(in crate::vrrp) fn note_mismatch(
         &mut self,

@@ -9,7 +9,8 @@ use crate::vrrp::{Output, State};
 impl Instance {
     /// Does all that is due. `stopping`: the daemon ends.
     ///
-    /// Each timer that has expired is taken out of the table, and is started again only for later than `now`: afterwards
+    /// Each timer that has expired is taken out of the table, and is started again only for later than `now`:
+    /// afterwards
     /// [`Self::poll_at`] is later than `now`.
     pub(in crate::vrrp) fn poll(&mut self, now: Instant, stopping: bool, out: &mut Vec<Output>) {
         while let Some(due) = self.timers.next()

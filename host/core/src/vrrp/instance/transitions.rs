@@ -8,8 +8,8 @@ use crate::vrrp::{Notified, Output, State, timing};
 
 /// The most that a hand-over at the daemon's end may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a router that was in fault waits at least: an interface says that it is up before the switch behind it forwards, and the
-/// Linux bridge, for one, takes up to a second.
+/// What a router that was in fault waits at least: an interface says that it is up before the switch behind it
+/// forwards, and the Linux bridge, for one, takes up to a second.
 const LINK_DELAY: Duration = Duration::from_secs(1);
 
 impl Instance {
@@ -71,8 +71,8 @@ impl Instance {
         }
     }
 
-    /// Something that it needs has failed. `begun`: the data plane is ready; before, what is not known yet counts as failed, but
-    /// is not worth a word.
+    /// Something that it needs has failed. `begun`: the data plane is ready; before, what is not known yet counts as
+    /// failed, but is not worth a word.
     pub(in crate::vrrp) fn fail(
         &mut self,
         why: &str,
@@ -140,7 +140,8 @@ impl Instance {
         }
     }
 
-    /// From master to backup because the group does so, or an operator wants it: the addresses stay until another is master.
+    /// From master to backup because the group does so, or an operator wants it: the addresses stay until another is
+    /// master.
     pub(in crate::vrrp) fn hand_over(
         &mut self,
         now: Instant,
@@ -177,8 +178,8 @@ impl Instance {
 
     /// From master to backup because another router is master (RFC 9568 section 6.4.3).
     pub(in crate::vrrp) fn yield_to_other(&mut self, now: Instant, out: &mut Vec<Output>) {
-        // A last advert: the other router does not know otherwise that there were two, and that the network may believe this one.
-        // One that hears a lower advert tells the network again (so does keepalived).
+        // A last advert: the other router does not know otherwise that there were two, and that the network may believe
+        // this one. One that hears a lower advert tells the network again (so does keepalived).
         self.send(self.priority, now, out);
         self.release(out);
         self.enter(State::Backup, now, out);
@@ -192,7 +193,8 @@ impl Instance {
         }
     }
 
-    /// While the daemon waits for its end: something that the addresses need has failed, so there is nothing to hand over.
+    /// While the daemon waits for its end: something that the addresses need has failed, so there is nothing to hand
+    /// over.
     pub(in crate::vrrp) fn give_up_if_faulty(&mut self, out: &mut Vec<Output>) {
         if self.is_handing_over() && !self.faults.is_empty() {
             self.release(out);

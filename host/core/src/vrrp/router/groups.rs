@@ -16,8 +16,8 @@ impl Router {
             .map_or_else(|| vec![position], |group| group.members.clone())
     }
 
-    /// A master has heard a better one: it yields, and its group with it. The others of the group hand over: where they are
-    /// master, no other is yet.
+    /// A master has heard a better one: it yields, and its group with it. The others of the group hand over: where they
+    /// are master, no other is yet.
     pub(super) fn beaten(&mut self, position: usize, now: Instant) {
         for member in self.together(position) {
             let Some(instance) = self.instances.get_mut(member) else {
@@ -31,8 +31,8 @@ impl Router {
         }
     }
 
-    /// A member that is no master leaves another router to be it: the rest of its group does so, too. They are of one mind as a
-    /// rule, but not where a reload has just made a group of them.
+    /// A member that is no master leaves another router to be it: the rest of its group does so, too. They are of one
+    /// mind as a rule, but not where a reload has just made a group of them.
     pub(super) fn accept_other(&mut self, position: usize, now: Instant) {
         for member in self.together(position) {
             if let Some(instance) = self.instances.get_mut(member) {

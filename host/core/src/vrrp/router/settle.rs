@@ -21,7 +21,8 @@ impl Router {
         }
     }
 
-    /// Brings instances to which something happened in line with what is known, and with the other members of their group.
+    /// Brings instances to which something happened in line with what is known, and with the other members of their
+    /// group.
     pub(super) fn settle(&mut self, positions: impl IntoIterator<Item = usize>, now: Instant) {
         if self.stopping {
             return;

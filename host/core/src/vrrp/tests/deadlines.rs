@@ -1,4 +1,5 @@
-//! Whatever happens, a poll does all that is due: the driver, which waits until [`Router::poll_at`], never turns in place.
+//! Whatever happens, a poll does all that is due: the driver, which waits until [`Router::poll_at`], never turns in
+//! place.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Two and three routers through every kind of trouble: at the end there is one master, and it is the right one; never two for
-//! longer than the protocol has it, and never none for longer.
+//! Two and three routers through every kind of trouble: at the end there is one master, and it is the right one; never
+//! two for longer than the protocol has it, and never none for longer.
 
 use proptest::prelude::*;
 
@@ -111,16 +111,16 @@ proptest! {
         }
         let quiet = world.now;
         let moment = moment(world.delay);
-        // Nobody is heard of: three intervals and the skew, which is less than one; a link settles; and once more, where a
-        // router that has just yielded finds that the other one leaves, too.
+        // Nobody is heard of: three intervals and the skew, which is less than one; a link settles; and once more,
+        // where a router that has just yielded finds that the other one leaves, too.
         let none = 5 * case.interval + SETTLES + moment;
         world.pass(2 * none);
         let settled = world.now;
         world.pass(20 * case.interval);
 
-        // Two that hear each other again know after an advert. Two that were both started again, and both found the addresses,
-        // know after that of the one that is master first: an interval and the skew.
-        // And two that both resign while they do not hear each other both wait for the other one.
+        // Two that hear each other again know after an advert. Two that were both started again, and both found the
+        // addresses, know after that of the one that is master first: an interval and the skew. And two that both
+        // resign while they do not hear each other both wait for the other one.
         let resigned = case.trouble.iter().any(|(_, act)| matches!(act, Act::Resign(_)));
         let most = if resigned { 6 } else { 2 } * case.interval + moment;
         let double = world.longest(quiet, |holders| holders > 1);

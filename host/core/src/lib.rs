@@ -31,4 +31,5 @@ pub mod quorum;
 pub mod state;
 pub mod sync;
 pub mod threshold;
+pub mod timers;
 pub mod vrrp;

@@ -52,7 +52,7 @@ pub struct Abilities {
 pub enum Decision {
     /// The kernel spreads new connections by a plan.
     Plan,
-    /// The scheduler is asked about each new connection.
+    /// The scheduler decides each new connection.
     PerConnection,
 }
 

@@ -1,6 +1,6 @@
 //! Keeps the kernel at what is wanted: decides when to read it and what to change, one step at a time.
 //!
-//! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`Step`] with
+//! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`KernelStep`] with
 //! [`KernelSync::next`], carry it out, report with [`KernelSync::read_done`] or [`KernelSync::applied`], and ask again; wake at
 //! [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in the next one.
 
@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use crate::diff::{apply, diff, diff_rest, diff_service};
 use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, ServiceState, State};
+use crate::timers::TimerTable;
 
 /// Wait after a first failure; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -20,7 +21,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// What the driver is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum KernelStep {
     /// Read the kernel; then [`KernelSync::read_done`].
     Read,
     /// Apply these changes, all or none; then [`KernelSync::applied`].
@@ -34,7 +35,16 @@ enum Dirty {
     All,
 }
 
-/// What the data plane is to hold and what it holds, as far as known, with what to do next about the difference.
+/// When the machine acts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum SyncTimer {
+    /// After a failure; nothing is done before.
+    Retry,
+    /// The kernel is read unasked. Not running from then on until it has been read.
+    Resync,
+}
+
+/// What is wanted, what the kernel holds, and the step between the two that is under way.
 #[derive(Debug, Clone)]
 pub struct KernelSync {
     wanted: State,
@@ -43,20 +53,21 @@ pub struct KernelSync {
     dirty: Dirty,
     /// Whether what does not belong to one service is to be compared, too.
     rest_dirty: bool,
-    under_way: Option<Step>,
+    under_way: Option<KernelStep>,
     /// Someone touched our table while a step was under way.
     stale: bool,
     held: bool,
     failures: u32,
-    not_before: Option<Instant>,
+    timers: TimerTable<SyncTimer>,
     resync: Duration,
-    next_resync: Instant,
 }
 
 impl KernelSync {
     /// Starts with what was read from the kernel; wants nothing yet, and does nothing until [`Self::release`].
     #[must_use]
     pub fn new(actual: State, resync: Duration, now: Instant) -> Self {
+        let mut timers = TimerTable::new();
+        timers.set(SyncTimer::Resync, now + resync);
         Self {
             wanted: State::default(),
             actual: Some(actual),
@@ -66,9 +77,8 @@ impl KernelSync {
             stale: false,
             held: true,
             failures: 0,
-            not_before: None,
+            timers,
             resync,
-            next_resync: now + resync,
         }
     }
 
@@ -111,7 +121,7 @@ impl KernelSync {
         }
     }
 
-    /// The interfaces between which established flows are to take the short way.
+    /// The interfaces between which established flows are offloaded (flowtable).
     pub fn want_offload(&mut self, interfaces: BTreeSet<String>) {
         if self.wanted.offload != interfaces {
             self.wanted.offload = interfaces;
@@ -130,7 +140,7 @@ impl KernelSync {
     /// How often the kernel is read unasked.
     pub fn set_resync(&mut self, resync: Duration, now: Instant) {
         self.resync = resync;
-        self.next_resync = now + resync;
+        self.timers.set(SyncTimer::Resync, now + resync);
     }
 
     /// What is wanted now.
@@ -149,16 +159,22 @@ impl KernelSync {
     }
 
     /// The next step, if there is one to be taken now and none is under way.
-    pub fn next(&mut self, now: Instant) -> Option<Step> {
-        if self.held || self.under_way.is_some() || self.not_before.is_some_and(|at| now < at) {
+    pub fn next(&mut self, now: Instant) -> Option<KernelStep> {
+        if self.held || self.under_way.is_some() {
             return None;
         }
-        if now >= self.next_resync {
-            self.actual = None;
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                SyncTimer::Resync => self.actual = None,
+                SyncTimer::Retry => {}
+            }
+        }
+        if self.timers.get(SyncTimer::Retry).is_some() {
+            return None;
         }
         let Some(actual) = &self.actual else {
-            self.under_way = Some(Step::Read);
-            return Some(Step::Read);
+            self.under_way = Some(KernelStep::Read);
+            return Some(KernelStep::Read);
         };
         let changes = match &self.dirty {
             Dirty::All => diff(actual, &self.wanted),
@@ -179,7 +195,7 @@ impl KernelSync {
             self.failures = 0;
             return None;
         }
-        let step = Step::Apply(changes);
+        let step = KernelStep::Apply(changes);
         self.under_way = Some(step.clone());
         Some(step)
     }
@@ -192,8 +208,8 @@ impl KernelSync {
             self.fail(now);
             return BTreeMap::new();
         };
-        self.not_before = None;
-        self.next_resync = now + self.resync;
+        self.timers.clear(SyncTimer::Retry);
+        self.timers.set(SyncTimer::Resync, now + self.resync);
         let damage = self.damage(&read);
         self.dirty = Dirty::All;
         self.actual = if stale { None } else { Some(read) };
@@ -214,22 +230,19 @@ impl KernelSync {
             return;
         }
         self.failures = 0;
-        self.not_before = None;
-        if let (Some(actual), Some(Step::Apply(changes))) = (&mut self.actual, step) {
+        self.timers.clear(SyncTimer::Retry);
+        if let (Some(actual), Some(KernelStep::Apply(changes))) = (&mut self.actual, step) {
             apply(actual, &changes);
         }
     }
 
-    /// When [`Self::next`] may have something to do that it had not before.
+    /// When [`Self::next`] may have something to do that it had not before. Later than the `now` of the last [`Self::next`].
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         if self.held || self.under_way.is_some() {
             return None;
         }
-        Some(
-            self.not_before
-                .map_or(self.next_resync, |at| at.min(self.next_resync)),
-        )
+        self.timers.next()
     }
 
     /// Whether nothing is left to be done, as far as known.
@@ -246,7 +259,7 @@ impl KernelSync {
             .saturating_mul(1 << self.failures.min(10))
             .min(RETRY_MAX);
         self.failures += 1;
-        self.not_before = Some(now + wait);
+        self.timers.set(SyncTimer::Retry, now + wait);
     }
 
     /// How `read` differs from what is wanted in services that nothing of ours is about to change.

@@ -3,19 +3,22 @@
 //! A machine names its timers with an enum (or a key made of one and whom it is for) and keeps all of them here. When the driver
 //! is to wake it is then [`TimerTable::next`] by construction, and no deadline can be left out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// When each of a machine's timers expires. A timer that is not in the table is not running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerTable<K> {
     running: BTreeMap<K, Instant>,
+    /// The same, by time: a table may hold a timer for each of thousands of services.
+    by_time: BTreeSet<(Instant, K)>,
 }
 
 impl<K> Default for TimerTable<K> {
     fn default() -> Self {
         Self {
             running: BTreeMap::new(),
+            by_time: BTreeSet::new(),
         }
     }
 }
@@ -29,12 +32,16 @@ impl<K: Ord + Copy> TimerTable<K> {
 
     /// Starts the timer, or moves it: it expires at `at`.
     pub fn set(&mut self, timer: K, at: Instant) {
+        self.clear(timer);
         self.running.insert(timer, at);
+        self.by_time.insert((at, timer));
     }
 
     /// Stops the timer, if it is running.
     pub fn clear(&mut self, timer: K) {
-        self.running.remove(&timer);
+        if let Some(at) = self.running.remove(&timer) {
+            self.by_time.remove(&(at, timer));
+        }
     }
 
     /// When the timer expires; `None`: it is not running.
@@ -46,20 +53,16 @@ impl<K: Ord + Copy> TimerTable<K> {
     /// When the first timer expires; `None`: none is running.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.running.values().min().copied()
+        self.by_time.first().map(|(at, _)| *at)
     }
 
     /// Takes the timer out that expired first, if one has expired at `now`. Of several that expired at once, the least.
     pub fn pop(&mut self, now: Instant) -> Option<K> {
-        let earliest = self
-            .running
-            .iter()
-            .min_by_key(|(timer, at)| (**at, **timer));
-        let (timer, at) = earliest.map(|(timer, at)| (*timer, *at))?;
+        let (at, timer) = self.by_time.first().copied()?;
         if at > now {
             return None;
         }
-        self.running.remove(&timer);
+        self.clear(timer);
         Some(timer)
     }
 }

@@ -19,6 +19,7 @@ mod reload;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use evenkeel_core::director::{Director, DirectorConfig, Effect, Input, SchedulerJob};
 use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
 use evenkeel_core::state::{Change, State};
 use evenkeel_core::vrrp::Reading;
@@ -31,15 +32,15 @@ use tracing::{info, warn};
 use crate::connection_sync::Synchroniser;
 use crate::control::{Asked, ControlSocket};
 use crate::counting::Counting;
-use crate::director::{Director, Effect, Input, Job};
-use crate::kernel::{Kernel, Watcher};
+use crate::driver::DataPlaneDriver;
 use crate::lock::Lock;
 use crate::network::Network;
-use crate::pickers::Pickers;
 use crate::plane::{self, Opened};
 use crate::prepare::{ConfigSource, PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
 use crate::redundancy::{Ears, Redundancy};
+use crate::verdicts::VerdictQueues;
+use crate::watcher::TableWatcher;
 use adopted::{found_in, inhibited};
 use reload::{Reload, finished, warn_of};
 
@@ -99,7 +100,7 @@ struct App {
     started: Instant,
     daemon: Daemon,
     director: Director,
-    kernel: Kernel,
+    kernel: DataPlaneDriver,
     network: Network,
     probers: Probers,
     redundancy: Redundancy,
@@ -111,7 +112,7 @@ struct App {
     why: String,
     /// How many are configured.
     services: usize,
-    pickers: Pickers,
+    queues: VerdictQueues,
     /// When schedulers are next told how long checks take.
     look_at_latency: Option<Instant>,
     /// The services in force whose checks may rest (`ha_suspend`).
@@ -126,7 +127,7 @@ struct App {
     reload_again: bool,
     reload_problem: Option<String>,
     said_ready: bool,
-    _watcher: Option<Watcher>,
+    _watcher: Option<TableWatcher>,
 }
 
 impl App {
@@ -151,7 +152,7 @@ impl App {
         }
         let (to_inputs, inputs) = mpsc::unbounded_channel();
         let watcher = match watch {
-            Some(watch) => Some(Watcher::start(watch, to_inputs.clone())?),
+            Some(watch) => Some(TableWatcher::start(watch, to_inputs.clone())?),
             None => None,
         };
         let (events, health) = mpsc::channel(HEALTH_BACKLOG);
@@ -161,14 +162,14 @@ impl App {
             kind,
             why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
-            kernel: Kernel::start(plane, to_inputs.clone())?,
+            kernel: DataPlaneDriver::start(plane, to_inputs.clone())?,
             network: Network::start(to_inputs.clone(), offloads.is_ok()),
             probers: Probers::new(events),
             redundancy,
             synchroniser: Synchroniser::default(),
             ears,
             counting: Counting::start(kind, to_inputs.clone()),
-            pickers: Pickers::new(to_inputs.clone()),
+            queues: VerdictQueues::new(to_inputs.clone()),
             look_at_latency: None,
             may_rest: Vec::new(),
             services: 0,
@@ -201,7 +202,13 @@ impl App {
         self.may_rest = services.filter(|it| it.ha_suspend).cloned().collect();
         self.rest_checks();
         let stay = inhibited(&prepared.model.services);
-        self.director.configure(prepared, adopted, now);
+        let config = DirectorConfig {
+            services: prepared.model.services,
+            schedulers: prepared.schedulers,
+            resync: prepared.model.daemon.resync,
+            ipvs_timeouts: prepared.model.ipvs_timeouts,
+        };
+        self.director.configure(config, adopted, now);
         self.probers.configure(checks, |service, server| {
             let stays = stay.contains(&(*service, server));
             adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
@@ -339,7 +346,7 @@ impl App {
     fn take(&mut self, input: Input, now: Instant) {
         // Before the director learns of it: what is settled works.
         if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(asks)) {
-            self.pickers.beat();
+            self.queues.beat();
         }
         self.director.handle(input, now);
     }
@@ -366,20 +373,20 @@ impl App {
                 self.redundancy.tracked(Tracked::Service(service), reading);
             }
             Effect::Kernel(step) => self.kernel.step(step),
-            Effect::Kill(backend) => self.kernel.kill(backend),
-            Effect::Ask { service, job } => self.ask_scheduler(service, job),
-            Effect::Pick(picking) => self.pickers.pick(picking),
-            Effect::StopPicking { service, for_good } => self.pickers.stop(&service, for_good),
+            Effect::KillFlows(backend) => self.kernel.kill(backend),
+            Effect::RunScheduler { service, job } => self.run_scheduler(service, job),
+            Effect::ServeQueue(request) => self.queues.serve(request),
+            Effect::StopQueue { service, release } => self.queues.stop(&service, release),
         }
     }
 
-    fn ask_scheduler(&self, service: ServiceKey, job: Job) {
+    fn run_scheduler(&self, service: ServiceKey, job: SchedulerJob) {
         let inputs = self.to_inputs.clone();
         tokio::spawn(async move {
-            let number = job.number;
+            let generation = job.generation();
             let plugin = job.plugin();
-            let done = match tokio::task::spawn_blocking(move || job.run()).await {
-                Ok(done) => done,
+            let result = match tokio::task::spawn_blocking(move || job.run()).await {
+                Ok(result) => result,
                 Err(error) => Err(PluginError {
                     plugin: plugin.manifest().name.clone(),
                     version: plugin.manifest().version.clone(),
@@ -387,10 +394,10 @@ impl App {
                 }),
             };
             // Nobody listens any more when the daemon is ending.
-            let _ = inputs.send(Input::Answered {
+            let _ = inputs.send(Input::SchedulerDone {
                 service,
-                number,
-                done,
+                generation,
+                result,
             });
         });
     }

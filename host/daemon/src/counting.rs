@@ -1,46 +1,45 @@
 //! Counts connections while anybody wants to know. With nftables the kernel's events go to the director, and while nobody listens, `status` has
-//! them counted once; IPVS counts by itself, and is asked from time to time.
+//! them counted once; IPVS counts by itself, and is read from time to time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
+use evenkeel_core::director::Input;
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::BackendId;
 use evenkeel_flows::{Counter, Report};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::director::Input;
-
-/// How often a data plane that counts itself is asked...
-const PACE: Duration = Duration::from_millis(50);
+/// How often a data plane that counts by itself is read...
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// ...or, with many services, so often that it is busy with that for a tenth of the time at most.
-const PACE_PER_SERVICE: Duration = Duration::from_micros(500);
+const POLL_INTERVAL_PER_SERVICE: Duration = Duration::from_micros(500);
 
-/// How connections are counted at the moment, and for whom.
+/// Counts connections, or does not.
 pub(crate) struct Counting {
     listening: bool,
-    how: How,
+    source: CountSource,
 }
 
-enum How {
+enum CountSource {
     /// By conntrack's events.
     Events(Option<Counter>),
-    /// The data plane knows, and is to be asked again at this time.
-    Asking(Option<Instant>),
+    /// The data plane counts; it is to be read again at this time.
+    DataPlane(Option<Instant>),
 }
 
 impl Counting {
     /// Does not listen yet.
     pub(crate) fn start(kind: DataPlaneKind, inputs: mpsc::UnboundedSender<Input>) -> Self {
-        let how = match kind {
-            DataPlaneKind::Nftables => How::Events(counter(inputs)),
-            DataPlaneKind::Ipvs => How::Asking(None),
+        let source = match kind {
+            DataPlaneKind::Nftables => CountSource::Events(counter(inputs)),
+            DataPlaneKind::Ipvs => CountSource::DataPlane(None),
         };
         Self {
             listening: false,
-            how,
+            source,
         }
     }
 
@@ -49,48 +48,48 @@ impl Counting {
         if self.listening == wanted {
             return;
         }
-        match &mut self.how {
-            How::Events(None) => return,
-            How::Events(Some(counter)) => counter.listen(wanted),
-            How::Asking(at) => *at = wanted.then_some(now),
+        match &mut self.source {
+            CountSource::Events(None) => return,
+            CountSource::Events(Some(counter)) => counter.listen(wanted),
+            CountSource::DataPlane(at) => *at = wanted.then_some(now),
         }
         self.listening = wanted;
     }
 
-    /// Whether the data plane is to be asked now, where that is how it is done. `services`: how many there are.
+    /// Whether the data plane is to be read now, where it counts. `services`: how many there are.
     pub(crate) fn due(&mut self, services: usize, now: Instant) -> bool {
-        let How::Asking(Some(at)) = &mut self.how else {
+        let CountSource::DataPlane(Some(at)) = &mut self.source else {
             return false;
         };
         if now < *at {
             return false;
         }
         let services = u32::try_from(services).unwrap_or(u32::MAX);
-        *at = now + PACE.max(PACE_PER_SERVICE.saturating_mul(services));
+        *at = now + MIN_POLL_INTERVAL.max(POLL_INTERVAL_PER_SERVICE.saturating_mul(services));
         true
     }
 
-    /// When the data plane is to be asked again.
+    /// When the data plane is to be read again.
     pub(crate) fn poll_at(&self) -> Option<Instant> {
-        match self.how {
-            How::Asking(at) => at,
-            How::Events(_) => None,
+        match self.source {
+            CountSource::DataPlane(at) => at,
+            CountSource::Events(_) => None,
         }
     }
 
     /// Whether the data plane counts by itself.
-    pub(crate) fn asks(&self) -> bool {
-        matches!(self.how, How::Asking(_))
+    pub(crate) fn data_plane_counts(&self) -> bool {
+        matches!(self.source, CountSource::DataPlane(_))
     }
 
     /// How listening to events is going; `None` while nobody listens, or there are none.
     pub(crate) fn report(&self) -> Option<Report> {
-        match &self.how {
-            How::Events(counter) => {
+        match &self.source {
+            CountSource::Events(counter) => {
                 let counter = counter.as_ref().filter(|_| self.listening)?;
                 Some(counter.status())
             }
-            How::Asking(_) => None,
+            CountSource::DataPlane(_) => None,
         }
     }
 }
@@ -120,16 +119,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_plane_that_counts_is_asked_at_a_pace_that_grows_with_the_services() {
+    fn a_data_plane_that_counts_is_read_at_an_interval_that_grows_with_the_services() {
         let (inputs, _kept) = mpsc::unbounded_channel();
         let mut counting = Counting::start(DataPlaneKind::Ipvs, inputs);
         let now = Instant::now();
         assert!(!counting.due(1, now), "nobody listens");
         counting.listen(true, now);
         assert!(counting.due(1, now));
-        assert_eq!(counting.poll_at(), Some(now + PACE));
+        assert_eq!(counting.poll_at(), Some(now + MIN_POLL_INTERVAL));
         assert!(!counting.due(1, now));
-        let later = now + PACE;
+        let later = now + MIN_POLL_INTERVAL;
         assert!(counting.due(1_000, later));
         assert_eq!(counting.poll_at(), Some(later + Duration::from_millis(500)));
         counting.listen(false, later);

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use evenkeel_core::director::Input;
 use evenkeel_core::model::{Assign, Model, Offload};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::{error, warn};
 
-use crate::director::Input;
 use evenkeel_addresses::{AddressError, AddressWatch, Addresses, hairpin_networks};
 
 /// Wait before another attempt after a failure, and before a look that nothing asked for.

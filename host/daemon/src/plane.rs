@@ -10,7 +10,7 @@ use evenkeel_dataplane::nftables::{Nftables, Watch};
 use evenkeel_dataplane::{DataPlane, Error};
 use tracing::{info, warn};
 
-use crate::kernel::WATCH_PATIENCE;
+use crate::watcher::WATCH_TIMEOUT;
 
 /// A data plane that works here.
 pub struct Opened {
@@ -160,7 +160,7 @@ pub fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
     let (mut plane, watch) = match kind {
         DataPlaneKind::Nftables => {
             let plane = Nftables::new(&daemon.table)?;
-            let watch = plane.watch(WATCH_PATIENCE).inspect_err(|error| {
+            let watch = plane.watch(WATCH_TIMEOUT).inspect_err(|error| {
                 warn!(%error, "cannot notice at once when others change our rules; reading them from time to time does");
             });
             (Box::new(plane) as Box<dyn DataPlane>, watch.ok())

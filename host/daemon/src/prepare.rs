@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use evenkeel_config::{self as config, Diagnostic, Found, Parsed, Plugins, Report};
+pub use evenkeel_core::director::NewScheduler;
 use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::{
     CheckTiming, Daemon, DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey,
@@ -16,7 +17,7 @@ use evenkeel_core::model::{
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Checker, Plugin, PluginError, Scheduler};
+use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin};
 
 use crate::plane::Machine;
 
@@ -41,16 +42,6 @@ pub struct Prepared {
     pub checks: Vec<ServerChecks>,
     /// Worth the operator's attention.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// A configured scheduler, for one service.
-pub struct NewScheduler {
-    /// Where it comes from.
-    pub plugin: Arc<dyn Plugin>,
-    /// Its settings.
-    pub settings: Vec<Setting>,
-    /// The instance.
-    pub scheduler: Box<dyn Scheduler>,
 }
 
 /// One server's checks.
@@ -174,14 +165,14 @@ impl Preparer {
         &self.source.config
     }
 
-    /// Reads the configuration and makes everything that it needs. `seated` tells the plugin and settings of the scheduler that a
+    /// Reads the configuration and makes everything that it needs. `in_force` tells the plugin and settings of the scheduler that a
     /// service has already.
     ///
     /// # Errors
     /// Everything that is wrong with the file, or the first plugin that refuses its settings.
     pub fn prepare<'a>(
         &mut self,
-        seated: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn Plugin>, &'a [Setting])>,
+        in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
     ) -> Result<Prepared, PrepareError> {
         let parsed = match self.parsed.take() {
             Some(parsed) => parsed,
@@ -199,7 +190,7 @@ impl Preparer {
             warnings,
             model,
         };
-        self.schedulers(&mut prepared, seated)
+        self.schedulers(&mut prepared, in_force)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
         if let Some(socket) = &self.source.socket {
@@ -235,12 +226,12 @@ impl Preparer {
     fn schedulers<'a>(
         &self,
         prepared: &mut Prepared,
-        seated: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn Plugin>, &'a [Setting])>,
+        in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
     ) -> anyhow::Result<()> {
         for service in &prepared.model.services {
-            let plugin = self.plugin(&service.scheduler.plugin)?;
+            let plugin: Arc<dyn SchedulerPlugin> = self.plugin(&service.scheduler.plugin)?;
             let settings = service.scheduler.settings.clone();
-            if seated(&service.key).is_some_and(|(same, with)| {
+            if in_force(&service.key).is_some_and(|(same, with)| {
                 Arc::ptr_eq(same, &plugin) && with == settings.as_slice()
             }) {
                 continue;

@@ -12,13 +12,14 @@
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::health::{Outcome, ServerHealth, ServerMachine, Standing, Transition};
+use evenkeel_core::health::{InitialHealth, Outcome, ServerHealth, ServerMachine, Transition};
 use evenkeel_core::model::{CheckTiming, ServiceKey};
 use evenkeel_runtime::{Checker, Target, Verdict};
 use futures::FutureExt;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -39,8 +40,8 @@ pub(crate) struct ProbeSpec {
     pub(crate) server: SocketAddr,
     /// The checks, which must all pass. A server without any needs no prober.
     pub(crate) checks: Vec<ProbeCheck>,
-    /// What was known of the server before: see [`Prober::standing`].
-    pub(crate) initial: Option<Standing>,
+    /// What was known of the server before: see [`Prober::handover`].
+    pub(crate) initial: Option<InitialHealth>,
 }
 
 /// One check of a [`ProbeSpec`].
@@ -117,8 +118,8 @@ impl Prober {
 
     /// What a prober that replaces this one should start from. `None` while the server is still new.
     #[must_use]
-    pub(crate) fn standing(&self) -> Option<Standing> {
-        self.shared.machine().standing()
+    pub(crate) fn handover(&self) -> Option<InitialHealth> {
+        self.shared.machine().handover()
     }
 }
 
@@ -131,9 +132,9 @@ struct Shared {
 }
 
 impl Shared {
-    /// Never held across an await, and the machine does not panic halfway: a poisoned lock is as good as any.
+    /// Never held across an await.
     fn machine(&self) -> MutexGuard<'_, ServerMachine> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+        self.machine.lock()
     }
 }
 
@@ -158,14 +159,14 @@ impl CheckTask {
             self.shared
                 .machine()
                 .start(self.index, Instant::now().into_std());
-            let outcome = self.ask().await;
+            let outcome = self.check_once().await;
             if self.record(outcome) && self.report().await.is_err() {
                 return; // The daemon is ending.
             }
         }
     }
 
-    async fn ask(&self) -> Outcome {
+    async fn check_once(&self) -> Outcome {
         let target = Target {
             name: self.shared.server_name.clone(),
             address: self.check.target,

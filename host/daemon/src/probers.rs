@@ -3,44 +3,44 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use evenkeel_core::health::{ServerHealth, Standing};
+use evenkeel_core::director::Input;
+use evenkeel_core::health::{InitialHealth, ServerHealth};
 use evenkeel_core::model::ServiceKey;
 use tokio::sync::mpsc;
 
-use crate::director::Input;
 use crate::prepare::{ReadyCheck, ServerChecks};
 use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober};
 
 type Id = (ServiceKey, SocketAddr);
 
-/// The probers of all servers, by server: started, changed and ended as the configuration says.
+/// A prober for each server that is checked.
 pub(crate) struct Probers {
     servers: BTreeMap<Id, Checked>,
-    /// Services whose checks rest.
+    /// Services whose checks are suspended.
     suspended: BTreeSet<ServiceKey>,
     events: mpsc::Sender<HealthEvent>,
 }
 
 struct Checked {
     server: ServerChecks,
-    work: Work,
+    state: ProbeState,
 }
 
-enum Work {
+enum ProbeState {
     Running(Prober),
     /// With what was known when the checks were suspended.
-    Resting(Option<Standing>, ServerHealth),
+    Suspended(Option<InitialHealth>, ServerHealth),
 }
 
-impl Work {
-    fn resting(prober: &Prober) -> Self {
-        Self::Resting(prober.standing(), prober.snapshot())
+impl ProbeState {
+    fn suspended(prober: &Prober) -> Self {
+        Self::Suspended(prober.handover(), prober.snapshot())
     }
 
-    fn standing(&self) -> Option<Standing> {
+    fn handover(&self) -> Option<InitialHealth> {
         match self {
-            Self::Running(prober) => prober.standing(),
-            Self::Resting(standing, _) => standing.clone(),
+            Self::Running(prober) => prober.handover(),
+            Self::Suspended(initial, _) => initial.clone(),
         }
     }
 }
@@ -55,12 +55,12 @@ impl Probers {
         }
     }
 
-    /// Starts and ends probers so that these checks are run and no others. A server whose checks changed keeps its standing; one
+    /// Starts and ends probers so that these checks are run and no others. A server whose checks changed keeps its health; one
     /// that is new starts with what `found` knows of it.
     pub(crate) fn configure(
         &mut self,
         wanted: Vec<ServerChecks>,
-        found: impl Fn(&ServiceKey, SocketAddr) -> Option<Standing>,
+        found: impl Fn(&ServiceKey, SocketAddr) -> Option<InitialHealth>,
     ) {
         let mut old = std::mem::take(&mut self.servers);
         for server in wanted {
@@ -70,20 +70,20 @@ impl Probers {
                     self.servers.insert(id, checked);
                     continue;
                 }
-                Some(checked) => checked.work.standing(),
+                Some(checked) => checked.state.handover(),
                 None => found(&server.service, server.server),
             };
             let prober = self.start(&server, initial);
-            let work = if self.suspended.contains(&id.0) {
-                Work::resting(&prober)
+            let state = if self.suspended.contains(&id.0) {
+                ProbeState::suspended(&prober)
             } else {
-                Work::Running(prober)
+                ProbeState::Running(prober)
             };
-            self.servers.insert(id, Checked { server, work });
+            self.servers.insert(id, Checked { server, state });
         }
     }
 
-    /// Lets the checks of these services rest, and no others. Their servers stay as they were last found.
+    /// Suspends the checks of these services, and no others. Their servers stay as they were last found.
     pub(crate) fn suspend(&mut self, services: BTreeSet<ServiceKey>) {
         if services == self.suspended {
             return;
@@ -91,20 +91,21 @@ impl Probers {
         self.suspended = services;
         let mut servers = std::mem::take(&mut self.servers);
         for (id, checked) in &mut servers {
-            match (&checked.work, self.suspended.contains(&id.0)) {
-                (Work::Running(prober), true) => {
-                    checked.work = Work::resting(prober);
+            match (&checked.state, self.suspended.contains(&id.0)) {
+                (ProbeState::Running(prober), true) => {
+                    checked.state = ProbeState::suspended(prober);
                 }
-                (Work::Resting(standing, _), false) => {
-                    checked.work = Work::Running(self.start(&checked.server, standing.clone()));
+                (ProbeState::Suspended(initial, _), false) => {
+                    checked.state =
+                        ProbeState::Running(self.start(&checked.server, initial.clone()));
                 }
-                (Work::Running(_), false) | (Work::Resting(..), true) => {}
+                (ProbeState::Running(_), false) | (ProbeState::Suspended(..), true) => {}
             }
         }
         self.servers = servers;
     }
 
-    /// The services whose checks rest.
+    /// The services whose checks are suspended.
     pub(crate) fn suspended(&self) -> &BTreeSet<ServiceKey> {
         &self.suspended
     }
@@ -116,14 +117,14 @@ impl Probers {
             .map(|((service, server), checked)| Input::Health {
                 service: *service,
                 server: *server,
-                health: match &checked.work {
-                    Work::Running(prober) => prober.snapshot(),
-                    Work::Resting(_, health) => health.clone(),
+                health: match &checked.state {
+                    ProbeState::Running(prober) => prober.snapshot(),
+                    ProbeState::Suspended(_, health) => health.clone(),
                 },
             })
     }
 
-    fn start(&self, server: &ServerChecks, initial: Option<Standing>) -> Prober {
+    fn start(&self, server: &ServerChecks, initial: Option<InitialHealth>) -> Prober {
         let spec = ProbeSpec {
             service_name: server.service_name.clone(),
             service: server.service,

@@ -1,5 +1,6 @@
 //! What `evenkeel status` shows.
 
+pub mod service;
 pub mod vrrp;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +13,8 @@ use evenkeel_core::state::{BackendId, Counters};
 use serde::{Deserialize, Serialize};
 
 use crate::connection_sync::SyncReport;
-use crate::director::{ServerReport, ServiceReport};
-use crate::kernel::KernelReport;
+use crate::driver::KernelReport;
+use service::{ServerStatus, ServiceStatus};
 
 /// Everything, as the daemon answers and `--json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub struct Status {
     /// Copying of connections to the other director, where it is configured.
     pub connection_sync: Option<SyncReport>,
     /// The virtual services, in the order of the configuration.
-    pub services: Vec<ServiceReport>,
+    pub services: Vec<ServiceStatus>,
 }
 
 /// How connections are being counted, from the kernel's events.
@@ -190,7 +191,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
 }
 
 /// A service and its servers, whose addresses are `width` characters wide.
-fn write_service(out: &mut String, service: &ServiceReport, width: usize) -> std::fmt::Result {
+fn write_service(out: &mut String, service: &ServiceStatus, width: usize) -> std::fmt::Result {
     writeln!(
         out,
         "{:<4} {} {}{}  # {}",
@@ -250,7 +251,7 @@ fn write_service(out: &mut String, service: &ServiceReport, width: usize) -> std
 }
 
 /// As in ipvsadm's column Forward.
-fn forward(server: &ServerReport, snat: bool) -> &'static str {
+fn forward(server: &ServerStatus, snat: bool) -> &'static str {
     match server.forward.as_str() {
         "dr" => "Route",
         "tun" => "Tunnel",
@@ -260,7 +261,7 @@ fn forward(server: &ServerReport, snat: bool) -> &'static str {
 }
 
 /// As in ipvsadm's column Flags.
-fn flags(service: &ServiceReport) -> String {
+fn flags(service: &ServiceStatus) -> String {
     let mut text = String::new();
     if service.snat {
         text.push_str(" snat");
@@ -283,7 +284,7 @@ fn flags(service: &ServiceReport) -> String {
     text
 }
 
-fn weight(server: &ServerReport) -> String {
+fn weight(server: &ServerStatus) -> String {
     if server.health == "up" && server.effective_weight != server.weight {
         format!("{}/{}", server.effective_weight, server.weight)
     } else {
@@ -291,7 +292,7 @@ fn weight(server: &ServerReport) -> String {
     }
 }
 
-fn health(server: &ServerReport) -> String {
+fn health(server: &ServerStatus) -> String {
     let mut text = if server.health == "down" {
         "DOWN".to_owned()
     } else {
@@ -342,11 +343,11 @@ fn duration(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::service::CheckStatus;
     use super::*;
-    use crate::director::CheckReport;
 
-    fn server(address: &str, health: &str) -> ServerReport {
-        ServerReport {
+    fn server(address: &str, health: &str) -> ServerStatus {
+        ServerStatus {
             name: address.to_owned(),
             address: address.to_owned(),
             forward: "nat".to_owned(),
@@ -360,7 +361,7 @@ mod tests {
             active: 12,
             inactive: 345,
             full: false,
-            checks: vec![CheckReport {
+            checks: vec![CheckStatus {
                 plugin: "tcp".into(),
                 state: health.to_owned(),
                 reason: None,
@@ -387,7 +388,7 @@ mod tests {
         let mut unchecked = server("[fd00:50::12]:80", "drain");
         unchecked.checks.clear();
         unchecked.for_seconds = None;
-        let service = ServiceReport {
+        let service = ServiceStatus {
             name: "web".into(),
             listen: "10.10.54.151:80".into(),
             protocol: "tcp".into(),
@@ -405,7 +406,7 @@ mod tests {
             suspended: false,
             servers: vec![server("172.16.50.157:80", "up"), down, failing],
         };
-        let six = ServiceReport {
+        let six = ServiceStatus {
             name: "web6".into(),
             listen: "[fd00:54::151]:80".into(),
             snat: true,
@@ -415,7 +416,7 @@ mod tests {
             servers: vec![lost, unchecked],
             ..service.clone()
         };
-        let none = ServiceReport {
+        let none = ServiceStatus {
             name: "dns".into(),
             listen: "10.10.54.151:53".into(),
             protocol: "udp".into(),

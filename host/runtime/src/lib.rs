@@ -18,11 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evenkeel_core::connections::Counts;
 pub use evenkeel_core::flow::Flow;
-use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
-use evenkeel_core::plan::Plan;
-use evenkeel_core::state::BackendId;
+use evenkeel_core::manifest::{PluginKind, Setting};
+pub use evenkeel_core::plugin::{Failure, PluginError};
+pub use evenkeel_core::scheduler::{
+    BackendFacts, Load, Scheduler, SchedulerBackend as Backend, SchedulerPlugin,
+};
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
@@ -34,11 +35,8 @@ pub trait PluginRuntime: Send + Sync {
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError>;
 }
 
-/// A loaded plugin.
-pub trait Plugin: Send + Sync {
-    /// What it says about itself.
-    fn manifest(&self) -> &Manifest;
-
+/// A loaded plugin. What it says about itself, and the schedulers that it makes, are what the director uses: [`SchedulerPlugin`].
+pub trait Plugin: SchedulerPlugin {
     /// What it is for.
     fn kind(&self) -> PluginKind;
 
@@ -48,84 +46,11 @@ pub trait Plugin: Send + Sync {
     /// The file it was loaded from.
     fn file(&self) -> &Path;
 
-    /// A scheduler for one virtual service, configured. Every service has its own.
-    ///
-    /// # Errors
-    /// [`PluginError`]: among others the plugin may refuse the settings.
-    fn scheduler(
-        &self,
-        service: &str,
-        settings: &[Setting],
-    ) -> Result<Box<dyn Scheduler>, PluginError>;
-
     /// A checker for any number of checks with these settings.
     ///
     /// # Errors
     /// [`PluginError`]: among others the plugin may refuse the settings.
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError>;
-}
-
-/// A real server as a scheduler sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backend {
-    /// Its number.
-    pub id: BackendId,
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where connections are sent.
-    pub address: SocketAddr,
-    /// Its weight now. 0: takes no new connections.
-    pub weight: u32,
-    /// As far as the scheduler wants such facts.
-    pub facts: BackendFacts,
-    /// Free key/value pairs of the configuration.
-    pub labels: Vec<(String, String)>,
-}
-
-/// What changes all the time about a real server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct BackendFacts {
-    /// Its connections.
-    pub counts: Counts,
-    /// How long its last successful health check took.
-    pub latency: Option<Duration>,
-}
-
-/// A backend's facts, changed since the last call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Load {
-    /// Whose.
-    pub id: BackendId,
-    /// As they are now.
-    pub facts: BackendFacts,
-}
-
-/// One service's scheduler. Calls block for up to the sandbox's call time. After an error the instance is of no more use.
-pub trait Scheduler: Send {
-    /// The usable servers, whole, in the order of the configuration.
-    ///
-    /// # Errors
-    /// [`PluginError`].
-    fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError>;
-
-    /// Counts that changed since the last call.
-    ///
-    /// # Errors
-    /// [`PluginError`].
-    fn set_loads(&mut self, loads: &[Load]) -> Result<(), PluginError>;
-
-    /// How new connections are to be spread. What it answers is not checked yet: see [`Plan::spread`].
-    ///
-    /// # Errors
-    /// [`PluginError`].
-    fn make_plan(&mut self) -> Result<Plan, PluginError>;
-
-    /// Places one connection, where the scheduler can and was chosen to. Blocks for up to the sandbox's pick time. `None`: refuse it.
-    /// What it answers is not checked.
-    ///
-    /// # Errors
-    /// [`PluginError`].
-    fn pick(&mut self, flow: &Flow) -> Result<Option<BackendId>, PluginError>;
 }
 
 /// What a check is made of.
@@ -166,39 +91,4 @@ pub struct LoadError {
     pub file: std::path::PathBuf,
     /// What is wrong, and what would be right.
     pub reason: String,
-}
-
-/// How a plugin failed while running.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("plugin {plugin} {version}: {failure}")]
-pub struct PluginError {
-    /// The plugin's name.
-    pub plugin: String,
-    /// The plugin's version.
-    pub version: String,
-    /// What happened.
-    pub failure: Failure,
-}
-
-/// What happened inside a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// It refused its settings.
-    #[error("refused its settings: {0}")]
-    Settings(String),
-    /// It used more processor time than a call may.
-    #[error("used more than {0:?} of processor time in one call")]
-    Time(Duration),
-    /// It wanted more memory, table elements or instances than allowed.
-    #[error("went over a limit of its sandbox: {0}")]
-    Limit(String),
-    /// It ended itself (panic, stack overflow, unreachable code), with what it said.
-    #[error("trapped: {0}")]
-    Trap(String),
-    /// It answered what no plugin can mean.
-    #[error("gave an impossible answer: {0}")]
-    Answer(String),
-    /// It was called for what it is not, such as a scheduler as a checker.
-    #[error("is a {0}")]
-    WrongKind(PluginKind),
 }

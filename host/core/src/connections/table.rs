@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Counts;
+use super::counts::Counts;
 use crate::state::BackendId;
 
 #[cfg(test)]

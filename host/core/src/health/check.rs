@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CheckHealth, LastCheck, NOT_CHECKED, Outcome, Standing, Transition, timing};
+use super::state::{CheckHealth, InitialHealth, LastCheck, NOT_CHECKED, Outcome, Transition};
+use super::timing;
 use crate::model::CheckTiming;
 
 /// When a check runs, and what its verdicts amount to.
@@ -77,18 +78,18 @@ impl CheckMachine {
     pub fn new(
         plugin: impl Into<String>,
         timing: CheckTiming,
-        initial: Option<&Standing>,
+        initial: Option<&InitialHealth>,
         now: Instant,
         random: u64,
     ) -> Self {
         let phase = match initial {
-            Some(standing) if standing.up => Phase::Up { failures: 0 },
+            Some(initial) if initial.up => Phase::Up { failures: 0 },
             Some(_) => Phase::Down { passes: 0 },
             None if timing.alpha => Phase::Unchecked,
             None => Phase::Trusted,
         };
         let reason = match initial {
-            Some(standing) => standing.reason.clone(),
+            Some(initial) => initial.reason.clone(),
             None if timing.alpha => Some(NOT_CHECKED.to_owned()),
             None => None,
         };
@@ -100,9 +101,9 @@ impl CheckMachine {
             health: CheckHealth {
                 plugin: plugin.into(),
                 up: phase.is_up(),
-                share: initial.map_or(100, |standing| standing.share.min(100)),
+                share: initial.map_or(100, |initial| initial.share.min(100)),
                 reason,
-                since: initial.map_or(now, |standing| standing.since),
+                since: initial.map_or(now, |initial| initial.since),
                 last: None,
                 failing: 0,
                 plugin_error: None,

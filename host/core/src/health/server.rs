@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{CheckHealth, CheckMachine, NOT_CHECKED, Outcome, ServerHealth, Standing, Transition};
+use super::check::CheckMachine;
+use super::state::{CheckHealth, InitialHealth, NOT_CHECKED, Outcome, ServerHealth, Transition};
 use crate::model::CheckTiming;
 
 /// The checks of one real server, which must all pass. A server without checks is up.
@@ -25,7 +26,7 @@ impl ServerMachine {
     #[must_use]
     pub fn new(
         checks: impl IntoIterator<Item = (String, CheckTiming)>,
-        initial: Option<&Standing>,
+        initial: Option<&InitialHealth>,
         now: Instant,
         mut random: impl FnMut() -> u64,
     ) -> Self {
@@ -33,8 +34,8 @@ impl ServerMachine {
             .into_iter()
             .map(|(plugin, timing)| CheckMachine::new(plugin, timing, initial, now, random()))
             .collect();
-        let since = initial.map_or(now, |standing| standing.since);
-        let inherited = initial.and_then(|standing| standing.reason.clone());
+        let since = initial.map_or(now, |initial| initial.since);
+        let inherited = initial.and_then(|initial| initial.reason.clone());
         let mut machine = Self {
             checks,
             inherited,
@@ -106,13 +107,13 @@ impl ServerMachine {
     /// What the machine of the next configuration should start from. `None` while checks are outstanding that have never come to
     /// a verdict and none has failed: such a server is still new.
     #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn handover(&self) -> Option<InitialHealth> {
         let known = self.checks.iter().all(CheckMachine::is_known);
         let failed = self
             .checks
             .iter()
             .any(|check| check.is_known() && !check.health().up);
-        (known || failed).then(|| Standing {
+        (known || failed).then(|| InitialHealth {
             up: self.up,
             share: self.share,
             reason: self.reason(),

@@ -47,15 +47,13 @@ impl Run {
         Self::from(timing, None)
     }
 
-    fn adopted(timing: CheckTiming, standing: impl Fn(Instant) -> Standing) -> Self {
+    fn adopted(timing: CheckTiming, initial: impl Fn(Instant) -> InitialHealth) -> Self {
         let epoch = epoch();
-        Self::from(timing, Some(standing(epoch)))
+        Self::from(timing, Some(initial(epoch)))
     }
 
-    fn from(timing: CheckTiming, initial: Option<Standing>) -> Self {
-        let epoch = initial
-            .as_ref()
-            .map_or_else(epoch, |standing| standing.since);
+    fn from(timing: CheckTiming, initial: Option<InitialHealth>) -> Self {
+        let epoch = initial.as_ref().map_or_else(epoch, |initial| initial.since);
         let machine = CheckMachine::new("tcp", timing, initial.as_ref(), epoch, 0);
         Self {
             machine,

@@ -54,7 +54,7 @@ fn nothing_is_done_before_the_start_is_complete() {
     sync.release();
     assert_eq!(
         sync.next(now),
-        Some(Step::Apply(vec![Change::Put(key(80), service(1))]))
+        Some(KernelStep::Apply(vec![Change::Put(key(80), service(1))]))
     );
 }
 
@@ -69,7 +69,7 @@ fn services_left_by_an_earlier_process_and_not_wanted_are_removed() {
     sync.release();
     assert_eq!(
         sync.next(now),
-        Some(Step::Apply(vec![Change::Remove(key(81))]))
+        Some(KernelStep::Apply(vec![Change::Remove(key(81))]))
     );
 }
 
@@ -85,7 +85,7 @@ fn changes_that_arrive_during_a_step_go_out_together_in_the_next() {
     sync.applied(true, now);
     assert_eq!(
         sync.next(now),
-        Some(Step::Apply(vec![
+        Some(KernelStep::Apply(vec![
             Change::Put(key(81), service(2)),
             Change::Put(key(82), service(3))
         ]))
@@ -99,14 +99,14 @@ fn a_refused_batch_is_tried_again_after_reading_with_growing_waits() {
     sync.want(key(80), Some(service(1)));
     let mut last = Duration::ZERO;
     for _ in 0..4 {
-        assert!(matches!(sync.next(now), Some(Step::Apply(_))));
+        assert!(matches!(sync.next(now), Some(KernelStep::Apply(_))));
         sync.applied(false, now);
         assert_eq!(sync.next(now), None);
         let at = sync.poll_at().unwrap();
         assert!(at - now > last, "{:?} after {last:?}", at - now);
         last = at - now;
         now = at;
-        assert_eq!(sync.next(now), Some(Step::Read));
+        assert_eq!(sync.next(now), Some(KernelStep::Read));
         sync.read_done(Some(State::default()), now);
     }
 }
@@ -120,7 +120,7 @@ fn what_others_changed_is_found_and_repaired() {
     assert!(sync.next(now).is_some());
     sync.applied(true, now);
     sync.mark_stale();
-    assert_eq!(sync.next(now), Some(Step::Read));
+    assert_eq!(sync.next(now), Some(KernelStep::Read));
     let mut found = State::default();
     found.services.insert(key(80), service(9));
     found.services.insert(key(99), service(7));
@@ -134,7 +134,7 @@ fn what_others_changed_is_found_and_repaired() {
         ]
         .into()
     );
-    let Some(Step::Apply(changes)) = sync.next(now) else {
+    let Some(KernelStep::Apply(changes)) = sync.next(now) else {
         panic!("no repair")
     };
     assert_eq!(
@@ -152,7 +152,7 @@ fn the_kernel_is_read_unasked_from_time_to_time() {
     let now = epoch();
     let mut sync = ready(now);
     assert_eq!(sync.poll_at(), Some(now + RESYNC));
-    assert_eq!(sync.next(now + RESYNC), Some(Step::Read));
+    assert_eq!(sync.next(now + RESYNC), Some(KernelStep::Read));
 }
 
 #[derive(Debug, Clone)]
@@ -185,8 +185,8 @@ proptest! {
         let mut kernel = State::default();
         let carry_out = |sync: &mut KernelSync, kernel: &mut State, now: Instant, ok: bool| {
             match sync.next(now) {
-                Some(Step::Read) => { sync.read_done(ok.then(|| kernel.clone()), now); true }
-                Some(Step::Apply(changes)) => {
+                Some(KernelStep::Read) => { sync.read_done(ok.then(|| kernel.clone()), now); true }
+                Some(KernelStep::Apply(changes)) => {
                     if ok { apply(kernel, &changes); }
                     sync.applied(ok, now);
                     true
@@ -222,13 +222,13 @@ fn a_time_is_set_once_repaired_and_left_when_it_is_no_longer_wanted() {
     };
     let mut sync = ready(now);
     sync.want_timeouts(times(Some(60), Some(5)));
-    let set = |tcp, udp| Some(Step::Apply(vec![Change::Timeouts(times(tcp, udp))]));
+    let set = |tcp, udp| Some(KernelStep::Apply(vec![Change::Timeouts(times(tcp, udp))]));
     assert_eq!(sync.next(now), set(Some(60), Some(5)));
     sync.applied(true, now);
     assert_eq!(sync.next(now), None);
     // Somebody changes one.
     sync.mark_stale();
-    assert_eq!(sync.next(now), Some(Step::Read));
+    assert_eq!(sync.next(now), Some(KernelStep::Read));
     let read = State {
         timeouts: times(Some(900), Some(5)),
         ..State::default()
@@ -242,4 +242,73 @@ fn a_time_is_set_once_repaired_and_left_when_it_is_no_longer_wanted() {
     sync.want_timeouts(times(None, None));
     assert_eq!(sync.next(now), None);
     assert!(sync.settled());
+}
+
+#[test]
+fn while_the_kernel_cannot_be_read_it_is_tried_at_the_retry_times_and_nobody_is_woken_between() {
+    let start = epoch();
+    let mut now = start;
+    let mut sync = ready(now);
+    let mut wakes = 0;
+    while now < start + Duration::from_secs(3600) {
+        if sync.next(now) == Some(KernelStep::Read) {
+            sync.read_done(None, now);
+        }
+        assert_eq!(sync.next(now), None);
+        let at = sync.poll_at().unwrap();
+        assert!(at > now, "awake again at once");
+        now = at;
+        wakes += 1;
+    }
+    assert!(wakes < 3600 / 30 + 20, "woken {wakes} times in an hour");
+}
+
+#[derive(Debug, Clone)]
+enum Turn {
+    Act(Act),
+    Resync(u64),
+    Pass(u64),
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        4 => act().prop_map(Turn::Act),
+        1 => (1u64..60_000).prop_map(Turn::Resync),
+        4 => (0u64..60_000).prop_map(Turn::Pass),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_machine_with_nothing_to_do_now_is_not_to_be_woken_now(turns in proptest::collection::vec(turn(), 0..80)) {
+        let mut now = epoch();
+        let mut sync = KernelSync::new(State::default(), RESYNC, now);
+        sync.release();
+        let mut under_way: Option<KernelStep> = None;
+        for turn in turns {
+            match turn {
+                Turn::Act(Act::Want(port, id)) => sync.want(key(port), Some(service(id))),
+                Turn::Act(Act::Drop(port)) => sync.want(key(port), None),
+                Turn::Act(Act::Stale | Act::Vandal(_)) => sync.mark_stale(),
+                Turn::Act(end @ (Act::Fail | Act::Step)) => {
+                    let ok = matches!(end, Act::Step);
+                    match under_way.take() {
+                        Some(KernelStep::Read) => { sync.read_done(ok.then(State::default), now); }
+                        Some(KernelStep::Apply(_)) => sync.applied(ok, now),
+                        None => {}
+                    }
+                }
+                Turn::Resync(millis) => sync.set_resync(Duration::from_millis(millis), now),
+                Turn::Pass(millis) => now += Duration::from_millis(millis),
+            }
+            let next = sync.next(now);
+            if next.is_some() {
+                prop_assert_eq!(&under_way, &None, "two steps at once");
+                under_way = next;
+            }
+            let at = sync.poll_at();
+            prop_assert!(at.is_none_or(|at| at > now), "to be woken {:?} ago", at.map(|at| now - at));
+            prop_assert!(at.is_some() || under_way.is_some(), "nobody wakes it");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use evenkeel_core::health::Standing;
+use evenkeel_core::health::InitialHealth;
 use evenkeel_core::model::{Service, ServiceKey};
 use evenkeel_core::state::{Spread, State};
 
@@ -15,7 +15,7 @@ pub(super) fn found_in(
     server: SocketAddr,
     stays: bool,
     now: Instant,
-) -> Option<Standing> {
+) -> Option<InitialHealth> {
     let state = adopted.services.get(service)?;
     let id = state
         .backends
@@ -27,9 +27,9 @@ pub(super) fn found_in(
         Spread::Refuse => false,
     };
     Some(if id.is_some_and(|id| !stays || shares(id)) {
-        Standing::up(now)
+        InitialHealth::up(now)
     } else {
-        Standing::down(
+        InitialHealth::down(
             now,
             "out of the pool when the daemon started; not checked yet",
         )

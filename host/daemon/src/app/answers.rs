@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::App;
 use crate::control::{Answer, Asked, Order, Request};
 use crate::counting;
+use crate::status::service::ServiceStatus;
 use crate::status::{Status, vrrp};
 
 impl App {
@@ -47,19 +48,27 @@ impl App {
             vrrp: vrrp::report(&self.redundancy),
             connection_sync: self.synchroniser.report(),
             counting: self.counting.report().map(Into::into),
-            queue_problem: self.pickers.problem(),
-            services: self.director.report(now),
+            queue_problem: self.queues.problem(),
+            services: self
+                .director
+                .report()
+                .into_iter()
+                .map(|report| ServiceStatus::new(report, now))
+                .collect(),
         };
         status.mark_suspended(&self.may_rest, self.probers.suspended());
         for (key, service) in self.director.keys().zip(&mut status.services) {
             // Not while the queue is served and the kernel not told yet.
-            if self.director.asks(key) {
-                service.queue = self.pickers.report(key);
+            if self.director.serves_queue(key) {
+                service.queue = self.queues.report(key);
             }
         }
         let counters = self.kernel.counters();
         let counted = status.counting.is_some();
-        let connections = self.counting.asks().then(|| self.kernel.connections());
+        let connections = self
+            .counting
+            .data_plane_counts()
+            .then(|| self.kernel.connections());
         tokio::spawn(async move {
             status.count(&counters.await);
             if let Some(connections) = connections {

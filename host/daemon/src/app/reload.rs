@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::{Daemon, ServiceKey};
-use evenkeel_runtime::Plugin;
+use evenkeel_core::scheduler::SchedulerPlugin;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -29,10 +29,11 @@ impl App {
             return;
         };
         info!(config = self.config, "reading the configuration again");
-        let seated: BTreeMap<ServiceKey, (Arc<dyn Plugin>, Vec<Setting>)> = self.director.seated();
+        let in_force: BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)> =
+            self.director.in_force();
         self.reload = Some(tokio::task::spawn_blocking(move || {
             let prepared = preparer.prepare(|key| {
-                seated
+                in_force
                     .get(key)
                     .map(|(plugin, settings)| (plugin, settings.as_slice()))
             });

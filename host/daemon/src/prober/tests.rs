@@ -36,7 +36,7 @@ struct Scripted {
 
 impl Scripted {
     fn set(&self, target: SocketAddr, act: Act) {
-        self.acts.lock().unwrap().insert(target, act);
+        self.acts.lock().insert(target, act);
     }
 }
 
@@ -57,7 +57,6 @@ impl Checker for Scripted {
         let act = self
             .acts
             .lock()
-            .unwrap()
             .get(&target.address)
             .cloned()
             .unwrap_or(Act::Pass);
@@ -99,7 +98,7 @@ fn server(n: u16) -> SocketAddr {
     SocketAddr::from(([172, 16, (n >> 8) as u8, (n & 0xff) as u8], 80))
 }
 
-fn spec(checker: &Arc<Scripted>, server: SocketAddr, initial: Option<Standing>) -> ProbeSpec {
+fn spec(checker: &Arc<Scripted>, server: SocketAddr, initial: Option<InitialHealth>) -> ProbeSpec {
     let service = ServiceKey {
         addr: [10, 10, 54, 151].into(),
         port: 80,
@@ -120,8 +119,8 @@ fn spec(checker: &Arc<Scripted>, server: SocketAddr, initial: Option<Standing>) 
     }
 }
 
-fn up() -> Option<Standing> {
-    Some(Standing::up(Instant::now().into_std()))
+fn up() -> Option<InitialHealth> {
+    Some(InitialHealth::up(Instant::now().into_std()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +261,7 @@ async fn a_failed_server_stays_out_over_a_change_of_the_configuration() {
     let old = Prober::start(spec(&checker, server(1), None), events.clone());
     let down = reported.recv().await.unwrap().health;
 
-    let new = Prober::start(spec(&checker, server(1), old.standing()), events);
+    let new = Prober::start(spec(&checker, server(1), old.handover()), events);
     drop(old);
     assert_eq!(
         (new.snapshot().up, new.snapshot().since),
@@ -322,10 +321,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -361,7 +357,7 @@ async fn the_log_names_each_change_once_with_service_server_and_reason() {
         checker.set(server(1), act);
         tokio::time::sleep(600 * SECOND).await;
     }
-    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let lines = String::from_utf8(log.0.lock().clone()).unwrap();
     insta::assert_snapshot!(lines, @r#"
     WARN evenkeel::prober: checker plugin failed: the server stays as it is service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp" error="plugin tcp 1.0.0: trapped: unreachable"
     INFO evenkeel::prober: checker plugin works again service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp"

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{LoadError, Plugin, PluginRuntime};
+use crate::{LoadError, Plugin, PluginRuntime, SchedulerPlugin as _};
 use library::Library;
 use plugin::NativePlugin;
 

@@ -11,7 +11,7 @@ use super::library::Library;
 use super::scheduler::{NativeScheduler, describe};
 use crate::manifest::checked;
 use crate::voice::{Voice, clean};
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler};
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
 
 /// Who failed, for a [`PluginError`].
 #[derive(Debug, Clone)]
@@ -80,21 +80,9 @@ impl NativePlugin {
     }
 }
 
-impl Plugin for NativePlugin {
+impl SchedulerPlugin for NativePlugin {
     fn manifest(&self) -> &Manifest {
         &self.manifest
-    }
-
-    fn kind(&self) -> PluginKind {
-        PluginKind::Scheduler
-    }
-
-    fn contract(&self) -> &str {
-        &self.contract
-    }
-
-    fn file(&self) -> &Path {
-        &self.file
     }
 
     fn scheduler(
@@ -105,6 +93,20 @@ impl Plugin for NativePlugin {
         let voice = Voice::new(&self.identity.name, service);
         let scheduler = NativeScheduler::new(self.entry, self.identity.clone(), voice, settings)?;
         Ok(Box::new(scheduler))
+    }
+}
+
+impl Plugin for NativePlugin {
+    fn kind(&self) -> PluginKind {
+        PluginKind::Scheduler
+    }
+
+    fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    fn file(&self) -> &Path {
+        &self.file
     }
 
     fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {

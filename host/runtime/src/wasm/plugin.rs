@@ -13,7 +13,7 @@ use super::scheduler::{self, WasmScheduler};
 use super::since_v0_1;
 use crate::manifest::checked;
 use crate::voice::Voice;
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler};
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
 
 /// Who failed, for a [`PluginError`].
 #[derive(Debug, Clone)]
@@ -116,24 +116,9 @@ impl WasmPlugin {
     }
 }
 
-impl Plugin for WasmPlugin {
+impl SchedulerPlugin for WasmPlugin {
     fn manifest(&self) -> &Manifest {
         &self.manifest
-    }
-
-    fn kind(&self) -> PluginKind {
-        match self.code {
-            Code::Scheduler(_) => PluginKind::Scheduler,
-            Code::Checker(_) => PluginKind::Checker,
-        }
-    }
-
-    fn contract(&self) -> &str {
-        &self.contract
-    }
-
-    fn file(&self) -> &Path {
-        &self.file
     }
 
     fn scheduler(
@@ -148,6 +133,23 @@ impl Plugin for WasmPlugin {
         let scheduler =
             WasmScheduler::new(&self.shared, code, self.identity.clone(), &voice, settings)?;
         Ok(Box::new(scheduler))
+    }
+}
+
+impl Plugin for WasmPlugin {
+    fn kind(&self) -> PluginKind {
+        match self.code {
+            Code::Scheduler(_) => PluginKind::Scheduler,
+            Code::Checker(_) => PluginKind::Checker,
+        }
+    }
+
+    fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    fn file(&self) -> &Path {
+        &self.file
     }
 
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {

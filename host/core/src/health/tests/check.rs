@@ -108,7 +108,7 @@ fn an_adopted_server_that_was_up_has_all_its_retries() {
             alpha: true,
             ..article()
         },
-        Standing::up,
+        InitialHealth::up,
     );
     assert!(run.is_up());
     for _ in 0..3 {
@@ -123,7 +123,9 @@ fn an_adopted_server_that_was_down_stays_out_until_it_has_passed() {
         rise: 2,
         ..article()
     };
-    let mut run = Run::adopted(timing, |now| Standing::down(now, "down before the restart"));
+    let mut run = Run::adopted(timing, |now| {
+        InitialHealth::down(now, "down before the restart")
+    });
     assert!(!run.is_up());
     assert_eq!(run.check(Outcome::Healthy), None);
     assert_eq!(
@@ -230,7 +232,7 @@ fn checks_start_an_interval_after_the_start_of_the_last() {
 
 #[test]
 fn repetitions_start_a_retry_delay_after_the_start_of_the_failed_one_or_at_once_after_a_long_one() {
-    let mut run = Run::adopted(article(), Standing::up);
+    let mut run = Run::adopted(article(), InitialHealth::up);
     run.check_taking(SECOND, unfit());
     assert_eq!(run.next(), 3 * SECOND);
     run.check_taking(5 * SECOND, unfit());

@@ -59,7 +59,7 @@ proptest! {
         let epoch = epoch();
         let dies = epoch + dies_after;
         let promised = dies + timing.interval + timing.retries * timing.retry_delay + timing.timeout;
-        let mut machine = CheckMachine::new("tcp", timing, Some(&Standing::up(epoch)), epoch, steps[0].0);
+        let mut machine = CheckMachine::new("tcp", timing, Some(&InitialHealth::up(epoch)), epoch, steps[0].0);
         let mut now = epoch;
         for (random, took) in steps.iter().cycle() {
             now = now.max(machine.poll_at());
@@ -85,7 +85,7 @@ proptest! {
         timing in timings(),
         checks in vec(outcomes(), 0..80),
     ) {
-        let mut run = Run::from(timing, Some(Standing::up(epoch())));
+        let mut run = Run::from(timing, Some(InitialHealth::up(epoch())));
         let mut failed_in_a_row = 0;
         for outcome in checks {
             let was_up = run.is_up();
@@ -108,7 +108,7 @@ proptest! {
         timing in timings(),
         checks in vec(outcomes(), 0..80),
     ) {
-        let mut run = Run::from(timing, Some(Standing::down(epoch(), "before")));
+        let mut run = Run::from(timing, Some(InitialHealth::down(epoch(), "before")));
         let mut passed_in_a_row = 0;
         for outcome in checks {
             let was_up = run.is_up();

@@ -8,10 +8,8 @@ struct Server {
 }
 
 impl Server {
-    fn new(plugins: &[&str], timing: CheckTiming, initial: Option<Standing>) -> Self {
-        let now = initial
-            .as_ref()
-            .map_or_else(epoch, |standing| standing.since);
+    fn new(plugins: &[&str], timing: CheckTiming, initial: Option<InitialHealth>) -> Self {
+        let now = initial.as_ref().map_or_else(epoch, |initial| initial.since);
         let checks: Vec<_> = plugins
             .iter()
             .map(|name| ((*name).to_owned(), timing))
@@ -115,16 +113,16 @@ fn a_new_configuration_takes_over_how_a_server_stood() {
     let mut old = Server::new(&["tcp", "http"], strict(), None);
     old.check(0, Outcome::Healthy);
     old.check(1, because("status 500"));
-    let standing = old.machine.standing().unwrap();
-    assert!(!standing.up);
+    let initial = old.machine.handover().unwrap();
+    assert!(!initial.up);
 
     let slow = CheckTiming {
         rise: 2,
         ..strict()
     };
-    let mut new = Server::new(&["tcp", "http"], slow, Some(standing.clone()));
+    let mut new = Server::new(&["tcp", "http"], slow, Some(initial.clone()));
     let health = new.machine.health();
-    assert_eq!((health.up, health.since), (false, standing.since));
+    assert_eq!((health.up, health.since), (false, initial.since));
     assert_eq!(
         health.reason.as_deref(),
         Some("http: status 500"),
@@ -140,28 +138,28 @@ fn a_new_configuration_takes_over_how_a_server_stood() {
 fn a_new_configuration_takes_over_a_degraded_servers_share() {
     let mut old = Server::new(&["http"], strict(), None);
     old.check(0, Outcome::Degraded(20));
-    let new = Server::new(&["http"], article(), old.machine.standing());
+    let new = Server::new(&["http"], article(), old.machine.handover());
     assert_eq!(new.machine.health().weight(100), 20);
 }
 
 #[test]
 fn a_server_that_no_check_has_judged_is_still_new_in_the_next_configuration() {
     let mut old = Server::new(&["tcp", "http"], article(), None);
-    assert_eq!(old.machine.standing(), None);
+    assert_eq!(old.machine.handover(), None);
     old.check(0, Outcome::Healthy);
     assert_eq!(
-        old.machine.standing(),
+        old.machine.handover(),
         None,
         "the second check knows nothing yet"
     );
     old.check(1, plugin_fault());
     assert_eq!(
-        old.machine.standing(),
+        old.machine.handover(),
         None,
         "and a plugin's fault is no judgement"
     );
     old.check(1, Outcome::Healthy);
-    assert!(old.machine.standing().unwrap().up);
+    assert!(old.machine.handover().unwrap().up);
 }
 
 #[test]

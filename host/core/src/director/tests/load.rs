@@ -1,10 +1,8 @@
 //! Counts, thresholds, and decisions about each connection.
 
-use evenkeel_core::model::Persistence;
-use evenkeel_runtime::BackendFacts;
-
-use super::super::instance::Instance;
+use super::super::machine::update_interval;
 use super::*;
+use crate::model::Persistence;
 
 fn counts(active: u32) -> Counts {
     Counts {
@@ -38,13 +36,13 @@ impl World {
         self.settle();
     }
 
-    fn ask(&self) -> bool {
+    fn queued(&self) -> bool {
         self.kernel.services[&key(80)].ask.is_some()
     }
 
     /// The last byte of the server that the scheduler places a connection on.
     fn pick(&self) -> Result<u8, String> {
-        let instance = &self.picking[&key(80)].instance;
+        let instance = &self.served[&key(80)].instance;
         let id = instance.pick(&flow(), true, self.now)?.unwrap();
         let backends = &self.kernel.services[&key(80)].backends;
         let SocketAddr::V4(at) = backends[&id].address else {
@@ -55,14 +53,14 @@ impl World {
 
     /// The queue that was last wanted is served.
     fn served(&mut self) {
-        let number = self.director.services[&key(80)].seat.number();
-        self.tell_served(number);
+        let generation = self.director.services[&key(80)].supervisor.generation();
+        self.tell_served(generation);
     }
 
-    fn tell_served(&mut self, number: u64) {
-        let input = Input::Picking {
+    fn tell_served(&mut self, generation: u64) {
+        let input = Input::QueueServed {
             service: key(80),
-            number,
+            generation,
             outcome: Ok(()),
         };
         self.director.handle(input, self.now);
@@ -70,12 +68,12 @@ impl World {
     }
 
     fn pick_fails(&mut self) {
-        let picking = &self.picking[&key(80)];
-        let (service, number) = (picking.service, picking.number);
-        let problem = picking.instance.pick(&flow(), true, self.now).unwrap_err();
-        let input = Input::PickFailed {
+        let request = &self.served[&key(80)];
+        let (service, generation) = (request.service, request.generation);
+        let problem = request.instance.pick(&flow(), true, self.now).unwrap_err();
+        let input = Input::VerdictFailed {
             service,
-            number,
+            generation,
             problem,
         };
         self.director.handle(input, self.now);
@@ -96,8 +94,8 @@ fn a_server_at_its_upper_threshold_leaves_the_slots_and_comes_back_below_its_low
     world.count(1, 10);
     assert_eq!(world.slots(), [2]);
     assert_eq!(
-        world.director.report(world.now)[0].servers[0].health,
-        "full"
+        world.director.report()[0].servers[0].state,
+        ServerState::Full
     );
     assert_eq!(world.kernel.services[&key(80)].backends.len(), 2);
     world.count(1, 5);
@@ -129,19 +127,19 @@ fn a_scheduler_is_told_of_counts_no_more_often_than_its_pace() {
     assert_eq!(world.held.as_ref().unwrap().len(), 1);
     let (service, job) = world.held.take().unwrap().remove(0);
     world.held = Some(Vec::new());
-    let (number, done) = (job.number, job.run());
-    let answered = Input::Answered {
+    let (generation, result) = (job.generation(), job.run());
+    let done = Input::SchedulerDone {
         service,
-        number,
-        done,
+        generation,
+        result,
     };
-    world.director.handle(answered, world.now);
+    world.director.handle(done, world.now);
     world.count(1, 2);
     world.count(1, 3);
     assert_eq!(world.held.as_ref().unwrap().len(), 0, "too soon");
     let at = world.director.poll_at().unwrap();
-    assert!(at <= world.now + counting::pace(1));
-    world.pass(counting::pace(1));
+    assert!(at <= world.now + update_interval(1));
+    world.pass(update_interval(1));
     assert_eq!(world.held.as_ref().unwrap().len(), 1);
 }
 
@@ -158,10 +156,10 @@ fn counts_that_a_scheduler_has_been_told_of_are_not_told_again() {
 }
 
 #[test]
-fn where_each_connection_is_decided_the_kernel_asks_and_has_a_plan_to_fall_back_to() {
+fn where_each_connection_is_decided_the_kernel_queues_and_has_a_plan_to_fall_back_to() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
-    assert!(world.ask());
+    assert!(world.queued());
     assert_eq!(world.slots(), [1, 2]);
     assert_eq!(
         [world.pick(), world.pick(), world.pick()],
@@ -185,7 +183,7 @@ fn what_was_placed_counts_until_the_kernel_has_counted_it() {
     // The kernel has counted the first of the two, and not the second: 2 + 1 against 2.
     let counted = vec![(world.id(1), counts(2))];
     world.director.handle(Input::Counted(counted), world.now);
-    world.pass(counting::pace(1));
+    world.pass(update_interval(1));
     assert_eq!(world.pick(), Ok(2));
     // Nothing came of the second, nor of that on the other server, and that does not count for ever.
     world.pass(Duration::from_secs(3));
@@ -195,18 +193,18 @@ fn what_was_placed_counts_until_the_kernel_has_counted_it() {
 }
 
 #[test]
-fn after_a_failure_in_a_decision_the_kernel_asks_no_more_until_the_scheduler_is_back() {
+fn after_a_failure_in_a_decision_the_kernel_queues_no_more_until_the_scheduler_is_back() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
     world.broken.store(true, Ordering::Relaxed);
     world.pick_fails();
-    assert!(!world.ask());
-    assert!(world.picking.is_empty());
+    assert!(!world.queued());
+    assert!(world.served.is_empty());
     assert_eq!(world.slots(), [1, 2]);
     assert!(world.problem().unwrap().contains("on purpose"));
     world.broken.store(false, Ordering::Relaxed);
     world.pass(Duration::from_secs(2));
-    assert!(world.ask());
+    assert!(world.queued());
     assert_eq!(world.pick(), Ok(1));
     assert_eq!(world.problem(), None);
 }
@@ -215,26 +213,26 @@ fn after_a_failure_in_a_decision_the_kernel_asks_no_more_until_the_scheduler_is_
 fn a_failure_of_an_instance_that_has_been_replaced_is_of_no_interest() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
-    let number = world.picking[&key(80)].number;
+    let generation = world.served[&key(80)].generation;
     world.broken.store(true, Ordering::Relaxed);
     world.pick_fails();
     world.broken.store(false, Ordering::Relaxed);
     world.pass(Duration::from_secs(2));
-    let late = Input::PickFailed {
+    let late = Input::VerdictFailed {
         service: key(80),
-        number,
+        generation,
         problem: "late".into(),
     };
     world.director.handle(late, world.now);
     world.settle();
-    assert!(world.ask());
+    assert!(world.queued());
 }
 
 #[test]
-fn a_pick_of_a_server_that_takes_no_connections_breaks_the_instance() {
+fn a_verdict_for_a_server_that_takes_no_connections_breaks_the_instance() {
     struct Stubborn;
     impl Scheduler for Stubborn {
-        fn set_backends(&mut self, _: &[Backend]) -> Result<(), PluginError> {
+        fn set_backends(&mut self, _: &[SchedulerBackend]) -> Result<(), PluginError> {
             Ok(())
         }
         fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
@@ -247,9 +245,9 @@ fn a_pick_of_a_server_that_takes_no_connections_breaks_the_instance() {
             Ok(BackendId::new(7))
         }
     }
-    let now = Instant::now();
+    let now = epoch();
     let instance = Instance::new(Box::new(Stubborn));
-    let backend = |weight| Backend {
+    let backend = |weight| SchedulerBackend {
         id: BackendId::new(7).unwrap(),
         name: "seven".into(),
         address: address(7),
@@ -275,11 +273,11 @@ fn another_program_s_queue_is_left_to_it() {
     world.configure(per_connection(&[1, 2]), None);
     let before = world.kernel.services[&key(80)].ask.unwrap();
     let mut world = World::new(State::default());
-    world.taken = vec![before];
+    world.in_use = vec![before];
     world.configure(per_connection(&[1, 2]), None);
     let after = world.kernel.services[&key(80)].ask.unwrap();
     assert_ne!(before, after);
-    assert_eq!(world.picking[&key(80)].queue, after);
+    assert_eq!(world.served[&key(80)].queue, after);
 }
 
 #[test]
@@ -292,9 +290,9 @@ fn nothing_is_settled_before_the_queue_is_served_and_the_kernel_knows() {
         [1, 2],
         "the plan is in force without waiting for the queue"
     );
-    assert!(!world.ask() && !world.director.settled() && !world.director.asks(&key(80)));
+    assert!(!world.queued() && !world.director.settled() && !world.director.serves_queue(&key(80)));
     world.served();
-    assert!(world.ask() && world.director.settled() && world.director.asks(&key(80)));
+    assert!(world.queued() && world.director.settled() && world.director.serves_queue(&key(80)));
 }
 
 #[test]
@@ -305,19 +303,19 @@ fn word_of_a_queue_that_is_not_wanted_any_more_changes_nothing() {
     world.configure(vec![service(80, &[1, 2])], None);
     assert!(world.director.settled());
     world.served();
-    assert!(!world.ask() && !world.director.asks(&key(80)));
+    assert!(!world.queued() && !world.director.serves_queue(&key(80)));
 }
 
 #[test]
-fn a_scheduler_that_fails_before_its_queue_is_known_to_be_served_is_not_asked() {
+fn a_scheduler_that_fails_before_its_queue_is_known_to_be_served_decides_nothing() {
     let mut world = World::new(State::default());
     world.silent = true;
     world.configure(per_connection(&[1, 2]), None);
     world.broken.store(true, Ordering::Relaxed);
-    let number = world.picking[&key(80)].number;
+    let generation = world.served[&key(80)].generation;
     world.pick_fails();
-    world.tell_served(number);
-    assert!(!world.ask() && world.director.settled());
+    world.tell_served(generation);
+    assert!(!world.queued() && world.director.settled());
     assert!(world.problem().unwrap().contains("on purpose"));
 }
 
@@ -341,24 +339,24 @@ fn a_queue_s_number_in_the_kernel_stays_with_its_service_over_a_restart() {
 }
 
 #[test]
-fn a_reload_may_make_a_service_follow_plans_and_ask_again() {
+fn a_reload_may_make_a_service_follow_plans_and_queue_again() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
     world.configure(vec![service(80, &[1, 2])], None);
-    assert!(!world.ask());
-    assert!(world.picking.is_empty());
+    assert!(!world.queued());
+    assert!(world.served.is_empty());
     world.configure(per_connection(&[1, 2]), None);
-    assert!(world.ask());
+    assert!(world.queued());
 }
 
 #[test]
-fn without_a_server_that_takes_connections_nobody_is_asked() {
+fn without_a_server_that_takes_connections_nothing_is_queued() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1]), None);
     world.health(1, false);
-    assert!(!world.ask());
+    assert!(!world.queued());
     world.health(1, true);
-    assert!(world.ask());
+    assert!(world.queued());
 }
 
 #[test]

@@ -1,20 +1,28 @@
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+//! The director with a kernel in memory and a clock that is set by hand.
 
-use evenkeel_core::manifest::{Abilities, Facts, Manifest, PluginKind};
-use evenkeel_core::model::{
-    Check, CheckTiming, Chosen, Daemon, DataPlaneChoice, Forward, IpvsTimeouts, Model, Offload,
-    PluginRef, PluginUse, Protocol, Sandbox, Server, Service, Vrrp,
-};
-use evenkeel_core::plan::{Plan, Run};
-use evenkeel_core::state::{Queue, Selector, Spread};
-use evenkeel_runtime::{Backend, Checker, Failure, Flow, Load, PluginError, Scheduler};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
-use crate::prepare::{NewScheduler, Prepared};
+use crate::connections::Counts;
+use crate::flow::Flow;
+use crate::health::ServerHealth;
+use crate::manifest::{Abilities, Decision, Facts, Manifest, Setting};
+use crate::model::{
+    Check, CheckTiming, DataPlaneKind, Forward, IpvsTimeouts, OnDown, PluginRef, PluginUse,
+    Protocol, Server, Service, ServiceKey,
+};
+use crate::plan::{Plan, Run};
+use crate::plugin::{Failure, PluginError};
+use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, SchedulerPlugin};
+use crate::state::{BackendId, Queue, Selector, Spread, State};
+use crate::sync::KernelStep;
 
 mod load;
+mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
 
@@ -26,7 +34,7 @@ struct Turns {
 
 struct TurnsInstance {
     broken: Arc<AtomicBool>,
-    backends: Vec<Backend>,
+    backends: Vec<SchedulerBackend>,
 }
 
 fn trap() -> PluginError {
@@ -37,18 +45,9 @@ fn trap() -> PluginError {
     }
 }
 
-impl Plugin for Turns {
+impl SchedulerPlugin for Turns {
     fn manifest(&self) -> &Manifest {
         &self.manifest
-    }
-    fn kind(&self) -> PluginKind {
-        PluginKind::Scheduler
-    }
-    fn contract(&self) -> &str {
-        "0.1.0"
-    }
-    fn file(&self) -> &Path {
-        Path::new("turns.wasm")
     }
     fn scheduler(&self, _: &str, _: &[Setting]) -> Result<Box<dyn Scheduler>, PluginError> {
         Ok(Box::new(TurnsInstance {
@@ -56,13 +55,10 @@ impl Plugin for Turns {
             backends: Vec::new(),
         }))
     }
-    fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
-        Err(trap())
-    }
 }
 
 impl Scheduler for TurnsInstance {
-    fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
+    fn set_backends(&mut self, backends: &[SchedulerBackend]) -> Result<(), PluginError> {
         self.backends = backends.to_vec();
         Ok(())
     }
@@ -112,11 +108,11 @@ struct World {
     broken: Arc<AtomicBool>,
     now: Instant,
     /// Jobs are kept here instead of being run, while it is `Some`.
-    held: Option<Vec<(ServiceKey, Job)>>,
+    held: Option<Vec<(ServiceKey, SchedulerJob)>>,
     quorums: Vec<(String, bool)>,
-    picking: BTreeMap<ServiceKey, Picking>,
+    served: BTreeMap<ServiceKey, VerdictRequest>,
     /// Queues that another program has.
-    taken: Vec<Queue>,
+    in_use: Vec<Queue>,
     /// Nobody says whether a queue is served.
     silent: bool,
 }
@@ -127,7 +123,7 @@ impl World {
     }
 
     fn on(kind: DataPlaneKind, adopted: State) -> Self {
-        let now = Instant::now();
+        let now = epoch();
         let broken = Arc::new(AtomicBool::new(false));
         let manifest = Manifest {
             abilities: Some(Abilities {
@@ -154,56 +150,40 @@ impl World {
             now,
             held: None,
             quorums: Vec::new(),
-            picking: BTreeMap::new(),
-            taken: Vec::new(),
+            served: BTreeMap::new(),
+            in_use: Vec::new(),
             silent: false,
         }
     }
 
     fn configure(&mut self, services: Vec<Service>, adopted: Option<&State>) {
-        let seated = self.director.seated();
+        let config = self.config(services);
+        self.director.configure(config, adopted, self.now);
+        self.settle();
+    }
+
+    fn config(&self, services: Vec<Service>) -> DirectorConfig {
+        let in_force = self.director.in_force();
         let schedulers = services
             .iter()
-            .filter(|service| !seated.contains_key(&service.key))
+            .filter(|service| !in_force.contains_key(&service.key))
             .map(|service| {
-                let plugin: Arc<dyn Plugin> = Arc::clone(&self.plugin) as _;
+                let plugin: Arc<dyn SchedulerPlugin> = Arc::clone(&self.plugin) as _;
                 let scheduler = plugin.scheduler(&service.name, &[]).unwrap();
-                (
-                    service.key,
-                    NewScheduler {
-                        plugin,
-                        settings: Vec::new(),
-                        scheduler,
-                    },
-                )
+                let new = NewScheduler {
+                    plugin,
+                    settings: Vec::new(),
+                    scheduler,
+                };
+                (service.key, new)
             })
             .collect();
-        let daemon = Daemon {
-            native_plugins: Vec::new(),
-            plugin_dirs: Vec::new(),
-            cache_dir: "/nowhere".into(),
-            socket: "/nowhere".into(),
-            table: "evenkeel".into(),
-            dataplane: DataPlaneChoice::Auto,
-            offload: Offload::Auto,
-            resync: RESYNC,
-            sandbox: Sandbox::default(),
-        };
-        let prepared = Prepared {
-            model: Model {
-                daemon,
-                dataplane: Chosen::default(),
-                services,
-                vrrp: Vrrp::default(),
-                connection_sync: None,
-                ipvs_timeouts: IpvsTimeouts::default(),
-            },
+        DirectorConfig {
+            services,
             schedulers,
-            checks: Vec::new(),
-            warnings: Vec::new(),
-        };
-        self.director.configure(prepared, adopted, self.now);
-        self.settle();
+            resync: RESYNC,
+            ipvs_timeouts: IpvsTimeouts::default(),
+        }
     }
 
     /// Does what the director says until it has nothing more to say.
@@ -214,69 +194,73 @@ impl World {
                 return;
             }
             for effect in effects {
-                let input = match effect {
-                    Effect::Ask { service, job } => match &mut self.held {
-                        Some(held) => {
-                            held.push((service, job));
-                            continue;
-                        }
-                        None => Input::Answered {
-                            service,
-                            number: job.number,
-                            done: job.run(),
-                        },
-                    },
-                    Effect::Kernel(Step::Read) => Input::Read(Some(self.kernel.clone())),
-                    Effect::Kernel(Step::Apply(changes)) => {
-                        evenkeel_core::diff::apply(&mut self.kernel, &changes);
-                        Input::Applied {
-                            changes,
-                            done: true,
-                        }
-                    }
-                    Effect::Quorum { service, reached } => {
-                        self.quorums.push((service, reached));
-                        continue;
-                    }
-                    Effect::Pick(picking) => {
-                        let (service, number) = (picking.service, picking.number);
-                        let taken = self.taken.contains(&picking.queue);
-                        self.picking.insert(service, picking);
-                        if self.silent {
-                            continue;
-                        }
-                        Input::Picking {
-                            service,
-                            number,
-                            outcome: if taken {
-                                Err(NotPicking::Taken)
-                            } else {
-                                Ok(())
-                            },
-                        }
-                    }
-                    Effect::StopPicking { service, .. } => {
-                        self.picking.remove(&service);
-                        continue;
-                    }
-                    Effect::Kill(id) => {
-                        self.killed.push(id);
-                        continue;
-                    }
-                };
-                self.director.handle(input, self.now);
+                if let Some(input) = self.carry_out(effect) {
+                    self.director.handle(input, self.now);
+                }
             }
         }
     }
 
-    fn health(&mut self, server: u8, up: bool) {
-        let health = ServerHealth {
+    /// What comes of an effect, if anything does at once.
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::RunScheduler { service, job } => {
+                if let Some(held) = &mut self.held {
+                    held.push((service, job));
+                    return None;
+                }
+                return Some(Input::SchedulerDone {
+                    service,
+                    generation: job.generation(),
+                    result: job.run(),
+                });
+            }
+            Effect::Kernel(KernelStep::Read) => {
+                return Some(Input::Read(Some(self.kernel.clone())));
+            }
+            Effect::Kernel(KernelStep::Apply(changes)) => {
+                crate::diff::apply(&mut self.kernel, &changes);
+                return Some(Input::Applied {
+                    changes,
+                    done: true,
+                });
+            }
+            Effect::ServeQueue(request) => {
+                let (service, generation) = (request.service, request.generation);
+                let in_use = self.in_use.contains(&request.queue);
+                self.served.insert(service, request);
+                let outcome = if in_use {
+                    Err(QueueError::InUse)
+                } else {
+                    Ok(())
+                };
+                return (!self.silent).then_some(Input::QueueServed {
+                    service,
+                    generation,
+                    outcome,
+                });
+            }
+            Effect::Quorum { service, reached } => self.quorums.push((service, reached)),
+            Effect::StopQueue { service, .. } => {
+                self.served.remove(&service);
+            }
+            Effect::KillFlows(id) => self.killed.push(id),
+        }
+        None
+    }
+
+    fn health_of(&self, up: bool) -> ServerHealth {
+        ServerHealth {
             up,
             share: 100,
             reason: None,
             since: self.now,
             checks: Vec::new(),
-        };
+        }
+    }
+
+    fn health(&mut self, server: u8, up: bool) {
+        let health = self.health_of(up);
         self.director.handle(
             Input::Health {
                 service: key(80),
@@ -321,8 +305,16 @@ impl World {
     }
 
     fn problem(&self) -> Option<String> {
-        self.director.report(self.now)[0].scheduler_problem.clone()
+        self.director.report()[0].scheduler_problem.clone()
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some instant to count from"
+)]
+fn epoch() -> Instant {
+    Instant::now()
 }
 
 fn key(port: u16) -> ServiceKey {
@@ -406,13 +398,13 @@ fn nothing_in_the_kernel_changes_before_every_service_has_its_first_plan() {
     world.configure(vec![service(80, &[1, 2]), service(81, &[1])], Some(&left));
     assert_eq!(world.kernel, left);
     for (service, job) in world.held.take().unwrap() {
-        let number = job.number;
-        let done = job.run();
+        let generation = job.generation();
+        let result = job.run();
         world.director.handle(
-            Input::Answered {
+            Input::SchedulerDone {
                 service,
-                number,
-                done,
+                generation,
+                result,
             },
             world.now,
         );
@@ -486,12 +478,12 @@ fn a_dead_server_leaves_the_slots_while_the_scheduler_is_still_thinking() {
 fn an_answer_to_a_scheduler_that_was_replaced_is_ignored() {
     let mut world = World::new(State::default());
     world.configure(vec![service(80, &[1])], None);
-    let done = Err(trap());
+    let result = Err(trap());
     world.director.handle(
-        Input::Answered {
+        Input::SchedulerDone {
             service: key(80),
-            number: 999,
-            done,
+            generation: 999,
+            result,
         },
         world.now,
     );
@@ -499,7 +491,7 @@ fn an_answer_to_a_scheduler_that_was_replaced_is_ignored() {
 }
 
 #[test]
-fn flows_of_a_failed_server_are_forgotten_after_the_kernel_has_stopped_sending_to_it() {
+fn flows_of_a_failed_server_are_flushed_after_the_kernel_has_stopped_sending_to_it() {
     let mut world = World::new(State::default());
     world.configure(vec![service(80, &[1, 2])], None);
     let id = world.id(1);
@@ -574,7 +566,7 @@ fn on_ipvs_clients_meet_servers_only_where_conntrack_is_needed_anyway() {
 }
 
 #[test]
-fn the_short_way_that_the_kernel_has_stays_until_the_interfaces_are_known() {
+fn the_offload_that_the_kernel_has_stays_until_the_interfaces_are_known() {
     let interfaces: BTreeSet<String> = ["eth0".to_owned()].into();
     let adopted = State {
         offload: interfaces.clone(),

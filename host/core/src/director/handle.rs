@@ -1,0 +1,114 @@
+//! Taking in what happened.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tracing::{debug, info, warn};
+
+use super::event::{Effect, Input};
+use super::machine::Director;
+use crate::health::ServerHealth;
+use crate::model::{OnDown, ServiceKey};
+use crate::state::{BackendId, Change};
+use crate::sync::Damage;
+
+impl Director {
+    /// Takes in what happened.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Health {
+                service,
+                server,
+                health,
+            } => self.health(service, server, health, now),
+            Input::SchedulerDone {
+                service,
+                generation,
+                result,
+            } => self.scheduler_done(service, generation, result, now),
+            Input::Read(read) => {
+                for (key, damage) in self.sync.read_done(read, now) {
+                    self.report_damage(&key, damage);
+                }
+            }
+            Input::Applied { changes, done } => {
+                self.sync.applied(done, now);
+                if done {
+                    self.flush_flows(&changes);
+                }
+            }
+            Input::Touched => self.sync.mark_stale(),
+            Input::Hairpin(networks) => {
+                self.hairpin_networks = networks;
+                self.want_hairpin();
+            }
+            Input::Offload(interfaces) => self.sync.want_offload(interfaces),
+            Input::Counted(counts) => self.counted(&counts, now),
+            Input::QueueServed {
+                service,
+                generation,
+                outcome,
+            } => self.queue_served(service, generation, outcome, now),
+            Input::VerdictFailed {
+                service,
+                generation,
+                problem,
+            } => self.verdict_failed(service, generation, problem, now),
+        }
+    }
+
+    fn health(&mut self, key: ServiceKey, server: SocketAddr, health: ServerHealth, now: Instant) {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        let Some(change) = service.set_health(server, health) else {
+            return;
+        };
+        if !change.changed {
+            self.facts_changed(key, now);
+            return;
+        }
+        if service.update_quorum() {
+            let (name, reached) = (service.spec.name.clone(), service.quorum.reached());
+            if reached {
+                info!(
+                    service = name,
+                    "the service has its quorum of servers again"
+                );
+            } else {
+                warn!(service = name, "the service has lost its quorum of servers");
+            }
+            self.effects.push(Effect::Quorum {
+                service: name,
+                reached,
+            });
+        }
+        if change.went_down && service.spec.on_down == OnDown::Kill {
+            self.pending_flow_kills.add(key, change.id);
+        }
+        self.servers_changed(key, change.takes_less);
+    }
+
+    /// Flushes the flows of servers that the kernel sends nothing to since these changes.
+    fn flush_flows(&mut self, changes: &[Change]) {
+        let services = &self.services;
+        let is_up = |key: &ServiceKey, id: BackendId| {
+            services.get(key).is_some_and(|service| {
+                let mut servers = service.servers.iter();
+                servers.any(|server| server.id == id && server.up())
+            })
+        };
+        for (key, id) in self.pending_flow_kills.flush(changes, is_up) {
+            debug!(service = %key, backend = %id, "flushing its flows");
+            self.effects.push(Effect::KillFlows(id));
+        }
+    }
+
+    fn report_damage(&self, key: &ServiceKey, damage: Damage) {
+        let name = self
+            .services
+            .get(key)
+            .map_or("", |service| service.spec.name.as_str());
+        warn!(service = name, listen = %key, "the kernel's rules were touched by someone else: it {damage}; repairing");
+    }
+}

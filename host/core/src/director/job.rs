@@ -1,0 +1,79 @@
+//! One run of a scheduler plugin: a value that the driver carries to a thread that may block.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::instance::Instance;
+use crate::manifest::Setting;
+use crate::plan::Plan;
+use crate::plugin::PluginError;
+use crate::scheduler::{Load, SchedulerBackend, SchedulerPlugin};
+
+/// What became of a [`SchedulerJob`]: the instance, and the plan if one was wanted.
+pub type JobResult = Result<(Instance, Option<Plan>), PluginError>;
+
+/// Tells a scheduler what has changed and asks it for a plan.
+pub struct SchedulerJob {
+    /// Of the supervisor, for the input that answers.
+    pub(super) generation: u64,
+    pub(super) plugin: Arc<dyn SchedulerPlugin>,
+    pub(super) service: String,
+    pub(super) instance: JobInstance,
+    pub(super) update: SchedulerUpdate,
+    pub(super) started_at: Instant,
+    /// Whether a plan is wanted.
+    pub(super) wants_plan: bool,
+}
+
+/// What a scheduler is told.
+pub(super) enum SchedulerUpdate {
+    /// The servers, whole.
+    Backends(Vec<SchedulerBackend>),
+    /// Facts that have changed; none, if it is only to make a new plan.
+    Loads(Vec<Load>),
+}
+
+/// Which instance runs.
+pub(super) enum JobInstance {
+    /// The one there is.
+    Running(Instance),
+    /// A new one, with these settings.
+    Start(Vec<Setting>),
+}
+
+impl SchedulerJob {
+    /// Tells it apart from jobs of an instance that was replaced, in [`super::Input::SchedulerDone`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The plugin that is called.
+    #[must_use]
+    pub fn plugin(&self) -> Arc<dyn SchedulerPlugin> {
+        Arc::clone(&self.plugin)
+    }
+
+    /// Calls the plugin. Blocks for as long as the sandbox lets a call take.
+    ///
+    /// # Errors
+    /// As the plugin failed.
+    pub fn run(self) -> JobResult {
+        let instance = match self.instance {
+            JobInstance::Running(instance) => instance,
+            JobInstance::Start(settings) => {
+                Instance::new(self.plugin.scheduler(&self.service, &settings)?)
+            }
+        };
+        match &self.update {
+            SchedulerUpdate::Backends(backends) => instance.set_backends(backends)?,
+            SchedulerUpdate::Loads(loads) => instance.set_loads(loads, self.started_at)?,
+        }
+        let plan = if self.wants_plan {
+            Some(instance.make_plan()?)
+        } else {
+            None
+        };
+        Ok((instance, plan))
+    }
+}

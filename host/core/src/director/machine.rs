@@ -1,0 +1,219 @@
+//! The director's state, and what it wants the kernel to hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+use super::event::Effect;
+use super::flow_kills::PendingFlowKills;
+use super::queues::QueueNumbers;
+use super::report::{self, ServiceReport};
+use super::service::{self, VirtualService};
+use crate::follow;
+use crate::ids::Ids;
+use crate::manifest::{Decision, Setting};
+use crate::model::{DataPlaneKind, ServiceKey};
+use crate::scheduler::SchedulerPlugin;
+use crate::state::{BackendId, ServiceState, State};
+use crate::sync::KernelSync;
+use crate::timers::TimerTable;
+
+/// IPVS tells nobody of changes, so it is read this often at least.
+const MAX_UNWATCHED_RESYNC: Duration = Duration::from_secs(5);
+/// A scheduler is told of changed facts, and makes a new plan, at most this often: 40 times a second...
+const MIN_UPDATE_INTERVAL: Duration = Duration::from_millis(25);
+/// ...or, with many services, so often that all of them together keep one processor half busy at most.
+const UPDATE_INTERVAL_PER_SERVICE: Duration = Duration::from_micros(200);
+
+/// How often the kernel is read unasked.
+pub(super) fn resync(kind: DataPlaneKind, resync: Duration) -> Duration {
+    match kind {
+        DataPlaneKind::Nftables => resync,
+        DataPlaneKind::Ipvs => resync.min(MAX_UNWATCHED_RESYNC),
+    }
+}
+
+/// How long a scheduler is left alone between changes of facts where there are so many services.
+pub(super) fn update_interval(services: usize) -> Duration {
+    let services = u32::try_from(services).unwrap_or(u32::MAX);
+    MIN_UPDATE_INTERVAL.max(UPDATE_INTERVAL_PER_SERVICE.saturating_mul(services))
+}
+
+/// The virtual services, and what is to be done about them.
+pub struct Director {
+    /// Which data plane carries out what is decided.
+    pub(super) kind: DataPlaneKind,
+    pub(super) services: BTreeMap<ServiceKey, VirtualService>,
+    /// The order of the configuration, for reports.
+    pub(super) order: Vec<ServiceKey>,
+    pub(super) ids: Ids,
+    pub(super) sync: KernelSync,
+    /// Services whose scheduler may have to be run.
+    pub(super) needs_plan: BTreeSet<ServiceKey>,
+    /// When a service's scheduler may have to be run although nothing happened.
+    pub(super) timers: TimerTable<ServiceKey>,
+    /// Services whose scheduler has not answered at all yet.
+    pub(super) awaiting_first_plan: BTreeSet<ServiceKey>,
+    pub(super) pending_flow_kills: PendingFlowKills,
+    pub(super) effects: Vec<Effect>,
+    last_generation: u64,
+    /// Whose server a number is.
+    pub(super) owners: BTreeMap<BackendId, ServiceKey>,
+    pub(super) queues: QueueNumbers,
+    /// Services whose queue somebody has been told to serve; there is no word yet of whether that works.
+    pub(super) opening_queues: BTreeSet<ServiceKey>,
+    /// How long a scheduler is left alone between changes of facts.
+    pub(super) update_interval: Duration,
+    /// The networks on which clients and servers meet.
+    pub(super) hairpin_networks: BTreeSet<IpNet>,
+}
+
+impl Director {
+    /// Begins with what the kernel holds, which stays until everything that is configured has its first plan.
+    #[must_use]
+    pub fn new(kind: DataPlaneKind, adopted: State, resync: Duration, now: Instant) -> Self {
+        let hairpin_networks = adopted.hairpin.clone();
+        let adopted_offload = adopted.offload.clone();
+        let queues = QueueNumbers::adopt(&adopted);
+        let ids = Ids::adopt(&adopted);
+        let mut sync = KernelSync::new(adopted, self::resync(kind, resync), now);
+        // Until the interfaces are known: otherwise all flows would leave the flowtable for a moment.
+        sync.want_offload(adopted_offload);
+        Self {
+            kind,
+            services: BTreeMap::new(),
+            order: Vec::new(),
+            ids,
+            sync,
+            needs_plan: BTreeSet::new(),
+            timers: TimerTable::new(),
+            awaiting_first_plan: BTreeSet::new(),
+            pending_flow_kills: PendingFlowKills::default(),
+            effects: Vec::new(),
+            last_generation: 0,
+            owners: BTreeMap::new(),
+            queues,
+            opening_queues: BTreeSet::new(),
+            update_interval: update_interval(0),
+            hairpin_networks,
+        }
+    }
+
+    /// What is to be done now.
+    pub fn effects(&mut self, now: Instant) -> Vec<Effect> {
+        while let Some(key) = self.timers.pop(now) {
+            self.needs_plan.insert(key);
+        }
+        for key in std::mem::take(&mut self.needs_plan) {
+            self.run_scheduler(key, now);
+        }
+        if self.sync.held() && self.awaiting_first_plan.is_empty() {
+            self.sync.release();
+        }
+        if let Some(step) = self.sync.next(now) {
+            self.effects.push(Effect::Kernel(step));
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Runs a service's scheduler if there is anything to tell or to ask it; otherwise, when that will be.
+    fn run_scheduler(&mut self, key: ServiceKey, now: Instant) {
+        let Some(service) = self.services.get_mut(&key) else {
+            self.timers.clear(key);
+            return;
+        };
+        let VirtualService {
+            supervisor,
+            spec,
+            servers,
+            ..
+        } = service;
+        let facts = supervisor.facts();
+        let update = |whole| VirtualService::update(servers, facts, whole);
+        let job = supervisor.job(now, self.update_interval, &spec.name, update);
+        match supervisor.poll_at() {
+            Some(at) => self.timers.set(key, at),
+            None => self.timers.clear(key),
+        }
+        if let Some(job) = job {
+            service.planned_for = service::usable(&service.servers);
+            self.effects
+                .push(Effect::RunScheduler { service: key, job });
+        }
+    }
+
+    /// When [`Self::effects`] may have something to do although nothing happened. Later than the `now` of the last [`Self::effects`].
+    #[must_use]
+    pub fn poll_at(&self) -> Option<Instant> {
+        let deadlines = [self.timers.next(), self.sync.poll_at()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Whether everything that is configured is in the kernel, as far as known, with every queue served that is to be.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.sync.settled() && self.opening_queues.is_empty()
+    }
+
+    /// The plugin and settings of each service's scheduler: those need no new instance in a reload.
+    #[must_use]
+    pub fn in_force(&self) -> BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)> {
+        let services = self.services.iter();
+        services
+            .map(|(key, service)| {
+                let supervisor = &service.supervisor;
+                let plugin = Arc::clone(supervisor.plugin());
+                (*key, (plugin, supervisor.settings().to_vec()))
+            })
+            .collect()
+    }
+
+    /// What is known of the services, in the order of the configuration.
+    #[must_use]
+    pub fn report(&self) -> Vec<ServiceReport> {
+        self.order
+            .iter()
+            .filter_map(|key| self.services.get(key))
+            .map(|service| report::service(service, self.kind, self.sync.wanted()))
+            .collect()
+    }
+
+    /// The services, in the order of the configuration and of [`Self::report`].
+    pub fn keys(&self) -> impl Iterator<Item = &ServiceKey> {
+        let order = self.order.iter();
+        order.filter(|key| self.services.contains_key(key))
+    }
+
+    /// Whether the verdicts on a service's connections are being given, and the kernel is to ask for them.
+    #[must_use]
+    pub fn serves_queue(&self, key: &ServiceKey) -> bool {
+        let service = self.services.get(key);
+        service.is_some_and(|service| service.queue_served)
+    }
+
+    /// The generation of the next instance, of whatever service.
+    pub(super) fn next_generation(&mut self) -> u64 {
+        self.last_generation += 1;
+        self.last_generation
+    }
+
+    /// What the kernel is to hold for a service, in the form that its data plane can hold.
+    pub(super) fn want(&mut self, key: ServiceKey) {
+        if let Some(service) = self.services.get(&key) {
+            let wanted: ServiceState = follow::nearest(self.kind, &service.wanted());
+            self.sync.want(key, Some(wanted));
+        }
+    }
+
+    /// The networks on which clients and servers meet, as far as the data plane lets them.
+    pub(super) fn want_hairpin(&mut self) {
+        let tracked = |service: &VirtualService| {
+            service.spec.snat || service.spec.decision == Decision::PerConnection
+        };
+        let tracked = self.services.values().any(tracked);
+        let networks = follow::meeting(self.kind, &self.hairpin_networks, tracked);
+        self.sync.want_hairpin(networks);
+    }
+}

@@ -1,0 +1,47 @@
+//! Decides. Holds the virtual services, takes in what happens and says what is to be done; a driver does it.
+//!
+//! ```text
+//!  health events --+                       +--> Effect::RunScheduler (a job for a thread that may block)
+//!  plans ----------+                       +--> Effect::Kernel       (read or change it, on the data plane's thread)
+//!  kernel replies -+--> Director::handle --+--> Effect::KillFlows    (of a server that is gone)
+//!  counts ---------+                       +--> Effect::ServeQueue   (verdicts on new connections, on the queue's thread)
+//!  reloads --------+                       +--> Effect::Quorum       (VRRP may track a service)
+//! ```
+//!
+//! No sockets and no clocks: `now` is an argument. After any number of [`Director::handle`] calls the driver calls
+//! [`Director::effects`], and again at [`Director::poll_at`].
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `event` | what goes in and comes out |
+//! | `machine` | the director's state, and what it tells the kernel's machine ([`crate::sync`]) |
+//! | `handle`, `configure`, `counting`, `scheduling`, `verdicts` | what each kind of input changes |
+//! | `service`, `server` | one virtual service, one real server |
+//! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
+//! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
+//! | `report` | what is known of the services, for people |
+
+mod configure;
+mod counting;
+mod event;
+mod flow_kills;
+mod handle;
+mod instance;
+mod job;
+mod machine;
+mod queues;
+mod report;
+mod scheduling;
+mod server;
+mod service;
+mod supervisor;
+mod verdicts;
+
+pub use event::{DirectorConfig, Effect, Input, NewScheduler, QueueError, VerdictRequest};
+pub use instance::Instance;
+pub use job::{JobResult, SchedulerJob};
+pub use machine::Director;
+pub use report::{ServerReport, ServerState, ServiceReport};
+
+#[cfg(test)]
+mod tests;

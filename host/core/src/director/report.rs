@@ -1,0 +1,148 @@
+//! What is known of the services, as plain values. What a status page makes of them, and in which words, is the driver's: so its form can
+//! stay as it is whatever becomes of these types.
+
+use std::net::SocketAddr;
+
+use super::server::RealServer;
+use super::service::VirtualService;
+use crate::connections::Counts;
+use crate::follow::{self, KernelScheduler};
+use crate::health::ServerHealth;
+use crate::manifest::Decision;
+use crate::model::{DataPlaneKind, Forward, Persistence, ServiceKey};
+use crate::state::{BackendId, Selector, ServiceState, Spread, State};
+
+/// A virtual service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceReport {
+    /// The service.
+    pub key: ServiceKey,
+    /// Its name.
+    pub name: String,
+    /// The scheduler plugin's name.
+    pub scheduler: String,
+    /// The scheduler plugin's version.
+    pub scheduler_version: String,
+    /// What is wrong with the scheduler, whose last good plan is in force.
+    pub scheduler_problem: Option<String>,
+    /// Which slot of the plan a new connection takes; `None` where new connections are refused.
+    pub selector: Option<Selector>,
+    /// How many slots the plan in force has.
+    pub slots: usize,
+    /// How the data plane follows the plan, where it cannot to the letter: a sentence.
+    pub followed: Option<String>,
+    /// Whether the service is one of full NAT.
+    pub snat: bool,
+    /// How the scheduler's decisions are followed.
+    pub decision: Decision,
+    /// Whether the verdicts on its connections are being given, and the kernel is to ask for them.
+    pub queue_served: bool,
+    /// How its clients are remembered.
+    pub persistence: Option<Persistence>,
+    /// Whether the servers that are up are enough for its quorum.
+    pub quorum: bool,
+    /// The real servers, in the order of the configuration.
+    pub servers: Vec<ServerReport>,
+}
+
+/// A real server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerReport {
+    /// Its number.
+    pub id: BackendId,
+    /// Its name.
+    pub name: String,
+    /// Where connections are sent.
+    pub address: SocketAddr,
+    /// How they get there.
+    pub forward: Forward,
+    /// The weight as configured.
+    pub weight: u32,
+    /// The weight as used: less what the checkers take from it. 0 while down.
+    pub effective_weight: u32,
+    /// Whether it takes connections.
+    pub state: ServerState,
+    /// What its checks say; `None`: it has none.
+    pub health: Option<ServerHealth>,
+    /// Its connections, while they are counted.
+    pub counts: Counts,
+    /// Whether it takes no new connections because of its upper threshold.
+    pub full: bool,
+}
+
+/// Whether a real server takes connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerState {
+    /// It does.
+    Up,
+    /// It has failed.
+    Down,
+    /// Up, but without new connections: its weight is 0.
+    Drain,
+    /// Up, but without new connections: it is at its upper threshold.
+    Full,
+}
+
+pub(super) fn service(
+    service: &VirtualService,
+    kind: DataPlaneKind,
+    wanted: &State,
+) -> ServiceReport {
+    let spec = &service.spec;
+    let state = wanted.services.get(&spec.key);
+    let (selector, slots) = match state.map(|state| &state.spread) {
+        Some(Spread::Slots { selector, slots }) => (Some(*selector), slots.len()),
+        Some(Spread::Refuse) | None => (None, 0),
+    };
+    ServiceReport {
+        key: spec.key,
+        name: spec.name.clone(),
+        scheduler: service.supervisor.name().to_owned(),
+        scheduler_version: service.supervisor.version().to_owned(),
+        scheduler_problem: service.problem.clone(),
+        selector,
+        slots,
+        followed: state.and_then(|held| followed(service, kind, held)),
+        snat: spec.snat,
+        decision: service.supervisor.decision(),
+        queue_served: service.queue_served,
+        persistence: spec.persistence,
+        quorum: service.quorum.reached(),
+        servers: service.servers.iter().map(server).collect(),
+    }
+}
+
+/// How IPVS follows the plan.
+fn followed(service: &VirtualService, kind: DataPlaneKind, held: &ServiceState) -> Option<String> {
+    if kind != DataPlaneKind::Ipvs {
+        return None;
+    }
+    let scheduler = KernelScheduler::of(&held.spread)?;
+    let nearness = follow::nearness(&service.wanted().spread, &held.spread);
+    Some(format!(
+        "the plan is followed by IPVS's {}: {nearness}",
+        scheduler.name()
+    ))
+}
+
+fn server(server: &RealServer) -> ServerReport {
+    let weight = if server.up() { server.weight() } else { 0 };
+    let state = match (server.up(), weight) {
+        (false, _) => ServerState::Down,
+        (true, 0) if server.full => ServerState::Full,
+        (true, 0) => ServerState::Drain,
+        (true, _) => ServerState::Up,
+    };
+    ServerReport {
+        id: server.id,
+        name: server.spec.name.clone(),
+        address: server.spec.address,
+        forward: server.spec.forward,
+        weight: server.spec.weight,
+        effective_weight: weight,
+        state,
+        health: server.health.clone(),
+        counts: server.counts,
+        full: server.full,
+    }
+}

@@ -1,0 +1,107 @@
+//! One real server of a virtual service: its configuration, health and connections.
+
+use crate::connections::Counts;
+use crate::desired::Usable;
+use crate::health::ServerHealth;
+use crate::manifest::Facts;
+use crate::model::Server;
+use crate::scheduler::{BackendFacts, Load, SchedulerBackend};
+use crate::state::BackendId;
+use crate::threshold;
+
+/// A real server as the director keeps it.
+pub(super) struct RealServer {
+    pub(super) spec: Server,
+    pub(super) id: BackendId,
+    /// `None`: it has no checks and is always taken as up.
+    pub(super) health: Option<ServerHealth>,
+    /// Its connections, while they are counted.
+    pub(super) counts: Counts,
+    /// Whether it takes no new connections because of its thresholds.
+    pub(super) full: bool,
+    /// What the scheduler was last told of it.
+    pub(super) reported: BackendFacts,
+}
+
+impl RealServer {
+    pub(super) fn up(&self) -> bool {
+        self.health.as_ref().is_none_or(|health| health.up)
+    }
+
+    /// The weight now: the configured one, less what the checkers take from it; 0 while its thresholds keep it from new connections.
+    pub(super) fn weight(&self) -> u32 {
+        if self.full {
+            return 0;
+        }
+        self.health
+            .as_ref()
+            .map_or(self.spec.weight, |health| health.weight(self.spec.weight))
+    }
+
+    /// Takes in its counts. Says whether that fills it or makes it take connections again.
+    pub(super) fn count(&mut self, counts: Counts) -> bool {
+        self.counts = counts;
+        let (upper, lower) = (self.spec.upper_threshold, self.spec.lower_threshold);
+        let was = self.full;
+        self.full = threshold::full(was, counts.all(), upper, lower);
+        was != self.full
+    }
+
+    /// What a scheduler that wants these facts is told of it.
+    pub(super) fn facts(&self, wanted: Facts) -> BackendFacts {
+        let checks = self.health.iter().flat_map(|health| &health.checks);
+        let passed = checks.filter(|check| check.up && check.plugin_error.is_none());
+        let latency = passed
+            .filter_map(|check| check.last.as_ref())
+            .map(|last| last.latency)
+            .max();
+        BackendFacts {
+            counts: if wanted.connections {
+                self.counts
+            } else {
+                Counts::default()
+            },
+            latency: latency.filter(|_| wanted.latency),
+        }
+    }
+
+    /// As its scheduler sees it, which is told of it herewith.
+    pub(super) fn report(&mut self, wanted: Facts) -> SchedulerBackend {
+        self.reported = self.facts(wanted);
+        let labels = self.spec.labels.iter();
+        SchedulerBackend {
+            id: self.id,
+            name: self.spec.name.clone(),
+            address: self.spec.address,
+            weight: self.weight(),
+            facts: self.reported,
+            labels: labels
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        }
+    }
+
+    /// The facts that have changed since its scheduler was told last, which is told of them herewith.
+    pub(super) fn report_changes(&mut self, wanted: Facts) -> Option<Load> {
+        let facts = self.facts(wanted);
+        (facts != self.reported).then(|| {
+            self.reported = facts;
+            Load { id: self.id, facts }
+        })
+    }
+
+    /// As plans are made for it; `None`: it has failed, and does not stay for its connections (`inhibit_on_failure`).
+    pub(super) fn usable(&self) -> Option<Usable> {
+        let (up, spec) = (self.up(), &self.spec);
+        (up || spec.inhibit_on_failure).then(|| Usable {
+            id: self.id,
+            address: spec.address,
+            forward: spec.forward,
+            weight: if up { self.weight() } else { 0 },
+            thresholds: (
+                spec.upper_threshold.unwrap_or(0),
+                spec.lower_threshold.unwrap_or(0),
+            ),
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! One virtual service as the director keeps it: its configuration, its servers' health, and its scheduler's last good plan.
+
+use super::job::SchedulerUpdate;
+use super::server::RealServer;
+use super::supervisor::SchedulerSupervisor;
+use crate::desired::{self, Usable};
+use crate::health::ServerHealth;
+use crate::manifest::{Decision, Facts};
+use crate::model::Service;
+use crate::quorum::Quorum;
+use crate::state::{BackendId, Queue, ServiceState, Spread};
+
+/// A virtual service, its servers and its scheduler.
+pub(super) struct VirtualService {
+    pub(super) spec: Service,
+    pub(super) supervisor: SchedulerSupervisor,
+    pub(super) servers: Vec<RealServer>,
+    /// The last plan that could be used, laid out.
+    pub(super) last_good: Option<Spread>,
+    /// The servers that the plan under way is made for.
+    pub(super) planned_for: Vec<Usable>,
+    /// What is wrong with the scheduler.
+    pub(super) problem: Option<String>,
+    pub(super) quorum: Quorum,
+    /// Through which its scheduler decides each connection, where it does.
+    pub(super) queue: Option<Queue>,
+    /// Whether the queue is being served, by an instance that works.
+    pub(super) queue_served: bool,
+}
+
+impl VirtualService {
+    /// What its scheduler is to be told: all servers, or the facts that have changed since it was told last.
+    pub(super) fn update(
+        servers: &mut [RealServer],
+        wanted: Facts,
+        whole: bool,
+    ) -> SchedulerUpdate {
+        let up = servers.iter_mut().filter(|server| server.up());
+        if whole {
+            SchedulerUpdate::Backends(up.map(|server| server.report(wanted)).collect())
+        } else {
+            SchedulerUpdate::Loads(
+                up.filter_map(|server| server.report_changes(wanted))
+                    .collect(),
+            )
+        }
+    }
+
+    /// Whether some fact has changed that its scheduler wants to be told of.
+    pub(super) fn has_changes(&self) -> bool {
+        let wanted = self.supervisor.facts();
+        (wanted.connections || wanted.latency)
+            && self
+                .servers
+                .iter()
+                .any(|server| server.up() && server.facts(wanted) != server.reported)
+    }
+
+    /// Compares its quorum with its servers as they are now. Says whether that changes it.
+    pub(super) fn update_quorum(&mut self) -> bool {
+        self.quorum.update(&self.spec, live_weight(&self.servers))
+    }
+
+    /// What the kernel should hold.
+    pub(super) fn wanted(&self) -> ServiceState {
+        let usable = usable(&self.servers);
+        let state = desired::service_state(self.spec.snat, &usable, self.last_good.as_ref());
+        let decides = self.queue_served
+            && self.supervisor.decision() == Decision::PerConnection
+            && usable.iter().any(|server| server.weight > 0);
+        ServiceState {
+            persistence: self.spec.persistence,
+            ask: self.queue.filter(|_| decides),
+            ..state
+        }
+    }
+
+    /// Takes in a health report. Returns whether anything changed for the kernel, or `None` when there is no such server.
+    pub(super) fn set_health(
+        &mut self,
+        address: std::net::SocketAddr,
+        health: ServerHealth,
+    ) -> Option<HealthChange> {
+        let server = self
+            .servers
+            .iter_mut()
+            .find(|server| server.spec.address == address)?;
+        let before = (server.up(), server.weight());
+        server.health = Some(health);
+        let after = (server.up(), server.weight());
+        Some(HealthChange {
+            id: server.id,
+            went_down: before.0 && !after.0,
+            takes_less: after.1 < before.1,
+            changed: before != after,
+        })
+    }
+}
+
+/// The sum of the weights of the servers that are up.
+pub(super) fn live_weight(servers: &[RealServer]) -> u64 {
+    servers
+        .iter()
+        .filter(|server| server.up())
+        .map(|server| u64::from(server.weight()))
+        .sum()
+}
+
+/// The servers that are up, and those that stay although they have failed.
+pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
+    servers.iter().filter_map(RealServer::usable).collect()
+}
+
+/// What a health report changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HealthChange {
+    pub(super) id: BackendId,
+    pub(super) went_down: bool,
+    pub(super) takes_less: bool,
+    pub(super) changed: bool,
+}

@@ -1,0 +1,62 @@
+//! Settings of the daemon itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::dataplane::{DataPlaneChoice, Offload};
+
+/// Settings of the daemon itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Daemon {
+    /// Where plugins are looked for, in this order.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Where compiled plugins are kept. Owned by the daemon, mode 0700.
+    pub cache_dir: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Name of the nftables table that is ours (`inet` family).
+    pub table: String,
+    /// What is to carry the connections.
+    pub dataplane: DataPlaneChoice,
+    /// Whether established flows may be offloaded (flowtable).
+    pub offload: Offload,
+    /// How often the kernel's rules are read and compared, whatever was noticed meanwhile.
+    pub resync: Duration,
+    /// What a plugin may use.
+    pub sandbox: Sandbox,
+    /// Native plugins (shared objects) that the operator trusts with the whole daemon. Absolute.
+    pub native_plugins: Vec<PathBuf>,
+}
+
+/// What a plugin's instance may use. Shared by every plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Processor time of one call, before it is ended. 10 ms to 10 s.
+    pub call_time: Duration,
+    /// Processor time of one decision about one connection, before it is ended. 1 ms to 1 s.
+    pub pick_time: Duration,
+    /// Linear memory of one instance, in bytes.
+    pub memory: usize,
+    /// Elements of one instance's tables.
+    pub table_elements: usize,
+    /// Core instances inside one component (a component of another language has many).
+    pub instances: usize,
+    /// Connections that one check may open.
+    pub check_connections: u32,
+    /// Bytes that one check may read and write, in all.
+    pub check_bytes: u64,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self {
+            call_time: Duration::from_millis(50),
+            pick_time: Duration::from_millis(20),
+            memory: 64 << 20,
+            table_elements: 40_000,
+            instances: 100,
+            check_connections: 16,
+            check_bytes: 4 << 20,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Virtual services and their real servers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::check::Check;
+use super::key::ServiceKey;
+use super::plugin::PluginUse;
+use crate::manifest::Decision;
+
+/// A virtual service: what clients reach, and who answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// The name in logs and `status`.
+    pub name: String,
+    /// Address, port and protocol.
+    pub key: ServiceKey,
+    /// Who spreads the connections.
+    pub scheduler: PluginUse,
+    /// How the scheduler's decisions are followed: one of those that it offers.
+    pub decision: Decision,
+    /// A client's connections go to the server that its last one went to (keepalived `persistence_timeout`).
+    pub persistence: Option<Persistence>,
+    /// Full NAT: the source address becomes the director's, so that real servers need no route through it.
+    pub snat: bool,
+    /// What becomes of established flows of a server that has failed.
+    pub on_down: OnDown,
+    /// Where Evenkeel puts the virtual address, if it is to do so.
+    pub assign: Option<Assign>,
+    /// The sum of the weights of its servers that are up, from which on it has its quorum (keepalived `quorum`). At least 1.
+    pub quorum: u32,
+    /// The quorum is reached at `quorum` + this, and lost below `quorum` - this (keepalived `hysteresis`). Less than `quorum`.
+    pub hysteresis: u32,
+    /// Its servers are checked only while its address is on this director (keepalived `ha_suspend`).
+    pub ha_suspend: bool,
+    /// The real servers, in the order of the configuration. Never empty; addresses are unique.
+    pub servers: Vec<Server>,
+}
+
+/// How long, and how coarsely, a service remembers its clients (IPVS persistence).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Persistence {
+    /// How long after a client's last new connection. Whole seconds, at least 1.
+    pub timeout: Duration,
+    /// Clients whose addresses begin with the same so many bits are taken as one (keepalived `persistence_granularity`): 1 to 32 or
+    /// 128.
+    pub prefix: u8,
+}
+
+/// What becomes of the established flows of a server that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDown {
+    /// They go on (they may survive a short failure). The default for TCP.
+    Keep,
+    /// They are forgotten, so that a client's next packet is spread anew. The default for UDP, where a client that
+    /// keeps its port would be sent to the failed server for ever.
+    Kill,
+}
+
+/// An address that Evenkeel puts on an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Assign {
+    /// The interface's name.
+    pub interface: String,
+    /// The address.
+    pub addr: IpAddr,
+    /// Its prefix length.
+    pub prefix: u8,
+}
+
+/// A real server of one virtual service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// The name in logs, `status` and for plugins; by default the address.
+    pub name: String,
+    /// Where connections are sent. Of the same family as the service. For a firewall mark the port may be 0: connections keep theirs.
+    pub address: SocketAddr,
+    /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's (unless that is a firewall mark), since it
+    /// is not changed on the way.
+    pub forward: Forward,
+    /// 0 to 65535. 0: takes no new connections (draining).
+    pub weight: u32,
+    /// While it has failed it stays in the kernel with weight 0, so that its established connections can go on (keepalived
+    /// `inhibit_on_failure`).
+    pub inhibit_on_failure: bool,
+    /// With so many connections it gets no new ones (keepalived `uthreshold`); `None`: there is no limit.
+    pub upper_threshold: Option<u32>,
+    /// Below so many it gets new ones again (keepalived `lthreshold`). `None`: below three quarters of the upper threshold, as IPVS
+    /// has it. At most the upper threshold.
+    pub lower_threshold: Option<u32>,
+    /// Free key/value pairs for schedulers.
+    pub labels: BTreeMap<String, String>,
+    /// The checks, which must all pass. Empty: always taken as up.
+    pub checks: Vec<Check>,
+}
+
+/// How packets reach a real server (IPVS's forwarding methods, keepalived `lvs_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Forward {
+    /// The destination is rewritten; replies come back through the director (`ipvsadm -m`, Masq).
+    #[default]
+    Nat,
+    /// Direct routing: the packet goes to the server's MAC address as it is; the server has the virtual address itself and answers the
+    /// client directly (`ipvsadm -g`, Route).
+    Dr,
+    /// Tunnelling: the packet goes to the server inside another one (IP in IP), and is answered directly (`ipvsadm -i`, Tunnel).
+    Tun,
+}
+
+impl fmt::Display for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nat => "nat",
+            Self::Dr => "dr",
+            Self::Tun => "tun",
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! Services in a status: the director's values in the words that `status --json` has for them. Its keys are stable.
+
+use std::time::Instant;
+
+use evenkeel_core::director::{ServerReport, ServerState, ServiceReport};
+use evenkeel_core::health::CheckHealth;
+use evenkeel_core::model::{Protocol, ServiceKey};
+use evenkeel_core::state::Selector;
+use serde::{Deserialize, Serialize};
+
+use crate::verdicts::QueueReport;
+
+/// A virtual service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// As configured.
+    pub name: String,
+    /// `ADDRESS:PORT`, or the firewall mark.
+    pub listen: String,
+    /// `tcp`, `udp`, `sctp`; `fwm` for a firewall mark, as with `ipvsadm`.
+    pub protocol: String,
+    /// The scheduler plugin's name.
+    pub scheduler: String,
+    /// The scheduler plugin's version.
+    pub scheduler_version: String,
+    /// What is wrong with the scheduler, whose last good plan is in force.
+    pub scheduler_problem: Option<String>,
+    /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
+    pub spread: String,
+    /// How the data plane follows the plan, where it cannot to the letter.
+    pub followed: Option<String>,
+    /// How many slots the plan in force has.
+    pub slots: usize,
+    /// Whether clients are hidden from servers (full NAT).
+    pub snat: bool,
+    /// `plan` or `per-connection`.
+    pub decision: String,
+    /// How each connection is decided; none while the plan is followed.
+    pub queue: Option<QueueReport>,
+    /// For how long clients are remembered, in seconds, and by how many bits of their address.
+    pub persistence: Option<(u64, u8)>,
+    /// Whether the servers that are up are enough for its quorum.
+    pub quorum: bool,
+    /// Whether its checks rest, because its address is not on this director (`ha_suspend`).
+    pub suspended: bool,
+    /// In the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// A real server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// As configured.
+    pub name: String,
+    /// `ADDRESS:PORT`.
+    pub address: String,
+    /// How packets reach it: `nat`, `dr`, `tun`.
+    pub forward: String,
+    /// The connection mark of its connections.
+    pub id: u32,
+    /// As configured.
+    pub weight: u32,
+    /// As used: less what the checkers take from it. 0 while down.
+    pub effective_weight: u32,
+    /// `up`, `down`; or up, but without new connections: `drain`, or `full` at its upper threshold.
+    pub health: String,
+    /// Why it is down, or gets less than its weight.
+    pub reason: Option<String>,
+    /// For how long it has been up or down, in seconds; none without checks.
+    pub for_seconds: Option<u64>,
+    /// New connections sent to it since it was put into the kernel.
+    pub connections: u64,
+    /// Connections that are open (`ipvsadm`: ActiveConn).
+    pub active: u32,
+    /// Connections that are closing or closed, and still known to the kernel (`ipvsadm`: InActConn).
+    pub inactive: u32,
+    /// Whether it takes no new connections because of its upper threshold.
+    pub full: bool,
+    /// In the order of the configuration.
+    pub checks: Vec<CheckStatus>,
+}
+
+/// One check of a real server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// The checker plugin's name.
+    pub plugin: String,
+    /// `up`, `down`; `unknown`: the plugin failed the last time.
+    pub state: String,
+    /// Why it is down, or how the plugin failed.
+    pub reason: Option<String>,
+    /// Failed checks in a row while still up.
+    pub failing: u32,
+    /// Checks that ended.
+    pub checks: u64,
+    /// Checks that found the server unfit.
+    pub failures: u64,
+    /// Checks in which the plugin failed.
+    pub unknown: u64,
+    /// How long the last one took, in microseconds.
+    pub latency_us: Option<u64>,
+}
+
+impl ServiceStatus {
+    /// As the director knows it. What others know is not in it yet: its queue, the servers' counters, whether its checks are suspended.
+    pub(crate) fn new(report: ServiceReport, now: Instant) -> Self {
+        let (protocol, listen) = listen(report.key);
+        let server = |server| ServerStatus::new(server, now);
+        Self {
+            name: report.name,
+            listen,
+            protocol,
+            scheduler: report.scheduler,
+            scheduler_version: report.scheduler_version,
+            scheduler_problem: report.scheduler_problem,
+            spread: report.selector.map_or("refuse", selector_name).to_owned(),
+            followed: report.followed,
+            slots: report.slots,
+            snat: report.snat,
+            decision: report.decision.to_string(),
+            queue: None,
+            persistence: report
+                .persistence
+                .map(|it| (it.timeout.as_secs(), it.prefix)),
+            quorum: report.quorum,
+            suspended: false,
+            servers: report.servers.into_iter().map(server).collect(),
+        }
+    }
+}
+
+impl ServerStatus {
+    fn new(report: ServerReport, now: Instant) -> Self {
+        let health = report.health.as_ref();
+        Self {
+            name: report.name,
+            address: report.address.to_string(),
+            forward: report.forward.to_string(),
+            id: report.id.get(),
+            weight: report.weight,
+            effective_weight: report.effective_weight,
+            health: state_name(report.state).to_owned(),
+            reason: health.and_then(|health| health.reason.clone()),
+            for_seconds: health.map(|health| now.saturating_duration_since(health.since).as_secs()),
+            connections: 0,
+            active: report.counts.active,
+            inactive: report.counts.inactive,
+            full: report.full,
+            checks: health
+                .map(|health| health.checks.iter().map(CheckStatus::new).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl CheckStatus {
+    fn new(check: &CheckHealth) -> Self {
+        let state = match (&check.plugin_error, check.up) {
+            (Some(_), _) => "unknown",
+            (None, true) => "up",
+            (None, false) => "down",
+        };
+        let micros =
+            |latency: std::time::Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            plugin: check.plugin.clone(),
+            state: state.to_owned(),
+            reason: check.plugin_error.clone().or_else(|| check.reason.clone()),
+            failing: check.failing,
+            checks: check.checks,
+            failures: check.failures,
+            unknown: check.unknown,
+            latency_us: check.last.as_ref().map(|last| micros(last.latency)),
+        }
+    }
+}
+
+/// The protocol, and the address and port; for a firewall mark `fwm` and the mark.
+fn listen(key: ServiceKey) -> (String, String) {
+    match key.protocol {
+        Protocol::Fwmark(mark) => ("fwm".to_owned(), mark.to_string()),
+        protocol => (protocol.to_string(), key.socket_addr().to_string()),
+    }
+}
+
+fn selector_name(selector: Selector) -> &'static str {
+    match selector {
+        Selector::Sequence => "sequence",
+        Selector::Random => "random",
+        Selector::HashSource => "hash-source",
+        Selector::HashFlow => "hash-flow",
+    }
+}
+
+fn state_name(state: ServerState) -> &'static str {
+    match state {
+        ServerState::Up => "up",
+        ServerState::Down => "down",
+        ServerState::Drain => "drain",
+        ServerState::Full => "full",
+    }
+}

@@ -38,9 +38,7 @@ use tracing::{debug, info, warn};
 
 use picking::Queues;
 pub(crate) use picking::{NotPicking, Picking};
-#[cfg(test)]
-pub(crate) use report::CheckReport;
-pub(crate) use report::{ServerReport, ServiceReport};
+pub(crate) use report::{CheckReport, ServerReport, ServiceReport};
 pub(crate) use seat::{Done, Job};
 use service::{RealServer, VirtualService};
 

@@ -6,92 +6,84 @@ use evenkeel_core::follow::{self, KernelScheduler};
 use evenkeel_core::health::CheckHealth;
 use evenkeel_core::model::{DataPlaneKind, Protocol};
 use evenkeel_core::state::{Selector, ServiceState, Spread, State};
-use serde::{Deserialize, Serialize};
 
 use super::service::{RealServer, VirtualService};
-use crate::pickers::QueueReport;
 
 /// A virtual service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServiceReport {
-    pub name: String,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ServiceReport {
+    pub(crate) name: String,
     /// `ADDRESS:PORT`, or the firewall mark.
-    pub listen: String,
+    pub(crate) listen: String,
     /// `tcp`, `udp`, `sctp`; `fwm` for a firewall mark, as with `ipvsadm`.
-    pub protocol: String,
+    pub(crate) protocol: String,
     /// The scheduler plugin's name.
-    pub scheduler: String,
-    pub scheduler_version: String,
+    pub(crate) scheduler: String,
+    pub(crate) scheduler_version: String,
     /// What is wrong with the scheduler, whose last good plan is in force.
-    pub scheduler_problem: Option<String>,
+    pub(crate) scheduler_problem: Option<String>,
     /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
-    pub spread: String,
+    pub(crate) spread: String,
     /// How the data plane follows the plan, where it cannot to the letter.
-    pub followed: Option<String>,
+    pub(crate) followed: Option<String>,
     /// How many slots the plan in force has.
-    pub slots: usize,
-    pub snat: bool,
+    pub(crate) slots: usize,
+    pub(crate) snat: bool,
     /// `plan` or `per-connection`.
-    pub decision: String,
-    /// How each connection is decided; none while the plan is followed.
-    pub queue: Option<QueueReport>,
+    pub(crate) decision: String,
     /// For how long clients are remembered, in seconds, and by how many bits of their address.
-    pub persistence: Option<(u64, u8)>,
+    pub(crate) persistence: Option<(u64, u8)>,
     /// Whether the servers that are up are enough for its quorum.
-    pub quorum: bool,
-    /// Whether its checks rest, because its address is not on this director (`ha_suspend`).
-    pub suspended: bool,
-    pub servers: Vec<ServerReport>,
+    pub(crate) quorum: bool,
+    pub(crate) servers: Vec<ServerReport>,
 }
 
 /// A real server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServerReport {
-    pub name: String,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ServerReport {
+    pub(crate) name: String,
     /// `ADDRESS:PORT`.
-    pub address: String,
+    pub(crate) address: String,
     /// How packets reach it: `nat`, `dr`, `tun`.
-    pub forward: String,
+    pub(crate) forward: String,
     /// The connection mark of its connections.
-    pub id: u32,
+    pub(crate) id: u32,
     /// As configured.
-    pub weight: u32,
+    pub(crate) weight: u32,
     /// As used: less what the checkers take from it. 0 while down.
-    pub effective_weight: u32,
+    pub(crate) effective_weight: u32,
     /// `up`, `down`; or up, but without new connections: `drain`, or `full` at its upper threshold.
-    pub health: String,
+    pub(crate) health: String,
     /// Why it is down, or gets less than its weight.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// For how long it has been up or down, in seconds; none without checks.
-    pub for_seconds: Option<u64>,
-    /// New connections sent to it since it was put into the kernel.
-    pub connections: u64,
+    pub(crate) for_seconds: Option<u64>,
     /// Connections that are open (`ipvsadm`: ActiveConn).
-    pub active: u32,
+    pub(crate) active: u32,
     /// Connections that are closing or closed, and still known to the kernel (`ipvsadm`: InActConn).
-    pub inactive: u32,
+    pub(crate) inactive: u32,
     /// Whether it takes no new connections because of its upper threshold.
-    pub full: bool,
-    pub checks: Vec<CheckReport>,
+    pub(crate) full: bool,
+    pub(crate) checks: Vec<CheckReport>,
 }
 
 /// One check of a real server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckReport {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckReport {
     /// The checker plugin's name.
-    pub plugin: String,
+    pub(crate) plugin: String,
     /// `up`, `down`; `unknown`: the plugin failed the last time.
-    pub state: String,
+    pub(crate) state: String,
     /// Why it is down, or how the plugin failed.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Failed checks in a row while still up.
-    pub failing: u32,
+    pub(crate) failing: u32,
     /// Checks that ended, those that found the server unfit, and those in which the plugin failed.
-    pub checks: u64,
-    pub failures: u64,
-    pub unknown: u64,
+    pub(crate) checks: u64,
+    pub(crate) failures: u64,
+    pub(crate) unknown: u64,
     /// How long the last one took, in microseconds.
-    pub latency_us: Option<u64>,
+    pub(crate) latency_us: Option<u64>,
 }
 
 pub(super) fn service(
@@ -124,13 +116,11 @@ pub(super) fn service(
         slots,
         snat: service.spec.snat,
         decision: service.seat.decision().to_string(),
-        queue: None,
         persistence: service
             .spec
             .persistence
             .map(|it| (it.timeout.as_secs(), it.prefix)),
         quorum: service.quorum.reached(),
-        suspended: false,
         servers: service
             .servers
             .iter()
@@ -180,7 +170,6 @@ fn server(server: &RealServer, now: Instant) -> ServerReport {
         health: health.to_owned(),
         reason: known.and_then(|health| health.reason.clone()),
         for_seconds: known.map(|health| now.saturating_duration_since(health.since).as_secs()),
-        connections: 0,
         active: server.counts.active,
         inactive: server.counts.inactive,
         full: server.full,

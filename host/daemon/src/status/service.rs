@@ -1,0 +1,195 @@
+//! Services in a status, in the words that `status --json` has for them. Its keys are stable (docs/stable.md).
+
+use std::collections::BTreeMap;
+
+use evenkeel_core::connections::Counts;
+use evenkeel_core::state::{BackendId, Counters};
+use serde::{Deserialize, Serialize};
+
+use crate::director::{CheckReport, ServerReport, ServiceReport};
+use crate::pickers::QueueReport;
+
+/// A virtual service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// As configured.
+    pub name: String,
+    /// `ADDRESS:PORT`, or the firewall mark.
+    pub listen: String,
+    /// `tcp`, `udp`, `sctp`; `fwm` for a firewall mark, as with `ipvsadm`.
+    pub protocol: String,
+    /// The scheduler plugin's name.
+    pub scheduler: String,
+    /// The scheduler plugin's version.
+    pub scheduler_version: String,
+    /// What is wrong with the scheduler, whose last good plan is in force.
+    pub scheduler_problem: Option<String>,
+    /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
+    pub spread: String,
+    /// How the data plane follows the plan, where it cannot to the letter.
+    pub followed: Option<String>,
+    /// How many slots the plan in force has.
+    pub slots: usize,
+    /// Whether clients are hidden from servers (full NAT).
+    pub snat: bool,
+    /// `plan` or `per-connection`.
+    pub decision: String,
+    /// How each connection is decided; none while the plan is followed.
+    pub queue: Option<QueueReport>,
+    /// For how long clients are remembered, in seconds, and by how many bits of their address.
+    pub persistence: Option<(u64, u8)>,
+    /// Whether the servers that are up are enough for its quorum.
+    pub quorum: bool,
+    /// Whether its checks rest, because its address is not on this director (`ha_suspend`).
+    pub suspended: bool,
+    /// In the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// A real server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// As configured.
+    pub name: String,
+    /// `ADDRESS:PORT`.
+    pub address: String,
+    /// How packets reach it: `nat`, `dr`, `tun`.
+    pub forward: String,
+    /// The connection mark of its connections.
+    pub id: u32,
+    /// As configured.
+    pub weight: u32,
+    /// As used: less what the checkers take from it. 0 while down.
+    pub effective_weight: u32,
+    /// `up`, `down`; or up, but without new connections: `drain`, or `full` at its upper threshold.
+    pub health: String,
+    /// Why it is down, or gets less than its weight.
+    pub reason: Option<String>,
+    /// For how long it has been up or down, in seconds; none without checks.
+    pub for_seconds: Option<u64>,
+    /// New connections sent to it since it was put into the kernel.
+    pub connections: u64,
+    /// Connections that are open (`ipvsadm`: ActiveConn).
+    pub active: u32,
+    /// Connections that are closing or closed, and still known to the kernel (`ipvsadm`: InActConn).
+    pub inactive: u32,
+    /// Whether it takes no new connections because of its upper threshold.
+    pub full: bool,
+    /// In the order of the configuration.
+    pub checks: Vec<CheckStatus>,
+}
+
+/// One check of a real server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// The checker plugin's name.
+    pub plugin: String,
+    /// `up`, `down`; `unknown`: the plugin failed the last time.
+    pub state: String,
+    /// Why it is down, or how the plugin failed.
+    pub reason: Option<String>,
+    /// Failed checks in a row while still up.
+    pub failing: u32,
+    /// Checks that ended.
+    pub checks: u64,
+    /// Checks that found the server unfit.
+    pub failures: u64,
+    /// Checks in which the plugin failed.
+    pub unknown: u64,
+    /// How long the last one took, in microseconds.
+    pub latency_us: Option<u64>,
+}
+
+/// What the main loop knows of a service.
+pub(crate) struct ServiceSnapshot {
+    /// From the director.
+    pub(crate) report: ServiceReport,
+    /// From its queue, while each connection is decided.
+    pub(crate) queue: Option<QueueReport>,
+    /// Whether its checks are suspended.
+    pub(crate) suspended: bool,
+}
+
+impl ServiceStatus {
+    /// Of what the main loop knows of it and what the kernel counts.
+    pub(super) fn new(
+        service: ServiceSnapshot,
+        counters: &BTreeMap<BackendId, Counters>,
+        connections: Option<&BTreeMap<BackendId, Counts>>,
+    ) -> Self {
+        let ServiceSnapshot {
+            report,
+            queue,
+            suspended,
+        } = service;
+        let server = |server| ServerStatus::new(server, counters, connections);
+        Self {
+            name: report.name,
+            listen: report.listen,
+            protocol: report.protocol,
+            scheduler: report.scheduler,
+            scheduler_version: report.scheduler_version,
+            scheduler_problem: report.scheduler_problem,
+            spread: report.spread,
+            followed: report.followed,
+            slots: report.slots,
+            snat: report.snat,
+            decision: report.decision,
+            queue,
+            persistence: report.persistence,
+            quorum: report.quorum,
+            suspended,
+            servers: report.servers.into_iter().map(server).collect(),
+        }
+    }
+}
+
+impl ServerStatus {
+    fn new(
+        server: ServerReport,
+        counters: &BTreeMap<BackendId, Counters>,
+        connections: Option<&BTreeMap<BackendId, Counts>>,
+    ) -> Self {
+        let id = BackendId::new(server.id);
+        let counters = id.and_then(|id| counters.get(&id));
+        let (active, inactive) = match connections {
+            Some(counted) => {
+                let counts = id.and_then(|id| counted.get(&id)).copied();
+                let counts = counts.unwrap_or_default();
+                (counts.active, counts.inactive)
+            }
+            None => (server.active, server.inactive),
+        };
+        Self {
+            name: server.name,
+            address: server.address,
+            forward: server.forward,
+            id: server.id,
+            weight: server.weight,
+            effective_weight: server.effective_weight,
+            health: server.health,
+            reason: server.reason,
+            for_seconds: server.for_seconds,
+            connections: counters.map_or(0, |counters| counters.connections),
+            active,
+            inactive,
+            full: server.full,
+            checks: server.checks.into_iter().map(CheckStatus::new).collect(),
+        }
+    }
+}
+
+impl CheckStatus {
+    fn new(check: CheckReport) -> Self {
+        Self {
+            plugin: check.plugin,
+            state: check.state,
+            reason: check.reason,
+            failing: check.failing,
+            checks: check.checks,
+            failures: check.failures,
+            unknown: check.unknown,
+            latency_us: check.latency_us,
+        }
+    }
+}

@@ -96,3 +96,6 @@ fn build_counting(report: evenkeel_flows::Report) -> CountingReport {
         problem: report.problem,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
-//! Exit codes: what a script can tell from them.
+//! Exit codes: what a script can tell from them. They are chosen here and nowhere else.
 
 use std::process::ExitCode;
 
-use evenkeel_daemon::control::NoDaemon;
-use evenkeel_daemon::lock::Running;
+use evenkeel_daemon::app::RunError;
+use evenkeel_daemon::control::AskError;
+use evenkeel_daemon::lock::LockError;
 use evenkeel_daemon::prepare::PrepareError;
 
 /// All went well.
@@ -54,17 +55,81 @@ impl Failed {
     }
 }
 
-/// The code for an error.
+/// The code for an error. Errors below the command line are typed, and know nothing of codes.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(if error.is::<PrepareError>() {
-        CONFIG
-    } else if error.is::<NoDaemon>() {
-        NO_DAEMON
-    } else if error.is::<Running>() {
-        RUNNING
-    } else {
-        error
-            .downcast_ref::<Failed>()
-            .map_or(FAILURE, |failed| failed.code)
-    })
+    ExitCode::from(number(error))
+}
+
+fn number(error: &anyhow::Error) -> u8 {
+    if let Some(failed) = error.downcast_ref::<Failed>() {
+        return failed.code;
+    }
+    if let Some(error) = error.downcast_ref::<RunError>() {
+        return of_run(error);
+    }
+    if let Some(error) = error.downcast_ref::<LockError>() {
+        return of_lock(error);
+    }
+    match error.downcast_ref::<AskError>() {
+        Some(AskError::NoDaemon { .. }) => NO_DAEMON,
+        Some(AskError::Refused { .. } | AskError::Answer { .. }) => FAILURE,
+        None if error.is::<PrepareError>() => CONFIG,
+        None => FAILURE,
+    }
+}
+
+fn of_run(error: &RunError) -> u8 {
+    match error {
+        RunError::Prepare(_) => CONFIG,
+        RunError::Lock(error) => of_lock(error),
+        RunError::Plane(_)
+        | RunError::Control(_)
+        | RunError::Signals(_)
+        | RunError::Thread { .. }
+        | RunError::Panicked(_) => FAILURE,
+    }
+}
+
+fn of_lock(error: &LockError) -> u8 {
+    match error {
+        LockError::Running { .. } => RUNNING,
+        LockError::Namespace(_) | LockError::Directory { .. } | LockError::File { .. } => FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn running() -> LockError {
+        LockError::Running { holder: "1".into() }
+    }
+
+    #[test]
+    fn scripts_can_tell_errors_apart() {
+        let no_daemon = AskError::NoDaemon {
+            socket: "/run/evenkeel/evenkeel.sock".into(),
+            reason: "none".into(),
+        };
+        let refused = AskError::Refused {
+            message: "no such instance".into(),
+        };
+        let unreadable = || PrepareError::Other(anyhow::anyhow!("cannot be read"));
+        let cases: [(anyhow::Error, u8); 9] = [
+            (no_daemon.into(), NO_DAEMON),
+            (refused.into(), FAILURE),
+            (running().into(), RUNNING),
+            (RunError::from(running()).into(), RUNNING),
+            (unreadable().into(), CONFIG),
+            (RunError::from(unreadable()).into(), CONFIG),
+            (RunError::Signals(io::Error::other("none")).into(), FAILURE),
+            (Failed::new(PREFLIGHT, "not ready").into(), PREFLIGHT),
+            (io::Error::other("a full disk").into(), FAILURE),
+        ];
+        for (error, code) in cases {
+            assert_eq!(number(&error), code, "{error}");
+        }
+    }
 }

@@ -1,66 +1,103 @@
 //! Logging, to standard error.
 //!
-//! Levels: ERROR, the daemon cannot do what it is for; WARN, worth waking someone (a server down, a plugin failed, rules edited by
-//! someone else); INFO, what an operator wants to read next morning (start, reload, a server up); DEBUG, single checks and kernel
-//! changes; TRACE, everything.
+//! Levels: ERROR, the daemon cannot do what it is for; WARN, worth waking someone (a server down, a plugin failed,
+//! rules edited by someone else); INFO, what an operator wants to read next morning (start, reload, a server up);
+//! DEBUG, single checks and kernel changes; TRACE, everything.
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry};
 
 use crate::args::LogFormat;
 
-/// Evenkeel's own crates, and what plugins say. A bare level is theirs; others are heard from WARN on, since a compiler's DEBUG
-/// would drown everything.
-const OURS: [&str; 5] = [
-    "evenkeel",
-    "evenkeel_core",
-    "evenkeel_dataplane",
-    "evenkeel_runtime",
-    "plugin",
-];
+/// What the targets of Evenkeel's own crates begin with: `evenkeel`, `evenkeel_core`, whatever comes.
+const OURS: &str = "evenkeel";
+/// What plugins say.
+const PLUGINS: &str = "plugin";
 
 /// Starts logging.
 ///
 /// # Errors
 /// When `filter` is not understood.
 pub(crate) fn init(filter: &str, format: LogFormat) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder()
-        .parse(directives(filter))
+    let targets = targets(filter)
         .with_context(|| format!("--log {filter}: not a level nor a list of TARGET=LEVEL"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
+    let lines = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
+    let lines = match format {
         LogFormat::Text => {
             use std::io::IsTerminal as _;
-            builder
-                .with_ansi(std::io::stderr().is_terminal())
-                .with_target(false)
-                .init();
+            let colours = std::io::stderr().is_terminal();
+            lines.with_ansi(colours).with_target(false).boxed()
         }
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .init();
     Ok(())
 }
 
-/// What a bare level stands for; anything else as it is.
-fn directives(filter: &str) -> String {
-    if filter.parse::<LevelFilter>().is_err() {
-        return filter.to_owned();
-    }
-    let ours = OURS.map(|target| format!("{target}={filter}"));
-    format!("warn,{}", ours.join(","))
+/// A bare level is for our own crates and for plugins; others are heard from WARN on, since a compiler's DEBUG would
+/// drown everything. A list is taken as it is.
+fn targets(filter: &str) -> Result<Targets, tracing_subscriber::filter::ParseError> {
+    let Ok(level) = filter.parse::<LevelFilter>() else {
+        return filter.parse();
+    };
+    Ok(Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(OURS, level)
+        .with_target(PLUGINS, level))
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
-    fn a_bare_level_is_for_our_own_crates_and_a_list_is_taken_as_it_is() {
-        assert!(directives("debug").starts_with("warn,evenkeel=debug,evenkeel_core=debug,"));
-        assert_eq!(directives("info,wasmtime=debug"), "info,wasmtime=debug");
-        assert!(EnvFilter::builder().parse(directives("trace")).is_ok());
+    fn a_bare_level_is_for_all_crates_of_ours_and_for_plugins() {
+        let targets = targets("debug").unwrap();
+        for ours in [
+            "evenkeel",
+            "evenkeel_addresses::task",
+            "evenkeel_config",
+            "evenkeel_core::sync",
+            "evenkeel_daemon::app",
+            "evenkeel_dataplane",
+            "evenkeel_flows",
+            "evenkeel_ipvs",
+            "evenkeel_keepalived",
+            "evenkeel_netlink",
+            "evenkeel_queue",
+            "evenkeel_runtime",
+            "evenkeel_vrrp",
+            "plugin",
+        ] {
+            assert!(targets.would_enable(ours, &Level::DEBUG), "{ours}");
+            assert!(!targets.would_enable(ours, &Level::TRACE), "{ours}");
+        }
+        for other in ["wasmtime", "cranelift_codegen::context", "hyper::proto"] {
+            assert!(targets.would_enable(other, &Level::WARN), "{other}");
+            assert!(!targets.would_enable(other, &Level::INFO), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_level_is_for_all() {
+        let targets = targets("off").unwrap();
+        assert!(!targets.would_enable("evenkeel_daemon", &Level::ERROR));
+    }
+
+    #[test]
+    fn a_list_is_taken_as_it_is() {
+        let targets = targets("info,wasmtime=debug,evenkeel_vrrp=trace").unwrap();
+        assert!(targets.would_enable("wasmtime::engine", &Level::DEBUG));
+        assert!(targets.would_enable("evenkeel_vrrp::driver", &Level::TRACE));
+        assert!(targets.would_enable("evenkeel_core", &Level::INFO));
+        assert!(!targets.would_enable("evenkeel_core", &Level::DEBUG));
+        assert!(super::targets("evenkeel=loud").is_err());
     }
 }

@@ -1,67 +1,93 @@
 //! `evenkeel run`: wires the director to the outside world.
 //!
 //! ```text
-//!   SIGHUP --> prepare (blocking thread) --+
-//!   probers (a task each) -- health -------+                      +--> blocking threads (scheduler plugins) --+
-//!   control socket (a task) -- questions --+--> App, one task: ---+--> kernel thread (data plane) ------------+--> inputs
-//!   address changes (a task) --------------+    the Director      +--> addresses (rtnetlink)                  |
-//!   kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
-//!   counting thread (conntrack) -- counts -+         |
-//!   queue threads (a service each) <-- instances ----+--- failures --> inputs
+//! SIGHUP --> prepare (blocking thread) --+
+//! probers (a task each) -- health -------+                     +--> blocking threads (scheduler plugins) --+
+//! control socket (a task) -- requests ---+--> App, one task: --+--> kernel thread (data plane) ------------+--> inputs
+//! address changes (a task) --------------+    the Director     +--> addresses (rtnetlink)                  |
+//! kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
+//! counting thread (conntrack) -- counts -+         |
+//! queue threads (a service each) <-- instances ----+--- failures --> inputs
 //!
-//!   redundancy: VRRP's thread, watchers, notify scripts; told of quorums and of being ready, says which addresses are here
+//! redundancy: VRRP, its watchers and notify scripts; told of quorums and of being ready, says which addresses are here
 //! ```
+//!
+//! # Tasks and threads
+//!
+//! | Who | Takes from | Sends to | Ends |
+//! |---|---|---|---|
+//! | main loop (`main_loop`, one task) | all channels below | the others | with SIGTERM, SIGINT |
+//! | control socket (task; one more for each client, 64 at most) | clients | `requests` | aborted after the main loop |
+//! | prober (task for each checked server) | timers, its server | `health` | when dropped |
+//! | addresses (task) | `watch` of what is wanted, rtnetlink | `inputs` | aborted when dropped |
+//! | kernel (thread) | `std::sync::mpsc` of steps | `inputs` | when its sender is dropped, after its work |
+//! | kernel-watch (thread; nftables) | netlink | `inputs` | within half a second of being dropped |
+//! | counting (thread; nftables) | netlink | `inputs` | when dropped |
+//! | queue (thread for each service with `decision = "per-connection"`) | its NFQUEUE | `inputs` | when dropped |
+//! | scheduler run (blocking thread for each run; one at a time for each service) | its job | `inputs` | by itself |
+//! | reload (blocking thread, one at a time) | the configuration's files | its join handle | by itself |
+//! | connection-sync (thread; IPVS) | `std::sync::mpsc` of what is wanted | nobody | when its sender is dropped |
+//! | VRRP (thread), watchers and notifier (tasks) | sockets, scripts, files | `events`, `readings` | handed over last |
+//!
+//! # Channels of the main loop
+//!
+//! | Channel | Bound | When it is full |
+//! |---|---|---|
+//! | `health` | 1024 | probers wait with their next check |
+//! | `requests` | 16 | clients of the control socket wait, 8 s at most |
+//! | `inputs` | none | see below; the loop takes 4096 at once |
+//! | `events`, `readings` | none | see below |
+//!
+//! `inputs` has no bound because its senders must go on: the kernel's thread, a queue's, netlink's. What each can
+//! have in it is bounded instead: one outcome for each step, run and queue that the loop itself began; counts come in
+//! batches of what has changed since the last one, `touched` once for a message of the kernel.
+//!
+//! `events` and `readings` have none because VRRP never waits for the rest of the daemon. There is one for each
+//! change of an instance, group, script, file or process.
+//!
+//! # What may be cancelled
+//!
+//! Each turn of the main loop waits for all of these, takes one, and drops the other futures. Nothing is lost by that:
+//!
+//! - `terminate`, `interrupt`, `hangup`: `Signal::recv` keeps a signal that came until it is received.
+//! - `health`, `requests`, `events`, `readings`: `mpsc::Receiver::recv` takes a message only when it returns it.
+//! - `inputs`: `recv_many` likewise; `batch` is emptied before the next turn.
+//! - `reloader.finished()`: waits by reference for a join handle, which keeps its outcome; it is taken in the same
+//!   poll in which it is returned.
+//! - `sleep_until(wake)`: is made anew with each turn, of a time and not of a duration.
+//!
+//! `leave_plans` is not cancelled, but its waits are: `recv` again. The hand-over of VRRP after it runs to its end.
 
 mod adopted;
-mod answers;
+mod effects;
+mod error;
+mod main_loop;
 mod reload;
+mod requests;
+mod signals;
+mod state;
 
-use std::time::Instant;
-
-use anyhow::Context as _;
-use evenkeel_core::director::{Director, DirectorConfig, Effect, Input, SchedulerJob};
-use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey, Tracked};
-use evenkeel_core::state::{Change, State};
-use evenkeel_core::vrrp::Reading;
-use evenkeel_runtime::{Failure, PluginError};
-use evenkeel_vrrp::VrrpEvent;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::connection_sync::Synchroniser;
-use crate::control::{Asked, ControlSocket};
-use crate::counting::Counting;
-use crate::driver::DataPlaneDriver;
+use crate::control::{self, ControlSocket, Limits};
 use crate::lock::Lock;
-use crate::network::Network;
-use crate::plane::{self, Opened};
-use crate::prepare::{ConfigSource, PrepareError, Prepared, Preparer};
-use crate::probers::Probers;
-use crate::redundancy::{Ears, Redundancy};
-use crate::verdicts::VerdictQueues;
-use crate::watcher::TableWatcher;
-use adopted::{found_in, inhibited};
-use reload::{Reload, finished, warn_of};
+use crate::plane;
+use crate::prepare::{ConfigSource, PrepareError, Preparer};
+pub use error::RunError;
+use signals::Signals;
+use state::App;
 
-/// Health events that wait for the director before probers have to wait.
-const HEALTH_BACKLOG: usize = 1024;
-/// Questions that wait for the director.
-const QUESTIONS_BACKLOG: usize = 16;
-/// How long the end of the daemon waits for the kernel at most.
-const LEAVING: std::time::Duration = std::time::Duration::from_secs(2);
-/// How often schedulers are told how long checks take, if they want to know.
-const LATENCY: std::time::Duration = std::time::Duration::from_secs(1);
-/// Inputs taken in at once before the director is asked what to do about them.
-const INPUT_BATCH: usize = 4096;
+/// Requests of the control socket that wait for the main loop.
+const MAX_REQUESTS: usize = 16;
 
 /// Balances until told to end.
 ///
 /// # Errors
 /// When the daemon cannot start; what fails later is logged and tried again.
-pub async fn run(source: ConfigSource) -> anyhow::Result<()> {
+pub async fn run(source: ConfigSource) -> Result<(), RunError> {
     // From here on: a reload that is asked for during the start is not to end the daemon.
-    let signals = Signals::listen()?;
+    let signals = Signals::listen().map_err(RunError::Signals)?;
     let config = source.config.clone();
     let (mut preparer, prepared) = tokio::task::spawn_blocking(move || {
         let mut preparer = Preparer::new(source)?;
@@ -69,14 +95,14 @@ pub async fn run(source: ConfigSource) -> anyhow::Result<()> {
         Ok::<_, PrepareError>((preparer, prepared))
     })
     .await
-    .context("the configuration's thread")??;
-    warn_of(&prepared);
+    .map_err(RunError::Panicked)??;
+    state::warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
     let opened = plane::open(&prepared.model.dataplane, &daemon)?;
     preparer.runs(opened.plane.kind());
     let adopted = opened.adopted.services.len();
-    let control = ControlSocket::bind(&daemon.socket)?;
+    let socket = ControlSocket::bind(&daemon.socket)?;
     info!(
         config = %config.display(),
         services = prepared.model.services.len(),
@@ -84,351 +110,14 @@ pub async fn run(source: ConfigSource) -> anyhow::Result<()> {
         version = env!("CARGO_PKG_VERSION"),
         "started"
     );
-    let (questions, asked) = mpsc::channel(QUESTIONS_BACKLOG);
-    let serving = tokio::spawn(control.serve(questions));
+    let (to_requests, requests) = mpsc::channel(MAX_REQUESTS);
+    let serving = tokio::spawn(control::serve(socket, to_requests, Limits::default()));
     App::start(preparer, prepared, daemon, opened)?
-        .serve(signals, asked)
+        .serve(signals, requests)
         .await;
     serving.abort();
     // Dropped only now: the next daemon waits until this one does nothing any more.
     let _ = serving.await;
     drop(lock);
     Ok(())
-}
-
-struct App {
-    started: Instant,
-    daemon: Daemon,
-    director: Director,
-    kernel: DataPlaneDriver,
-    network: Network,
-    probers: Probers,
-    redundancy: Redundancy,
-    synchroniser: Synchroniser,
-    ears: Ears,
-    counting: Counting,
-    kind: DataPlaneKind,
-    /// Why this data plane.
-    why: String,
-    /// How many are configured.
-    services: usize,
-    queues: VerdictQueues,
-    /// When schedulers are next told how long checks take.
-    look_at_latency: Option<Instant>,
-    /// The services in force whose checks may rest (`ha_suspend`).
-    may_rest: Vec<Service>,
-    health: mpsc::Receiver<crate::prober::HealthEvent>,
-    inputs: mpsc::UnboundedReceiver<Input>,
-    to_inputs: mpsc::UnboundedSender<Input>,
-    /// Away while a reload is being prepared.
-    preparer: Option<Preparer>,
-    config: String,
-    reload: Option<Reload>,
-    reload_again: bool,
-    reload_problem: Option<String>,
-    said_ready: bool,
-    _watcher: Option<TableWatcher>,
-}
-
-impl App {
-    fn start(
-        preparer: Preparer,
-        prepared: Prepared,
-        daemon: Daemon,
-        opened: Opened,
-    ) -> anyhow::Result<Self> {
-        let Opened {
-            mut plane,
-            watch,
-            adopted,
-        } = opened;
-        let kind = plane.kind();
-        let now = Instant::now();
-        let offloads = plane.offloads();
-        if let Err(why) = &offloads
-            && kind == DataPlaneKind::Nftables
-        {
-            info!(why, "established flows go the long way");
-        }
-        let (to_inputs, inputs) = mpsc::unbounded_channel();
-        let watcher = match watch {
-            Some(watch) => Some(TableWatcher::start(watch, to_inputs.clone())?),
-            None => None,
-        };
-        let (events, health) = mpsc::channel(HEALTH_BACKLOG);
-        let (redundancy, ears) = Redundancy::new();
-        let mut app = Self {
-            started: now,
-            kind,
-            why: prepared.model.dataplane.why.clone(),
-            director: Director::new(kind, adopted.clone(), daemon.resync, now),
-            kernel: DataPlaneDriver::start(plane, to_inputs.clone())?,
-            network: Network::start(to_inputs.clone(), offloads.is_ok()),
-            probers: Probers::new(events),
-            redundancy,
-            synchroniser: Synchroniser::default(),
-            ears,
-            counting: Counting::start(kind, to_inputs.clone()),
-            queues: VerdictQueues::new(to_inputs.clone()),
-            look_at_latency: None,
-            may_rest: Vec::new(),
-            services: 0,
-            daemon,
-            health,
-            inputs,
-            to_inputs,
-            config: preparer.file().display().to_string(),
-            preparer: Some(preparer),
-            reload: None,
-            reload_again: false,
-            reload_problem: None,
-            said_ready: false,
-            _watcher: watcher,
-        };
-        app.configure(prepared, Some(&adopted));
-        Ok(app)
-    }
-
-    fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
-        let now = Instant::now();
-        let checks = std::mem::take(&mut prepared.checks);
-        self.services = prepared.model.services.len();
-        self.network.configure(&prepared.model);
-        self.redundancy.configure(&prepared.model.vrrp);
-        let states = |instance: &str| self.redundancy.state(instance);
-        self.synchroniser
-            .configure(prepared.model.connection_sync.as_ref(), states);
-        let services = prepared.model.services.iter();
-        self.may_rest = services.filter(|it| it.ha_suspend).cloned().collect();
-        self.rest_checks();
-        let stay = inhibited(&prepared.model.services);
-        let config = DirectorConfig {
-            services: prepared.model.services,
-            schedulers: prepared.schedulers,
-            resync: prepared.model.daemon.resync,
-            ipvs_timeouts: prepared.model.ipvs_timeouts,
-        };
-        self.director.configure(config, adopted, now);
-        self.probers.configure(checks, |service, server| {
-            let stays = stay.contains(&(*service, server));
-            adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
-        });
-        self.counting.listen(self.director.wants_counts(), now);
-        self.look_at_latency = self.director.wants_latency().then_some(now);
-        self.take_snapshots(now);
-    }
-
-    /// Tells schedulers that want to know how long checks take.
-    fn tell_latency(&mut self, now: Instant) {
-        if self.look_at_latency.is_some_and(|at| now >= at) {
-            self.take_snapshots(now);
-            self.look_at_latency = Some(now + LATENCY);
-        }
-    }
-
-    /// Lets those checks rest that are to rest, and no others.
-    fn rest_checks(&mut self) {
-        self.probers
-            .suspend(self.redundancy.suspended(&self.may_rest));
-    }
-
-    /// Tells the director how every server is: new ones are not heard of otherwise until something changes.
-    fn take_snapshots(&mut self, now: Instant) {
-        for input in self.probers.snapshots() {
-            self.director.handle(input, now);
-        }
-    }
-
-    async fn serve(mut self, mut signals: Signals, mut asked: mpsc::Receiver<Asked>) {
-        let mut batch = Vec::new();
-        loop {
-            let now = Instant::now();
-            self.tell_latency(now);
-            if self.counting.due(self.services, now) {
-                self.kernel.count();
-            }
-            for effect in self.director.effects(now) {
-                self.carry_out(effect);
-            }
-            if self.director.settled() {
-                self.network.ready();
-                self.redundancy.ready();
-                self.say_ready();
-            }
-            let wake = [
-                self.director.poll_at(),
-                self.look_at_latency,
-                self.counting.poll_at(),
-            ];
-            let wake = wake.into_iter().flatten().min().map(Into::into);
-            tokio::select! {
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
-                _ = signals.hangup.recv() => self.begin_reload(),
-                Some(event) = self.health.recv() => self.take_health(event),
-                Some(event) = self.ears.events.recv() => {
-                    self.hear(event);
-                }
-                Some((what, reading)) = self.ears.readings.recv() => {
-                    self.redundancy.tracked(what, reading);
-                }
-                _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
-                    let now = Instant::now();
-                    for input in batch.drain(..) {
-                        self.take(input, now);
-                    }
-                }
-                outcome = finished(&mut self.reload) => self.end_reload(outcome),
-                Some(question) = asked.recv() => self.answer(question),
-                () = sleep_until(wake) => {}
-            }
-        }
-        info!(
-            "ending; the kernel's rules and the services' addresses stay, and traffic goes on (`evenkeel flush` removes them)"
-        );
-        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
-            warn!(%error, "cannot tell systemd that the daemon is ending");
-        }
-        self.leave_plans().await;
-        // Nothing else is decided any more, and the probers go on until the other director has taken over.
-        self.redundancy.stop(self.ears.events).await;
-        self.synchroniser.finish().await;
-    }
-
-    /// Takes in what the driver of VRRP says.
-    fn hear(&mut self, event: VrrpEvent) {
-        if let VrrpEvent::Notify {
-            group: false,
-            name,
-            state,
-            ..
-        } = &event
-        {
-            self.synchroniser.follow(name, *state);
-        }
-        if self.redundancy.handle(event) {
-            self.rest_checks();
-        }
-    }
-
-    /// Puts plans into the kernel that hold for longer than the next moment.
-    async fn leave_plans(&mut self) {
-        self.director.leave();
-        let effects = self.director.effects(Instant::now());
-        let steps: Vec<Effect> = effects
-            .into_iter()
-            .filter(|it| matches!(it, Effect::Kernel(_)))
-            .collect();
-        let mut under_way = !steps.is_empty();
-        for step in steps {
-            self.carry_out(step);
-        }
-        let end = tokio::time::Instant::now() + LEAVING;
-        while under_way {
-            match tokio::time::timeout_at(end, self.inputs.recv()).await {
-                Ok(Some(Input::Applied { .. } | Input::Read(_))) | Ok(None) => under_way = false,
-                Ok(Some(_)) => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    /// Tells systemd (`Type=notify`), once, that the kernel holds what is configured.
-    fn say_ready(&mut self) {
-        if !std::mem::replace(&mut self.said_ready, true) {
-            info!("ready: the kernel holds what is configured");
-            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-                warn!(%error, "cannot tell systemd that the daemon is ready");
-            }
-        }
-    }
-
-    fn take(&mut self, input: Input, now: Instant) {
-        // Before the director learns of it: what is settled works.
-        if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(asks)) {
-            self.queues.beat();
-        }
-        self.director.handle(input, now);
-    }
-
-    /// One event, and those that came with it: a switch that fails takes many servers at once.
-    fn take_health(&mut self, first: crate::prober::HealthEvent) {
-        let now = Instant::now();
-        let mut next = Some(first);
-        while let Some(event) = next {
-            let input = Input::Health {
-                service: event.service,
-                server: event.server,
-                health: event.health,
-            };
-            self.director.handle(input, now);
-            next = self.health.try_recv().ok();
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        match effect {
-            Effect::Quorum { service, reached } => {
-                let reading = if reached { Reading::Up } else { Reading::Down };
-                self.redundancy.tracked(Tracked::Service(service), reading);
-            }
-            Effect::Kernel(step) => self.kernel.step(step),
-            Effect::KillFlows(backend) => self.kernel.kill(backend),
-            Effect::RunScheduler { service, job } => self.run_scheduler(service, job),
-            Effect::ServeQueue(request) => self.queues.serve(request),
-            Effect::StopQueue { service, release } => self.queues.stop(&service, release),
-        }
-    }
-
-    fn run_scheduler(&self, service: ServiceKey, job: SchedulerJob) {
-        let inputs = self.to_inputs.clone();
-        tokio::spawn(async move {
-            let generation = job.generation();
-            let plugin = job.plugin();
-            let result = match tokio::task::spawn_blocking(move || job.run()).await {
-                Ok(result) => result,
-                Err(error) => Err(PluginError {
-                    plugin: plugin.manifest().name.clone(),
-                    version: plugin.manifest().version.clone(),
-                    failure: Failure::Trap(format!("the host failed: {error}")),
-                }),
-            };
-            // Nobody listens any more when the daemon is ending.
-            let _ = inputs.send(Input::SchedulerDone {
-                service,
-                generation,
-                result,
-            });
-        });
-    }
-}
-
-/// Whether it makes the kernel ask about a service's connections.
-fn asks(change: &Change) -> bool {
-    matches!(change, Change::Put(_, service) if service.ask.is_some())
-}
-
-/// The signals that mean something to the daemon.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-}
-
-async fn sleep_until(wake: Option<tokio::time::Instant>) {
-    match wake {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,41 +1,42 @@
 //! Copying of connections to the other director: IPVS's own sync daemons, which follow the role of a VRRP instance.
 //!
-//! The master's sends, any other's takes in. They are the kernel's and outlive this process. Starting one can wait for the kernel, so a thread
-//! does that.
+//! The master's sends, any other's takes in. They are the kernel's and outlive this process. Starting one can wait
+//! for the kernel, so a thread does that.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+mod steps;
+mod thread;
+
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use evenkeel_core::model::ConnectionSync;
 use evenkeel_core::vrrp::Notified;
-use evenkeel_ipvs::{Client, Role, SyncDaemon};
+use evenkeel_ipvs::{Role, SyncDaemon};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tracing::{info, warn};
+use tracing::warn;
 
-/// How often the kernel is looked at unasked.
-const LOOK: Duration = Duration::from_secs(30);
-/// How soon after a failure: an interface that is to come up, for example.
-const AGAIN: Duration = Duration::from_secs(2);
+use thread::SyncThread;
 
-/// How long the end of the process waits for the kernel at most.
-const ENDING: Duration = Duration::from_secs(2);
+/// How long the end of the daemon waits for the kernel at most.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What `status` shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncReport {
     /// `master`: sends; `backup`: takes in; none before the VRRP instance has a role.
-    pub(crate) role: Option<String>,
+    pub role: Option<String>,
     /// The interface.
-    pub(crate) interface: String,
+    pub interface: String,
     /// Which pair.
-    pub(crate) id: u8,
+    pub id: u8,
     /// Why it does not run.
-    pub(crate) problem: Option<String>,
+    pub problem: Option<String>,
 }
 
-/// Starts and stops IPVS's sync daemons as a VRRP instance changes its role. What it has started goes on when it is dropped.
+/// Has the kernel copy connections as the configuration and the role say. What it has started goes on when this is
+/// dropped.
 #[derive(Default)]
 pub(crate) struct Synchroniser {
     config: Option<ConnectionSync>,
@@ -58,36 +59,35 @@ impl Synchroniser {
         }
         self.config = config.cloned();
         self.role = config.and_then(|it| role(&it.vrrp)).map(of_state);
-        self.tell();
+        self.send_wanted();
     }
 
     /// The state of a VRRP instance has changed.
-    pub(crate) fn follow(&mut self, instance: &str, state: Notified) {
+    pub(crate) fn role_changed(&mut self, instance: &str, state: Notified) {
         let ours = self.config.as_ref().is_some_and(|it| it.vrrp == instance);
         let role = Some(of_state(state));
         if ours && self.role != role {
             self.role = role;
-            self.tell();
+            self.send_wanted();
         }
     }
 
     /// What `status` shows; `None`: nothing is configured.
     pub(crate) fn report(&self) -> Option<SyncReport> {
         let config = self.config.as_ref()?;
-        let problem = self.problem.lock();
         Some(SyncReport {
             role: self.role.map(|role| role.to_string()),
             interface: config.interface.clone(),
             id: config.id,
-            problem: problem.unwrap_or_else(PoisonError::into_inner).clone(),
+            problem: self.problem.lock().clone(),
         })
     }
 
-    /// The daemon ends, and the other director is master: from now on its connections are taken in, so that they are known here when this
-    /// one comes back. Waits for the kernel, but not for long.
+    /// The daemon ends, and the other director is master: from now on its connections are taken in, so that they are
+    /// known here when this one comes back. Waits for the kernel, but not for long.
     pub(crate) async fn finish(mut self) {
         if let Some(config) = self.config.clone() {
-            self.follow(&config.vrrp, Notified::Stop);
+            self.role_changed(&config.vrrp, Notified::Stop);
         }
         // Without a sender the thread ends, after what it was told last.
         self.wanted = None;
@@ -95,12 +95,12 @@ impl Synchroniser {
             return;
         };
         let ended = tokio::task::spawn_blocking(move || thread.join());
-        if tokio::time::timeout(ENDING, ended).await.is_err() {
+        if tokio::time::timeout(LEAVE_TIMEOUT, ended).await.is_err() {
             warn!("the kernel takes long to end the copying of connections");
         }
     }
 
-    fn tell(&mut self) {
+    fn send_wanted(&mut self) {
         let wanted = match (&self.config, self.role) {
             (None, _) => None,
             // Until the instance has a role, what an earlier process has started goes on.
@@ -113,7 +113,7 @@ impl Synchroniser {
         }
         if self.wanted.is_none() {
             let (sender, receiver) = mpsc::channel();
-            let worker = Worker {
+            let worker = SyncThread {
                 problem: Arc::clone(&self.problem),
             };
             let started = std::thread::Builder::new()
@@ -155,158 +155,9 @@ fn daemon(config: &ConnectionSync, role: Role) -> SyncDaemon {
     }
 }
 
-/// One step from the daemons that run to those that should.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Stop(Role),
-    Start(SyncDaemon),
-}
-
-/// What is to be done where these run. Nothing that runs as wanted is touched.
-fn steps(running: &[SyncDaemon], wanted: Option<&SyncDaemon>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut there = false;
-    for daemon in running {
-        if wanted.is_some_and(|wanted| serves(daemon, wanted)) {
-            there = true;
-        } else {
-            steps.push(Step::Stop(daemon.role));
-        }
-    }
-    if let Some(wanted) = wanted.filter(|_| !there) {
-        steps.push(Step::Start(wanted.clone()));
-    }
-    steps
-}
-
-/// Whether a daemon is as wanted; what is not said is the kernel's choice.
-fn serves(running: &SyncDaemon, wanted: &SyncDaemon) -> bool {
-    fn same<T: PartialEq>(is: Option<&T>, should: Option<&T>) -> bool {
-        should.is_none() || is.is_none() || is == should
-    }
-    running.role == wanted.role
-        && running.interface == wanted.interface
-        && running.id == wanted.id
-        && same(running.max_len.as_ref(), wanted.max_len.as_ref())
-        && same(running.group.as_ref(), wanted.group.as_ref())
-        && same(running.port.as_ref(), wanted.port.as_ref())
-        && same(running.ttl.as_ref(), wanted.ttl.as_ref())
-}
-
-struct Worker {
-    problem: Arc<Mutex<Option<String>>>,
-}
-
-impl Worker {
-    fn run(self, requests: &mpsc::Receiver<Option<SyncDaemon>>) {
-        let mut wanted = None;
-        let mut pause = LOOK;
-        loop {
-            match requests.recv_timeout(pause) {
-                // Only the last word counts.
-                Ok(request) => wanted = requests.try_iter().last().unwrap_or(request),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            let outcome = reconcile(wanted.as_ref());
-            pause = if outcome.is_ok() { LOOK } else { AGAIN };
-            self.note(outcome.err().map(|error| error.to_string()));
-        }
-    }
-
-    /// Keeps a problem for `status`, and logs a new one.
-    fn note(&self, problem: Option<String>) {
-        let mut before = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(problem) = problem.as_ref().filter(|_| *before != problem) {
-            warn!(
-                problem,
-                "connections are not copied to the other director; trying again"
-            );
-        }
-        *before = problem;
-    }
-}
-
-fn reconcile(wanted: Option<&SyncDaemon>) -> Result<(), evenkeel_ipvs::Error> {
-    let mut client = Client::open()?;
-    for step in steps(&client.sync_daemons()?, wanted) {
-        match step {
-            Step::Stop(role) => client.stop_sync(role)?,
-            Step::Start(daemon) => {
-                client.start_sync(&daemon)?;
-                info!(
-                    role = %daemon.role,
-                    interface = daemon.interface,
-                    id = daemon.id,
-                    "copying of connections"
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sync(role: Role) -> SyncDaemon {
-        SyncDaemon {
-            role,
-            interface: "eth0".into(),
-            id: 51,
-            max_len: None,
-            group: None,
-            port: None,
-            ttl: None,
-        }
-    }
-
-    /// As the kernel tells it: with its own choices.
-    fn told(role: Role) -> SyncDaemon {
-        SyncDaemon {
-            max_len: Some(1472),
-            group: Some([224, 0, 0, 81].into()),
-            port: Some(8848),
-            ttl: Some(1),
-            ..sync(role)
-        }
-    }
-
-    #[test]
-    fn what_runs_as_wanted_is_left_alone() {
-        assert_eq!(steps(&[told(Role::Master)], Some(&sync(Role::Master))), []);
-    }
-
-    #[test]
-    fn a_new_role_ends_the_old_daemon_first() {
-        assert_eq!(
-            steps(&[told(Role::Backup)], Some(&sync(Role::Master))),
-            [Step::Stop(Role::Backup), Step::Start(sync(Role::Master))]
-        );
-    }
-
-    #[test]
-    fn another_pairs_number_or_another_port_is_another_daemon() {
-        let mut other = told(Role::Master);
-        other.id = 52;
-        let wanted = sync(Role::Master);
-        let anew = [Step::Stop(Role::Master), Step::Start(wanted.clone())];
-        assert_eq!(steps(&[other], Some(&wanted)), anew);
-        let port = SyncDaemon {
-            port: Some(9000),
-            ..wanted
-        };
-        let anew = [Step::Stop(Role::Master), Step::Start(port.clone())];
-        assert_eq!(steps(&[told(Role::Master)], Some(&port)), anew);
-    }
-
-    #[test]
-    fn what_is_no_longer_wanted_ends() {
-        let both = [told(Role::Master), told(Role::Backup)];
-        let ends = [Step::Stop(Role::Master), Step::Stop(Role::Backup)];
-        assert_eq!(steps(&both, None), ends);
-    }
 
     #[test]
     fn only_a_master_sends() {

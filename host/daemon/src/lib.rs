@@ -1,4 +1,8 @@
-//! The daemon: drives the director, the data plane, checks and VRRP. [`app`] wires them; the command line is the crate `evenkeel`.
+//! The daemon as a library: drives the director, the data plane, checks and VRRP. The command line is the crate
+//! `evenkeel`.
+//!
+//! [`app`] wires everything and lists its tasks and channels; [`control`] and [`status`] are what an operator and
+//! scripts see. Errors are typed; what exit code one has is the command line's.
 
 pub mod app;
 mod connection_sync;

@@ -22,6 +22,26 @@ pub struct Opened {
     pub adopted: State,
 }
 
+/// Why there is no data plane.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// It cannot work on this machine.
+    #[error("the {kind} data plane cannot work here: {what}; {remedy} (taken since {why})")]
+    Unusable {
+        /// Which one.
+        kind: DataPlaneKind,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+        /// Why this one was taken.
+        why: String,
+    },
+    /// The kernel cannot be asked.
+    #[error(transparent)]
+    Kernel(#[from] Error),
+}
+
 type Answers = RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>;
 
 /// What of a machine is looked at; the rest is taken to work.
@@ -155,7 +175,7 @@ pub fn new(kind: DataPlaneKind, table: &str) -> Result<Box<dyn DataPlane>, Error
 ///
 /// # Errors
 /// When it cannot work on this machine.
-pub fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
+pub fn open(chosen: &Chosen, daemon: &Daemon) -> Result<Opened, PlaneError> {
     let kind = chosen.kind;
     let (mut plane, watch) = match kind {
         DataPlaneKind::Nftables => {
@@ -176,12 +196,12 @@ pub fn open(chosen: &Chosen, daemon: &Daemon) -> anyhow::Result<Opened> {
     );
     for problem in &probe.problems {
         if problem.fatal {
-            anyhow::bail!(
-                "the {kind} data plane cannot work here: {}; {} (taken since {})",
-                problem.what,
-                problem.remedy,
-                chosen.why
-            );
+            return Err(PlaneError::Unusable {
+                kind,
+                what: problem.what.clone(),
+                remedy: problem.remedy.clone(),
+                why: chosen.why.clone(),
+            });
         }
         warn!(remedy = problem.remedy, "{}", problem.what);
     }

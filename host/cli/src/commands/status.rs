@@ -2,22 +2,19 @@
 
 use std::path::Path;
 
-use crate::exit::{self, Failed};
-use evenkeel_daemon::control::{Answer, Request, ask};
-use evenkeel_daemon::status::render;
+use evenkeel_daemon::{control, status};
 
 /// Asks the daemon and prints its answer.
 ///
 /// # Errors
-/// [`exit::NO_DAEMON`] when none answers.
+/// When no daemon answers.
 pub(crate) async fn run(socket: &Path, json: bool) -> anyhow::Result<()> {
-    match ask(socket, &Request::Status).await? {
-        Answer::Status(status) if json => {
-            super::print(&(serde_json::to_string_pretty(&status)? + "\n"))?;
-        }
-        Answer::Status(status) => super::print(&render(&status))?,
-        Answer::Done => {}
-        Answer::Error { message } => return Err(Failed::new(exit::FAILURE, message).into()),
-    }
+    let status = control::status(socket).await?;
+    let text = if json {
+        serde_json::to_string_pretty(&status)? + "\n"
+    } else {
+        status::render(&status)
+    };
+    super::print(&text)?;
     Ok(())
 }

@@ -4,34 +4,59 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evenkeel_core::manifest::Setting;
-use evenkeel_core::model::{Daemon, ServiceKey};
+use evenkeel_core::model::ServiceKey;
 use evenkeel_core::scheduler::SchedulerPlugin;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use super::App;
 use crate::prepare::{PrepareError, Prepared, Preparer};
 
-/// A configuration that is being read.
-pub(super) type Reload = JoinHandle<(Preparer, Result<Prepared, PrepareError>)>;
+/// The plugin and settings of each service's scheduler in force.
+pub(super) type InForce = BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)>;
 
-/// Logs what there is to say of a configuration.
-pub(super) fn warn_of(prepared: &Prepared) {
-    for warning in &prepared.warnings {
-        warn!("{warning}");
-    }
+/// Reads configurations, one at a time, on a thread that may block.
+pub(super) struct Reloader {
+    /// The configuration file, for logs and `status`.
+    file: String,
+    /// Away while a reload is under way.
+    preparer: Option<Preparer>,
+    under_way: Option<JoinHandle<(Preparer, Result<Prepared, PrepareError>)>>,
+    /// Whether another was asked for meanwhile.
+    again: bool,
+    /// Why the last one was refused.
+    problem: Option<String>,
 }
 
-impl App {
-    pub(super) fn begin_reload(&mut self) {
+impl Reloader {
+    /// `preparer` has prepared the first configuration.
+    pub(super) fn new(preparer: Preparer) -> Self {
+        Self {
+            file: preparer.file().display().to_string(),
+            preparer: Some(preparer),
+            under_way: None,
+            again: false,
+            problem: None,
+        }
+    }
+
+    /// The configuration file.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Why the last reload was refused, if it was.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Begins a reload; while one is under way, another follows it.
+    pub(super) fn begin(&mut self, in_force: InForce) {
         let Some(mut preparer) = self.preparer.take() else {
-            self.reload_again = true;
+            self.again = true;
             return;
         };
-        info!(config = self.config, "reading the configuration again");
-        let in_force: BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)> =
-            self.director.in_force();
-        self.reload = Some(tokio::task::spawn_blocking(move || {
+        info!(config = self.file, "reading the configuration again");
+        self.under_way = Some(tokio::task::spawn_blocking(move || {
             let prepared = preparer.prepare(|key| {
                 in_force
                     .get(key)
@@ -41,65 +66,29 @@ impl App {
         }));
     }
 
-    pub(super) fn end_reload(&mut self, outcome: (Preparer, Result<Prepared, PrepareError>)) {
-        let (preparer, prepared) = outcome;
-        self.preparer = Some(preparer);
-        match prepared {
-            Ok(prepared) => {
-                warn_of(&prepared);
-                self.warn_of_restart(&prepared.model.daemon);
-                info!(
-                    services = prepared.model.services.len(),
-                    "the new configuration is in force"
-                );
-                self.reload_problem = None;
-                self.configure(prepared, None);
+    /// Waits for the reload under way; for ever if there is none. May be cancelled: the outcome is taken when it is
+    /// returned.
+    pub(super) async fn finished(&mut self) -> Result<Prepared, PrepareError> {
+        loop {
+            let Some(under_way) = &mut self.under_way else {
+                return std::future::pending().await;
+            };
+            let outcome = under_way.await;
+            self.under_way = None;
+            match outcome {
+                Ok((preparer, prepared)) => {
+                    self.preparer = Some(preparer);
+                    return prepared;
+                }
+                // The configuration in force stays, but no other can be read.
+                Err(error) => error!(%error, "bug: reading the configuration has failed"),
             }
-            Err(problem) => {
-                error!("the new configuration is refused, and the one in force stays:\n{problem}");
-                self.reload_problem = Some(problem.to_string());
-            }
-        }
-        if std::mem::take(&mut self.reload_again) {
-            self.begin_reload();
         }
     }
 
-    /// Some settings cannot change while the daemon runs.
-    fn warn_of_restart(&mut self, new: &Daemon) {
-        let changed = [
-            ("socket", self.daemon.socket != new.socket),
-            ("table", self.daemon.table != new.table),
-            ("cache_dir", self.daemon.cache_dir != new.cache_dir),
-            ("sandbox", self.daemon.sandbox != new.sandbox),
-        ];
-        for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
-            warn!(
-                key,
-                "a change of this key takes effect when the daemon is started again"
-            );
-        }
-    }
-}
-
-/// Waits for the reload under way; for ever if there is none.
-pub(super) async fn finished(
-    reload: &mut Option<Reload>,
-) -> (Preparer, Result<Prepared, PrepareError>) {
-    loop {
-        match reload {
-            Some(handle) => match handle.await {
-                Ok(outcome) => {
-                    *reload = None;
-                    return outcome;
-                }
-                Err(error) => {
-                    // Only a bug of ours gets here; the configuration in force stays, but no other can be read.
-                    error!(%error, "bug: reading the configuration has failed");
-                    *reload = None;
-                }
-            },
-            None => std::future::pending().await,
-        }
+    /// Keeps what became of a reload, for `status`. Returns whether another was asked for meanwhile.
+    pub(super) fn ended(&mut self, problem: Option<String>) -> bool {
+        self.problem = problem;
+        std::mem::take(&mut self.again)
     }
 }

@@ -1,11 +1,13 @@
-//! Services in a status: the director's values in the words that `status --json` has for them. Its keys are stable.
+//! Services in a status, in the words that `status --json` has for them. Its keys are stable (docs/stable.md).
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
+use evenkeel_core::connections::Counts;
 use evenkeel_core::director::{ServerReport, ServerState, ServiceReport};
 use evenkeel_core::health::CheckHealth;
 use evenkeel_core::model::{Protocol, ServiceKey};
-use evenkeel_core::state::Selector;
+use evenkeel_core::state::{BackendId, Counters, Selector};
 use serde::{Deserialize, Serialize};
 
 use crate::verdicts::QueueReport;
@@ -101,11 +103,31 @@ pub struct CheckStatus {
     pub latency_us: Option<u64>,
 }
 
+/// What the main loop knows of a service.
+pub(crate) struct ServiceSnapshot {
+    /// From the director.
+    pub(crate) report: ServiceReport,
+    /// From its queue, while each connection is decided.
+    pub(crate) queue: Option<QueueReport>,
+    /// Whether its checks are suspended.
+    pub(crate) suspended: bool,
+}
+
 impl ServiceStatus {
-    /// As the director knows it. What others know is not in it yet: its queue, the servers' counters, whether its checks are suspended.
-    pub(crate) fn new(report: ServiceReport, now: Instant) -> Self {
+    /// Of what the main loop knows of it and what the kernel counts.
+    pub(super) fn new(
+        service: ServiceSnapshot,
+        counters: &BTreeMap<BackendId, Counters>,
+        connections: Option<&BTreeMap<BackendId, Counts>>,
+        now: Instant,
+    ) -> Self {
+        let ServiceSnapshot {
+            report,
+            queue,
+            suspended,
+        } = service;
         let (protocol, listen) = listen(report.key);
-        let server = |server| ServerStatus::new(server, now);
+        let server = |server| ServerStatus::new(server, counters, connections, now);
         Self {
             name: report.name,
             listen,
@@ -118,19 +140,29 @@ impl ServiceStatus {
             slots: report.slots,
             snat: report.snat,
             decision: report.decision.to_string(),
-            queue: None,
+            queue,
             persistence: report
                 .persistence
                 .map(|it| (it.timeout.as_secs(), it.prefix)),
             quorum: report.quorum,
-            suspended: false,
+            suspended,
             servers: report.servers.into_iter().map(server).collect(),
         }
     }
 }
 
 impl ServerStatus {
-    fn new(report: ServerReport, now: Instant) -> Self {
+    fn new(
+        report: ServerReport,
+        counters: &BTreeMap<BackendId, Counters>,
+        connections: Option<&BTreeMap<BackendId, Counts>>,
+        now: Instant,
+    ) -> Self {
+        let counters = counters.get(&report.id);
+        let counts = match connections {
+            Some(counted) => counted.get(&report.id).copied().unwrap_or_default(),
+            None => report.counts,
+        };
         let health = report.health.as_ref();
         Self {
             name: report.name,
@@ -142,9 +174,9 @@ impl ServerStatus {
             health: state_name(report.state).to_owned(),
             reason: health.and_then(|health| health.reason.clone()),
             for_seconds: health.map(|health| now.saturating_duration_since(health.since).as_secs()),
-            connections: 0,
-            active: report.counts.active,
-            inactive: report.counts.inactive,
+            connections: counters.map_or(0, |counters| counters.connections),
+            active: counts.active,
+            inactive: counts.inactive,
             full: report.full,
             checks: health
                 .map(|health| health.checks.iter().map(CheckStatus::new).collect())
@@ -161,7 +193,7 @@ impl CheckStatus {
             (None, false) => "down",
         };
         let micros =
-            |latency: std::time::Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            |latency: Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         Self {
             plugin: check.plugin.clone(),
             state: state.to_owned(),

@@ -1,0 +1,48 @@
+//! Does what the director wants done. Nothing here waits: threads and tasks report back as inputs.
+
+use evenkeel_core::director::{Effect, Input, SchedulerJob};
+use evenkeel_core::model::{ServiceKey, Tracked};
+use evenkeel_core::vrrp::Reading;
+use evenkeel_runtime::{Failure, PluginError};
+
+use super::state::App;
+
+impl App {
+    /// Has it done.
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quorum { service, reached } => {
+                let reading = if reached { Reading::Up } else { Reading::Down };
+                self.redundancy.tracked(Tracked::Service(service), reading);
+            }
+            Effect::Kernel(step) => self.kernel.step(step),
+            Effect::KillFlows(backend) => self.kernel.kill(backend),
+            Effect::RunScheduler { service, job } => self.run_scheduler(service, job),
+            Effect::ServeQueue(request) => self.queues.serve(request),
+            Effect::StopQueue { service, release } => self.queues.stop(&service, release),
+        }
+    }
+
+    /// Runs a scheduler where it may block.
+    fn run_scheduler(&self, service: ServiceKey, job: SchedulerJob) {
+        let inputs = self.to_inputs.clone();
+        tokio::spawn(async move {
+            let generation = job.generation();
+            let plugin = job.plugin();
+            let result = match tokio::task::spawn_blocking(move || job.run()).await {
+                Ok(result) => result,
+                Err(error) => Err(PluginError {
+                    plugin: plugin.manifest().name.clone(),
+                    version: plugin.manifest().version.clone(),
+                    failure: Failure::Trap(format!("the host failed: {error}")),
+                }),
+            };
+            // Nobody listens any more when the daemon is ending.
+            let _ = inputs.send(Input::SchedulerDone {
+                service,
+                generation,
+                result,
+            });
+        });
+    }
+}

@@ -1,0 +1,192 @@
+//! The main loop: takes in what happens, lets the director decide, and has done what it wants.
+
+use std::time::{Duration, Instant};
+
+use evenkeel_core::director::{Effect, Input};
+use evenkeel_core::state::Change;
+use evenkeel_vrrp::VrrpEvent;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use super::signals::Signals;
+use super::state::App;
+use crate::control::Request;
+use crate::prepare::{PrepareError, Prepared};
+use crate::prober::HealthEvent;
+
+/// How long the end of the daemon waits for the kernel at most.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Inputs taken in at once before the director is asked what to do about them.
+const MAX_INPUTS: usize = 4096;
+
+impl App {
+    /// Runs until a signal ends it. Which arm of the `select!` may be cancelled and why: see [`crate::app`].
+    pub(super) async fn serve(
+        mut self,
+        mut signals: Signals,
+        mut requests: mpsc::Receiver<Request>,
+    ) {
+        let mut batch = Vec::new();
+        loop {
+            let wake = self.advance(Instant::now());
+            tokio::select! {
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => self.reloader.begin(self.director.in_force()),
+                Some(event) = self.health.recv() => self.take_health(event),
+                Some(event) = self.vrrp.events.recv() => self.take_vrrp(event),
+                Some((what, reading)) = self.vrrp.readings.recv() => {
+                    self.redundancy.tracked(what, reading);
+                }
+                _ = self.inputs.recv_many(&mut batch, MAX_INPUTS) => {
+                    let now = Instant::now();
+                    for input in batch.drain(..) {
+                        self.take(input, now);
+                    }
+                }
+                outcome = self.reloader.finished() => self.end_reload(outcome),
+                Some(request) = requests.recv() => self.answer(request),
+                () = sleep_until(wake) => {}
+            }
+        }
+        self.leave().await;
+    }
+
+    /// Does what is due. Returns when something is due again although nothing happens.
+    fn advance(&mut self, now: Instant) -> Option<tokio::time::Instant> {
+        self.tell_latency(now);
+        if self.counting.due(self.services, now) {
+            self.kernel.count();
+        }
+        for effect in self.director.effects(now) {
+            self.carry_out(effect);
+        }
+        if self.director.settled() {
+            self.network.ready();
+            self.redundancy.ready();
+            self.announce_ready();
+        }
+        let wake = [
+            self.director.poll_at(),
+            self.latency_due,
+            self.counting.poll_at(),
+        ];
+        wake.into_iter().flatten().min().map(Into::into)
+    }
+
+    /// Logs, and tells systemd (`Type=notify`), once, that the kernel holds what is configured.
+    fn announce_ready(&mut self) {
+        if std::mem::replace(&mut self.announced_ready, true) {
+            return;
+        }
+        info!("ready: the kernel holds what is configured");
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+            warn!(%error, "cannot tell systemd that the daemon is ready");
+        }
+    }
+
+    fn take(&mut self, input: Input, now: Instant) {
+        // Before the director learns of it: what is settled works.
+        if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(has_queue))
+        {
+            self.queues.beat();
+        }
+        self.director.handle(input, now);
+    }
+
+    /// One event, and those that came with it: a switch that fails takes many servers at once.
+    fn take_health(&mut self, first: HealthEvent) {
+        let now = Instant::now();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            let input = Input::Health {
+                service: event.service,
+                server: event.server,
+                health: event.health,
+            };
+            self.director.handle(input, now);
+            next = self.health.try_recv().ok();
+        }
+    }
+
+    /// Takes in what the driver of VRRP says.
+    fn take_vrrp(&mut self, event: VrrpEvent) {
+        if let VrrpEvent::Notify {
+            group: false,
+            name,
+            state,
+            ..
+        } = &event
+        {
+            self.synchroniser.role_changed(name, *state);
+        }
+        if self.redundancy.handle(event) {
+            self.suspend_checks();
+        }
+    }
+
+    fn end_reload(&mut self, outcome: Result<Prepared, PrepareError>) {
+        let problem = match outcome {
+            Ok(prepared) => {
+                self.reconfigure(prepared);
+                None
+            }
+            Err(problem) => {
+                error!("the new configuration is refused, and the one in force stays:\n{problem}");
+                Some(problem.to_string())
+            }
+        };
+        if self.reloader.ended(problem) {
+            self.reloader.begin(self.director.in_force());
+        }
+    }
+
+    /// Hands over to the other director and leaves the kernel as it can go on without us.
+    async fn leave(mut self) {
+        info!(
+            "ending; the kernel's rules and the services' addresses stay, and traffic goes on \
+             (`evenkeel flush` removes them)"
+        );
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
+            warn!(%error, "cannot tell systemd that the daemon is ending");
+        }
+        self.leave_plans().await;
+        // Nothing else is decided any more, and the probers go on until the other director has taken over.
+        self.redundancy.stop(self.vrrp.events).await;
+        self.synchroniser.finish().await;
+    }
+
+    /// Puts plans into the kernel that hold for longer than the next moment.
+    async fn leave_plans(&mut self) {
+        self.director.leave();
+        let effects = self.director.effects(Instant::now());
+        let steps: Vec<Effect> = effects
+            .into_iter()
+            .filter(|it| matches!(it, Effect::Kernel(_)))
+            .collect();
+        let mut under_way = !steps.is_empty();
+        for step in steps {
+            self.carry_out(step);
+        }
+        let end = tokio::time::Instant::now() + LEAVE_TIMEOUT;
+        while under_way {
+            match tokio::time::timeout_at(end, self.inputs.recv()).await {
+                Ok(Some(Input::Applied { .. } | Input::Read(_))) | Ok(None) => under_way = false,
+                Ok(Some(_)) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Whether it puts a service into the kernel whose connections wait in a queue for the scheduler's verdict.
+fn has_queue(change: &Change) -> bool {
+    matches!(change, Change::Put(_, service) if service.ask.is_some())
+}
+
+async fn sleep_until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

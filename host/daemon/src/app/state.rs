@@ -1,0 +1,212 @@
+//! The main loop's state: the director and all that it drives, and putting a configuration in force.
+
+use std::time::{Duration, Instant};
+
+use evenkeel_core::director::{Director, DirectorConfig, Input};
+use evenkeel_core::model::{Daemon, DataPlaneKind, Service};
+use evenkeel_core::state::State;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::adopted::{found_in, inhibited};
+use super::error::RunError;
+use super::reload::Reloader;
+use crate::connection_sync::Synchroniser;
+use crate::counting::Counting;
+use crate::driver::DataPlaneDriver;
+use crate::network::Network;
+use crate::plane::Opened;
+use crate::prepare::{Prepared, Preparer};
+use crate::prober::HealthEvent;
+use crate::probers::Probers;
+use crate::redundancy::{Ears, Redundancy};
+use crate::verdicts::VerdictQueues;
+use crate::watcher::TableWatcher;
+
+/// Health events that wait for the director before probers have to wait.
+const MAX_HEALTH_EVENTS: usize = 1024;
+/// How often schedulers are told how long checks take, if they want to know.
+const LATENCY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The main loop's state.
+pub(super) struct App {
+    pub(super) started: Instant,
+    pub(super) daemon: Daemon,
+    pub(super) director: Director,
+    pub(super) kernel: DataPlaneDriver,
+    pub(super) network: Network,
+    pub(super) probers: Probers,
+    pub(super) redundancy: Redundancy,
+    pub(super) synchroniser: Synchroniser,
+    /// What VRRP and its watchers tell.
+    pub(super) vrrp: Ears,
+    pub(super) counting: Counting,
+    pub(super) kind: DataPlaneKind,
+    /// Why this data plane.
+    pub(super) why: String,
+    /// How many are configured.
+    pub(super) services: usize,
+    pub(super) queues: VerdictQueues,
+    /// When schedulers are next told how long checks take.
+    pub(super) latency_due: Option<Instant>,
+    /// The services in force whose checks may be suspended (`ha_suspend`).
+    may_suspend: Vec<Service>,
+    pub(super) health: mpsc::Receiver<HealthEvent>,
+    pub(super) inputs: mpsc::UnboundedReceiver<Input>,
+    pub(super) to_inputs: mpsc::UnboundedSender<Input>,
+    pub(super) reloader: Reloader,
+    /// Whether `ready` has been logged and systemd told.
+    pub(super) announced_ready: bool,
+    _watcher: Option<TableWatcher>,
+}
+
+impl App {
+    /// Starts the threads and tasks, and puts the first configuration in force. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(super) fn start(
+        preparer: Preparer,
+        prepared: Prepared,
+        daemon: Daemon,
+        opened: Opened,
+    ) -> Result<Self, RunError> {
+        let Opened {
+            mut plane,
+            watch,
+            adopted,
+        } = opened;
+        let kind = plane.kind();
+        let now = Instant::now();
+        let offloads = plane.offloads();
+        if let Err(why) = &offloads
+            && kind == DataPlaneKind::Nftables
+        {
+            info!(why, "established flows stay on the slow path");
+        }
+        let (to_inputs, inputs) = mpsc::unbounded_channel();
+        let watcher = watch
+            .map(|watch| TableWatcher::start(watch, to_inputs.clone()))
+            .transpose()
+            .map_err(|source| thread("kernel-watch", source))?;
+        let kernel =
+            DataPlaneDriver::start(plane, to_inputs.clone()).map_err(|source| thread("kernel", source))?;
+        let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
+        let (redundancy, vrrp) = Redundancy::new();
+        let mut app = Self {
+            started: now,
+            kind,
+            why: prepared.model.dataplane.why.clone(),
+            director: Director::new(kind, adopted.clone(), daemon.resync, now),
+            kernel,
+            network: Network::start(to_inputs.clone(), offloads.is_ok()),
+            probers: Probers::new(events),
+            redundancy,
+            synchroniser: Synchroniser::default(),
+            vrrp,
+            counting: Counting::start(kind, to_inputs.clone()),
+            queues: VerdictQueues::new(to_inputs.clone()),
+            latency_due: None,
+            may_suspend: Vec::new(),
+            services: 0,
+            daemon,
+            health,
+            inputs,
+            to_inputs,
+            reloader: Reloader::new(preparer),
+            announced_ready: false,
+            _watcher: watcher,
+        };
+        app.configure(prepared, Some(&adopted));
+        Ok(app)
+    }
+
+    /// Puts a configuration in force. `adopted`: what an earlier daemon has left, at the start.
+    fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
+        let now = Instant::now();
+        let checks = std::mem::take(&mut prepared.checks);
+        self.services = prepared.model.services.len();
+        self.network.configure(&prepared.model);
+        self.redundancy.configure(&prepared.model.vrrp);
+        let states = |instance: &str| self.redundancy.state(instance);
+        self.synchroniser
+            .configure(prepared.model.connection_sync.as_ref(), states);
+        let services = prepared.model.services.iter();
+        self.may_suspend = services.filter(|it| it.ha_suspend).cloned().collect();
+        self.suspend_checks();
+        let stay = inhibited(&prepared.model.services);
+        let config = DirectorConfig {
+            services: prepared.model.services,
+            schedulers: prepared.schedulers,
+            resync: prepared.model.daemon.resync,
+            ipvs_timeouts: prepared.model.ipvs_timeouts,
+        };
+        self.director.configure(config, adopted, now);
+        self.probers.configure(checks, |service, server| {
+            let stays = stay.contains(&(*service, server));
+            adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
+        });
+        self.counting.listen(self.director.wants_counts(), now);
+        self.latency_due = self.director.wants_latency().then_some(now);
+        self.take_snapshots(now);
+    }
+
+    /// Puts a new configuration in force while the daemon runs.
+    pub(super) fn reconfigure(&mut self, prepared: Prepared) {
+        warn_of(&prepared);
+        self.warn_of_restart(&prepared.model.daemon);
+        info!(
+            services = prepared.model.services.len(),
+            "the new configuration is in force"
+        );
+        self.configure(prepared, None);
+    }
+
+    /// Some settings cannot change while the daemon runs.
+    fn warn_of_restart(&self, new: &Daemon) {
+        let changed = [
+            ("socket", self.daemon.socket != new.socket),
+            ("table", self.daemon.table != new.table),
+            ("cache_dir", self.daemon.cache_dir != new.cache_dir),
+            ("sandbox", self.daemon.sandbox != new.sandbox),
+        ];
+        for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+            warn!(
+                key,
+                "a change of this key takes effect when the daemon is started again"
+            );
+        }
+    }
+
+    /// Tells schedulers that want to know how long checks take.
+    pub(super) fn tell_latency(&mut self, now: Instant) {
+        if self.latency_due.is_some_and(|at| now >= at) {
+            self.take_snapshots(now);
+            self.latency_due = Some(now + LATENCY_INTERVAL);
+        }
+    }
+
+    /// Suspends those checks that may be and whose address is on the other director, and no others.
+    pub(super) fn suspend_checks(&mut self) {
+        self.probers
+            .suspend(self.redundancy.suspended(&self.may_suspend));
+    }
+
+    /// Tells the director how every server is: new ones are not heard of otherwise until something changes.
+    pub(super) fn take_snapshots(&mut self, now: Instant) {
+        for input in self.probers.snapshots() {
+            self.director.handle(input, now);
+        }
+    }
+}
+
+/// Logs what there is to say of a configuration.
+pub(super) fn warn_of(prepared: &Prepared) {
+    for warning in &prepared.warnings {
+        warn!("{warning}");
+    }
+}
+
+fn thread(name: &'static str, source: std::io::Error) -> RunError {
+    RunError::Thread { name, source }
+}

@@ -1,0 +1,140 @@
+//! The lines of a service and its servers.
+
+use std::fmt::Write as _;
+
+use super::duration::duration;
+use super::service::{ServerStatus, ServiceStatus};
+
+/// A service and its servers, whose addresses are `width` characters wide.
+pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> std::fmt::Result {
+    writeln!(
+        out,
+        "{:<4} {} {}{}  # {}",
+        service.protocol.to_uppercase(),
+        service.listen,
+        service.scheduler,
+        flags(service),
+        service.name,
+    )?;
+    if let Some(queue) = &service.queue {
+        writeln!(
+            out,
+            "  each connection decided: {} by the scheduler in {}/{} us (half/99 of 100), {} by the plan",
+            queue.decided, queue.pick_p50_us, queue.pick_p99_us, queue.passed,
+        )?;
+    } else if service.decision == "per-connection" && service.scheduler_problem.is_none() {
+        writeln!(
+            out,
+            "  !! connections are not decided one by one: they follow the plan"
+        )?;
+    }
+    if let Some(followed) = &service.followed {
+        writeln!(out, "  {followed}")?;
+    }
+    if let Some(problem) = &service.scheduler_problem {
+        writeln!(out, "  !! {problem}; its last good plan stays")?;
+    }
+    if service.suspended {
+        writeln!(
+            out,
+            "  checks rest while the address is on the other director (ha_suspend)"
+        )?;
+    }
+    if !service.quorum && service.spread != "refuse" {
+        writeln!(out, "  !! fewer servers than its quorum wants")?;
+    }
+    if service.spread == "refuse" {
+        writeln!(
+            out,
+            "  !! no server takes connections: new ones are refused"
+        )?;
+    }
+    for server in &service.servers {
+        writeln!(
+            out,
+            "  -> {:<width$} {:<7} {:<6} {:<10} {:<9} {:<10} {}",
+            server.address,
+            forward(server, service.snat),
+            weight(server),
+            server.active,
+            server.inactive,
+            server.connections,
+            health(server),
+        )?;
+    }
+    Ok(())
+}
+
+/// As in ipvsadm's column Forward.
+fn forward(server: &ServerStatus, snat: bool) -> &'static str {
+    match server.forward.as_str() {
+        "dr" => "Route",
+        "tun" => "Tunnel",
+        _ if snat => "FullNAT",
+        _ => "Masq",
+    }
+}
+
+/// As in ipvsadm's column Flags.
+fn flags(service: &ServiceStatus) -> String {
+    let mut text = String::new();
+    if service.snat {
+        text.push_str(" snat");
+    }
+    if service.decision != "plan" {
+        text.push(' ');
+        text.push_str(&service.decision);
+    }
+    if let Some((seconds, prefix)) = service.persistence {
+        let whole = if service.listen.starts_with('[') {
+            128
+        } else {
+            32
+        };
+        let _ = write!(text, " persistent {seconds}");
+        if prefix < whole {
+            let _ = write!(text, " mask /{prefix}");
+        }
+    }
+    text
+}
+
+fn weight(server: &ServerStatus) -> String {
+    if server.health == "up" && server.effective_weight != server.weight {
+        format!("{}/{}", server.effective_weight, server.weight)
+    } else {
+        server.weight.to_string()
+    }
+}
+
+fn health(server: &ServerStatus) -> String {
+    let mut text = if server.health == "down" {
+        "DOWN".to_owned()
+    } else {
+        server.health.clone()
+    };
+    if let Some(seconds) = server.for_seconds {
+        text.push(' ');
+        text.push_str(&duration(seconds));
+    }
+    if let Some(reason) = &server.reason {
+        text.push_str(": ");
+        text.push_str(reason);
+    }
+    for check in &server.checks {
+        if check.state == "unknown" {
+            let _ = write!(
+                text,
+                " (check {}: unknown, {})",
+                check.plugin,
+                check.reason.as_deref().unwrap_or("")
+            );
+        } else if check.failing > 0 {
+            let _ = write!(text, " (check {}: {} failed)", check.plugin, check.failing);
+        }
+    }
+    if server.checks.is_empty() {
+        text.push_str(" (not checked)");
+    }
+    text
+}

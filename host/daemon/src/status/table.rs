@@ -1,0 +1,84 @@
+//! The status as a table that a user of `ipvsadm -ln` knows.
+
+use std::fmt::Write as _;
+
+use super::duration::duration;
+use super::report::Status;
+use super::{service_table, vrrp_table};
+
+/// The whole table.
+pub fn render(status: &Status) -> String {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = write_table(&mut text, status);
+    text
+}
+
+fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
+    writeln!(
+        out,
+        "Evenkeel {} ({}), up {}, {}",
+        status.version,
+        match status.dataplane.as_str() {
+            "nftables" => format!("nftables, table {}", status.table),
+            other => other.to_owned(),
+        },
+        duration(status.up_seconds),
+        if status.settled {
+            "kernel in sync"
+        } else {
+            "changing the kernel"
+        },
+    )?;
+    for (what, problem) in [
+        ("kernel", &status.kernel.problem),
+        ("addresses", &status.network_problem),
+        ("queues", &status.queue_problem),
+        (
+            "counting",
+            &status.counting.as_ref().and_then(|it| it.problem.clone()),
+        ),
+        ("reload refused", &status.reload_problem),
+    ] {
+        if let Some(problem) = problem {
+            writeln!(out, "{what}: {problem}")?;
+        }
+    }
+    if let Some(report) = &status.vrrp {
+        vrrp_table::write(out, report)?;
+    }
+    if let Some(sync) = &status.connection_sync {
+        writeln!(
+            out,
+            "connections are copied: {} on {}, id {}{}",
+            sync.role.as_deref().unwrap_or("no role yet"),
+            sync.interface,
+            sync.id,
+            sync.problem
+                .as_ref()
+                .map(|problem| format!(" !! {problem}"))
+                .unwrap_or_default(),
+        )?;
+    }
+    let width = status
+        .services
+        .iter()
+        .flat_map(|service| &service.servers)
+        .map(|server| server.address.len())
+        .chain(["RemoteAddress:Port".len()])
+        .max()
+        .unwrap_or_default();
+    writeln!(out, "Prot LocalAddress:Port Scheduler Flags")?;
+    writeln!(
+        out,
+        "  -> {:<width$} Forward Weight ActiveConn InActConn Conns      Health",
+        "RemoteAddress:Port"
+    )?;
+    for service in &status.services {
+        service_table::write(out, service, width)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

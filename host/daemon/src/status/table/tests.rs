@@ -1,0 +1,118 @@
+use super::*;
+use crate::driver::KernelReport;
+use crate::status::service::{CheckStatus, ServerStatus, ServiceStatus};
+
+fn server(address: &str, health: &str) -> ServerStatus {
+    ServerStatus {
+        name: address.to_owned(),
+        address: address.to_owned(),
+        forward: "nat".to_owned(),
+        id: 1,
+        weight: 1,
+        effective_weight: u32::from(health == "up"),
+        health: health.to_owned(),
+        reason: None,
+        for_seconds: Some(200),
+        connections: 1234,
+        active: 12,
+        inactive: 345,
+        full: false,
+        checks: vec![CheckStatus {
+            plugin: "tcp".into(),
+            state: health.to_owned(),
+            reason: None,
+            failing: 0,
+            checks: 10,
+            failures: 0,
+            unknown: 0,
+            latency_us: Some(300),
+        }],
+    }
+}
+
+#[test]
+fn the_table_reads_like_ipvsadm_with_health_and_reason() {
+    let mut down = server("172.16.50.159:80", "down");
+    down.reason = Some("tcp: connection refused".into());
+    let mut failing = server("172.16.50.160:80", "up");
+    failing.checks[0].failing = 2;
+    failing.weight = 4;
+    failing.effective_weight = 2;
+    let mut lost = server("[fd00:50::11]:80", "up");
+    lost.checks[0].state = "unknown".into();
+    lost.checks[0].reason = Some("plugin http 0.1.0: trapped: panic".into());
+    let mut unchecked = server("[fd00:50::12]:80", "drain");
+    unchecked.checks.clear();
+    unchecked.for_seconds = None;
+    let service = ServiceStatus {
+        name: "web".into(),
+        listen: "10.10.54.151:80".into(),
+        protocol: "tcp".into(),
+        scheduler: "wrr".into(),
+        scheduler_version: "0.1.0".into(),
+        scheduler_problem: None,
+        spread: "sequence".into(),
+        followed: None,
+        slots: 3,
+        snat: false,
+        decision: "plan".into(),
+        queue: None,
+        persistence: None,
+        quorum: true,
+        suspended: false,
+        servers: vec![server("172.16.50.157:80", "up"), down, failing],
+    };
+    let six = ServiceStatus {
+        name: "web6".into(),
+        listen: "[fd00:54::151]:80".into(),
+        snat: true,
+        decision: "per-connection".into(),
+        persistence: Some((300, 64)),
+        scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
+        servers: vec![lost, unchecked],
+        ..service.clone()
+    };
+    let none = ServiceStatus {
+        name: "dns".into(),
+        listen: "10.10.54.151:53".into(),
+        protocol: "udp".into(),
+        spread: "refuse".into(),
+        followed: None,
+        servers: vec![server("172.16.50.157:53", "down")],
+        ..service.clone()
+    };
+    let status = Status {
+        version: "0.1.0".into(),
+        pid: 1,
+        up_seconds: 90_061,
+        config: "/etc/evenkeel/evenkeel.toml".into(),
+        reload_problem: None,
+        dataplane: "nftables".into(),
+        table: "evenkeel".into(),
+        settled: true,
+        kernel: KernelReport::default(),
+        network_problem: None,
+        counting: None,
+        queue_problem: None,
+        dataplane_why: "it works on this machine".into(),
+        vrrp: None,
+        connection_sync: None,
+        services: vec![service, six, none],
+    };
+    insta::assert_snapshot!(render(&status), @r"
+    Evenkeel 0.1.0 (nftables, table evenkeel), up 1d1h, kernel in sync
+    Prot LocalAddress:Port Scheduler Flags
+      -> RemoteAddress:Port Forward Weight ActiveConn InActConn Conns      Health
+    TCP  10.10.54.151:80 wrr  # web
+      -> 172.16.50.157:80   Masq    1      12         345       1234       up 3m20s
+      -> 172.16.50.159:80   Masq    1      12         345       1234       DOWN 3m20s: tcp: connection refused
+      -> 172.16.50.160:80   Masq    2/4    12         345       1234       up 3m20s (check tcp: 2 failed)
+    TCP  [fd00:54::151]:80 wrr snat per-connection persistent 300 mask /64  # web6
+      !! plugin rr 0.1.0: trapped: panic; its last good plan stays
+      -> [fd00:50::11]:80   FullNAT 1      12         345       1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
+      -> [fd00:50::12]:80   FullNAT 1      12         345       1234       drain (not checked)
+    UDP  10.10.54.151:53 wrr  # dns
+      !! no server takes connections: new ones are refused
+      -> 172.16.50.157:53   Masq    1      12         345       1234       DOWN 3m20s
+    ");
+}

@@ -32,7 +32,7 @@ use crate::connection_sync::Synchroniser;
 use crate::control::{Asked, ControlSocket};
 use crate::counting::Counting;
 use crate::director::{Director, Effect, Input, Job};
-use crate::kernel::{Kernel, Watcher};
+use crate::kernel::{Kernel, WATCH_PATIENCE, Watcher};
 use crate::lock::Lock;
 use crate::network::Network;
 use crate::pickers::Pickers;
@@ -72,7 +72,7 @@ pub async fn run(source: ConfigSource) -> anyhow::Result<()> {
     warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
-    let opened = plane::open(&prepared.model.dataplane, &daemon)?;
+    let opened = plane::open(&prepared.model.dataplane, &daemon, WATCH_PATIENCE)?;
     preparer.runs(opened.plane.kind());
     let adopted = opened.adopted.services.len();
     let control = ControlSocket::bind(&daemon.socket)?;

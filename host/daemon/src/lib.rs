@@ -7,6 +7,7 @@ mod counting;
 mod director;
 mod kernel;
 pub mod lock;
+mod machine;
 mod network;
 mod pickers;
 pub mod plane;

@@ -92,6 +92,7 @@
 mod backends;
 pub mod cache;
 mod checker;
+mod declared;
 mod glue;
 pub mod hash;
 mod host;
@@ -103,6 +104,8 @@ pub mod native;
 mod plan;
 mod register;
 mod scheduler;
+#[doc(hidden)]
+pub mod section;
 mod settings;
 mod target;
 #[cfg(not(target_family = "wasm"))]
@@ -123,10 +126,11 @@ pub use target::{Connection, Target, TargetError, TlsOptions};
 /// What the macros of this crate expand to. Not for use by hand: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::declared::{Declared, DeclaredKind, DeclaredSetting, DeclaredValue};
     #[cfg(not(target_family = "wasm"))]
     pub use crate::native::{abi::Entry, checker_entry, scheduler_entry};
     pub use crate::register::{Registered, is_name};
-    pub use crate::settings::{spec, take};
+    pub use crate::settings::{DeclaredDefault, DefaultLiteral, take};
     #[cfg(target_family = "wasm")]
     pub use crate::wasm::*;
 }

@@ -2,7 +2,7 @@
 //!
 //! `register_*!` says what the plugin is ([`Registered`]) and leaves the rest to one macro for each
 //! kind of code, chosen by the target: `__emit_*!` exports the contract's functions from a WebAssembly
-//! module, and elsewhere an entry for hosts that load the plugin as a shared object (`native`). That
+//! module that has the manifest in a custom section, and elsewhere an entry for hosts that load the plugin as a shared object (`native`). That
 //! entry's symbol has the crate's name in it, so that several plugins can be linked into one test.
 
 use crate::manifest::Manifest;
@@ -102,11 +102,29 @@ macro_rules! __registered {
     };
 }
 
+/// Puts the manifest into the module as the custom section [`section::NAME`](crate::section::NAME).
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __manifest_section {
+    ($declared:expr) => {
+        const _: () = {
+            const DECLARED: $crate::__private::Declared = $declared;
+            const LENGTH: usize = DECLARED.encoded_length();
+            // SAFETY: nothing reads the section as code or data of the module.
+            #[used]
+            #[unsafe(link_section = "evenkeel-manifest")]
+            static SECTION: [u8; LENGTH] = DECLARED.encoded();
+        };
+    };
+}
+
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __emit_scheduler {
     ($type:ty) => {
+        $crate::__manifest_section!($crate::__private::Declared::scheduler::<$type>());
         const _: () = {
             type Plugin = $crate::__private::SchedulerPlugin<$type>;
             $crate::__private::export_scheduler!(
@@ -121,6 +139,7 @@ macro_rules! __emit_scheduler {
 #[macro_export]
 macro_rules! __emit_checker {
     ($type:ty) => {
+        $crate::__manifest_section!($crate::__private::Declared::checker::<$type>());
         const _: () = {
             type Plugin = $crate::__private::CheckerPlugin<$type>;
             $crate::__private::export_checker!(

@@ -1,16 +1,23 @@
 //! Typed settings.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::declared::{DeclaredKind, DeclaredSetting, DeclaredValue, key_of};
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};
 
 /// A plugin's settings: what can be configured, and how the values come into a struct. Made by
 /// [`settings!`](crate::settings!); `()` means that there are none.
 pub trait Settings: Sized {
+    /// What can be configured, as constants.
+    #[doc(hidden)]
+    const DECLARED: &'static [DeclaredSetting];
+
     /// What can be configured.
-    fn specs() -> Vec<SettingSpec>;
+    #[must_use]
+    fn specs() -> Vec<SettingSpec> {
+        Self::DECLARED.iter().map(DeclaredSetting::spec).collect()
+    }
 
     /// The struct with the values. The host has checked them against [`Self::specs`].
     ///
@@ -20,9 +27,7 @@ pub trait Settings: Sized {
 }
 
 impl Settings for () {
-    fn specs() -> Vec<SettingSpec> {
-        Vec::new()
-    }
+    const DECLARED: &'static [DeclaredSetting] = &[];
 
     fn from_values(_: Values) -> Result<Self, String> {
         Ok(())
@@ -47,19 +52,36 @@ pub trait SettingType: Sized {
     type Literal;
 
     /// The values that it takes.
-    fn kind() -> SettingKind;
+    #[doc(hidden)]
+    const KIND: DeclaredKind;
+
+    /// Whether it may be left out without a default: [`Self::absent`] has a value then.
+    #[doc(hidden)]
+    const OPTIONAL: bool = false;
 
     /// From a value of that kind; `None` if it is of another one or out of range.
     fn from_value(value: SettingValue) -> Option<Self>;
-
-    /// The default, as the manifest says it.
-    fn default_value(literal: Self::Literal) -> SettingValue;
 
     /// What it is when nothing is configured and there is no default; `None`: it must be configured.
     #[must_use]
     fn absent() -> Option<Self> {
         None
     }
+}
+
+/// A default, as the definition of a field writes it. A type of its own for each field, so that it is a constant.
+pub trait DefaultLiteral {
+    /// The [`SettingType::Literal`] of the field's type.
+    type Literal;
+
+    /// The default.
+    const LITERAL: Self::Literal;
+}
+
+/// A type that a field with the default `L` may have.
+pub trait DeclaredDefault<L>: SettingType {
+    /// The default, as the manifest says it.
+    const VALUE: DeclaredValue;
 }
 
 /// Makes a struct of settings, with its description for the user.
@@ -95,7 +117,8 @@ pub trait SettingType: Sized {
 ///
 /// A field's documentation becomes the setting's; its key is the field's name with `-` for `_`
 /// (`max-body`). A field with `= DEFAULT` has that when nothing is configured, an `Option` is `None`
-/// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer takes.
+/// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer takes. Defaults and
+/// ranges are constants: the file of the plugin carries them beside the code.
 #[macro_export]
 macro_rules! settings {
     (
@@ -113,20 +136,25 @@ macro_rules! settings {
         }
 
         impl $crate::Settings for $name {
-            fn specs() -> ::std::vec::Vec<$crate::SettingSpec> {
-                ::std::vec![$(
-                    $crate::__private::spec::<$type>(
-                        ::core::stringify!($field),
-                        &[$($doc),*],
-                        ::core::option::Option::<::core::ops::RangeInclusive<i64>>::None
-                            $(.or(::core::option::Option::Some($range)))?,
-                        ::core::option::Option::<$crate::SettingValue>::None
-                            $(.or(::core::option::Option::Some(
-                                <$type as $crate::SettingType>::default_value($default)
-                            )))?,
-                    )
-                ),*]
-            }
+            const DECLARED: &'static [$crate::__private::DeclaredSetting] = &[$(
+                $crate::__private::DeclaredSetting::new(
+                    ::core::stringify!($field),
+                    &[$($doc),*],
+                    (
+                        <$type as $crate::SettingType>::KIND,
+                        <$type as $crate::SettingType>::OPTIONAL,
+                    ),
+                    &[$($range)?],
+                    &[$({
+                        struct FieldDefault;
+                        impl $crate::__private::DefaultLiteral for FieldDefault {
+                            type Literal = <$type as $crate::SettingType>::Literal;
+                            const LITERAL: Self::Literal = $default;
+                        }
+                        <$type as $crate::__private::DeclaredDefault<FieldDefault>>::VALUE
+                    })?],
+                )
+            ),*];
 
             fn from_values(
                 values: $crate::Values,
@@ -169,9 +197,8 @@ macro_rules! choice {
         impl $crate::SettingType for $name {
             type Literal = Self;
 
-            fn kind() -> $crate::SettingKind {
-                $crate::SettingKind::Choice(::std::vec![$( $word.into() ),+])
-            }
+            const KIND: $crate::__private::DeclaredKind =
+                $crate::__private::DeclaredKind::Choice(&[$( $word ),+]);
 
             fn from_value(value: $crate::SettingValue) -> ::core::option::Option<Self> {
                 match value {
@@ -180,12 +207,16 @@ macro_rules! choice {
                     _ => ::core::option::Option::None,
                 }
             }
+        }
 
-            fn default_value(literal: Self) -> $crate::SettingValue {
-                match literal {
-                    $( Self::$variant => $word.into(), )+
-                }
-            }
+        impl<L> $crate::__private::DeclaredDefault<L> for $name
+        where
+            L: $crate::__private::DefaultLiteral<Literal = Self>,
+        {
+            const VALUE: $crate::__private::DeclaredValue =
+                $crate::__private::DeclaredValue::Text(match L::LITERAL {
+                    $( Self::$variant => $word, )+
+                });
         }
     };
 }
@@ -196,9 +227,7 @@ macro_rules! setting_types {
         impl SettingType for $type {
             type Literal = $literal;
 
-            fn kind() -> SettingKind {
-                SettingKind::$kind
-            }
+            const KIND: DeclaredKind = DeclaredKind::$kind;
 
             fn from_value(value: SettingValue) -> Option<Self> {
                 match value {
@@ -206,10 +235,10 @@ macro_rules! setting_types {
                     _ => None,
                 }
             }
+        }
 
-            fn default_value(literal: $literal) -> SettingValue {
-                SettingValue::$kind(literal.into())
-            }
+        impl<L: DefaultLiteral<Literal = $literal>> DeclaredDefault<L> for $type {
+            const VALUE: DeclaredValue = DeclaredValue::$kind(L::LITERAL);
         }
     )*};
 }
@@ -224,9 +253,7 @@ setting_types! {
 impl SettingType for Vec<String> {
     type Literal = &'static [&'static str];
 
-    fn kind() -> SettingKind {
-        SettingKind::TextList
-    }
+    const KIND: DeclaredKind = DeclaredKind::TextList;
 
     fn from_value(value: SettingValue) -> Option<Self> {
         match value {
@@ -234,10 +261,13 @@ impl SettingType for Vec<String> {
             _ => None,
         }
     }
+}
 
-    fn default_value(literal: Self::Literal) -> SettingValue {
-        SettingValue::TextList(literal.iter().map(|&text| text.to_owned()).collect())
-    }
+impl<L> DeclaredDefault<L> for Vec<String>
+where
+    L: DefaultLiteral<Literal = &'static [&'static str]>,
+{
+    const VALUE: DeclaredValue = DeclaredValue::TextList(L::LITERAL);
 }
 
 /// Whole numbers: the contract carries 64 bits with a sign.
@@ -246,9 +276,8 @@ macro_rules! integers {
         impl SettingType for $type {
             type Literal = $type;
 
-            fn kind() -> SettingKind {
-                SettingKind::Integer(to_i64(<$type>::MIN), to_i64(<$type>::MAX))
-            }
+            const KIND: DeclaredKind =
+                DeclaredKind::Integer(to_i64(<$type>::MIN as i128), to_i64(<$type>::MAX as i128));
 
             fn from_value(value: SettingValue) -> Option<Self> {
                 match value {
@@ -256,10 +285,10 @@ macro_rules! integers {
                     _ => None,
                 }
             }
+        }
 
-            fn default_value(literal: Self) -> SettingValue {
-                SettingValue::Integer(to_i64(literal))
-            }
+        impl<L: DefaultLiteral<Literal = $type>> DeclaredDefault<L> for $type {
+            const VALUE: DeclaredValue = DeclaredValue::Integer(to_i64(L::LITERAL as i128));
         }
     )*};
 }
@@ -267,23 +296,23 @@ macro_rules! integers {
 integers!(u8, u16, u32, u64, usize, i8, i16, i32, i64);
 
 /// The same number; the greatest that there is for one that is too great.
-fn to_i64(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
+#[expect(clippy::cast_possible_truncation, reason = "checked before")]
+const fn to_i64(number: i128) -> i64 {
+    if number > i64::MAX as i128 {
+        i64::MAX
+    } else {
+        number as i64
+    }
 }
 
 impl<T: SettingType> SettingType for Option<T> {
     type Literal = T::Literal;
 
-    fn kind() -> SettingKind {
-        T::kind()
-    }
+    const KIND: DeclaredKind = T::KIND;
+    const OPTIONAL: bool = true;
 
     fn from_value(value: SettingValue) -> Option<Self> {
         T::from_value(value).map(Some)
-    }
-
-    fn default_value(literal: Self::Literal) -> SettingValue {
-        T::default_value(literal)
     }
 
     fn absent() -> Option<Self> {
@@ -291,29 +320,8 @@ impl<T: SettingType> SettingType for Option<T> {
     }
 }
 
-/// The description of one field.
-#[doc(hidden)]
-#[must_use]
-pub fn spec<T: SettingType>(
-    field: &str,
-    doc: &[&str],
-    range: Option<RangeInclusive<i64>>,
-    default: Option<SettingValue>,
-) -> SettingSpec {
-    let kind = match (T::kind(), range) {
-        (SettingKind::Integer(..), Some(range)) => {
-            SettingKind::Integer(*range.start(), *range.end())
-        }
-        (kind, _) => kind,
-    };
-    let doc: Vec<&str> = doc.iter().map(|line| line.trim()).collect();
-    SettingSpec {
-        key: key_of(field),
-        doc: doc.join(" ").trim().to_owned(),
-        kind,
-        required: default.is_none() && T::absent().is_none(),
-        default,
-    }
+impl<T: DeclaredDefault<L>, L> DeclaredDefault<L> for Option<T> {
+    const VALUE: DeclaredValue = T::VALUE;
 }
 
 /// The value of one field.
@@ -321,13 +329,10 @@ pub fn spec<T: SettingType>(
 pub fn take<T: SettingType>(values: &Values, field: &str) -> Result<T, String> {
     let key = key_of(field);
     match values.0.get(&key) {
-        Some(value) => T::from_value(value.clone())
-            .ok_or_else(|| format!("setting {key} cannot be {value:?}: wanted {:?}", T::kind())),
+        Some(value) => T::from_value(value.clone()).ok_or_else(|| {
+            let kind = SettingKind::from(T::KIND);
+            format!("setting {key} cannot be {value:?}: wanted {kind:?}")
+        }),
         None => T::absent().ok_or_else(|| format!("setting {key} is missing")),
     }
-}
-
-/// The key in the configuration for a field of a struct.
-fn key_of(field: &str) -> String {
-    field.trim_start_matches("r#").replace('_', "-")
 }

@@ -1,6 +1,6 @@
 //! Which data plane the configuration gets, and what is written that needs another one.
 
-use super::Plugins;
+use super::machine::MachineSupport;
 use super::reader::{Reader, Wrong};
 use super::schema::{File, ServiceTable};
 use super::tree::Span;
@@ -25,7 +25,7 @@ impl Need<'_> {
 }
 
 /// The data plane; what is written that it cannot do is reported. Where none is to be had, that which would fit best.
-pub(super) fn chosen(file: &File, plugins: &dyn Plugins, reader: &mut Reader) -> Chosen {
+pub(super) fn chosen(file: &File, machine: &dyn MachineSupport, reader: &mut Reader) -> Chosen {
     let needs = needs(file);
     let shown: Vec<String> = needs
         .iter()
@@ -35,8 +35,8 @@ pub(super) fn chosen(file: &File, plugins: &dyn Plugins, reader: &mut Reader) ->
         })
         .collect();
     let choice = file.dataplane.or(DataPlaneChoice::default);
-    let works = &mut |kind| plugins.works(kind);
-    let (kind, why) = match choose(choice, &shown, plugins.running(), works) {
+    let works = &mut |kind| machine.works(kind);
+    let (kind, why) = match choose(choice, &shown, machine.running(), works) {
         Ok(chosen) => return chosen,
         Err(NoDataPlane::Needs { why, help }) => {
             for need in needs {

@@ -4,10 +4,12 @@
 //! text, [`Parsed::resolve`] checks it as a whole once the plugins that it names are loaded.
 
 mod address;
+mod catalogue;
 mod command;
 mod dataplane;
 mod forward;
 mod key;
+mod machine;
 mod mixed;
 mod network;
 mod optional;
@@ -37,102 +39,16 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
-use evenkeel_core::model::{Daemon, DataPlaneKind, Model, PluginRef};
+use evenkeel_core::model::{Daemon, Model, PluginRef};
 
+pub use catalogue::{Found, PluginCatalogue};
+pub use machine::{AnyMachine, MachineSupport};
 use reader::{Reader, Table as _};
 pub use reference::reference;
 use report::Source;
 pub use report::{Diagnostic, Origin, Report, Severity};
 use schema::File;
 use uses::Uses;
-
-/// Where the plugins are that a configuration names.
-pub trait Plugins {
-    /// What there is under this name or at this file.
-    fn find(&self, plugin: &PluginRef) -> Found<'_>;
-
-    /// All there are, with what they are for. By default what [`Self::find`] lists beside a name that no plugin has: the empty one.
-    fn available(&self) -> Vec<(String, PluginKind)> {
-        match self.find(&PluginRef::Name(String::new())) {
-            Found::Missing { available, .. } => available,
-            _ => Vec::new(),
-        }
-    }
-
-    /// Asks a plugin whether it takes these settings, which fit its manifest: a plugin may want more than that can say. Asked once
-    /// for the same settings, so that a refusal is reported with its place, beside all other mistakes.
-    ///
-    /// # Errors
-    /// What the plugin says against them. By default nothing: plugins are not asked.
-    fn accept(
-        &self,
-        _plugin: &PluginRef,
-        _kind: PluginKind,
-        _settings: &[Setting],
-    ) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Whether this machine's kernel can ask the daemon about each connection, where this data plane is used.
-    ///
-    /// # Errors
-    /// Why not. By default nobody looks.
-    fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Whether this data plane can hide clients behind the director (`snat`) on this machine.
-    ///
-    /// # Errors
-    /// Why not. By default nobody looks.
-    fn snat(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Whether a data plane works on this machine. Asked at most once of each, and only if the answer matters
-    /// ([`evenkeel_core::dataplane::choose`]).
-    ///
-    /// # Errors
-    /// Why not, and what to do about it, in one sentence. By default nobody looks.
-    fn works(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// The data plane that the daemon has, if it runs: a reload does not change it. Then nobody is asked what [`Self::works`].
-    fn running(&self) -> Option<DataPlaneKind> {
-        None
-    }
-}
-
-/// What was found under a plugin's name or file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Found<'a> {
-    /// A plugin that can be used.
-    One {
-        /// What it is for.
-        kind: PluginKind,
-        /// What it says about itself.
-        manifest: &'a Manifest,
-    },
-    /// Nothing.
-    Missing {
-        /// What there is instead: names with what they are for.
-        available: Vec<(String, PluginKind)>,
-        /// The directories (or the file) that were looked at.
-        searched: Vec<String>,
-    },
-    /// Several files give themselves this name.
-    Ambiguous {
-        /// The files.
-        files: Vec<String>,
-    },
-    /// A file that is no usable plugin.
-    Broken {
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 /// A configuration as far as it can be understood without its plugins.
 #[derive(Debug)]
@@ -208,19 +124,24 @@ impl Parsed {
         uses::references(&self.file, &self.dir, &self.daemon.native_plugins)
     }
 
-    /// Checks the configuration as a whole. With the model come the warnings.
+    /// Checks the configuration as a whole, by the plugins that there are and what the machine can do. With the model come the
+    /// warnings.
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the text: syntax, keys, values, and what the plugins say.
-    pub fn resolve(self, plugins: &dyn Plugins) -> Result<(Model, Vec<Diagnostic>), Report> {
+    pub fn resolve(
+        self,
+        plugins: &dyn PluginCatalogue,
+        machine: &dyn MachineSupport,
+    ) -> Result<(Model, Vec<Diagnostic>), Report> {
         let Self {
             mut reader,
             file,
             daemon,
             dir,
         } = self;
-        let dataplane = dataplane::chosen(&file, plugins, &mut reader);
-        let mut uses = Uses::new(plugins, &dir, &daemon.native_plugins, &dataplane);
+        let dataplane = dataplane::chosen(&file, machine, &mut reader);
+        let mut uses = Uses::new((plugins, machine), &dir, &daemon.native_plugins, &dataplane);
         let services = resolve::all(&file, &mut uses, &mut reader);
         uses.report(&mut reader);
         let vrrp = vrrp::all(&file, &dir, &mut reader);

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::catalogue::{Found, PluginCatalogue};
+use super::machine::MachineSupport;
 use super::plugin::{PluginName, Settings, is_native};
 use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
 use super::tree::Span;
-use super::{Found, Plugins};
 use evenkeel_core::manifest::{Decision, PluginKind};
 use evenkeel_core::model::{Chosen, PluginRef, PluginUse};
 
@@ -57,7 +58,8 @@ pub(super) fn services(file: &File) -> &[ServiceTable] {
 
 /// Looks plugins up, and remembers which ones cannot be used: each is reported once, however often it is named.
 pub(super) struct Uses<'a> {
-    plugins: &'a dyn Plugins,
+    plugins: &'a dyn PluginCatalogue,
+    machine: &'a dyn MachineSupport,
     dir: &'a Path,
     /// The native plugins that may be used.
     trusted: &'a [PathBuf],
@@ -75,13 +77,14 @@ struct Unusable {
 
 impl<'a> Uses<'a> {
     pub(super) fn new(
-        plugins: &'a dyn Plugins,
+        (plugins, machine): (&'a dyn PluginCatalogue, &'a dyn MachineSupport),
         dir: &'a Path,
         trusted: &'a [PathBuf],
         dataplane: &'a Chosen,
     ) -> Self {
         Self {
             plugins,
+            machine,
             dir,
             trusted,
             dataplane,
@@ -150,12 +153,12 @@ impl<'a> Uses<'a> {
 
     /// Whether each connection can be decided here.
     pub(super) fn per_connection(&self) -> Result<(), String> {
-        self.plugins.per_connection(self.dataplane.kind)
+        self.machine.per_connection(self.dataplane.kind)
     }
 
     /// Whether clients can be hidden here.
     pub(super) fn snat(&self) -> Result<(), String> {
-        self.plugins.snat(self.dataplane.kind)
+        self.machine.snat(self.dataplane.kind)
     }
 
     /// The data plane that is used.
@@ -231,7 +234,7 @@ fn explain(
     kind: PluginKind,
     plugin: &PluginRef,
     found: Found<'_>,
-    plugins: &dyn Plugins,
+    plugins: &dyn PluginCatalogue,
 ) -> (String, Option<String>) {
     match found {
         Found::One { kind: is, manifest } => {

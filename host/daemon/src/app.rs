@@ -74,6 +74,7 @@ use crate::control::{self, ControlSocket, Limits};
 use crate::lock::Lock;
 use crate::plane;
 use crate::prepare::{ConfigSource, PrepareError, Preparer};
+use crate::watcher::WATCH_TIMEOUT;
 pub use error::RunError;
 use signals::Signals;
 use state::App;
@@ -99,7 +100,7 @@ pub async fn run(source: ConfigSource) -> Result<(), RunError> {
     state::warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
-    let opened = plane::open(&prepared.model.dataplane, &daemon)?;
+    let opened = plane::open(&prepared.model.dataplane, &daemon, WATCH_TIMEOUT)?;
     preparer.runs(opened.plane.kind());
     let adopted = opened.adopted.services.len();
     let socket = ControlSocket::bind(&daemon.socket)?;

@@ -10,6 +10,7 @@ pub mod control;
 mod counting;
 mod driver;
 pub mod lock;
+mod machine;
 mod network;
 pub mod plane;
 pub mod prepare;

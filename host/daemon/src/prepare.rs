@@ -2,82 +2,26 @@
 
 pub mod keepalived;
 
+mod ready;
+mod source;
+
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use evenkeel_config::{self as config, Diagnostic, Found, Parsed, Plugins, Report};
+use evenkeel_config::{Parsed, Report};
 pub use evenkeel_core::director::NewScheduler;
-use evenkeel_core::manifest::{PluginKind, Setting};
-use evenkeel_core::model::{
-    CheckTiming, Daemon, DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey,
-};
+use evenkeel_core::manifest::Setting;
+use evenkeel_core::model::{DataPlaneKind, PluginRef, PluginUse, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin};
 
-use crate::plane::Machine;
-
-/// Where a configuration comes from, and what takes the place of parts of it.
-#[derive(Debug, Clone)]
-pub struct ConfigSource {
-    /// The file: Evenkeel's own, or a keepalived.conf.
-    pub config: PathBuf,
-    /// Where plugins are looked for, in place of the file's `plugin_dirs`; empty: there.
-    pub plugin_dirs: Vec<PathBuf>,
-    /// The control socket, in place of the file's `socket`.
-    pub socket: Option<PathBuf>,
-}
-
-/// A configuration with everything in place to put it in force.
-pub struct Prepared {
-    /// What the configuration asks for.
-    pub model: Model,
-    /// New schedulers, for services that need one.
-    pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
-    /// The checkers of every server that has any.
-    pub checks: Vec<ServerChecks>,
-    /// Worth the operator's attention.
-    pub warnings: Vec<Diagnostic>,
-}
-
-/// One server's checks.
-pub struct ServerChecks {
-    /// The service's name.
-    pub service_name: String,
-    /// The service.
-    pub service: ServiceKey,
-    /// The server's name.
-    pub server_name: String,
-    /// The server.
-    pub server: SocketAddr,
-    /// Its checks.
-    pub checks: Vec<ReadyCheck>,
-}
-
-/// A check with its checker. Equal if a prober for the one can go on for the other.
-#[derive(Clone)]
-pub struct ReadyCheck {
-    /// Who judges. The same for all checks with the same plugin and settings.
-    pub checker: Arc<dyn Checker>,
-    /// The plugin's name.
-    pub plugin: String,
-    /// What is checked.
-    pub target: SocketAddr,
-    /// When and how often.
-    pub timing: CheckTiming,
-}
-
-impl PartialEq for ReadyCheck {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.checker, &other.checker)
-            && self.target == other.target
-            && self.timing == other.timing
-    }
-}
+use crate::machine::Machine;
+pub use ready::{Prepared, ReadyCheck, ServerChecks};
+pub use source::{ConfigSource, plugin_dirs, read};
 
 /// By plugin and settings.
 type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
@@ -89,7 +33,7 @@ pub struct Preparer {
     parsed: Option<Parsed>,
     runtime: WasmRuntime,
     native: NativeRuntime,
-    catalogue: Option<Catalogue>,
+    catalogue: Catalogue,
     machine: Machine,
     checkers: Checkers,
 }
@@ -106,31 +50,31 @@ pub enum PrepareError {
 }
 
 impl Preparer {
-    /// Reads what is needed to start at all: the daemon's own settings.
+    /// Reads what the daemon needs to start at all: its own settings.
     ///
     /// # Errors
     /// When the file cannot be read or no plugin runtime can be made. Mistakes in the file are reported by [`Self::prepare`].
     pub fn new(source: ConfigSource) -> Result<Self, PrepareError> {
-        Self::with_cache(source, |daemon| Some(daemon.cache_dir.clone()))
+        Self::with_cache(source, CacheUse::Own)
     }
 
-    /// As [`Self::new`], but compiled plugins are not kept.
+    /// As [`Self::new`], for a command: the daemon's cache is used as far as this user may.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn without_cache(source: ConfigSource) -> Result<Self, PrepareError> {
-        Self::with_cache(source, |_| None)
+    pub fn for_command(source: ConfigSource) -> Result<Self, PrepareError> {
+        Self::with_cache(source, CacheUse::Borrowed)
     }
 
     fn with_cache(
         source: ConfigSource,
-        cache_dir: impl FnOnce(&Daemon) -> Option<PathBuf>,
+        cache: impl FnOnce(PathBuf) -> CacheUse,
     ) -> Result<Self, PrepareError> {
         let parsed = read(&source.config).map_err(PrepareError::Other)?;
         let daemon = parsed.daemon();
         let runtime = WasmRuntime::new(WasmConfig {
             sandbox: daemon.sandbox,
-            cache_dir: cache_dir(daemon),
+            cache: cache(daemon.cache_dir.clone()),
         })
         .map_err(|error| PrepareError::Other(error.into()))?;
         let machine = Machine::new(&daemon.table);
@@ -139,7 +83,7 @@ impl Preparer {
             parsed: Some(parsed),
             runtime,
             native: NativeRuntime::new(),
-            catalogue: None,
+            catalogue: Catalogue::default(),
             machine,
             checkers: BTreeMap::new(),
         })
@@ -178,12 +122,10 @@ impl Preparer {
             Some(parsed) => parsed,
             None => read(&self.source.config).map_err(PrepareError::Other)?,
         };
-        self.scan(&parsed);
-        let asked = Asked {
-            catalogue: self.catalogue.get_or_insert_with(Catalogue::default),
-            machine: &self.machine,
-        };
-        let (model, warnings) = parsed.resolve(&asked).map_err(PrepareError::Config)?;
+        self.load_plugins(&parsed);
+        let (model, warnings) = parsed
+            .resolve(&self.catalogue, &self.machine)
+            .map_err(PrepareError::Config)?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
             checks: Vec::new(),
@@ -199,27 +141,26 @@ impl Preparer {
         Ok(prepared)
     }
 
-    fn scan(&mut self, parsed: &Parsed) {
+    /// Looks at all plugins that there are, and loads those that the configuration names.
+    fn load_plugins(&mut self, parsed: &Parsed) {
         let dirs = plugin_dirs(parsed, &self.source.plugin_dirs);
-        let mut catalogue = match &self.catalogue {
-            Some(catalogue) => catalogue.rescan(&self.runtime, dirs),
-            None => Catalogue::scan(&self.runtime, dirs),
-        };
+        let mut catalogue = self.catalogue.rescan(&self.runtime, dirs);
         let trusted = &parsed.daemon().native_plugins;
         catalogue.load_native(&self.native, trusted);
         for entry in catalogue.entries().filter(|it| trusted.contains(&it.file)) {
-            if let Err(reason) = &entry.plugin {
+            if let Err(reason) = entry.info() {
                 tracing::warn!(file = %entry.file.display(), reason, "a native plugin cannot be used");
             }
         }
-        catalogue.load_files(&self.runtime, &parsed.plugin_refs());
-        self.catalogue = Some(catalogue);
+        let named = parsed.plugin_refs();
+        catalogue.add_files(&self.runtime, &named);
+        catalogue.load(&self.runtime, &named);
+        self.catalogue = catalogue;
     }
 
     fn plugin(&self, plugin: &PluginRef) -> anyhow::Result<Arc<dyn Plugin>> {
         self.catalogue
-            .as_ref()
-            .and_then(|catalogue| catalogue.get(plugin))
+            .get(plugin)
             .with_context(|| format!("bug: plugin {plugin} was resolved but is not there"))
     }
 
@@ -306,80 +247,6 @@ impl Preparer {
     }
 }
 
-/// The catalogue, whose plugins are asked whether they take their settings while a mistake can still be shown in its place.
-struct Asked<'a> {
-    catalogue: &'a Catalogue,
-    machine: &'a Machine,
-}
-
-impl Plugins for Asked<'_> {
-    fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        self.machine.asks(dataplane)
-    }
-
-    fn snat(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        self.machine.masquerades(dataplane)
-    }
-
-    fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        self.machine.works(dataplane)
-    }
-
-    fn running(&self) -> Option<DataPlaneKind> {
-        self.machine.running()
-    }
-
-    fn find(&self, plugin: &PluginRef) -> Found<'_> {
-        self.catalogue.find(plugin)
-    }
-
-    fn available(&self) -> Vec<(String, PluginKind)> {
-        self.catalogue.available()
-    }
-
-    fn accept(
-        &self,
-        plugin: &PluginRef,
-        kind: PluginKind,
-        settings: &[Setting],
-    ) -> Result<(), String> {
-        let Some(plugin) = self.catalogue.get(plugin) else {
-            return Ok(());
-        };
-        let asked = match kind {
-            PluginKind::Scheduler => plugin.scheduler("configuration", settings).map(drop),
-            PluginKind::Checker => plugin.checker(settings).map(drop),
-        };
-        asked.map_err(|error| error.to_string())
-    }
-}
-
 fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
     anyhow::anyhow!("service {service}: {error}")
-}
-
-/// Reads a configuration file, Evenkeel's own or keepalived's, as far as that goes without its plugins.
-///
-/// # Errors
-/// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in it is kept for
-/// [`Parsed::resolve`].
-pub fn read(file: &Path) -> anyhow::Result<Parsed> {
-    let bytes = std::fs::read(file)
-        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
-    let name = file.to_string_lossy();
-    if keepalived::is_keepalived(file, &bytes) {
-        let translation = keepalived::usable(file, &bytes)?;
-        let (toml, origin) = (translation.toml, translation.origin);
-        return Ok(config::parse_translated(&name, &toml, origin));
-    }
-    Ok(config::parse_bytes(&name, &bytes))
-}
-
-/// Where plugins are looked for: what the command line says takes the place of what the configuration says.
-pub fn plugin_dirs<'a>(parsed: &'a Parsed, instead: &'a [PathBuf]) -> &'a [PathBuf] {
-    if instead.is_empty() {
-        &parsed.daemon().plugin_dirs
-    } else {
-        instead
-    }
 }

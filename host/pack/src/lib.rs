@@ -1,8 +1,11 @@
 //! Makes a plugin file out of what a compiler writes.
 //!
 //! A compiler for `wasm32-unknown-unknown` writes a core module; the SDK has put the description of
-//! the contract into it. Evenkeel loads components: [`pack`] turns the one into the other.
+//! the contract into it, and the plugin's manifest. Evenkeel loads components: [`pack`] turns the one
+//! into the other, and puts the manifest where it is found without looking into the module.
 
+use evenkeel_sdk::section;
+use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// The contract's package, as in the names of a plugin's exports.
@@ -47,6 +50,13 @@ pub enum PackError {
     /// no plugin has (such as those of WASI).
     #[error("this module cannot become a plugin: {0}")]
     Invalid(String),
+    /// It has several manifests, or one that is damaged or larger than 64 KiB.
+    #[error(
+        "this module's section {} is not one whole manifest (does the crate, or one that it depends on, \
+         register a second plugin?)",
+        section::NAME
+    )]
+    Manifest,
 }
 
 /// Turns a core module that was built against `evenkeel-sdk` into a component, and checks it.
@@ -73,7 +83,8 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
     {
         return Err(PackError::NotFromSdk);
     }
-    let component = ComponentEncoder::default()
+    let manifest = manifest(module)?;
+    let mut component = ComponentEncoder::default()
         .validate(true)
         .module(module)
         .and_then(|mut encoder| encoder.encode())
@@ -82,9 +93,57 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         .iter()
         .any(|name| name.starts_with(CONTRACT))
     {
+        component.extend(manifest.map(custom_section).unwrap_or_default());
         Ok(component)
     } else {
         Err(PackError::NotAPlugin)
+    }
+}
+
+/// The manifest that the SDK has left in a module. `None`: it was built with an SDK that leaves none, and a host runs it
+/// once to know what it is.
+fn manifest(module: &[u8]) -> Result<Option<&[u8]>, PackError> {
+    let mut found = None;
+    for payload in Parser::new(0).parse_all(module) {
+        let Ok(payload) = payload else {
+            // What is wrong with the module is said in better words when it is encoded.
+            return Ok(None);
+        };
+        if let Payload::CustomSection(custom) = payload
+            && custom.name() == section::NAME
+            && found.replace(custom.data()).is_some()
+        {
+            return Err(PackError::Manifest);
+        }
+    }
+    match found {
+        Some(bytes) if !section::is_whole(bytes) => Err(PackError::Manifest),
+        found => Ok(found),
+    }
+}
+
+/// The manifest as a section of its own, which may stand at the end of any component (core specification, 5.5.3).
+fn custom_section(manifest: &[u8]) -> Vec<u8> {
+    let mut name = leb128(section::NAME.len());
+    name.extend(section::NAME.bytes());
+    let mut bytes = vec![0];
+    bytes.extend(leb128(name.len() + manifest.len()));
+    bytes.extend(name);
+    bytes.extend(manifest);
+    bytes
+}
+
+/// An unsigned number, 7 bits a byte.
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
     }
 }
 

@@ -129,3 +129,56 @@ fn a_truncated_module_is_an_error() {
     module.truncate(12);
     assert!(pack(&module).is_err());
 }
+
+/// A manifest section's bytes as far as their header tells.
+fn manifest_of(length: usize) -> Vec<u8> {
+    let mut bytes = vec![section::VERSION];
+    bytes.extend(u32::try_from(length).unwrap().to_le_bytes());
+    bytes.resize(section::HEADER + length, 7);
+    bytes
+}
+
+/// The custom sections of that name that are not inside a module.
+fn sections(component: &[u8]) -> Vec<Vec<u8>> {
+    let mut depth = 0;
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.unwrap() {
+            Payload::ModuleSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(custom) if depth == 0 && custom.name() == section::NAME => {
+                found.push(custom.data().to_vec());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn the_manifest_of_the_module_is_a_section_of_the_component() {
+    for length in [0, 100, 200, 20_000] {
+        let manifest = manifest_of(length);
+        let mut module = module("scheduler-plugin");
+        module.extend(custom_section(&manifest));
+        let component = pack(&module).unwrap();
+        assert_eq!(sections(&component), [manifest]);
+        assert_eq!(exports(&component).unwrap().len(), 1);
+    }
+    assert!(sections(&pack(&module("scheduler-plugin")).unwrap()).is_empty());
+}
+
+#[test]
+fn what_is_not_one_whole_manifest_is_refused() {
+    let twice = [manifest_of(3), manifest_of(3)].concat();
+    let large = manifest_of(section::MAX_LENGTH);
+    for manifest in [&twice[..], &large, &manifest_of(3)[..7], b""] {
+        let mut module = module("scheduler-plugin");
+        module.extend(custom_section(manifest));
+        assert!(matches!(pack(&module), Err(PackError::Manifest)));
+    }
+    let mut module = module("scheduler-plugin");
+    module.extend(custom_section(&manifest_of(3)));
+    module.extend(custom_section(&manifest_of(3)));
+    assert!(matches!(pack(&module), Err(PackError::Manifest)));
+}

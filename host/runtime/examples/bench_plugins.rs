@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, Target, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -29,7 +29,11 @@ async fn main() -> Result<()> {
     let cache = tempfile::tempdir()?;
     let config = |cached: bool| WasmConfig {
         sandbox: Sandbox::default(),
-        cache_dir: cached.then(|| cache.path().join("cache")),
+        cache: if cached {
+            CacheUse::Own(cache.path().join("cache"))
+        } else {
+            CacheUse::None
+        },
     };
     let fresh = WasmRuntime::new(config(false))?;
     let cached = WasmRuntime::new(config(true))?;

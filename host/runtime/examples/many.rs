@@ -8,7 +8,7 @@ use std::time::Instant;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
 use evenkeel_core::state::BackendId;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Backend, PluginRuntime as _};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -25,7 +25,7 @@ fn main() -> Result<()> {
 
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: Sandbox::default(),
-        cache_dir: None,
+        cache: CacheUse::None,
     })?;
     let plugin = runtime.load(&file)?;
     let settings: Vec<Setting> = plugin

@@ -4,12 +4,16 @@
 //! nothing but compute, and [`native`], where it is trusted with everything.
 
 pub mod catalogue;
+mod identity;
 mod manifest;
 pub mod native;
+mod parallel;
+mod plugin_log;
 mod probe;
+mod section;
 #[cfg(test)]
 mod testing;
-mod voice;
+mod text;
 pub mod wasm;
 
 use std::net::SocketAddr;
@@ -19,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 pub use evenkeel_core::flow::Flow;
-use evenkeel_core::manifest::{PluginKind, Setting};
+use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
 pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, Load, Scheduler, SchedulerBackend as Backend, SchedulerPlugin,
@@ -27,12 +31,57 @@ pub use evenkeel_core::scheduler::{
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
+    /// What a plugin file says about itself. Compiles nothing if the file has its manifest in it, or has been asked before. May
+    /// take a second otherwise: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what is wrong with the file.
+    fn describe(&self, file: &Path) -> Result<Described, LoadError>;
+
     /// Reads and checks a plugin file, compiles it (or takes it from the cache) and asks it for its manifest. May take a
     /// second: call it where blocking is allowed.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError>;
+}
+
+/// What is known of a plugin before it is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginInfo {
+    /// What it is for.
+    pub kind: PluginKind,
+    /// Version of the contract that it was built against, such as `0.1.0`.
+    pub contract: String,
+    /// What it says about itself.
+    pub manifest: Manifest,
+}
+
+/// The answer of [`PluginRuntime::describe`].
+#[derive(Clone)]
+pub struct Described {
+    /// What the file says about itself.
+    pub info: PluginInfo,
+    /// The plugin, if it had to be loaded to know that.
+    pub plugin: Option<Arc<dyn Plugin>>,
+}
+
+impl Described {
+    fn unloaded(info: PluginInfo) -> Self {
+        Self { info, plugin: None }
+    }
+
+    fn loaded(plugin: Arc<dyn Plugin>) -> Self {
+        let info = PluginInfo {
+            kind: plugin.kind(),
+            contract: plugin.contract().to_owned(),
+            manifest: plugin.manifest().clone(),
+        };
+        Self {
+            info,
+            plugin: Some(plugin),
+        }
+    }
 }
 
 /// A loaded plugin. What it says about itself, and the schedulers that it makes, are what the director uses: [`SchedulerPlugin`].
@@ -91,4 +140,13 @@ pub struct LoadError {
     pub file: std::path::PathBuf,
     /// What is wrong, and what would be right.
     pub reason: String,
+}
+
+impl LoadError {
+    fn new(file: &Path, reason: String) -> Self {
+        Self {
+            file: file.to_owned(),
+            reason,
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use evenkeel_core::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 
-use crate::voice::clean;
+use crate::text::{clean, is_plain};
 
 /// Characters of a name or key, and of a one-line text.
 const NAME: usize = 64;
@@ -60,6 +60,24 @@ pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
+/// How what a plugin says of itself differs from what its file says.
+pub(crate) fn difference(file: &Manifest, plugin: &Manifest) -> Option<String> {
+    let texts = [
+        ("name", &file.name, &plugin.name),
+        ("version", &file.version, &plugin.version),
+        ("summary", &file.summary, &plugin.summary),
+    ];
+    for (what, file, plugin) in texts {
+        if file != plugin {
+            return Some(format!("its {what} is \"{plugin}\" and not \"{file}\""));
+        }
+    }
+    if file.abilities != plugin.abilities {
+        return Some("its decisions or facts are others".to_owned());
+    }
+    (file.settings != plugin.settings).then(|| "its settings are others".to_owned())
+}
+
 fn is_name(name: &str, also: &[u8]) -> bool {
     name.len() <= NAME
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -77,6 +95,9 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
         }
         SettingKind::Choice(words) if words.is_empty() => {
             return Err("is a choice of nothing".to_owned());
+        }
+        SettingKind::Choice(words) if !words.iter().all(|word| is_plain(word)) => {
+            return Err("is a choice of a word with control characters".to_owned());
         }
         _ => {}
     }

@@ -10,7 +10,7 @@ use evenkeel_core::model::Sandbox;
 use evenkeel_core::state::BackendId;
 use tokio::net::TcpListener;
 
-use crate::wasm::{WasmConfig, WasmRuntime};
+use crate::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use crate::{Backend, Plugin, PluginRuntime as _, Target};
 
 /// A plugin as `cargo xtask build` made it: a shipped one, or one that is for tests.
@@ -45,7 +45,7 @@ pub(crate) fn native_file(name: &str) -> PathBuf {
 pub(crate) fn runtime(sandbox: Sandbox) -> WasmRuntime {
     WasmRuntime::new(WasmConfig {
         sandbox,
-        cache_dir: None,
+        cache: CacheUse::None,
     })
     .unwrap()
 }

@@ -10,7 +10,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 
 fn file(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
@@ -28,7 +28,7 @@ fn file(name: &str) -> PathBuf {
 fn decides_as_ipvs(name: &str) {
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: Sandbox::default(),
-        cache_dir: None,
+        cache: CacheUse::None,
     });
     let differences = common::replay(&runtime.unwrap(), file, name);
     let differences = common::unexpected(name, differences);

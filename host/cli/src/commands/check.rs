@@ -15,8 +15,7 @@ use evenkeel_daemon::prepare::{PrepareError, Preparer};
 pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let file = args.config.display().to_string();
     let prepared = tokio::task::spawn_blocking(move || {
-        // What is compiled for a check is not kept: the cache is the daemon's.
-        let mut preparer = Preparer::without_cache(args.into())?;
+        let mut preparer = Preparer::for_command(args.into())?;
         if !machine {
             preparer.for_any_machine();
         }

@@ -37,8 +37,7 @@ pub(crate) async fn run(args: ConfigArgs, name: Option<String>) -> anyhow::Resul
 
 /// The text, and the configuration with nothing in it but the service that it is about.
 fn look(args: ConfigArgs, name: Option<&str>) -> anyhow::Result<(Model, String)> {
-    // What is compiled here is not kept: the cache is the daemon's.
-    let mut preparer = Preparer::without_cache(args.into())?;
+    let mut preparer = Preparer::for_command(args.into())?;
     preparer.explains();
     let prepared = preparer.prepare(|_| None)?;
     let Some(name) = name else {

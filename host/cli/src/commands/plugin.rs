@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use evenkeel_config as config;
 use evenkeel_core::manifest::{Abilities, Facts, SettingSpec, SettingValue};
+use evenkeel_core::model::{Daemon, Sandbox};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Plugin, PluginRuntime as _};
 
 use crate::exit::{self, Failed};
 use evenkeel_daemon::prepare::{plugin_dirs, read};
 
-/// Prints what the plugin directories hold, a line each.
+/// Prints what the plugin directories hold, a line each. Goes by what the files say about themselves.
 ///
 /// # Errors
 /// [`exit::CONFIG`] when a file there is no usable plugin; all others are listed.
@@ -23,29 +24,26 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result
         Some(file) => read(file)?,
         None => config::parse("", ""),
     };
-    let runtime = runtime()?;
+    let runtime = runtime(parsed.daemon())?;
     let mut catalogue = Catalogue::scan(&runtime, plugin_dirs(&parsed, instead));
     let native = NativeRuntime::new();
     catalogue.load_native(&native, &parsed.daemon().native_plugins);
-    catalogue.load_files(&runtime, &parsed.plugin_refs());
+    catalogue.add_files(&runtime, &parsed.plugin_refs());
 
     let mut rows =
         vec![["NAME", "KIND", "VERSION", "CONTRACT", "SUMMARY", "FILE"].map(String::from)];
     let mut broken = Vec::new();
     for entry in catalogue.entries() {
         let file = entry.file.display().to_string();
-        match &entry.plugin {
-            Ok(plugin) => {
-                let manifest = plugin.manifest();
-                rows.push([
-                    manifest.name.clone(),
-                    plugin.kind().to_string(),
-                    manifest.version.clone(),
-                    plugin.contract().to_owned(),
-                    manifest.summary.clone(),
-                    file,
-                ]);
-            }
+        match entry.info() {
+            Ok(info) => rows.push([
+                info.manifest.name.clone(),
+                info.kind.to_string(),
+                info.manifest.version.clone(),
+                info.contract.clone(),
+                info.manifest.summary.clone(),
+                file,
+            ]),
             Err(reason) => broken.push(format!("{file}: {reason}")),
         }
     }
@@ -63,7 +61,7 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result
     Err(Failed::new(exit::CONFIG, broken.join("\n")).into())
 }
 
-/// Prints a plugin's manifest.
+/// Prints a plugin's manifest. Loads the plugin, so that it is known to work.
 ///
 /// # Errors
 /// [`exit::CONFIG`] when the file is no usable plugin.
@@ -72,7 +70,7 @@ pub(crate) fn inspect(file: &Path) -> anyhow::Result<()> {
     let loaded = if file.extension().is_some_and(|it| it == "so") {
         NativeRuntime::new().load(file)
     } else {
-        runtime()?.load(file)
+        runtime(config::parse("", "").daemon())?.load(file)
     };
     let plugin = loaded.map_err(|error| Failed::new(exit::CONFIG, error.to_string()))?;
     super::print(&describe(plugin.as_ref()))?;
@@ -93,10 +91,10 @@ pub(crate) fn pack(module: &Path, output: &Path) -> anyhow::Result<()> {
     inspect(output)
 }
 
-fn runtime() -> anyhow::Result<WasmRuntime> {
+fn runtime(daemon: &Daemon) -> anyhow::Result<WasmRuntime> {
     let config = WasmConfig {
-        sandbox: evenkeel_core::model::Sandbox::default(),
-        cache_dir: None,
+        sandbox: Sandbox::default(),
+        cache: CacheUse::Borrowed(daemon.cache_dir.clone()),
     };
     Ok(WasmRuntime::new(config)?)
 }

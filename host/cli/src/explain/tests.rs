@@ -1,6 +1,6 @@
 //! The texts of `evenkeel explain`.
 
-use evenkeel_config::{Found, Plugins, parse};
+use evenkeel_config::{AnyMachine, Found, PluginCatalogue, parse};
 use evenkeel_core::manifest::{Abilities, Decision, Facts, Manifest, PluginKind};
 use evenkeel_core::model::{Model, PluginRef};
 use evenkeel_core::plan::{Plan, Run};
@@ -35,7 +35,7 @@ impl Any {
     }
 }
 
-impl Plugins for Any {
+impl PluginCatalogue for Any {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         let name = plugin.to_string();
         match self.0.iter().find(|(known, ..)| *known == name) {
@@ -52,7 +52,7 @@ impl Plugins for Any {
 }
 
 fn model(text: &str) -> Model {
-    match parse("lb.toml", text).resolve(&Any::new()) {
+    match parse("lb.toml", text).resolve(&Any::new(), &AnyMachine) {
         Ok((model, _)) => model,
         Err(report) => panic!("{}", report.render()),
     }

@@ -49,7 +49,7 @@ fn plane(text: &str, broken: &[DataPlaneKind]) -> Result<Model, String> {
         .iter()
         .map(|kind| (*kind, format!("this kernel has no {kind}")))
         .collect::<BTreeMap<_, _>>();
-    let resolved = parse("/etc/lb.toml", text).resolve(&shelf);
+    let resolved = parse("/etc/lb.toml", text).resolve(&shelf, &shelf);
     resolved
         .map(|(model, _)| model)
         .map_err(|report| report.render())
@@ -135,7 +135,7 @@ fn a_reload_does_not_change_the_data_plane() {
     shelf.running = Some(Nftables);
     shelf.broken = [(Nftables, "it is not asked".to_owned())].into();
     let reload = |text: &str| {
-        let resolved = parse("/etc/lb.toml", text).resolve(&shelf);
+        let resolved = parse("/etc/lb.toml", text).resolve(&shelf, &shelf);
         resolved.map(|(model, _)| model.dataplane.kind)
     };
     assert_eq!(reload(&service("")).unwrap(), Nftables);
@@ -317,7 +317,7 @@ fn persistence_beside_asking_is_impossible_on_ipvs_only() {
 fn where_clients_cannot_be_hidden_that_is_said_in_its_place() {
     let mut shelf = Shelf::new();
     shelf.bare = [(Ipvs, "the kernel has no NAT for it".to_owned())].into();
-    let resolve = |text: &str| parse("/etc/lb.toml", text).resolve(&shelf);
+    let resolve = |text: &str| parse("/etc/lb.toml", text).resolve(&shelf, &shelf);
     assert!(resolve(&service("snat = true")).is_ok());
     let text = "dataplane = \"ipvs\"\n".to_owned() + &service("snat = true");
     insta::assert_snapshot!(resolve(&text).unwrap_err().render(), @r#"

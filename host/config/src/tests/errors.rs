@@ -1,7 +1,7 @@
 //! Configurations that are wrong.
 
 use super::fixture::{Shelf, report, resolve};
-use crate::{parse_bytes, parse_translated};
+use crate::{AnyMachine, parse_bytes, parse_translated};
 
 /// The reports of all cases, one after the other.
 pub(super) fn reports<T: AsRef<str>>(cases: impl IntoIterator<Item = T>) -> String {
@@ -223,7 +223,7 @@ fn plugins_and_settings_that_do_not_fit_say_what_there_is() {
 #[test]
 fn a_file_that_is_not_utf_8_says_where() {
     let parsed = parse_bytes("lb.toml", b"table = \"a\"\n# caf\xe9\nresync = 3\n");
-    let report = parsed.resolve(&Shelf::new()).unwrap_err();
+    let report = parsed.resolve(&Shelf::new(), &AnyMachine).unwrap_err();
     let texts: Vec<String> = report.errors().map(ToString::to_string).collect();
     assert_eq!(
         texts,
@@ -307,11 +307,11 @@ fn mistakes_in_a_translated_file_name_the_line_that_they_came_from() {
         at("more.conf", 1),
     ];
     let report = parse_translated("lb.conf", toml, origin)
-        .resolve(&Shelf::new())
+        .resolve(&Shelf::new(), &AnyMachine)
         .unwrap_err();
     insta::assert_snapshot!(report.render());
     let nothing_known = parse_translated("lb.conf", "resync = 3\n", Vec::new())
-        .resolve(&Shelf::new())
+        .resolve(&Shelf::new(), &AnyMachine)
         .unwrap_err();
     assert_eq!(
         nothing_known.diagnostics[0].to_string(),

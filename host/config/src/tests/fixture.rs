@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Diagnostic, Found, Plugins, Report, parse};
+use crate::{AnyMachine, Diagnostic, Found, MachineSupport, PluginCatalogue, Report, parse};
 use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, Setting, SettingKind, SettingSpec,
     SettingValue,
@@ -130,7 +130,7 @@ fn http() -> Vec<SettingSpec> {
     ]
 }
 
-impl Plugins for Shelf {
+impl MachineSupport for Shelf {
     fn per_connection(&self, _dataplane: DataPlaneKind) -> Result<(), String> {
         self.deaf.clone().map_or(Ok(()), Err)
     }
@@ -146,7 +146,9 @@ impl Plugins for Shelf {
     fn running(&self) -> Option<DataPlaneKind> {
         self.running
     }
+}
 
+impl PluginCatalogue for Shelf {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         if let PluginRef::File(file) = plugin
             && file.ends_with("rr.so")
@@ -209,7 +211,7 @@ impl Plugins for Shelf {
 
 /// The configuration `text` in a file `/etc/lb.toml`.
 pub(super) fn resolve(text: &str) -> Result<(Model, Vec<Diagnostic>), Report> {
-    parse("/etc/lb.toml", text).resolve(&Shelf::new())
+    parse("/etc/lb.toml", text).resolve(&Shelf::new(), &AnyMachine)
 }
 
 /// What is reported of a configuration that cannot be used, as text.

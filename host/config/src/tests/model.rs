@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fixture::{Shelf, model, resolve};
-use crate::parse;
+use crate::{AnyMachine, parse};
 use evenkeel_core::manifest::SettingValue;
 use evenkeel_core::model::{OnDown, PluginRef, Protocol, Sandbox};
 
@@ -92,7 +92,7 @@ fn the_daemons_settings_are_known_although_a_service_is_wrong() {
     );
     assert_eq!(parsed.daemon().table, "mine");
     assert_eq!(parsed.daemon().resync, Duration::from_secs(30));
-    assert!(parsed.resolve(&Shelf::new()).is_err());
+    assert!(parsed.resolve(&Shelf::new(), &AnyMachine).is_err());
 }
 
 #[test]
@@ -326,7 +326,7 @@ check = { plugin = "http", settings = { path = "/b" } }
 server = [{ address = "10.0.0.2:80" }]
 "#;
     let shelf = Shelf::new();
-    assert!(parse("lb.toml", text).resolve(&shelf).is_ok());
+    assert!(parse("lb.toml", text).resolve(&shelf, &shelf).is_ok());
     // rr, tcp, http with /a, http with /b
     assert_eq!(shelf.asked.get(), 4);
 }

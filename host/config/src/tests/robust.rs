@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::fixture::Shelf;
 use super::vrrp::FULL;
-use crate::{Diagnostic, parse_bytes, parse_translated};
+use crate::{AnyMachine, Diagnostic, parse_bytes, parse_translated};
 use evenkeel_core::model::{
     DataPlaneKind, Family, Forward, IpvsTimeouts, Model, PluginRef, Protocol, Tracked, Vrrp,
     VrrpVersion,
@@ -105,7 +105,7 @@ fn read(bytes: &[u8]) -> Vec<Diagnostic> {
             .any(|dir| dir.as_os_str().is_empty())
     );
     let _ = parsed.plugin_refs();
-    let diagnostics = match parsed.resolve(&Shelf::new()) {
+    let diagnostics = match parsed.resolve(&Shelf::new(), &AnyMachine) {
         Ok((model, warnings)) => {
             keeps_its_promises(&model);
             warnings
@@ -317,7 +317,7 @@ proptest! {
         let text = String::from_utf8_lossy(&mutate(FULL, &changes)).into_owned();
         let places: Vec<_> = origin.iter().map(|line| line.map(|n| ("more.conf".to_owned(), n))).collect();
         let known = |line: usize| origin.contains(&Some(line));
-        let found = match parse_translated("lb.conf", &text, places).resolve(&Shelf::new()) {
+        let found = match parse_translated("lb.conf", &text, places).resolve(&Shelf::new(), &AnyMachine) {
             Ok((_, warnings)) => warnings,
             Err(report) => report.diagnostics,
         };
@@ -397,7 +397,7 @@ fn many(services: usize) -> String {
 fn ten_thousand_services_are_read_and_resolved() {
     let text = many(10_000);
     let (model, warnings) = parse_bytes("lb.toml", text.as_bytes())
-        .resolve(&Shelf::new())
+        .resolve(&Shelf::new(), &AnyMachine)
         .expect("it is right");
     assert!(warnings.is_empty());
     assert_eq!(model.services.len(), 10_000);

@@ -244,13 +244,13 @@ fn where_the_kernel_cannot_ask_about_each_connection_that_is_said_in_its_place()
     .into_iter()
     .map(|keys| {
         let parsed = parse("lb.toml", &service(keys));
-        parsed.resolve(&shelf).unwrap_err().render()
+        parsed.resolve(&shelf, &shelf).unwrap_err().render()
     })
     .collect();
     insta::assert_snapshot!(reports.join("\n"));
     assert!(
         parse("lb.toml", &service("scheduler = \"hash\""))
-            .resolve(&shelf)
+            .resolve(&shelf, &shelf)
             .is_ok()
     );
 }

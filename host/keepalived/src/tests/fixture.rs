@@ -1,7 +1,7 @@
 //! Translations with the plugins that are shipped.
 
 use crate::{Included, Translation, translate};
-use evenkeel_config::{Diagnostic, Found, Plugins, Report, parse_translated};
+use evenkeel_config::{AnyMachine, Diagnostic, Found, PluginCatalogue, Report, parse_translated};
 use evenkeel_core::manifest::{Manifest, PluginKind, SettingKind, SettingSpec};
 use evenkeel_core::model::{Model, PluginRef};
 
@@ -60,7 +60,7 @@ fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
     }
 }
 
-impl Plugins for Shipped {
+impl PluginCatalogue for Shipped {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         let name = plugin.to_string();
         let found = self.0.iter().find(|(_, manifest)| manifest.name == name);
@@ -117,7 +117,7 @@ pub(super) fn note(translation: &Translation, part: &str) -> String {
 
 pub(super) fn resolved(translation: Translation) -> Result<(Model, Vec<Diagnostic>), Report> {
     let Translation { toml, origin, .. } = translation;
-    parse_translated("k.conf", &toml, origin).resolve(&Shipped::new())
+    parse_translated("k.conf", &toml, origin).resolve(&Shipped::new(), &AnyMachine)
 }
 
 /// The model of a translation in which nothing is wrong.

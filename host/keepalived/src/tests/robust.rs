@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::every_keyword::EVERYTHING;
 use super::fixture::Shipped;
 use crate::{Included, Translation, is_keepalived, translate};
-use evenkeel_config::parse_translated;
+use evenkeel_config::{AnyMachine, parse_translated};
 
 const MASTER: &str = include_str!("master.conf");
 
@@ -37,7 +37,7 @@ fn read(bytes: &[u8]) -> Translation {
         assert!((1..=last).contains(line));
     }
     let parsed = parse_translated("k.conf", &found.toml, found.origin.clone());
-    if let Err(report) = parsed.resolve(&Shipped::new()) {
+    if let Err(report) = parsed.resolve(&Shipped::new(), &AnyMachine) {
         for error in report.errors() {
             assert!(!error.render().is_empty());
         }

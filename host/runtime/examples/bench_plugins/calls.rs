@@ -9,7 +9,7 @@ use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{Protocol, Sandbox};
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime as _, Scheduler};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             call_time: Duration::from_secs(10),
             ..Sandbox::default()
         },
-        cache_dir: None,
+        cache: CacheUse::None,
     })?;
     let native = NativeRuntime::trusting_everyone();
     let share = |us: f64| 100.0 * us / options.connection_us;

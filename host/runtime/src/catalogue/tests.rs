@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use evenkeel_config::{Found, PluginCatalogue as _};
+use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
 use tempfile::TempDir;
 
@@ -20,6 +22,19 @@ fn directory(plugins: &[(&str, &str)]) -> TempDir {
     directory
 }
 
+/// Everything in the directories, with these plugins loaded.
+fn loaded(directories: &[PathBuf], names: &[&str]) -> Catalogue {
+    let runtime = runtime(Sandbox::default());
+    let mut catalogue = Catalogue::scan(&runtime, directories);
+    load(&mut catalogue, &runtime, names);
+    catalogue
+}
+
+fn load(catalogue: &mut Catalogue, runtime: &dyn PluginRuntime, names: &[&str]) {
+    let names: Vec<PluginRef> = names.iter().map(|name| by_name(name)).collect();
+    catalogue.load(runtime, &names);
+}
+
 fn path(directory: &TempDir) -> PathBuf {
     directory.path().to_owned()
 }
@@ -28,7 +43,7 @@ fn path(directory: &TempDir) -> PathBuf {
 fn plugins_are_found_by_the_name_that_they_give_themselves() {
     let directory = directory(&[("a.wasm", "tcp"), ("b.wasm", "rr"), ("c.txt", "wrr")]);
     fs::create_dir(directory.path().join("d.wasm")).unwrap();
-    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&directory)]);
+    let catalogue = loaded(&[path(&directory)], &["tcp", "wrr"]);
     let files: Vec<_> = catalogue
         .entries()
         .map(|entry| entry.file.clone())
@@ -73,7 +88,7 @@ fn a_name_that_two_files_have_is_ambiguous_and_hurts_no_other() {
         directory(&[("a.wasm", "rr")]),
         directory(&[("b.wasm", "rr"), ("c.wasm", "tcp")]),
     );
-    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&one), path(&other)]);
+    let catalogue = loaded(&[path(&one), path(&other)], &["rr", "tcp"]);
     let files = [one.path().join("a.wasm"), other.path().join("b.wasm")];
     let files = files.map(|file| file.display().to_string()).to_vec();
     assert_eq!(catalogue.find(&by_name("rr")), Found::Ambiguous { files });
@@ -84,7 +99,7 @@ fn a_name_that_two_files_have_is_ambiguous_and_hurts_no_other() {
 #[test]
 fn the_same_directory_twice_makes_nothing_ambiguous() {
     let one = directory(&[("a.wasm", "rr")]);
-    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&one), path(&one)]);
+    let catalogue = loaded(&[path(&one), path(&one)], &["rr"]);
     assert!(catalogue.get(&by_name("rr")).is_some());
 }
 
@@ -93,7 +108,7 @@ fn a_broken_plugin_stops_no_other_and_is_reported_to_who_wants_it() {
     let directory = directory(&[("a.wasm", "rr")]);
     let broken = directory.path().join("least.wasm");
     fs::write(&broken, "not wasm").unwrap();
-    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&directory)]);
+    let catalogue = loaded(&[path(&directory)], &["rr", "least"]);
     assert!(catalogue.get(&by_name("rr")).is_some());
     let reason = format!("{}: is no WebAssembly", broken.display());
     assert_eq!(catalogue.find(&by_name("least")), Found::Broken { reason });
@@ -101,17 +116,14 @@ fn a_broken_plugin_stops_no_other_and_is_reported_to_who_wants_it() {
         .entries()
         .find(|entry| entry.file == broken)
         .unwrap();
-    assert_eq!(entry.plugin.as_ref().err().unwrap(), "is no WebAssembly");
+    assert_eq!(entry.info().unwrap_err(), "is no WebAssembly");
 }
 
 #[test]
 fn a_directory_that_is_not_there_is_noted() {
     let there = directory(&[("a.wasm", "rr")]);
     let missing = there.path().join("missing");
-    let catalogue = Catalogue::scan(
-        &runtime(Sandbox::default()),
-        &[missing.clone(), path(&there)],
-    );
+    let catalogue = loaded(&[missing.clone(), path(&there)], &["rr"]);
     assert!(catalogue.get(&by_name("rr")).is_some());
     let [unreadable] = catalogue.unreadable() else {
         panic!("not one")
@@ -133,7 +145,9 @@ fn a_plugin_named_by_file_is_found_by_that_file_only() {
         PluginRef::File(missing.clone()),
         by_name("x"),
     ];
-    catalogue.load_files(&runtime(Sandbox::default()), &names);
+    let runtime = runtime(Sandbox::default());
+    catalogue.add_files(&runtime, &names);
+    catalogue.load(&runtime, &names);
     assert!(matches!(catalogue.find(&names[0]), Found::One { .. }));
     assert!(matches!(catalogue.find(&names[1]), Found::Broken { .. }));
     assert!(matches!(
@@ -148,10 +162,12 @@ fn a_plugin_named_by_file_is_found_by_that_file_only() {
 fn a_new_scan_keeps_what_has_not_changed_and_loads_what_has() {
     let directory = directory(&[("a.wasm", "rr"), ("b.wasm", "tcp")]);
     let runtime = runtime(Sandbox::default());
-    let before = Catalogue::scan(&runtime, &[path(&directory)]);
+    let mut before = Catalogue::scan(&runtime, &[path(&directory)]);
+    load(&mut before, &runtime, &["rr", "tcp"]);
     fs::copy(plugin_file("http"), directory.path().join("b.wasm")).unwrap();
     fs::copy(plugin_file("wrr"), directory.path().join("c.wasm")).unwrap();
-    let after = before.rescan(&runtime, &[path(&directory)]);
+    let mut after = before.rescan(&runtime, &[path(&directory)]);
+    load(&mut after, &runtime, &["rr", "tcp", "http", "wrr"]);
     let kept = |catalogue: &Catalogue| catalogue.get(&by_name("rr")).unwrap();
     assert!(Arc::ptr_eq(&kept(&before), &kept(&after)));
     assert!(after.get(&by_name("tcp")).is_none());
@@ -161,13 +177,15 @@ fn a_new_scan_keeps_what_has_not_changed_and_loads_what_has() {
     assert!(before.get(&by_name("tcp")).is_some());
 }
 
-/// A catalogue of that directory with these native plugins, and a file that is named.
+/// A catalogue of that directory with these native plugins, and a file that is named; all loaded.
 fn with_native(directory: &TempDir, native: &[PathBuf], file: Option<&Path>) -> Catalogue {
     let wasm = runtime(Sandbox::default());
     let mut catalogue = Catalogue::scan(&wasm, &[path(directory)]);
     catalogue.load_native(&NativeRuntime::trusting_everyone(), native);
     let named = file.map(|file| PluginRef::File(file.to_owned()));
-    catalogue.load_files(&wasm, named.iter());
+    catalogue.add_files(&wasm, named.iter());
+    let names = ["rr", "tcp", "lc"].map(by_name);
+    catalogue.load(&wasm, named.iter().chain(&names));
     catalogue
 }
 

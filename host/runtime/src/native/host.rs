@@ -7,7 +7,7 @@ use std::time::Instant;
 use evenkeel_sdk::native::abi::{self, Text};
 use tracing::Level;
 
-use crate::voice::Voice;
+use crate::plugin_log::PluginLog;
 
 /// The functions that every plugin gets.
 pub(super) fn functions() -> &'static abi::Host {
@@ -24,33 +24,33 @@ pub(super) fn functions() -> &'static abi::Host {
 
 thread_local! {
     /// Whose call this thread is in.
-    static SPEAKER: RefCell<Option<Arc<Voice>>> = const { RefCell::new(None) };
+    static CALLER: RefCell<Option<Arc<PluginLog>>> = const { RefCell::new(None) };
 }
 
-/// Runs a call in which the plugin speaks with that voice.
-pub(super) fn speaking<T>(voice: &mut Option<Arc<Voice>>, call: impl FnOnce() -> T) -> T {
+/// Runs a call in which the plugin logs there.
+pub(super) fn with_log<T>(log: &mut Option<Arc<PluginLog>>, call: impl FnOnce() -> T) -> T {
     // Lent and not cloned: a pick takes some nanoseconds.
-    let before = SPEAKER.replace(voice.take());
+    let before = CALLER.replace(log.take());
     let result = call();
-    *voice = SPEAKER.replace(before);
+    *log = CALLER.replace(before);
     result
 }
 
 extern "C" fn log(level: u32, message: Text<'_>) {
     let message = super::convert::text(message);
-    SPEAKER.with_borrow(|speaker| match speaker {
-        Some(voice) => voice.say(self::level(level), None, &message),
+    CALLER.with_borrow(|caller| match caller {
+        Some(log) => log.write(self::level(level), None, &message),
         // A thread of the plugin's own.
         None => tracing::debug!(
             target: "plugin",
             "a thread of a native plugin: {}",
-            crate::voice::clean(&message, 200)
+            crate::text::clean(&message, 200)
         ),
     });
 }
 
 extern "C" fn log_enabled(level: u32) -> u32 {
-    Voice::is_heard(self::level(level)).into()
+    PluginLog::is_enabled(self::level(level)).into()
 }
 
 extern "C" fn now() -> u64 {

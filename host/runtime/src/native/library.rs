@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use object::{Object as _, ObjectKind, ObjectSymbol as _};
 
-use crate::voice::clean;
+use crate::text::clean;
 
 /// A plugin's entry. Nothing of it is ever unloaded: its code may be on any thread's stack, and its functions in any table.
 #[derive(Debug, Clone, Copy)]

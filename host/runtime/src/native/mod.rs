@@ -21,9 +21,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::{LoadError, Plugin, PluginRuntime, SchedulerPlugin as _};
+use parking_lot::Mutex;
+
+use crate::{Described, LoadError, Plugin, PluginRuntime, SchedulerPlugin as _};
 use library::Library;
 use plugin::NativePlugin;
 
@@ -66,7 +68,7 @@ impl NativeRuntime {
             trust::read(&path)?
         };
         let hash = blake3::hash(&content);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         if let Some(known) = loaded.get(&path) {
             if known.content != hash {
                 tracing::warn!(
@@ -97,13 +99,15 @@ impl NativeRuntime {
 }
 
 impl PluginRuntime for NativeRuntime {
+    /// Loads it: a shared object says nothing about itself before its code runs.
+    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
+        self.load(file).map(Described::loaded)
+    }
+
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
         match self.try_load(file) {
             Ok(plugin) => Ok(plugin),
-            Err(reason) => Err(LoadError {
-                file: file.to_owned(),
-                reason,
-            }),
+            Err(reason) => Err(LoadError::new(file, reason)),
         }
     }
 }

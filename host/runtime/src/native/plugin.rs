@@ -9,26 +9,11 @@ use evenkeel_sdk::native::abi::{self, Entry};
 use super::convert;
 use super::library::Library;
 use super::scheduler::{NativeScheduler, describe};
+use crate::identity::Identity;
 use crate::manifest::checked;
-use crate::voice::{Voice, clean};
+use crate::plugin_log::PluginLog;
+use crate::text::clean;
 use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
-
-/// Who failed, for a [`PluginError`].
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    name: Arc<str>,
-    version: Arc<str>,
-}
-
-impl Identity {
-    pub(super) fn error(&self, failure: Failure) -> PluginError {
-        PluginError {
-            plugin: self.name.to_string(),
-            version: self.version.to_string(),
-            failure,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct NativePlugin {
@@ -61,15 +46,12 @@ impl NativePlugin {
             }
             other => return Err(format!("is a plugin of unknown kind {other}")),
         }
-        let voice = Voice::new(&Arc::from(&*name), "");
-        let manifest = describe(entry, voice)
+        let log = PluginLog::new(&Arc::from(&*name), "");
+        let manifest = describe(entry, log)
             .map_err(|failure| format!("failed when asked to describe itself: {failure}"))?;
         let manifest =
             checked(manifest).map_err(|problem| format!("describes itself wrongly: {problem}"))?;
-        let identity = Identity {
-            name: Arc::from(&*manifest.name),
-            version: Arc::from(&*manifest.version),
-        };
+        let identity = Identity::new(&manifest);
         Ok(Self {
             entry,
             file: file.to_owned(),
@@ -90,8 +72,8 @@ impl SchedulerPlugin for NativePlugin {
         service: &str,
         settings: &[Setting],
     ) -> Result<Box<dyn Scheduler>, PluginError> {
-        let voice = Voice::new(&self.identity.name, service);
-        let scheduler = NativeScheduler::new(self.entry, self.identity.clone(), voice, settings)?;
+        let log = PluginLog::new(&self.identity.name, service);
+        let scheduler = NativeScheduler::new(self.entry, self.identity.clone(), log, settings)?;
         Ok(Box::new(scheduler))
     }
 }

@@ -8,13 +8,14 @@ use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use evenkeel_sdk::native::abi::{self, Sink, Text, status};
 
-use super::plugin::Identity;
 use super::{convert, host};
-use crate::voice::{Voice, clean};
+use crate::identity::Identity;
+use crate::plugin_log::PluginLog;
+use crate::text::clean;
 use crate::{Backend, Failure, Flow, Load, PluginError, Scheduler};
 
 /// Characters kept of what a plugin says of its own end.
-const LAST_WORDS: usize = 500;
+const MAX_MESSAGE: usize = 500;
 /// Characters kept of the reason of a refusal.
 const REASON: usize = 1000;
 
@@ -50,35 +51,38 @@ put!(put_manifest, abi::Manifest<'_> => Result<Manifest, String>, convert::manif
 
 /// Makes a call that may end in a panic or a refusal, the latter being what `refused` says.
 fn call(
-    voice: &mut Option<Arc<Voice>>,
+    log: &mut Option<Arc<PluginLog>>,
     refused: fn(String) -> Failure,
     call: impl FnOnce(Sink<Text<'_>>) -> u32,
 ) -> Result<(), Failure> {
     let mut said = None::<String>;
     let said_sink = sink(&mut said, put_text);
-    let status = host::speaking(voice, || call(said_sink));
+    let status = host::with_log(log, || call(said_sink));
     let said = said.unwrap_or_default();
     match status {
         status::DONE => Ok(()),
         status::REFUSED => Err(refused(clean(&said, REASON))),
-        status::PANICKED => Err(Failure::Trap(clean(&said, LAST_WORDS))),
+        status::PANICKED => Err(Failure::Trap(clean(&said, MAX_MESSAGE))),
         other => Err(Failure::Answer(format!("it ended a call with {other}"))),
     }
 }
 
 /// Hands the host's functions to a plugin that has just been loaded, and asks it what it is.
-pub(super) fn describe(entry: &'static abi::Entry, voice: Arc<Voice>) -> Result<Manifest, Failure> {
-    let mut voice = Some(voice);
+pub(super) fn describe(
+    entry: &'static abi::Entry,
+    log: Arc<PluginLog>,
+) -> Result<Manifest, Failure> {
+    let mut log = Some(log);
     #[expect(unsafe_code, reason = "calls a trusted plugin")]
     // SAFETY: the functions live as long as the process.
-    call(&mut voice, Failure::Answer, |said| unsafe {
+    call(&mut log, Failure::Answer, |said| unsafe {
         (entry.scheduler.start)(host::functions(), said)
     })?;
     let mut answer = None::<Result<Manifest, String>>;
     let answers = sink(&mut answer, put_manifest);
     #[expect(unsafe_code, reason = "calls a trusted plugin")]
     // SAFETY: it has been started; the sinks outlive the call.
-    call(&mut voice, Failure::Answer, |said| unsafe {
+    call(&mut log, Failure::Answer, |said| unsafe {
         (entry.scheduler.describe)(answers, said)
     })?;
     answer
@@ -90,7 +94,7 @@ pub(super) fn describe(entry: &'static abi::Entry, voice: Arc<Voice>) -> Result<
 pub(super) struct NativeScheduler {
     entry: &'static abi::Entry,
     identity: Identity,
-    voice: Option<Arc<Voice>>,
+    log: Option<Arc<PluginLog>>,
     instance: *mut c_void,
     /// The error, for every later call: what a panic left is not used again.
     failed: Option<Failure>,
@@ -105,15 +109,15 @@ impl NativeScheduler {
     pub(super) fn new(
         entry: &'static abi::Entry,
         identity: Identity,
-        voice: Arc<Voice>,
+        log: Arc<PluginLog>,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
-        let mut voice = Some(voice);
+        let mut log = Some(log);
         let mut instance = std::ptr::null_mut();
         let made = convert::settings(settings, |settings| {
             #[expect(unsafe_code, reason = "calls a trusted plugin")]
             // SAFETY: it has been started; the settings and the place for the instance outlive the call.
-            call(&mut voice, Failure::Settings, |said| unsafe {
+            call(&mut log, Failure::Settings, |said| unsafe {
                 (entry.scheduler.configure)(settings, &raw mut instance, said)
             })
         });
@@ -124,7 +128,7 @@ impl NativeScheduler {
             Ok(()) => Ok(Self {
                 entry,
                 identity,
-                voice,
+                log,
                 instance,
                 failed: None,
             }),
@@ -139,7 +143,7 @@ impl NativeScheduler {
     ) -> Result<(), PluginError> {
         let result = match &self.failed {
             Some(failure) => Err(failure.clone()),
-            None => call(&mut self.voice, Failure::Answer, |said| {
+            None => call(&mut self.log, Failure::Answer, |said| {
                 make(&self.entry.scheduler, self.instance, said)
             }),
         };
@@ -201,7 +205,7 @@ impl Drop for NativeScheduler {
         let (calls, instance) = (&self.entry.scheduler, self.instance);
         #[expect(unsafe_code, reason = "calls a trusted plugin")]
         // SAFETY: the instance is used for the last time.
-        let ended = call(&mut self.voice, Failure::Answer, |said| unsafe {
+        let ended = call(&mut self.log, Failure::Answer, |said| unsafe {
             (calls.end)(instance, said)
         });
         if let Err(failure) = ended {

@@ -1,52 +1,67 @@
-//! Compiled code, kept from one start to the next.
+//! Compiled code, kept from one start to the next, and the manifests of plugins that have none in their files.
 //!
 //! Compiled code runs as the daemon itself, so only code that this user wrote is taken: the directory and every file in it
 //! must be owned by it and closed to others, and a file must be what was written.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+mod file;
+
+use std::fs::{self, DirBuilder};
 use std::hash::{Hash as _, Hasher};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use nix::libc::O_NOFOLLOW;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Begins every file; ends with the version of the file's form.
-const MAGIC: &[u8; 16] = b"evenkeel code 1\n";
-const HASH: usize = blake3::OUT_LEN;
-const EXTENSION: &str = "compiled";
-/// Files that are kept. The longest unused go first.
+use file::Magic;
+
+const CODE_MAGIC: &Magic = b"evenkeel code 1\n";
+const MANIFEST_MAGIC: &Magic = b"evenkeel said 1\n";
+const CODE: &str = "compiled";
+const MANIFEST: &str = "manifest";
+/// Files that are kept, of each kind. The longest unused go first.
 const KEPT: usize = 256;
 /// After that time a file that was never finished belongs to no living process.
 const UNFINISHED: Duration = Duration::from_secs(3600);
+
+/// Whose cache it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This process's: the directory is made if it does not exist, and what goes wrong is a warning.
+    Own,
+    /// Another's: the directory is used as far as it can be.
+    Borrowed,
+}
 
 /// A directory that only this user can write to.
 #[derive(Debug)]
 pub(super) struct Cache {
     directory: PathBuf,
+    owner: Owner,
     /// What compiled code depends on besides the plugin: versions, settings and processor.
     engine: blake3::Hash,
 }
 
 impl Cache {
-    /// Uses the directory, made if need be. The error is the reason why it may not be used.
-    pub(super) fn open(directory: &Path, engine: &Engine) -> Result<Self, String> {
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory);
-        made.map_err(|error| format!("cannot be made: {error}"))?;
+    /// Uses the directory. The error is the reason why it may not be used.
+    pub(super) fn open(directory: &Path, owner: Owner, engine: &Engine) -> Result<Self, String> {
+        if owner == Owner::Own {
+            let made = DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory);
+            made.map_err(|error| format!("cannot be made: {error}"))?;
+        }
         let metadata = fs::symlink_metadata(directory).map_err(|error| error.to_string())?;
         if !metadata.is_dir() {
             return Err("is no directory (a symbolic link is not followed)".to_owned());
         }
-        let (owner, me) = (metadata.uid(), nix::unistd::geteuid().as_raw());
-        if owner != me {
+        let (user, me) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+        if user != me {
             return Err(format!(
-                "belongs to user {owner}, not to {me}, who runs this"
+                "belongs to user {user}, not to {me}, who runs this"
             ));
         }
         if metadata.mode() & 0o077 != 0 {
@@ -59,136 +74,113 @@ impl Cache {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(Self {
             directory: directory.to_owned(),
+            owner,
             engine: hasher.0.finalize(),
         })
     }
 
-    fn file(&self, wasm: &[u8]) -> PathBuf {
+    fn code_file(&self, wasm: &[u8]) -> PathBuf {
+        self.file(self.engine.as_bytes(), wasm, CODE)
+    }
+
+    fn manifest_file(&self, wasm: &[u8]) -> PathBuf {
+        self.file(MANIFEST_MAGIC, wasm, MANIFEST)
+    }
+
+    fn file(&self, about: &[u8], wasm: &[u8], extension: &str) -> PathBuf {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(self.engine.as_bytes()).update(wasm);
-        self.directory
-            .join(format!("{}.{EXTENSION}", hasher.finalize().to_hex()))
+        hasher.update(about).update(wasm);
+        let name = hasher.finalize().to_hex();
+        self.directory.join(format!("{name}.{extension}"))
     }
 
     /// The compiled form of these bytes, if it is here and whole.
-    pub(super) fn load(&self, engine: &Engine, wasm: &[u8]) -> Option<Component> {
-        let path = self.file(wasm);
-        let code = match read(&path) {
-            Ok(code) => code,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "compiled plugin not used; compiling it again");
-                return None;
-            }
-        };
+    pub(super) fn code(&self, engine: &Engine, wasm: &[u8]) -> Option<Component> {
+        let path = self.code_file(wasm);
+        let code = self.read(&path, CODE_MAGIC)?;
         #[expect(unsafe_code, reason = "the one way to take precompiled code")]
-        // SAFETY: the bytes must be what `Component::serialize` gave. `store` wrote them so: the file is in a directory that
-        // nobody but this user (or root) could write to and belongs to this user, and its hash, compared in `read`, shows that
+        // SAFETY: the bytes must be what `Component::serialize` gave. `keep_code` wrote them so: the file is in a directory that
+        // nobody but this user (or root) could write to and belongs to this user, and its hash, compared in `file::read`, shows that
         // it is whole. That the engine fits is part of the file's name, and wasmtime checks it again.
         let component = unsafe { Component::deserialize(engine, &code) };
         component
-            .inspect_err(
-                |error| tracing::warn!(file = %path.display(), %error, "compiled plugin not used"),
-            )
+            .inspect_err(|error| self.note(&path, error, "not used"))
             .ok()
     }
 
     /// Keeps the compiled form of these bytes. Failing costs time at the next start, no more.
-    pub(super) fn store(&self, wasm: &[u8], component: &Component) {
-        let path = self.file(wasm);
-        let stored = component
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| write(&path, &code));
-        if let Err(error) = stored {
-            tracing::warn!(file = %path.display(), %error, "compiled plugin not kept");
+    pub(super) fn keep_code(&self, wasm: &[u8], component: &Component) {
+        let path = self.code_file(wasm);
+        match component.serialize() {
+            Ok(code) => self.write(&path, CODE_MAGIC, &code),
+            Err(error) => self.note(&path, &error, "not kept"),
+        }
+    }
+
+    /// What the plugin with these bytes said of itself when it was asked once.
+    pub(super) fn manifest(&self, wasm: &[u8]) -> Option<Vec<u8>> {
+        self.read(&self.manifest_file(wasm), MANIFEST_MAGIC)
+    }
+
+    /// Keeps what the plugin with these bytes says of itself.
+    pub(super) fn keep_manifest(&self, wasm: &[u8], manifest: &[u8]) {
+        self.write(&self.manifest_file(wasm), MANIFEST_MAGIC, manifest);
+    }
+
+    fn read(&self, path: &Path, magic: &Magic) -> Option<Vec<u8>> {
+        match file::read(path, magic) {
+            Ok(content) => Some(content),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.note(path, &error, "not used, and made again");
+                None
+            }
+        }
+    }
+
+    fn write(&self, path: &Path, magic: &Magic, content: &[u8]) {
+        if let Err(error) = file::write(path, magic, content) {
+            self.note(path, &error, "not kept");
         }
         if let Err(error) = self.prune() {
-            tracing::debug!(directory = %self.directory.display(), %error, "old compiled plugins not removed");
+            tracing::debug!(directory = %self.directory.display(), %error, "old files of the plugin cache not removed");
+        }
+    }
+
+    fn note(&self, path: &Path, error: &dyn std::fmt::Display, what: &str) {
+        let file = path.display();
+        match self.owner {
+            Owner::Own => tracing::warn!(%file, %error, "file of the plugin cache {what}"),
+            Owner::Borrowed => tracing::debug!(%file, %error, "file of the plugin cache {what}"),
         }
     }
 
     /// Removes what has not been used for longest, and what was never finished.
     fn prune(&self) -> io::Result<()> {
         let now = SystemTime::now();
-        let mut files = Vec::new();
+        let (mut codes, mut manifests) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             let Ok(used) = fs::symlink_metadata(&path).and_then(|m| m.modified()) else {
                 continue;
             };
             match path.extension().and_then(|e| e.to_str()) {
-                Some(EXTENSION) => files.push((used, path)),
+                Some(CODE) => codes.push((used, path)),
+                Some(MANIFEST) => manifests.push((used, path)),
                 Some("new") if now.duration_since(used).is_ok_and(|age| age > UNFINISHED) => {
                     fs::remove_file(path)?;
                 }
                 _ => {}
             }
         }
-        files.sort();
-        let surplus = files.len().saturating_sub(KEPT);
-        files
-            .into_iter()
-            .take(surplus)
-            .try_for_each(|(_, path)| fs::remove_file(path))
+        for mut files in [codes, manifests] {
+            files.sort();
+            let surplus = files.len().saturating_sub(KEPT);
+            let mut oldest = files.into_iter().take(surplus);
+            oldest.try_for_each(|(_, path)| fs::remove_file(path))?;
+        }
+        Ok(())
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NOFOLLOW)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file()
-        || metadata.uid() != nix::unistd::geteuid().as_raw()
-        || metadata.mode() & 0o022 != 0
-    {
-        return Err(io::Error::other(
-            "it is not a file that only this user can write",
-        ));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is damaged");
-    let (head, code) = bytes
-        .split_at_checked(MAGIC.len() + HASH)
-        .ok_or_else(damaged)?;
-    let (magic, hash) = head.split_at(MAGIC.len());
-    if magic != MAGIC || blake3::hash(code).as_bytes() != hash {
-        return Err(damaged());
-    }
-    // Marks it as in use, for `prune`; without that it is only removed earlier.
-    let _ = file.set_modified(SystemTime::now());
-    Ok(code.to_vec())
-}
-
-/// Writes beside the file and renames, so that no other process sees a part.
-fn write(path: &Path, code: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension(format!(
-        "{}-{:x}.new",
-        std::process::id(),
-        fastrand::u64(..)
-    ));
-    let mut options = OpenOptions::new();
-    let written = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .and_then(|file| fill(file, code))
-        .and_then(|()| fs::rename(&unfinished, path));
-    if written.is_err() {
-        // Its own error would hide the first one.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written
-}
-
-fn fill(mut file: File, code: &[u8]) -> io::Result<()> {
-    file.write_all(MAGIC)?;
-    file.write_all(blake3::hash(code).as_bytes())?;
-    file.write_all(code)
 }
 
 /// Takes the engine's hash, whose 64 bits of the standard hasher would be few and change with Rust.

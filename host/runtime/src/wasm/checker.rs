@@ -1,24 +1,26 @@
 //! Checkers: any number of checks at once, each in an instance of its own for as long as it runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use evenkeel_core::manifest::Setting;
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
 use super::Shared;
-use super::plugin::Identity;
 use super::sandbox::Metered;
 use super::since_v0_1::checker::evenkeel::plugin::target_io::Target as Handle;
 use super::since_v0_1::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
 use super::since_v0_1::{self as contract};
 use super::state::{State, begin, yielding_store};
+use crate::identity::Identity;
+use crate::plugin_log::PluginLog;
 use crate::probe::Probe;
-use crate::voice::{Voice, clean};
+use crate::text::clean;
 use crate::{Checker, Failure, PluginError, Target, Verdict};
 
 /// A checker's code, its imports resolved.
@@ -37,8 +39,8 @@ struct Instance {
 }
 
 impl Instance {
-    async fn new(shared: &Shared, code: &Code, voice: &Arc<Voice>) -> Result<Self, Failure> {
-        let mut store = yielding_store(&shared.engine, &shared.sandbox, voice);
+    async fn new(shared: &Shared, code: &Code, log: &Arc<PluginLog>) -> Result<Self, Failure> {
+        let mut store = yielding_store(&shared.engine, &shared.sandbox, log);
         let meter = Arc::clone(&store.data().meter);
         match Metered::new(meter, code.instantiate_async(&mut store)).await {
             Ok(exports) => Ok(Self {
@@ -53,10 +55,10 @@ impl Instance {
     async fn configured(
         shared: &Shared,
         code: &Code,
-        voice: &Arc<Voice>,
+        log: &Arc<PluginLog>,
         settings: &[Setting],
     ) -> Result<Self, Failure> {
-        let mut instance = Self::new(shared, code, voice).await?;
+        let mut instance = Self::new(shared, code, log).await?;
         let settings = contract::settings(settings);
         let meter = instance.begin();
         let guest = instance.exports.evenkeel_plugin_health_checker();
@@ -90,10 +92,10 @@ impl Instance {
 pub(super) fn describe(
     shared: &Shared,
     code: &Code,
-    voice: &Arc<Voice>,
+    log: &Arc<PluginLog>,
 ) -> Result<Manifest, Failure> {
     let describe = async {
-        let mut instance = Instance::new(shared, code, voice).await?;
+        let mut instance = Instance::new(shared, code, log).await?;
         let meter = instance.begin();
         let guest = instance.exports.evenkeel_plugin_health_checker();
         let described = Metered::new(meter, guest.call_describe(&mut instance.store)).await;
@@ -112,7 +114,7 @@ pub(super) struct WasmChecker {
     shared: Arc<Shared>,
     code: Arc<Code>,
     identity: Identity,
-    voice: Arc<Voice>,
+    log: Arc<PluginLog>,
     settings: Vec<Setting>,
     idle: Mutex<Vec<Instance>>,
 }
@@ -125,14 +127,14 @@ impl WasmChecker {
         identity: Identity,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
-        let voice = Voice::new(&identity.name, "");
-        let instance = run(Instance::configured(shared, code, &voice, settings))
+        let log = PluginLog::new(&identity.name, "");
+        let instance = run(Instance::configured(shared, code, &log, settings))
             .map_err(|failure| identity.error(failure))?;
         Ok(Self {
             shared: Arc::clone(shared),
             code: Arc::clone(code),
             identity,
-            voice,
+            log,
             settings: settings.to_vec(),
             idle: Mutex::new(vec![instance]),
         })
@@ -143,10 +145,7 @@ impl WasmChecker {
     }
 
     fn take(&self) -> Option<Instance> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.idle.lock().pop()
     }
 
     /// Keeps an instance for the next check, unless it is worn out or holds connections of the last one.
@@ -156,7 +155,7 @@ impl WasmChecker {
             tracing::debug!(plugin = %self.identity.name, open, "the check left connections open; they are closed");
             return;
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         if instance.uses < USES && idle.len() < IDLE {
             idle.push(instance);
         }
@@ -175,8 +174,7 @@ impl Checker for WasmChecker {
         let mut instance = match self.take() {
             Some(instance) => instance,
             None => {
-                let new =
-                    Instance::configured(&self.shared, &self.code, &self.voice, &self.settings);
+                let new = Instance::configured(&self.shared, &self.code, &self.log, &self.settings);
                 match timeout_at(deadline, new).await {
                     Ok(instance) => instance.map_err(|failure| self.identity.error(failure))?,
                     Err(_) => {

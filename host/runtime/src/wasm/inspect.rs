@@ -1,6 +1,7 @@
 //! What a file is, told from its bytes before anything of it is compiled or run.
 
-use evenkeel_core::manifest::PluginKind;
+use evenkeel_core::manifest::{Manifest, PluginKind};
+use evenkeel_sdk::section::NAME;
 use semver::Version;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
@@ -11,11 +12,13 @@ const MINOR: u64 = 1;
 const PACKAGE: &str = "evenkeel:plugin/";
 
 /// A component that is a plugin as far as its names tell.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Inspected {
     pub(super) kind: PluginKind,
     /// Version of the contract that it was built against.
     pub(super) contract: Version,
+    /// What its manifest section says, if it has one that this host can read.
+    pub(super) manifest: Option<Manifest>,
 }
 
 /// Reads the outline of a file.
@@ -27,6 +30,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
         return Err("is no WebAssembly".to_owned());
     }
     let mut outline = Outline::default();
+    let mut section = None;
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| {
@@ -47,13 +51,27 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(custom) if depth == 0 && custom.name() == NAME => {
+                if section.replace(custom.data()).is_some() {
+                    return Err("has more than one manifest".to_owned());
+                }
+            }
             payload if depth == 0 => outline
                 .read(&payload)
                 .map_err(|e| format!("is broken: {e}"))?,
             _ => {}
         }
     }
-    outline.judge()
+    let (kind, contract) = outline.judge()?;
+    let manifest = match section {
+        Some(section) => crate::section::decode(section, kind)?,
+        None => None,
+    };
+    Ok(Inspected {
+        kind,
+        contract,
+        manifest,
+    })
 }
 
 /// Names of what a component takes and offers.
@@ -84,7 +102,7 @@ impl Outline {
         Ok(())
     }
 
-    fn judge(&self) -> Result<Inspected, String> {
+    fn judge(&self) -> Result<(PluginKind, Version), String> {
         let offered: Vec<_> = self
             .exports
             .iter()
@@ -115,7 +133,7 @@ impl Outline {
         for import in &self.imports {
             allowed(import, kind)?;
         }
-        Ok(Inspected { kind, contract })
+        Ok((kind, contract))
     }
 }
 
@@ -221,7 +239,8 @@ mod tests {
             inspected,
             Inspected {
                 kind: PluginKind::Checker,
-                contract: Version::new(0, 1, 7)
+                contract: Version::new(0, 1, 7),
+                manifest: None,
             }
         );
     }

@@ -1,11 +1,13 @@
 //! Plugins that are WebAssembly components, by wasmtime.
 //!
 //! ```text
-//! file --inspect--> kind, contract --cache / compile--> component --describe--> WasmPlugin
-//!                                                                                 |
-//!                  one instance per service, called at once:  WasmScheduler <-----+-----> WasmChecker
-//!                                                             its instances run on fibers, idle ones are reused
+//! file --inspect--> kind, contract, manifest --cache / compile--> component --describe--> WasmPlugin
+//!                                                                                           |
+//!                           one instance per service, called at once:  WasmScheduler <------+-----> WasmChecker
+//!                                                                      its instances run on fibers, idle ones are reused
 //! ```
+//!
+//! The manifest is in a section of the file. A file without one is compiled and asked once; the answer is kept in the cache.
 //!
 //! A plugin can do nothing but compute and call what `since_v0_1` offers it. An instance that trapped is dropped.
 
@@ -26,13 +28,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_core::model::Sandbox;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::{LoadError, Plugin, PluginRuntime};
-use cache::Cache;
+use crate::{Described, LoadError, Plugin, PluginInfo, PluginRuntime};
+use cache::{Cache, Owner};
 use engine::Ticker;
+use inspect::Inspected;
 use plugin::WasmPlugin;
 use state::State;
 
@@ -44,9 +48,19 @@ const MAX_FILE: u64 = 256 << 20;
 pub struct WasmConfig {
     /// What an instance may use.
     pub sandbox: Sandbox,
-    /// Where compiled code is kept. Made with mode 0700 if it does not exist; not used, with a warning, if anyone else could
-    /// have written to it. `None`: every start compiles anew.
-    pub cache_dir: Option<PathBuf>,
+    /// Where compiled code is kept.
+    pub cache: CacheUse,
+}
+
+/// How a directory with compiled code is used. Never if anyone but this user could have written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheUse {
+    /// Not at all: every start compiles anew.
+    None,
+    /// As this process's own: made with mode 0700 if it does not exist; what goes wrong with it is a warning.
+    Own(PathBuf),
+    /// As another process's: used if it exists, added to if that is allowed. Nothing about it is worth a warning.
+    Borrowed(PathBuf),
 }
 
 /// Why plugins cannot be run at all.
@@ -98,8 +112,9 @@ impl WasmRuntime {
             |state| state,
         )
         .map_err(fail)?;
-        let cache = config.cache_dir.and_then(|directory| {
-            Cache::open(&directory, &engine)
+        let cache = match &config.cache {
+            CacheUse::None => None,
+            CacheUse::Own(directory) => Cache::open(directory, Owner::Own, &engine)
                 .inspect_err(|reason| {
                     tracing::warn!(
                         directory = %directory.display(),
@@ -107,8 +122,13 @@ impl WasmRuntime {
                         "compiled plugins are not kept: the directory cannot be used"
                     );
                 })
-                .ok()
-        });
+                .ok(),
+            CacheUse::Borrowed(directory) => Cache::open(directory, Owner::Borrowed, &engine)
+                .inspect_err(|reason| {
+                    tracing::debug!(directory = %directory.display(), reason, "plugin cache not used");
+                })
+                .ok(),
+        };
         let ticker =
             Ticker::start(&engine, config.sandbox.pick_time).map_err(RuntimeError::Clock)?;
         let sandbox = config.sandbox;
@@ -126,17 +146,54 @@ impl WasmRuntime {
     }
 }
 
-impl PluginRuntime for WasmRuntime {
-    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
-        let fail = |reason| LoadError {
-            file: file.to_owned(),
-            reason,
-        };
-        let bytes = read(file).map_err(fail)?;
-        let inspected = inspect::inspect(&bytes).map_err(fail)?;
-        let component = self.shared.component(&bytes).map_err(fail)?;
-        let plugin = WasmPlugin::new(&self.shared, file, inspected, &component).map_err(fail)?;
+impl WasmRuntime {
+    /// The plugin whose bytes these are, compiled.
+    fn compile(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+        inspected: Inspected,
+    ) -> Result<Arc<dyn Plugin>, String> {
+        let component = self.shared.component(bytes)?;
+        let plugin = WasmPlugin::new(&self.shared, file, inspected, &component)?;
         Ok(Arc::new(plugin))
+    }
+
+    fn try_describe(&self, file: &Path) -> Result<Described, String> {
+        let bytes = read(file)?;
+        let mut inspected = inspect::inspect(&bytes)?;
+        let known = inspected
+            .manifest
+            .take()
+            .or_else(|| self.shared.remembered(&bytes, inspected.kind));
+        if let Some(manifest) = known {
+            return Ok(Described::unloaded(PluginInfo {
+                kind: inspected.kind,
+                contract: inspected.contract.to_string(),
+                manifest,
+            }));
+        }
+        let plugin = self.compile(file, &bytes, inspected)?;
+        self.shared.remember(&bytes, plugin.manifest());
+        Ok(Described::loaded(plugin))
+    }
+
+    fn try_load(&self, file: &Path) -> Result<Arc<dyn Plugin>, String> {
+        let bytes = read(file)?;
+        let inspected = inspect::inspect(&bytes)?;
+        self.compile(file, &bytes, inspected)
+    }
+}
+
+impl PluginRuntime for WasmRuntime {
+    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
+        self.try_describe(file)
+            .map_err(|reason| LoadError::new(file, reason))
+    }
+
+    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
+        self.try_load(file)
+            .map_err(|reason| LoadError::new(file, reason))
     }
 }
 
@@ -157,19 +214,33 @@ impl Shared {
         if let Some(component) = self
             .cache
             .as_ref()
-            .and_then(|c| c.load(&self.engine, bytes))
+            .and_then(|cache| cache.code(&self.engine, bytes))
         {
             return Ok(component);
         }
         let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
             format!(
                 "cannot be compiled: {}",
-                crate::voice::clean(&format!("{error:#}"), 1000)
+                crate::text::clean(&format!("{error:#}"), 1000)
             )
         })?;
         if let Some(cache) = &self.cache {
-            cache.store(bytes, &component);
+            cache.keep_code(bytes, &component);
         }
         Ok(component)
+    }
+
+    /// What the plugin with these bytes, whose file has no manifest, said when it was asked once.
+    fn remembered(&self, bytes: &[u8], kind: PluginKind) -> Option<Manifest> {
+        let kept = self.cache.as_ref()?.manifest(bytes)?;
+        crate::section::decode(&kept, kind).ok().flatten()
+    }
+
+    fn remember(&self, bytes: &[u8], manifest: &Manifest) {
+        if let Some(cache) = &self.cache
+            && let Some(encoded) = crate::section::encode(manifest)
+        {
+            cache.keep_manifest(bytes, &encoded);
+        }
     }
 }

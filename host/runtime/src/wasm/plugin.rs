@@ -1,9 +1,10 @@
 //! A loaded plugin: its compiled code, linked and ready to be instantiated, and what it says about itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use parking_lot::Mutex;
 use wasmtime::component::Component;
 
 use super::Shared;
@@ -11,27 +12,10 @@ use super::checker::{self, WasmChecker};
 use super::inspect::Inspected;
 use super::scheduler::{self, WasmScheduler};
 use super::since_v0_1;
-use crate::manifest::checked;
-use crate::voice::Voice;
+use crate::identity::Identity;
+use crate::manifest::{checked, difference};
+use crate::plugin_log::PluginLog;
 use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
-
-/// Who failed, for a [`PluginError`].
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    pub(super) name: Arc<str>,
-    version: Arc<str>,
-}
-
-impl Identity {
-    pub(super) fn error(&self, failure: Failure) -> PluginError {
-        let (plugin, version) = (self.name.to_string(), self.version.to_string());
-        PluginError {
-            plugin,
-            version,
-            failure,
-        }
-    }
-}
 
 /// The code, its imports resolved.
 enum Code {
@@ -66,7 +50,7 @@ impl WasmPlugin {
             .file_stem()
             .map(|stem| stem.to_string_lossy())
             .unwrap_or_default();
-        let voice = Voice::new(&Arc::from(&*stem), "");
+        let log = PluginLog::new(&Arc::from(&*stem), "");
         let (code, described) = match inspected.kind {
             PluginKind::Scheduler => {
                 let code = shared
@@ -75,7 +59,7 @@ impl WasmPlugin {
                     .map_err(misfit)?;
                 let code = scheduler::Code::new(code).map_err(misfit)?;
                 let described =
-                    scheduler::describe(shared, &code, &voice).map(|(manifest, abilities)| {
+                    scheduler::describe(shared, &code, &log).map(|(manifest, abilities)| {
                         (manifest, Some(since_v0_1::abilities(&abilities)))
                     });
                 (Code::Scheduler(Arc::new(code)), described)
@@ -84,7 +68,7 @@ impl WasmPlugin {
                 let code = shared.checkers.instantiate_pre(component).map_err(misfit)?;
                 let code = checker::Code::new(code).map_err(misfit)?;
                 let described =
-                    checker::describe(shared, &code, &voice).map(|manifest| (manifest, None));
+                    checker::describe(shared, &code, &log).map(|manifest| (manifest, None));
                 (Code::Checker(Arc::new(code)), described)
             }
         };
@@ -96,10 +80,14 @@ impl WasmPlugin {
         };
         let manifest =
             checked(manifest).map_err(|problem| format!("describes itself wrongly: {problem}"))?;
-        let identity = Identity {
-            name: Arc::from(&*manifest.name),
-            version: Arc::from(&*manifest.version),
-        };
+        if let Some(declared) = &inspected.manifest
+            && let Some(difference) = difference(declared, &manifest)
+        {
+            return Err(format!(
+                "describes itself otherwise than its file does: {difference}; build and pack the plugin again"
+            ));
+        }
+        let identity = Identity::new(&manifest);
         Ok(Self {
             shared: Arc::clone(shared),
             file: file.to_owned(),
@@ -129,9 +117,9 @@ impl SchedulerPlugin for WasmPlugin {
         let Code::Scheduler(code) = &self.code else {
             return Err(self.wrong_kind());
         };
-        let voice = Voice::new(&self.identity.name, service);
+        let log = PluginLog::new(&self.identity.name, service);
         let scheduler =
-            WasmScheduler::new(&self.shared, code, self.identity.clone(), &voice, settings)?;
+            WasmScheduler::new(&self.shared, code, self.identity.clone(), &log, settings)?;
         Ok(Box::new(scheduler))
     }
 }
@@ -156,7 +144,7 @@ impl Plugin for WasmPlugin {
         let Code::Checker(code) = &self.code else {
             return Err(self.wrong_kind());
         };
-        let mut checkers = self.checkers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checkers = self.checkers.lock();
         checkers.retain(|checker| checker.strong_count() > 0);
         let known = checkers
             .iter()

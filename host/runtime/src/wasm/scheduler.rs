@@ -9,13 +9,13 @@ use evenkeel_core::state::BackendId;
 use wasmtime::Store;
 
 use super::Shared;
-use super::plugin::Identity;
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
 use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::{Abilities, Guest};
 use super::since_v0_1::scheduler::{SchedulerPlugin, SchedulerPluginPre};
 use super::since_v0_1::{self as contract};
 use super::state::{State, begin, store};
-use crate::voice::Voice;
+use crate::identity::Identity;
+use crate::plugin_log::PluginLog;
 use crate::{Backend, Failure, Flow, Load, PluginError, Scheduler};
 
 /// A scheduler's code, its imports resolved.
@@ -28,8 +28,8 @@ struct Instance {
 }
 
 impl Instance {
-    fn new(shared: &Shared, code: &Code, voice: &Arc<Voice>) -> Result<Self, Failure> {
-        let mut store = store(&shared.engine, &shared.sandbox, voice);
+    fn new(shared: &Shared, code: &Code, log: &Arc<PluginLog>) -> Result<Self, Failure> {
+        let mut store = store(&shared.engine, &shared.sandbox, log);
         match code.instantiate(&mut store) {
             Ok(exports) => Ok(Self { store, exports }),
             Err(error) => Err(store.data().failure(&error)),
@@ -51,9 +51,9 @@ impl Instance {
 pub(super) fn describe(
     shared: &Shared,
     code: &Code,
-    voice: &Arc<Voice>,
+    log: &Arc<PluginLog>,
 ) -> Result<(Manifest, Abilities), Failure> {
-    let mut instance = Instance::new(shared, code, voice)?;
+    let mut instance = Instance::new(shared, code, log)?;
     let manifest = instance.call(|guest, store| guest.call_describe(store))?;
     let abilities = instance.call(|guest, store| guest.call_list_abilities(store))?;
     Ok((manifest, abilities))
@@ -74,14 +74,14 @@ impl WasmScheduler {
         shared: &Arc<Shared>,
         code: &Code,
         identity: Identity,
-        voice: &Arc<Voice>,
+        log: &Arc<PluginLog>,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
         let settings = contract::settings(settings);
-        let configured = Instance::new(shared, code, voice).and_then(|mut instance| {
+        let configured = Instance::new(shared, code, log).and_then(|mut instance| {
             instance
                 .call(|guest, store| guest.call_configure(store, &settings))?
-                .map_err(|reason| Failure::Settings(crate::voice::clean(&reason, 1000)))?;
+                .map_err(|reason| Failure::Settings(crate::text::clean(&reason, 1000)))?;
             Ok(instance)
         });
         match configured {

@@ -8,17 +8,18 @@ use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use super::sandbox::{Limits, Meter};
 use crate::Failure;
+use crate::plugin_log::PluginLog;
 use crate::probe::Probe;
-use crate::voice::{Voice, clean};
+use crate::text::clean;
 
 /// Characters kept of what a plugin says of its own end.
-const LAST_WORDS: usize = 500;
+const MAX_MESSAGE: usize = 500;
 
 /// The data of an instance's store.
 pub(super) struct State {
     pub(super) meter: Arc<Meter>,
     limits: Limits,
-    voice: Arc<Voice>,
+    log: Arc<PluginLog>,
     /// The last error that the instance logged in this call: the panic hook of the SDK logs the panic's text so.
     last_error: Option<Box<str>>,
     /// The check under way. Boxed: schedulers, of which there are many, have none.
@@ -26,8 +27,8 @@ pub(super) struct State {
 }
 
 /// A store of an instance that is called synchronously.
-pub(super) fn store(engine: &Engine, sandbox: &Sandbox, voice: &Arc<Voice>) -> Store<State> {
-    new_store(engine, sandbox, voice, |context| {
+pub(super) fn store(engine: &Engine, sandbox: &Sandbox, log: &Arc<PluginLog>) -> Store<State> {
+    new_store(engine, sandbox, log, |context| {
         Ok(context.data().meter.tick())
     })
 }
@@ -36,9 +37,9 @@ pub(super) fn store(engine: &Engine, sandbox: &Sandbox, voice: &Arc<Voice>) -> S
 pub(super) fn yielding_store(
     engine: &Engine,
     sandbox: &Sandbox,
-    voice: &Arc<Voice>,
+    log: &Arc<PluginLog>,
 ) -> Store<State> {
-    new_store(engine, sandbox, voice, |context| {
+    new_store(engine, sandbox, log, |context| {
         Ok(context.data().meter.tick_yielding())
     })
 }
@@ -46,7 +47,7 @@ pub(super) fn yielding_store(
 fn new_store(
     engine: &Engine,
     sandbox: &Sandbox,
-    voice: &Arc<Voice>,
+    log: &Arc<PluginLog>,
     tick: impl FnMut(StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline>
     + Send
     + Sync
@@ -55,7 +56,7 @@ fn new_store(
     let state = State {
         meter: Arc::new(Meter::new(sandbox.call_time)),
         limits: Limits::new(sandbox),
-        voice: Arc::clone(voice),
+        log: Arc::clone(log),
         last_error: None,
         probe: None,
     };
@@ -77,15 +78,15 @@ pub(super) fn begin(store: &mut Store<State>) {
 
 impl State {
     /// The guest logs.
-    pub(super) fn say(&mut self, level: Level, message: &str) {
+    pub(super) fn log(&mut self, level: Level, message: &str) {
         if level == Level::ERROR {
-            self.last_error = Some(clean(message, LAST_WORDS).into());
+            self.last_error = Some(clean(message, MAX_MESSAGE).into());
         }
         let about = self
             .probe
             .as_ref()
             .map(|probe| probe.target().name.as_str());
-        self.voice.say(level, about, message);
+        self.log.write(level, about, message);
     }
 
     /// What an error of the engine means for the plugin.
@@ -120,7 +121,7 @@ impl State {
                 if text.contains("resource limit exceeded") {
                     Failure::Limit(format!("it has more than {}", self.limits.counts()))
                 } else {
-                    Failure::Trap(said(&clean(&text, LAST_WORDS)))
+                    Failure::Trap(said(&clean(&text, MAX_MESSAGE)))
                 }
             }
         }

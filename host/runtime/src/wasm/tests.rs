@@ -2,4 +2,5 @@
 
 mod checkers;
 mod load;
+mod manifest;
 mod schedulers;

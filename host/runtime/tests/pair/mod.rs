@@ -14,7 +14,7 @@ use evenkeel_core::model::{Forward, Protocol, Sandbox};
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime, Scheduler};
 
 /// Those whose picks are drawn: only how often each server is picked can be compared. Every other scheduler is taken to be deterministic.
@@ -50,7 +50,7 @@ pub(crate) fn wasm() -> WasmRuntime {
     };
     WasmRuntime::new(WasmConfig {
         sandbox,
-        cache_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins")),
+        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins")),
     })
     .unwrap()
 }

@@ -44,6 +44,7 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         slots: 1,
         snat: false,
         decision: Decision::Plan,
+        queue_served: false,
         persistence: None,
         quorum: true,
         servers,

@@ -1,9 +1,10 @@
+use std::fs::File;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 
 fn open(directory: &Path) -> Result<Cache, String> {
-    Cache::open(directory, &Engine::default())
+    Cache::open(directory, Owner::Own, &Engine::default())
 }
 
 #[test]
@@ -79,4 +80,29 @@ fn the_longest_unused_goes_first_and_unfinished_files_go_when_they_are_old() {
         [&young, &stranger, &under_way].map(|p| p.exists()),
         [true; 3]
     );
+}
+
+#[test]
+fn a_borrowed_directory_is_not_made() {
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("cache");
+    let open = |owner| Cache::open(&missing, owner, &Engine::default());
+    assert!(open(Owner::Borrowed).is_err());
+    assert!(!missing.exists());
+    open(Owner::Own).unwrap();
+    open(Owner::Borrowed).unwrap();
+}
+
+#[test]
+fn a_manifest_is_remembered_for_the_same_bytes_only_and_not_when_it_is_damaged() {
+    let parent = tempfile::tempdir().unwrap();
+    let cache = open(&parent.path().join("cache")).unwrap();
+    cache.keep_manifest(b"wasm", b"manifest");
+    assert_eq!(cache.manifest(b"wasm").unwrap(), b"manifest");
+    assert!(cache.manifest(b"other").is_none());
+    let file = cache.manifest_file(b"wasm");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert!(cache.manifest(b"wasm").is_none());
 }

@@ -13,7 +13,7 @@ use evenkeel_core::state::{BackendId, Selector};
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
-use crate::voice::clean;
+use crate::text::clean;
 use crate::{Backend, BackendFacts, Flow, Load, Verdict};
 
 /// Characters kept of the reason of a verdict.

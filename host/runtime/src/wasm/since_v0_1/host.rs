@@ -4,19 +4,19 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::scheduler::evenkeel::plugin::{host, types};
-use crate::voice::Voice;
+use crate::plugin_log::PluginLog;
 use crate::wasm::state::State;
 
 impl types::Host for State {}
 
 impl host::Host for State {
     fn log(&mut self, level: host::Level, message: String) {
-        self.say(to_tracing(level), &message);
+        State::log(self, to_tracing(level), &message);
     }
 
     fn log_enabled(&mut self, level: host::Level) -> bool {
         // An error may be a panic's text, which is kept for the plugin's own error in any case.
-        level == host::Level::Error || Voice::is_heard(to_tracing(level))
+        level == host::Level::Error || PluginLog::is_enabled(to_tracing(level))
     }
 
     fn now(&mut self) -> u64 {

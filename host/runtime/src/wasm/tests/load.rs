@@ -9,7 +9,7 @@ use evenkeel_core::model::Sandbox;
 
 use crate::PluginRuntime as _;
 use crate::testing::{plugin_file, runtime};
-use crate::wasm::{WasmConfig, WasmRuntime};
+use crate::wasm::{CacheUse, WasmConfig, WasmRuntime};
 
 fn reason(bytes: &[u8]) -> String {
     let directory = tempfile::tempdir().unwrap();
@@ -85,10 +85,9 @@ fn a_function_that_the_host_does_not_have_is_named() {
 }
 
 fn cached(cache: &Path) -> WasmRuntime {
-    let cache_dir = Some(cache.to_owned());
     WasmRuntime::new(WasmConfig {
         sandbox: Sandbox::default(),
-        cache_dir,
+        cache: CacheUse::Own(cache.to_owned()),
     })
     .unwrap()
 }

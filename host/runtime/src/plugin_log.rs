@@ -1,10 +1,12 @@
-//! What plugins say: into the log of the daemon, but not without end.
+//! What plugins log: into the log of the daemon, at a limited rate.
 
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::Level;
+
+use crate::text::clean;
 
 /// Characters of a message that are kept.
 const LENGTH: usize = 1000;
@@ -15,9 +17,9 @@ const PACE: Duration = Duration::from_millis(200);
 /// The log target, for filters such as `plugin=debug`.
 const TARGET: &str = "plugin";
 
-/// One plugin's voice in one service, or in all checks with the same settings.
+/// One plugin's messages in one service, or in all checks with the same settings.
 #[derive(Debug)]
-pub(crate) struct Voice {
+pub(crate) struct PluginLog {
     plugin: Arc<str>,
     /// Empty for a checker.
     service: Box<str>,
@@ -32,7 +34,7 @@ struct Allowance {
     dropped: u64,
 }
 
-impl Voice {
+impl PluginLog {
     pub(crate) fn new(plugin: &Arc<str>, service: &str) -> Arc<Self> {
         let allowance = Mutex::new(Allowance {
             left: BURST,
@@ -47,7 +49,7 @@ impl Voice {
     }
 
     /// Whether a message of that level would be kept.
-    pub(crate) fn is_heard(level: Level) -> bool {
+    pub(crate) fn is_enabled(level: Level) -> bool {
         // The macro wants a constant level.
         match level {
             Level::ERROR => tracing::enabled!(target: TARGET, Level::ERROR),
@@ -59,11 +61,11 @@ impl Voice {
     }
 
     /// Logs a message; `about` is the checked server, if any.
-    pub(crate) fn say(&self, level: Level, about: Option<&str>, message: &str) {
-        if !Self::is_heard(level) {
+    pub(crate) fn write(&self, level: Level, about: Option<&str>, message: &str) {
+        if !Self::is_enabled(level) {
             return;
         }
-        let Some(dropped) = self.may_speak(Instant::now()) else {
+        let Some(dropped) = self.admit(Instant::now()) else {
             return;
         };
         let (plugin, message) = (&*self.plugin, clean(message, LENGTH));
@@ -84,11 +86,8 @@ impl Voice {
     }
 
     /// `None`: too many. Otherwise how many were dropped since the last one.
-    fn may_speak(&self, now: Instant) -> Option<u64> {
-        let mut allowance = self
-            .allowance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn admit(&self, now: Instant) -> Option<u64> {
+        let mut allowance = self.allowance.lock();
         let earned = now.saturating_duration_since(allowance.at).as_nanos() / PACE.as_nanos();
         let earned = u32::try_from(earned).unwrap_or(u32::MAX);
         if earned > 0 {
@@ -104,56 +103,22 @@ impl Voice {
     }
 }
 
-/// The text with what could forge log lines or disturb a terminal escaped, and no longer than `length` characters.
-pub(crate) fn clean(text: &str, length: usize) -> String {
-    let mut clean = String::new();
-    let mut characters = text.trim_end().chars();
-    for character in characters.by_ref().take(length) {
-        let disturbs = character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if disturbs {
-            // Writing to a string does not fail.
-            let _ = write!(clean, "{}", character.escape_default());
-        } else {
-            clean.push(character);
-        }
-    }
-    if characters.next().is_some() {
-        clean.push('…');
-    }
-    clean
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_message_can_neither_end_its_line_nor_steer_the_terminal() {
-        assert_eq!(
-            clean("a\nb\x1b[2Jc\u{202e}d\n", 100),
-            "a\\nb\\u{1b}[2Jc\\u{202e}d"
-        );
-    }
-
-    #[test]
-    fn a_long_message_is_cut_and_says_so() {
-        assert_eq!(clean("häää", 3), "hää…");
-        assert_eq!(clean("hää", 3), "hää");
-    }
-
-    #[test]
     fn a_talkative_plugin_is_heard_again_later_with_the_count_of_what_was_lost() {
-        let voice = Voice::new(&"p".into(), "web");
+        let log = PluginLog::new(&"p".into(), "web");
         let start = Instant::now();
         for _ in 0..BURST {
-            assert_eq!(voice.may_speak(start), Some(0));
+            assert_eq!(log.admit(start), Some(0));
         }
         for _ in 0..7 {
-            assert_eq!(voice.may_speak(start), None);
+            assert_eq!(log.admit(start), None);
         }
-        assert_eq!(voice.may_speak(start + PACE * 2), Some(7));
-        assert_eq!(voice.may_speak(start + PACE * 2), Some(0));
-        assert_eq!(voice.may_speak(start + PACE * 2), None);
+        assert_eq!(log.admit(start + PACE * 2), Some(7));
+        assert_eq!(log.admit(start + PACE * 2), Some(0));
+        assert_eq!(log.admit(start + PACE * 2), None);
     }
 }

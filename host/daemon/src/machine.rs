@@ -1,0 +1,118 @@
+//! What this machine can do, for the configuration.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use evenkeel_config::MachineSupport;
+use evenkeel_core::model::DataPlaneKind;
+use evenkeel_dataplane::DataPlane;
+
+use crate::plane;
+
+/// What was found, by data plane; asked once.
+type Answers = RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>;
+
+/// What of a machine is probed; the rest is taken to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probed {
+    All,
+    Nftables,
+    Nothing,
+}
+
+/// What this machine's kernel can do, looked at once.
+pub(crate) struct Machine {
+    table: String,
+    probed: Probed,
+    /// The data plane that the daemon has opened.
+    running: Option<DataPlaneKind>,
+    works: Answers,
+    queue: Answers,
+    snat: Answers,
+}
+
+impl Machine {
+    /// `table`: the nftables table's name.
+    pub(crate) fn new(table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            probed: Probed::All,
+            running: None,
+            works: Answers::default(),
+            queue: Answers::default(),
+            snat: Answers::default(),
+        }
+    }
+
+    /// Everything is taken to work.
+    pub(crate) fn ignore(&mut self) {
+        self.probed = Probed::Nothing;
+    }
+
+    /// What only IPVS does is taken to work, so that a service can be explained on any machine.
+    pub(crate) fn explain(&mut self) {
+        self.probed = Probed::Nftables;
+    }
+
+    /// From now on the daemon has this data plane, and no configuration can want another one.
+    pub(crate) fn runs(&mut self, kind: DataPlaneKind) {
+        self.running = Some(kind);
+    }
+
+    /// What a data plane says, kept in `known`.
+    fn of_plane(
+        &self,
+        known: &Answers,
+        kind: DataPlaneKind,
+        ask: impl FnOnce(&mut dyn DataPlane) -> Result<(), String>,
+    ) -> Result<(), String> {
+        if self.probed != Probed::All {
+            return Ok(());
+        }
+        let probe = || {
+            let plane = plane::new(kind, &self.table);
+            let mut plane = plane.map_err(|error| error.to_string())?;
+            ask(&mut *plane)
+        };
+        known.borrow_mut().entry(kind).or_insert_with(probe).clone()
+    }
+
+    fn probe(&self, kind: DataPlaneKind) -> Result<(), String> {
+        let probe = plane::new(kind, &self.table).and_then(|mut plane| plane.probe());
+        let problems = probe.map_err(|error| error.to_string())?.problems;
+        match problems.iter().find(|problem| problem.fatal) {
+            None => Ok(()),
+            // nft repeats itself for every line of what it was given.
+            Some(problem) => {
+                let what = problem.what.lines().next().unwrap_or_default();
+                Err(format!("{what}; {}", problem.remedy))
+            }
+        }
+    }
+}
+
+impl MachineSupport for Machine {
+    fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.of_plane(&self.queue, dataplane, |plane| plane.asks())
+    }
+
+    fn snat(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        self.of_plane(&self.snat, dataplane, |plane| plane.masquerades())
+    }
+
+    fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
+        match (self.probed, dataplane) {
+            (Probed::All, _) | (Probed::Nftables, DataPlaneKind::Nftables) => {}
+            (Probed::Nftables, DataPlaneKind::Ipvs) | (Probed::Nothing, _) => return Ok(()),
+        }
+        self.works
+            .borrow_mut()
+            .entry(dataplane)
+            .or_insert_with(|| self.probe(dataplane))
+            .clone()
+    }
+
+    fn running(&self) -> Option<DataPlaneKind> {
+        self.running
+    }
+}

@@ -1,0 +1,57 @@
+//! What a configuration comes to, with everything in place to put it in force.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use evenkeel_config::Diagnostic;
+use evenkeel_core::director::NewScheduler;
+use evenkeel_core::model::{CheckTiming, Model, ServiceKey};
+use evenkeel_runtime::Checker;
+
+/// A configuration with everything in place to put it in force.
+pub struct Prepared {
+    /// What the configuration asks for.
+    pub model: Model,
+    /// New schedulers, for services that need one.
+    pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
+    /// The checkers of every server that has any.
+    pub checks: Vec<ServerChecks>,
+    /// Worth the operator's attention.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One server's checks.
+pub struct ServerChecks {
+    /// The service's name.
+    pub service_name: String,
+    /// The service.
+    pub service: ServiceKey,
+    /// The server's name.
+    pub server_name: String,
+    /// The server.
+    pub server: SocketAddr,
+    /// Its checks.
+    pub checks: Vec<ReadyCheck>,
+}
+
+/// A check with its checker. Equal if a prober for the one can go on for the other.
+#[derive(Clone)]
+pub struct ReadyCheck {
+    /// Who judges. The same for all checks with the same plugin and settings.
+    pub checker: Arc<dyn Checker>,
+    /// The plugin's name.
+    pub plugin: String,
+    /// What is checked.
+    pub target: SocketAddr,
+    /// When and how often.
+    pub timing: CheckTiming,
+}
+
+impl PartialEq for ReadyCheck {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.checker, &other.checker)
+            && self.target == other.target
+            && self.timing == other.timing
+    }
+}

@@ -1,0 +1,45 @@
+//! Where a configuration is read from.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use evenkeel_config::{self as config, Parsed};
+
+use super::keepalived;
+
+/// Where a configuration comes from, and what takes the place of parts of it.
+#[derive(Debug, Clone)]
+pub struct ConfigSource {
+    /// The file: Evenkeel's own, or a keepalived.conf.
+    pub config: PathBuf,
+    /// Where plugins are looked for, in place of the file's `plugin_dirs`; empty: there.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// The control socket, in place of the file's `socket`.
+    pub socket: Option<PathBuf>,
+}
+
+/// Reads a configuration file, Evenkeel's own or keepalived's, as far as that goes without its plugins.
+///
+/// # Errors
+/// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in it is kept for
+/// [`Parsed::resolve`].
+pub fn read(file: &Path) -> anyhow::Result<Parsed> {
+    let bytes = std::fs::read(file)
+        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+    let name = file.to_string_lossy();
+    if keepalived::is_keepalived(file, &bytes) {
+        let translation = keepalived::usable(file, &bytes)?;
+        let (toml, origin) = (translation.toml, translation.origin);
+        return Ok(config::parse_translated(&name, &toml, origin));
+    }
+    Ok(config::parse_bytes(&name, &bytes))
+}
+
+/// Where plugins are looked for: what the command line says takes the place of what the configuration says.
+pub fn plugin_dirs<'a>(parsed: &'a Parsed, instead: &'a [PathBuf]) -> &'a [PathBuf] {
+    if instead.is_empty() {
+        &parsed.daemon().plugin_dirs
+    } else {
+        instead
+    }
+}

@@ -1,0 +1,99 @@
+//! What the configuration is told about the plugins that it names.
+
+use std::path::Path;
+
+use evenkeel_config::{Found, PluginCatalogue};
+use evenkeel_core::manifest::{PluginKind, Setting};
+use evenkeel_core::model::PluginRef;
+
+use super::{Catalogue, Entry};
+use crate::PluginInfo;
+
+impl PluginCatalogue for Catalogue {
+    fn find(&self, plugin: &PluginRef) -> Found<'_> {
+        match plugin {
+            PluginRef::File(file) => self.find_file(file),
+            PluginRef::Name(name) => self.find_name(name),
+        }
+    }
+
+    fn accept(
+        &self,
+        plugin: &PluginRef,
+        kind: PluginKind,
+        settings: &[Setting],
+    ) -> Result<(), String> {
+        let Some(plugin) = self.get(plugin) else {
+            return Ok(());
+        };
+        let configured = match kind {
+            PluginKind::Scheduler => plugin.scheduler("configuration", settings).map(drop),
+            PluginKind::Checker => plugin.checker(settings).map(drop),
+        };
+        configured.map_err(|error| error.to_string())
+    }
+}
+
+impl Catalogue {
+    fn find_file(&self, file: &Path) -> Found<'_> {
+        match self.file(file).map(Entry::info) {
+            Some(Ok(info)) => found(info),
+            Some(Err(reason)) => Found::Broken {
+                reason: reason.to_owned(),
+            },
+            None => self.missing(vec![file.display().to_string()]),
+        }
+    }
+
+    fn find_name(&self, name: &str) -> Found<'_> {
+        let usable: Vec<&PluginInfo> = self.named(name).filter_map(|it| it.info().ok()).collect();
+        match usable.as_slice() {
+            [info] => found(info),
+            [] => self.broken(name).unwrap_or_else(|| {
+                let directories = self.directories.iter();
+                self.missing(directories.map(|it| it.display().to_string()).collect())
+            }),
+            _ => Found::Ambiguous {
+                files: self
+                    .named(name)
+                    .filter(|entry| entry.info().is_ok())
+                    .map(|entry| entry.file.display().to_string())
+                    .collect(),
+            },
+        }
+    }
+
+    /// A broken file that gives itself the name; or one that is called like the plugin, which is probably what was meant.
+    fn broken(&self, name: &str) -> Option<Found<'_>> {
+        let called = |entry: &&Entry| entry.file.file_stem().is_some_and(|stem| stem == name);
+        self.named(name)
+            .chain(self.with_names().filter(called))
+            .find_map(|entry| {
+                let reason = entry.info().err()?;
+                Some(Found::Broken {
+                    reason: format!("{}: {reason}", entry.file.display()),
+                })
+            })
+    }
+
+    fn missing(&self, searched: Vec<String>) -> Found<'_> {
+        let mut available: Vec<(String, PluginKind)> = self
+            .with_names()
+            .filter_map(|entry| entry.info().ok())
+            .map(|info| (info.manifest.name.clone(), info.kind))
+            .collect();
+        available.sort();
+        available.dedup();
+        Found::Missing {
+            available,
+            searched,
+        }
+    }
+}
+
+fn found(info: &PluginInfo) -> Found<'_> {
+    Found::One {
+        kind: info.kind,
+        manifest: &info.manifest,
+    }
+}

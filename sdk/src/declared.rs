@@ -1,0 +1,148 @@
+//! What a plugin is, as constants: its manifest can then be in its file, beside the code ([`section`](crate::section)).
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::backends::{Decision, Facts};
+use crate::manifest::{SettingKind, SettingSpec, SettingValue};
+
+/// A plugin's manifest.
+#[derive(Debug, Clone, Copy)]
+pub struct Declared {
+    /// The plugin's name.
+    pub name: &'static str,
+    /// The version of its crate.
+    pub version: &'static str,
+    /// One line for the user.
+    pub summary: &'static str,
+    /// In the order of their definition.
+    pub settings: &'static [DeclaredSetting],
+    /// A scheduler's; `None` for a checker.
+    pub abilities: Option<(&'static [Decision], Facts)>,
+}
+
+/// One field of [`settings!`](crate::settings!).
+#[derive(Debug, Clone, Copy)]
+pub struct DeclaredSetting {
+    /// The field's name.
+    pub(crate) field: &'static str,
+    /// Its documentation, line by line, as it was written.
+    pub(crate) docs: &'static [&'static str],
+    pub(crate) kind: DeclaredKind,
+    pub(crate) default: Option<DeclaredValue>,
+    pub(crate) required: bool,
+}
+
+/// A [`SettingKind`].
+#[derive(Debug, Clone, Copy)]
+pub enum DeclaredKind {
+    /// See [`SettingKind::Boolean`].
+    Boolean,
+    /// See [`SettingKind::Integer`].
+    Integer(i64, i64),
+    /// See [`SettingKind::Number`].
+    Number,
+    /// See [`SettingKind::Text`].
+    Text,
+    /// See [`SettingKind::TextList`].
+    TextList,
+    /// See [`SettingKind::Duration`].
+    Duration,
+    /// See [`SettingKind::Choice`].
+    Choice(&'static [&'static str]),
+}
+
+/// A [`SettingValue`].
+#[derive(Debug, Clone, Copy)]
+pub enum DeclaredValue {
+    /// See [`SettingKind::Boolean`].
+    Boolean(bool),
+    /// See [`SettingKind::Integer`].
+    Integer(i64),
+    /// See [`SettingKind::Number`].
+    Number(f64),
+    /// See [`SettingKind::Text`]; also the word of a [`SettingKind::Choice`].
+    Text(&'static str),
+    /// See [`SettingKind::TextList`].
+    TextList(&'static [&'static str]),
+    /// See [`SettingKind::Duration`].
+    Duration(Duration),
+}
+
+impl DeclaredSetting {
+    /// `range` and `default` have one element where the field has one. `optional`: it may be left out without a default.
+    #[must_use]
+    pub const fn new(
+        field: &'static str,
+        docs: &'static [&'static str],
+        (kind, optional): (DeclaredKind, bool),
+        range: &[RangeInclusive<i64>],
+        default: &[DeclaredValue],
+    ) -> Self {
+        let kind = match (kind, range) {
+            (DeclaredKind::Integer(..), [range]) => {
+                DeclaredKind::Integer(*range.start(), *range.end())
+            }
+            (kind, _) => kind,
+        };
+        let default = match default {
+            [value] => Some(*value),
+            _ => None,
+        };
+        Self {
+            field,
+            docs,
+            kind,
+            default,
+            required: default.is_none() && !optional,
+        }
+    }
+
+    /// The description that the contract carries.
+    pub(crate) fn spec(&self) -> SettingSpec {
+        let docs: Vec<&str> = self.docs.iter().map(|line| line.trim_ascii()).collect();
+        SettingSpec {
+            key: key_of(self.field),
+            doc: docs.join(" ").trim_ascii().to_owned(),
+            kind: self.kind.into(),
+            default: self.default.map(Into::into),
+            required: self.required,
+        }
+    }
+}
+
+/// The key in the configuration for a field of a struct.
+pub(crate) fn key_of(field: &str) -> String {
+    field.trim_start_matches("r#").replace('_', "-")
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+impl From<DeclaredKind> for SettingKind {
+    fn from(kind: DeclaredKind) -> Self {
+        match kind {
+            DeclaredKind::Boolean => Self::Boolean,
+            DeclaredKind::Integer(least, greatest) => Self::Integer(least, greatest),
+            DeclaredKind::Number => Self::Number,
+            DeclaredKind::Text => Self::Text,
+            DeclaredKind::TextList => Self::TextList,
+            DeclaredKind::Duration => Self::Duration,
+            DeclaredKind::Choice(words) => Self::Choice(owned(words)),
+        }
+    }
+}
+
+impl From<DeclaredValue> for SettingValue {
+    fn from(value: DeclaredValue) -> Self {
+        match value {
+            DeclaredValue::Boolean(value) => Self::Boolean(value),
+            DeclaredValue::Integer(value) => Self::Integer(value),
+            DeclaredValue::Number(value) => Self::Number(value),
+            DeclaredValue::Text(text) => Self::Text(text.to_owned()),
+            DeclaredValue::TextList(texts) => Self::TextList(owned(texts)),
+            DeclaredValue::Duration(value) => Self::Duration(value),
+        }
+    }
+}

@@ -3,15 +3,13 @@
 //! Data flows one way, and the modules stand in that order:
 //!
 //! ```text
-//! config text --config--> Config --resolve(manifests)--> model::Model
-//!                                                          |
-//!            verdicts --health--> usable servers, weights  |
-//!                                                          v
-//!                          scheduler plugin --plan--> plan::Plan
-//!                                                          |
-//!                                        desired::service_state
-//!                                                          v
-//!                state::State (wanted)  --diff-->  Vec<state::Change>  --> data plane
+//! config text --evenkeel_config--> model::Model
+//!                                     |
+//!    checks' verdicts --health-->  director  <--plan::Plan-- scheduler::Scheduler (a plugin, run by the driver)
+//!                                     |
+//!                      desired::service_state, in the form that the data plane can hold
+//!                                     v
+//!               state::State (wanted)  --sync, diff-->  Vec<state::Change>  --> data plane
 //! ```
 //!
 //! Whatever needs the time gets it as an argument; whatever wants to act returns what is to be done.

@@ -14,10 +14,10 @@ use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, ServiceState, State};
 use crate::timers::TimerTable;
 
-/// Wait after a first failure; doubled up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_millis(200);
+/// Wait after a first failure; doubled up to [`MAX_RETRY_DELAY`].
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(200);
 /// Longest wait between attempts.
-const RETRY_MAX: Duration = Duration::from_secs(30);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 /// What the driver is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,9 +255,9 @@ impl KernelSync {
     }
 
     fn fail(&mut self, now: Instant) {
-        let wait = RETRY_MIN
+        let wait = MIN_RETRY_DELAY
             .saturating_mul(1 << self.failures.min(10))
-            .min(RETRY_MAX);
+            .min(MAX_RETRY_DELAY);
         self.failures += 1;
         self.timers.set(SyncTimer::Retry, now + wait);
     }

@@ -205,7 +205,7 @@ proptest! {
             }
             now += Duration::from_millis(10);
         }
-        now += RETRY_MAX;
+        now += MAX_RETRY_DELAY;
         while carry_out(&mut sync, &mut kernel, now, true) {}
         prop_assert!(sync.settled());
         prop_assert_eq!(&kernel, sync.wanted());

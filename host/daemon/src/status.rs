@@ -1,5 +1,5 @@
-//! The daemon's status: built in one place ([`build`]) of what the parts of the daemon know, given as JSON
-//! ([`report`]) and as a table ([`table`]).
+//! The daemon's status: built in one place (`build`) of what the parts of the daemon know, given as JSON ([`report`])
+//! and as a table ([`render`]).
 
 pub(crate) mod build;
 mod duration;

@@ -34,8 +34,8 @@ impl App {
                 _ = signals.interrupt.recv() => break,
                 _ = signals.hangup.recv() => self.reloader.begin(self.director.in_force()),
                 Some(event) = self.health.recv() => self.take_health(event),
-                Some(event) = self.vrrp.events.recv() => self.take_vrrp(event),
-                Some((what, reading)) = self.vrrp.readings.recv() => {
+                Some(event) = self.receivers.events.recv() => self.take_vrrp(event),
+                Some((what, reading)) = self.receivers.readings.recv() => {
                     self.redundancy.tracked(what, reading);
                 }
                 _ = self.inputs.recv_many(&mut batch, MAX_INPUTS) => {
@@ -152,7 +152,7 @@ impl App {
         }
         self.leave_plans().await;
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
-        self.redundancy.stop(self.vrrp.events).await;
+        self.redundancy.stop(self.receivers.events).await;
         self.synchroniser.finish().await;
     }
 

@@ -39,7 +39,7 @@ pub(super) struct App {
     pub(super) redundancy: Redundancy,
     pub(super) synchroniser: Synchroniser,
     /// What VRRP and its watchers tell.
-    pub(super) vrrp: Ears,
+    pub(super) receivers: Ears,
     pub(super) counting: Counting,
     pub(super) kind: DataPlaneKind,
     /// Why this data plane.
@@ -92,7 +92,7 @@ impl App {
         let kernel =
             DataPlaneDriver::start(plane, to_inputs.clone()).map_err(|source| thread("kernel", source))?;
         let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
-        let (redundancy, vrrp) = Redundancy::new();
+        let (redundancy, receivers) = Redundancy::new();
         let mut app = Self {
             started: now,
             kind,
@@ -103,7 +103,7 @@ impl App {
             probers: Probers::new(events),
             redundancy,
             synchroniser: Synchroniser::default(),
-            vrrp,
+            receivers,
             counting: Counting::start(kind, to_inputs.clone()),
             queues: VerdictQueues::new(to_inputs.clone()),
             latency_due: None,

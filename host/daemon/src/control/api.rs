@@ -1,5 +1,6 @@
 //! Paths and answers of the control socket, whatever they are carried by.
 
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -125,16 +126,14 @@ fn instance(body: &[u8]) -> Result<Option<String>, Refusal> {
     Ok(body.instance)
 }
 
-async fn unknown_path(uri: Uri) -> Refusal {
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        format!("there is nothing at {}", uri.path()),
-    )
+fn unknown_path(uri: Uri) -> Ready<Refusal> {
+    let message = format!("there is nothing at {}", uri.path());
+    ready(Refusal::new(StatusCode::NOT_FOUND, message))
 }
 
-async fn other_method(method: Method, uri: Uri) -> Refusal {
+fn other_method(method: Method, uri: Uri) -> Ready<Refusal> {
     let message = format!("{} cannot be used with {method}", uri.path());
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+    ready(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message))
 }
 
 /// Sends a request to the main loop and waits for its answer.

@@ -46,9 +46,10 @@ impl Served {
     async fn raw(&self, request: &str) -> String {
         let mut stream = UnixStream::connect(&self.path).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut answer = Vec::new();
+        // A reset after the answer: of a body that is too long, the rest is not read.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
     }
 
     /// The status and the message of a request that fails.
@@ -168,10 +169,7 @@ async fn what_fails_has_its_status_and_a_message_in_json() {
     assert_eq!(status, 409);
     assert_eq!(message, r#"no VRRP instance "VI_2", Resume"#);
     let long = "x".repeat(api::MAX_REQUEST + 1);
-    // Refused by its length alone, before it is read.
-    let head = post("/v1/vrrp/resign", &long);
-    let head = head.strip_suffix(long.as_str()).unwrap();
-    let (status, _) = served.refusal(head).await;
+    let (status, _) = served.refusal(&post("/v1/vrrp/resign", &long)).await;
     assert_eq!(status, 413);
 }
 

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use super::Shared;
 use super::sandbox::Metered;
+use super::shared::Shared;
 use super::since_v0_1::checker::evenkeel::plugin::target_io::Target as Handle;
 use super::since_v0_1::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;

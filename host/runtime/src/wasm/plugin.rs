@@ -7,10 +7,10 @@ use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
 use parking_lot::Mutex;
 use wasmtime::component::Component;
 
-use super::Shared;
 use super::checker::{self, WasmChecker};
 use super::inspect::Inspected;
 use super::scheduler::{self, WasmScheduler};
+use super::shared::Shared;
 use super::since_v0_1;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};

@@ -8,7 +8,7 @@ use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use wasmtime::Store;
 
-use super::Shared;
+use super::shared::Shared;
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
 use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::{Abilities, Guest};
 use super::since_v0_1::scheduler::{SchedulerPlugin, SchedulerPluginPre};

@@ -34,7 +34,7 @@ enum Dirty {
     All,
 }
 
-/// What the data plane is to hold and what it holds, as far as known, with what to do next about the difference.
+/// See the module's documentation.
 #[derive(Debug, Clone)]
 pub struct KernelSync {
     wanted: State,

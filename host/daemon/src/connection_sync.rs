@@ -35,7 +35,7 @@ pub struct SyncReport {
     pub(crate) problem: Option<String>,
 }
 
-/// Starts and stops IPVS's sync daemons as a VRRP instance changes its role. What it has started goes on when it is dropped.
+/// See the module's documentation. What it has started goes on when it is dropped.
 #[derive(Default)]
 pub(crate) struct Synchroniser {
     config: Option<ConnectionSync>,

@@ -18,7 +18,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// ...or, with many services, so often that it is busy with that for a tenth of the time at most.
 const PACE_PER_SERVICE: Duration = Duration::from_micros(500);
 
-/// How connections are counted at the moment, and for whom.
+/// See the module's documentation.
 pub(crate) struct Counting {
     listening: bool,
     how: How,

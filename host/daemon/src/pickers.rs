@@ -39,7 +39,7 @@ pub struct QueueReport {
     pub(crate) total_p99_us: u64,
 }
 
-/// The queues of all services whose scheduler decides about each connection, with a thread for each.
+/// See the module's documentation.
 pub(crate) struct Pickers {
     desks: BTreeMap<ServiceKey, Desk>,
     heart: Option<Heart>,

@@ -13,7 +13,7 @@ use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober};
 
 type Id = (ServiceKey, SocketAddr);
 
-/// The probers of all servers, by server: started, changed and ended as the configuration says.
+/// See the module's documentation.
 pub(crate) struct Probers {
     servers: BTreeMap<Id, Checked>,
     /// Services whose checks rest.

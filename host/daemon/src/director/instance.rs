@@ -12,7 +12,7 @@ use evenkeel_runtime::{Backend, BackendFacts, Load, PluginError, Scheduler};
 /// A connection that was placed, and that the kernel has not counted for so long, has come to nothing.
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
-/// A handle of a scheduler's instance. Cloning it makes another handle of the same instance.
+/// See the module's documentation. Cloning it makes another handle of the same instance.
 #[derive(Clone)]
 pub(crate) struct Instance(Arc<Mutex<Inner>>);
 

@@ -111,7 +111,7 @@ fn pause(kind: DataPlaneKind, resync: Duration) -> Duration {
     }
 }
 
-/// The virtual services with all that is decided about them.
+/// See the module's documentation.
 pub(crate) struct Director {
     /// Which data plane carries out what is decided.
     kind: DataPlaneKind,

@@ -18,7 +18,7 @@ const REFRESH_MIN: Duration = Duration::from_millis(20);
 /// Where the plugin decides each connection, its plan is what the kernel falls back to, and is renewed this often.
 const FALLBACK: Duration = Duration::from_secs(1);
 
-/// A service's scheduler plugin with its instance, its failures and when it is started again.
+/// See the module's documentation.
 pub(crate) struct Seat {
     plugin: Arc<dyn Plugin>,
     settings: Vec<Setting>,

@@ -13,7 +13,7 @@ use evenkeel_runtime::{Backend, BackendFacts, Load};
 use super::Effect;
 use super::seat::{News, Seat};
 
-/// A virtual service's configuration with the state of its servers and its scheduler.
+/// See the module's documentation.
 pub(crate) struct VirtualService {
     pub(crate) spec: Service,
     pub(crate) seat: Seat,

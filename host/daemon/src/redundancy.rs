@@ -16,7 +16,7 @@ use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-/// The daemon's side of VRRP: hands readings to the driver and what it decides to scripts, the log and the checks.
+/// See the module's documentation.
 pub(crate) struct Redundancy {
     config: model::Vrrp,
     /// Whether there has been a configuration yet.

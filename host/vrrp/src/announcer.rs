@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(1);
 /// How long an interface may take none before the frames are dropped.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The frames that are still to be sent, and the socket that they are sent by.
+/// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Announcer {
     socket: Option<FrameSocket>,

@@ -76,7 +76,7 @@ pub(crate) enum Incoming<'a> {
     Failed(&'a str, io::Error),
 }
 
-/// The sockets of all instances, and those that are still being opened.
+/// See the module's documentation.
 pub(crate) struct Sockets {
     opener: Sender<Job>,
     /// What the opener has not taken yet.

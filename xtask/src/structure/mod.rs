@@ -25,9 +25,10 @@ const PLACES: [&str; 4] = ["host", "plugins", "sdk", "xtask"];
 
 /// Checks the sources and the pure crates.
 pub(crate) fn run() -> Result<()> {
-    sources()?;
+    let sources = sources();
     step("Purity");
-    purity::check()
+    purity::check()?;
+    sources
 }
 
 /// Checks the sources alone, which takes no build, and prints what is wrong.

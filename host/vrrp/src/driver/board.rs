@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::handle::VrrpStatus;
 
-/// The last snapshot for `status`, from the driver to whoever reads it.
+/// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Board(Mutex<Option<Arc<Snapshot>>>);
 

@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-/// What does not work at the moment, by what it concerns.
+/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Problems(BTreeMap<Source, String>);
 

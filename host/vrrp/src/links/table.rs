@@ -48,7 +48,7 @@ impl Interest {
     }
 }
 
-/// The interfaces and addresses of this network namespace.
+/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     links: BTreeMap<u32, Entry>,

@@ -9,6 +9,7 @@
 //! | Debian's in qemu (`--all`) | one start |
 
 mod binaries;
+mod examples;
 mod kernels;
 mod tally;
 mod watch;
@@ -169,6 +170,7 @@ fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>
             runners.push((format!("Testing {} ({})", binary.package, binary.name), own));
         }
     }
+    examples::none_is_hidden()?;
     // Neither runner above does these.
     let mut doc = cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
     doc.args(&options.filter);

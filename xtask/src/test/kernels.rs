@@ -13,7 +13,7 @@ use xtask::cmd::{answer, command, root, target};
 use super::binaries::{Binary, Kernel};
 
 /// Modules of the nftables data plane's tests: `queue` and flowtables. All of them would take ten minutes there (`tests/kernels/dataplane`).
-const MODULES: [&str; 2] = ["queue::", "offload::"];
+const MODULES: [&str; 2] = ["queues::", "offload::"];
 /// How long one program of tests may take, in seconds.
 const LIMIT: u32 = 1_200;
 /// How long all programs may take on Debian's kernel, in seconds.

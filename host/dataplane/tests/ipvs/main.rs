@@ -14,7 +14,7 @@ mod scheduler;
 mod conformance;
 mod forwarding;
 mod others;
-mod queue;
+mod queues;
 mod traffic;
 
 use evenkeel_core::follow;

@@ -12,7 +12,7 @@ mod scheduler;
 mod conformance;
 mod offload;
 mod persistence;
-mod queue;
+mod queues;
 mod traffic;
 mod vandalism;
 mod watch;

@@ -35,10 +35,13 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
+//! [`kit`] has what the tests of many schedulers say, such as that without servers connections are refused.
+//!
 //! Log messages of the plugin are kept for each thread: see [`logged`].
 
 mod checks;
 pub(crate) mod host;
+pub mod kit;
 mod net;
 mod schedulers;
 

@@ -1,9 +1,9 @@
 //! Evenkeel itself, run as a user runs it.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::kernels::on_slow_kernel;
 use crate::lab::Node;
+use crate::paths::Paths;
 use crate::process::Process;
 use crate::wait::{eventually, wait_until};
 use crate::world::{private_directory, show_at};
@@ -23,51 +24,10 @@ const SLOW_READY: Duration = Duration::from_secs(220);
 /// How long it may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(15);
 
+/// How the daemon is put ahead of other programs, by `nice`.
+const AHEAD: [&str; 2] = ["-n", "-10"];
 /// Where the daemon keeps compiled plugins by default.
 const CACHE: &str = "/var/cache/evenkeel";
-
-/// Where what was built is found.
-#[derive(Debug, Clone)]
-pub struct Paths {
-    /// The `evenkeel` binary: `EVENKEEL_BIN`, or `target/debug/evenkeel`.
-    pub binary: PathBuf,
-    /// The plugins that are shipped: `EVENKEEL_PLUGINS`, or `target/plugins`.
-    pub plugins: PathBuf,
-    /// Plugins that misbehave: `target/test-plugins`.
-    pub test_plugins: PathBuf,
-    /// Plugins of the examples: `target/examples`.
-    pub examples: PathBuf,
-    /// The same plugins, and those that misbehave, as shared objects: `target/native`.
-    pub native: PathBuf,
-    /// Compiled plugins, kept from test to test: `target/lab-cache`.
-    pub cache: PathBuf,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        let target = env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| Self::workspace().join("target"), PathBuf::from);
-        let or = |variable: &str, path: &str| {
-            env::var_os(variable).map_or_else(|| target.join(path), PathBuf::from)
-        };
-        Self {
-            binary: or("EVENKEEL_BIN", "debug/evenkeel"),
-            plugins: or("EVENKEEL_PLUGINS", "plugins"),
-            test_plugins: or("EVENKEEL_TEST_PLUGINS", "test-plugins"),
-            examples: or("EVENKEEL_EXAMPLES", "examples"),
-            native: or("EVENKEEL_NATIVE", "native"),
-            cache: target.join("lab-cache"),
-        }
-    }
-}
-
-impl Paths {
-    /// The top of the repository.
-    #[must_use]
-    pub fn workspace() -> &'static Path {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-    }
-}
 
 /// The daemon on one machine, with a configuration file, a control socket and plugin directories of its own. Dropping it kills
 /// the process; rules stay in the kernel, as after any end of it.
@@ -227,7 +187,7 @@ impl Evenkeel {
     /// When the program cannot be run.
     pub fn start_without_waiting(&mut self) -> Result<()> {
         self.keep_log();
-        let mut command = self.command("run");
+        let mut command = self.command_ahead("run");
         command.arg("--config").arg(&self.config);
         for dir in &self.plugin_dirs {
             command.arg("--plugin-dir").arg(dir);
@@ -434,7 +394,21 @@ impl Evenkeel {
     /// `evenkeel SUBCOMMAND`, to be completed and run on the director's machine.
     #[must_use]
     pub fn command(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(&self.paths.binary);
+        self.completed(Command::new(&self.paths.binary), subcommand)
+    }
+
+    /// The same, ahead of the other programs of this machine where that is allowed: a director has its machine to itself, and here it
+    /// shares it with other tests. What it owes within milliseconds, such as heartbeats and adverts, would wait for them.
+    fn command_ahead(&self, subcommand: &str) -> Command {
+        if !may_go_ahead() {
+            return self.command(subcommand);
+        }
+        let mut command = Command::new("nice");
+        command.args(AHEAD).arg(&self.paths.binary);
+        self.completed(command, subcommand)
+    }
+
+    fn completed(&self, mut command: Command, subcommand: &str) -> Command {
         command
             .arg(subcommand)
             .envs(self.environment.iter().map(|(key, value)| (key, value)));
@@ -446,6 +420,15 @@ impl Evenkeel {
             self.earlier_logs += &process.log();
         }
     }
+}
+
+/// Whether `nice` can raise a priority here: in a user namespace it cannot, and says so in every log.
+fn may_go_ahead() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let tried = Command::new("nice").args(AHEAD).arg("true").output();
+        tried.is_ok_and(|it| it.status.success() && it.stderr.is_empty())
+    })
 }
 
 fn find_server(status: &Value, service: &str, server: &str) -> Option<Value> {

@@ -20,6 +20,9 @@
 //! }
 //! # fn main() {}
 //! ```
+//!
+//! A crate whose tests need a network and no lab takes [`in_a_namespace!`] (a copy of the process, as above), [`with_ipvs!`] (the same in
+//! User-Mode Linux) or [`in_own_network`] (a thread; nothing but the network is private).
 
 mod article;
 mod backend;
@@ -32,7 +35,9 @@ mod ipvs;
 mod keepalived;
 mod kernels;
 mod lab;
+mod network;
 mod nginx;
+mod paths;
 mod ping;
 mod process;
 mod wait;
@@ -42,13 +47,15 @@ pub use article::Article;
 pub use backend::Backend;
 pub use capture::{Advert, Arp, Capture, Frame, Ipv4};
 pub use client::{Answer, Client, Record, Stream};
-pub use daemon::{Evenkeel, Paths};
+pub use daemon::Evenkeel;
 pub use download::{Download, DownloadServer, Progress};
 pub use holding::{Sighting, Sightings, Watch, sole_holder, wait_holder};
 pub use keepalived::Keepalived;
 pub use kernels::{on_debian_kernel, on_slow_kernel, on_uml, on_uml_with};
 pub use lab::{Lab, Node};
+pub use network::{TestResult, in_own_network, sh};
 pub use nginx::{Nginx, http_get};
+pub use paths::Paths;
 pub use ping::{Ping, Pings};
 pub use process::Process;
 pub use wait::{eventually, wait_until};

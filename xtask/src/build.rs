@@ -1,12 +1,14 @@
 //! The daemon and the plugins.
 
-use anyhow::Result;
+use std::thread;
+
+use anyhow::{Result, bail};
 use xtask::cmd::{self, cargo, root, step, target};
 
 use crate::args::Args;
 use crate::native;
 use crate::setup;
-use crate::wasm::{self, Toolchain};
+use crate::wasm::{self, Modules, Toolchain};
 
 /// How programs are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,31 +53,51 @@ impl Options {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::packages(setup::BUILD)?;
-    let profile = match options {
-        Options {
-            plugins_only: true, ..
-        }
-        | Options { debug: true, .. } => Profile::Dev,
-        _ => Profile::Release,
-    };
-    programs(
-        profile,
-        if options.plugins_only {
-            &[]
-        } else {
-            &["evenkeel"]
-        },
-    )?;
-    plugins(profile)
+/// Which plugins are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plugins {
+    /// Those that are shipped.
+    Shipped,
+    /// Also those of the examples and those that the tests let misbehave, and the native ones.
+    All,
 }
 
-/// Programs of the workspace (by package), together with the one that makes plugins of modules: what they share is built once.
+/// `cargo xtask build`.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::packages(setup::BUILD)?;
+    let profile = if options.plugins_only || options.debug {
+        Profile::Dev
+    } else {
+        Profile::Release
+    };
+    let packages: &[&str] = if options.plugins_only {
+        &[]
+    } else {
+        &["evenkeel"]
+    };
+    everything(profile, packages, Plugins::All)
+}
+
+/// Programs of the workspace (by package), and plugins.
+pub(crate) fn everything(profile: Profile, packages: &[&str], plugins: Plugins) -> Result<()> {
+    with_plugins(profile, plugins, || programs(profile, packages))
+}
+
+/// The daemon's debug build together with all tests, and all plugins. Apart from the tests the daemon would have other features of what they
+/// share, and the compiler for plugins would be built twice.
+pub(crate) fn tests() -> Result<()> {
+    with_plugins(Profile::Dev, Plugins::All, || {
+        step("Building the workspace and its tests; beside it the plugins");
+        cmd::run(&mut cargo(&["build", "--workspace", "--all-targets"]))
+    })
+}
+
+/// Programs, together with the one that makes plugins of modules: what they share is built once.
 pub(crate) fn programs(profile: Profile, packages: &[&str]) -> Result<()> {
     step(&format!(
-        "Building {} into {}",
-        packages.join(", "),
+        "Building {} {} into {}",
+        packages.join(" "),
+        wasm::PACKER,
         target().join(profile.directory()).display()
     ));
     let mut cargo = cargo(&[
@@ -92,32 +114,40 @@ pub(crate) fn programs(profile: Profile, packages: &[&str]) -> Result<()> {
     cmd::run(&mut cargo)
 }
 
-/// The daemon's debug build together with all tests. Apart from them it would have other features of what they share, and the
-/// compiler for plugins would be built twice.
-pub(crate) fn daemon_and_tests() -> Result<()> {
-    step("Building the workspace and its tests");
-    cmd::run(&mut cargo(&["build", "--workspace", "--all-targets"]))
-}
-
-/// The shipped plugins, those of the examples, and those that the tests let misbehave; with what packs them from this profile.
-pub(crate) fn plugins(profile: Profile) -> Result<()> {
-    shipped_plugins(profile)?;
+/// Compiles plugins beside `programs`, which has the packer of this profile built. The last crates of a daemon come one after the other, and
+/// leave a processor idle.
+fn with_plugins(
+    profile: Profile,
+    plugins: Plugins,
+    programs: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let toolchain = Toolchain::find()?;
-    for (dir, out) in [("examples", "examples"), ("tests/plugins", "test-plugins")] {
-        wasm_plugins(&toolchain, profile, dir, out)?;
-    }
-    native::plugins(&[root().join("plugins"), root().join("tests/plugins")])
-}
-
-/// The shipped plugins alone.
-pub(crate) fn shipped_plugins(profile: Profile) -> Result<()> {
-    wasm_plugins(&Toolchain::find()?, profile, "plugins", "plugins")
-}
-
-fn wasm_plugins(toolchain: &Toolchain, profile: Profile, dir: &str, out: &str) -> Result<()> {
-    let out = target().join(out);
+    let modules = thread::scope(|scope| {
+        let modules = scope.spawn(|| compile(&toolchain, plugins));
+        programs()?;
+        step("Waiting for the plugins");
+        modules
+            .join()
+            .unwrap_or_else(|_| bail!("the plugins' thread has ended"))
+    })?;
     let packer = target().join(profile.directory()).join(wasm::PACKER);
-    step(&format!("Building {dir}/ into {}", out.display()));
-    wasm::plugins(toolchain, &packer, &root().join(dir), &out)?;
+    for modules in modules {
+        modules.pack(&packer)?;
+    }
     Ok(())
+}
+
+fn compile(toolchain: &Toolchain, plugins: Plugins) -> Result<Vec<Modules>> {
+    let mut dirs = vec![("plugins", "plugins")];
+    if plugins == Plugins::All {
+        dirs.extend([("examples", "examples"), ("tests/plugins", "test-plugins")]);
+    }
+    let modules = dirs
+        .into_iter()
+        .map(|(dir, out)| Modules::compile(toolchain, &root().join(dir), target().join(out)))
+        .collect::<Result<_>>()?;
+    if plugins == Plugins::All {
+        native::plugins(&[root().join("plugins"), root().join("tests/plugins")])?;
+    }
+    Ok(modules)
 }

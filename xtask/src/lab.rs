@@ -4,7 +4,7 @@ use anyhow::Result;
 use xtask::cmd::{self, cargo, command, target};
 
 use crate::args::Args;
-use crate::build::{self, Profile};
+use crate::build::{self, Plugins, Profile};
 use crate::setup;
 
 /// The program that `xtask/bench` is.
@@ -22,8 +22,7 @@ pub(crate) fn demo(mut args: Args) -> Result<()> {
     };
     if !no_build {
         // In one go and one profile: what they share is built once.
-        build::programs(profile, &["evenkeel", PROGRAM])?;
-        build::shipped_plugins(profile)?;
+        build::everything(profile, &["evenkeel", PROGRAM], Plugins::Shipped)?;
     }
     start(
         profile,
@@ -40,8 +39,9 @@ pub(crate) fn bench(mut args: Args) -> Result<()> {
     let peers: &[&[setup::Package]] = match name {
         _ if asks => &[],
         "failover" | "stall" | "plugins" => &[],
-        "follow" => &[setup::UML],
-        "ipvs" | "balance" => &[setup::BENCH, setup::KERNELS],
+        "fidelity" | "follow" => &[setup::UML],
+        "ipvs" => &[setup::BENCH, setup::KERNELS],
+        "balance" if words.iter().any(|word| word == "--qemu") => &[setup::BENCH, setup::KERNELS],
         _ => &[setup::BENCH],
     };
     if !asks {

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use xtask::cmd::{cargo, line, step, target};
+use xtask::cmd::{cargo, line, target};
 
 use crate::wasm::crates;
 
 /// Builds the plugin crates in these directories, and puts each at `target/native/DIRECTORY.so`.
 pub(crate) fn plugins(dirs: &[PathBuf]) -> Result<()> {
     let out = target().join("native");
-    step(&format!("Building native plugins into {}", out.display()));
     fs::create_dir_all(&out)?;
     for dir in dirs {
         for (manifest, packages) in crates(dir)? {

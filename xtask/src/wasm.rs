@@ -140,34 +140,46 @@ fn has_std() -> bool {
         })
 }
 
-/// Builds the plugin crates in `dir`, each a directory of its own, and puts each at `out/DIRECTORY.wasm`, made by
-/// `packer`. Says how many.
-pub(crate) fn plugins(
-    toolchain: &Toolchain,
-    packer: &Path,
-    dir: &Path,
-    out: &Path,
-) -> Result<usize> {
-    let crates = crates(dir)?;
-    fs::create_dir_all(out)?;
-    let mut built = Vec::new();
-    for (manifest, packages) in &crates {
-        let mut cargo = toolchain.cargo("build");
-        cargo.args([
-            "--release",
-            "--lib",
-            "--message-format=json-render-diagnostics",
-        ]);
-        cargo.arg("--manifest-path").arg(manifest);
-        for package in packages {
-            cargo.args(["-p", package]);
+/// Modules of one directory of plugin crates, compiled and not yet plugins.
+#[derive(Debug)]
+pub(crate) struct Modules {
+    modules: Vec<Module>,
+    out: PathBuf,
+}
+
+impl Modules {
+    /// Compiles the plugin crates in `dir`, each a directory of its own, which will be plugins in `out`.
+    pub(crate) fn compile(toolchain: &Toolchain, dir: &Path, out: PathBuf) -> Result<Self> {
+        let mut compiled = Vec::new();
+        for (manifest, packages) in &crates(dir)? {
+            let mut cargo = toolchain.cargo("build");
+            cargo.args([
+                "--release",
+                "--lib",
+                "--message-format=json-render-diagnostics",
+            ]);
+            cargo.arg("--manifest-path").arg(manifest);
+            for package in packages {
+                cargo.args(["-p", package]);
+            }
+            compiled.extend(modules(&mut cargo)?);
         }
-        for module in modules(&mut cargo)? {
-            built.push(pack(packer, &module, out)?);
-        }
+        Ok(Self {
+            modules: compiled,
+            out,
+        })
     }
-    forget_others(out, &built)?;
-    Ok(built.len())
+
+    /// Has `packer` make plugins of them, each at `out/DIRECTORY.wasm`.
+    pub(crate) fn pack(&self, packer: &Path) -> Result<()> {
+        step(&format!("Plugins in {}", self.out.display()));
+        fs::create_dir_all(&self.out)?;
+        let mut built = Vec::new();
+        for module in &self.modules {
+            built.push(pack(packer, module, &self.out)?);
+        }
+        forget_others(&self.out, &built)
+    }
 }
 
 /// Checks the plugin crates of the main workspace, and with them what the SDK has for WebAssembly only.
@@ -233,6 +245,7 @@ fn metadata(manifest: &Path) -> Result<Value> {
 }
 
 /// A module that the compiler wrote.
+#[derive(Debug)]
 struct Module {
     file: PathBuf,
     /// Directory of its crate.

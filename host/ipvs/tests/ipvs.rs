@@ -6,8 +6,6 @@
     reason = "tests: a failure ends them"
 )]
 
-mod uml;
-
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
@@ -16,7 +14,7 @@ use evenkeel_ipvs::{
     Service, SyncDaemon, Timeouts, Tunnel, TunnelKind,
 };
 
-use crate::uml::{sh, with_ipvs};
+use evenkeel_tests::{sh, with_ipvs};
 
 fn key(protocol: Protocol, address: &str) -> Key {
     Key::Address {

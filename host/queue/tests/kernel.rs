@@ -1,14 +1,7 @@
 //! Queues of the real kernel, in network namespaces. The rule that queues is made with `iptables-nft`, since not every kernel has
 //! nftables' own `queue`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "tests: a failure ends them, and a skipped one says so"
-)]
-
-#[path = "../../dataplane/tests/nftables/harness.rs"]
-mod harness;
+#![expect(clippy::unwrap_used, reason = "tests: a failure ends them")]
 
 use std::io::{ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -19,7 +12,7 @@ use std::time::{Duration, Instant};
 use evenkeel_core::flow::Flow;
 use evenkeel_core::state::Queue;
 use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
-use harness::{in_a_namespace, sh};
+use evenkeel_tests::{in_a_namespace, sh};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket,
 };

@@ -1,60 +1,24 @@
-use std::cell::RefCell;
-
 use evenkeel_sdk::Selector;
-use evenkeel_sdk::testing::{FLOW, SchedulerTest, scheduler_manifest};
+use evenkeel_sdk::testing::FLOW;
+use evenkeel_sdk::testing::kit::{
+    Load, all_throws, assert_decides_both_ways_by_connections, assert_refuses_without_servers,
+    drawn, loaded,
+};
 use proptest::prelude::*;
 
 use super::*;
 
-thread_local! {
-    /// The random numbers of the next decision.
-    static DICE: RefCell<(u64, u64)> = const { RefCell::new((0, 0)) };
-}
-
-/// The scheduler with numbers that are known, and counts that stay as they are.
-struct Known;
-
-impl Scheduler for Known {
-    type Settings = ();
-
-    fn new((): ()) -> Result<Self, String> {
-        Ok(Self)
-    }
-
-    fn plan(&mut self, _: &Backends) -> Plan {
-        Plan::None
-    }
-
-    fn pick(&mut self, _: &Flow, backends: &Backends) -> Option<BackendId> {
-        let (first, second) = DICE.with_borrow(|dice| *dice);
-        choose(backends, first, second)
-    }
-}
-
-/// Servers with weight, open and closing connections.
-fn servers<S: Scheduler>(servers: &[(&str, u32, u32, u32)]) -> SchedulerTest<S> {
-    SchedulerTest::loaded(servers).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// How often each server is chosen when each of two dice shows each of so many numbers once.
-fn all_throws(all: &[(&str, u32, u32, u32)], sides: u64) -> Vec<u32> {
-    let mut test = servers::<Known>(all);
-    let number = |side: u64| side * (u64::MAX / sides) + u64::MAX / (2 * sides);
-    let mut chosen = vec![0; all.len()];
-    for throw in 0..sides * sides {
-        DICE.set((number(throw / sides), number(throw % sides)));
-        let name = test.pick(&FLOW);
-        let place = all.iter().position(|(n, ..)| Some(*n) == name.as_deref());
-        chosen[place.unwrap()] += 1;
-    }
-    chosen
-}
-
 #[test]
 fn of_two_servers_it_is_always_the_lesser_loaded() {
-    assert_eq!(all_throws(&[("a", 1, 5, 0), ("b", 1, 4, 0)], 8), [0, 64]);
+    assert_eq!(
+        all_throws(choose, &[("a", 1, 5, 0), ("b", 1, 4, 0)], 8),
+        [0, 64]
+    );
     // 5 + 1 for a weight of 3 is less than 1 + 1 for 1. Closing ones do not count.
-    assert_eq!(all_throws(&[("a", 3, 4, 9999), ("b", 1, 1, 0)], 8), [64, 0]);
+    assert_eq!(
+        all_throws(choose, &[("a", 3, 4, 9999), ("b", 1, 1, 0)], 8),
+        [64, 0]
+    );
 }
 
 #[test]
@@ -66,19 +30,19 @@ fn the_most_loaded_of_several_is_never_taken_and_the_least_when_it_is_drawn() {
         ("d", 0, 0, 0),
     ];
     // a unless b and c are drawn, which is a third of all pairs.
-    assert_eq!(all_throws(&loads, 6), [24, 0, 12, 0]);
+    assert_eq!(all_throws(choose, &loads, 6), [24, 0, 12, 0]);
 }
 
 #[test]
 fn equally_loaded_servers_are_taken_by_weight() {
     // Equal are (open + 1) / weight.
     let loads = [("a", 1, 0, 0), ("b", 2, 1, 0), ("c", 3, 2, 0)];
-    assert_eq!(all_throws(&loads, 60), [600, 1200, 1800]);
+    assert_eq!(all_throws(choose, &loads, 60), [600, 1200, 1800]);
 }
 
 #[test]
 fn the_plan_draws_by_the_odds_of_the_better_of_two() {
-    let mut test = servers::<PowerOfTwoChoices>(&[("a", 1, 9, 0), ("b", 1, 2, 0)]);
+    let mut test = loaded::<PowerOfTwoChoices>(&[("a", 1, 9, 0), ("b", 1, 2, 0)]);
     let plan = test.plan();
     assert_eq!(
         plan.as_table().map(|table| table.selector),
@@ -95,24 +59,15 @@ fn the_plan_draws_by_the_odds_of_the_better_of_two() {
 
 #[test]
 fn without_a_server_that_takes_connections_they_are_refused() {
-    for none in [&[][..], &[("a", 0, 0, 0)]] {
-        let mut test = servers::<PowerOfTwoChoices>(none);
-        assert_eq!(test.pick(&FLOW), None);
-        assert_eq!(test.plan(), Plan::None);
-    }
-    let mut test = servers::<PowerOfTwoChoices>(&[("a", 0, 0, 0), ("b", 3, 9, 0)]);
+    assert_refuses_without_servers::<PowerOfTwoChoices>();
+    let mut test = loaded::<PowerOfTwoChoices>(&[("a", 0, 0, 0), ("b", 3, 9, 0)]);
     assert_eq!(test.pick(&FLOW).as_deref(), Some("b"));
     assert_eq!(test.counts().into_keys().collect::<String>(), "b");
 }
 
 #[test]
-fn it_can_be_followed_both_ways_by_plan_unless_configured() {
-    assert_eq!(scheduler_manifest::<PowerOfTwoChoices>().name, "p2c");
-    assert_eq!(
-        PowerOfTwoChoices::DECISIONS,
-        [Decision::Plan, Decision::PerConnection]
-    );
-    assert_eq!(PowerOfTwoChoices::FACTS, Facts::CONNECTIONS);
+fn it_decides_both_ways_by_plan_unless_configured() {
+    assert_decides_both_ways_by_connections::<PowerOfTwoChoices>("p2c");
 }
 
 proptest! {
@@ -122,15 +77,14 @@ proptest! {
         dice in any::<(u64, u64)>(),
     ) {
         let names: Vec<String> = (0..all.len()).map(|i| format!("s{i}")).collect();
-        let described: Vec<(&str, u32, u32, u32)> =
+        let described: Vec<Load<'_>> =
             names.iter().zip(&all).map(|(n, &(w, a, i))| (n.as_str(), w, a, i)).collect();
         let taking: Vec<&str> =
             described.iter().filter(|(_, w, ..)| *w > 0).map(|(n, ..)| *n).collect();
-        DICE.set(dice);
-        let picked = servers::<Known>(&described).pick(&FLOW);
+        let picked = drawn(choose, dice, &described);
         prop_assert_eq!(picked.is_some(), !taking.is_empty());
         prop_assert!(picked.is_none_or(|name| taking.contains(&name.as_str())));
-        let mut counts: Vec<String> = servers::<PowerOfTwoChoices>(&described).counts().into_keys().collect();
+        let mut counts: Vec<String> = loaded::<PowerOfTwoChoices>(&described).counts().into_keys().collect();
         counts.sort_by_key(|name| names.iter().position(|known| known == name));
         prop_assert_eq!(counts, taking);
     }

@@ -1,20 +1,14 @@
-use evenkeel_sdk::testing::{FLOW, SchedulerTest, scheduler_manifest};
+use evenkeel_sdk::testing::kit::{
+    Load, assert_decides_both_ways_by_connections, assert_first_picks, assert_follows_rule,
+    assert_refuses_without_servers, first_of_least, loaded,
+};
 use proptest::prelude::*;
 
 use super::*;
 
-/// Servers with weight, open and closing connections.
-fn servers(servers: &[(&str, u32, u32, u32)]) -> SchedulerTest<WeightedLeastConnections> {
-    SchedulerTest::loaded(servers).unwrap()
-}
-
-fn first(all: &[(&str, u32, u32, u32)]) -> Option<String> {
-    servers(all).pick(&FLOW)
-}
-
 #[test]
 fn the_fewest_connections_for_the_weight_count() {
-    for (all, expected) in [
+    assert_first_picks::<WeightedLeastConnections>(&[
         (&[("a", 1, 1, 0), ("b", 3, 2, 0)][..], "b"),
         (&[("a", 1, 1, 0), ("b", 3, 3, 0)], "a"),
         (&[("a", 3, 3, 0), ("b", 1, 1, 0)], "a"),
@@ -29,20 +23,18 @@ fn the_fewest_connections_for_the_weight_count() {
             ],
             "b",
         ),
-    ] {
-        assert_eq!(first(all).as_deref(), Some(expected), "{all:?}");
-    }
+    ]);
 }
 
 #[test]
 fn picks_come_to_the_proportion_of_the_weights() {
-    let mut test = servers(&[("a", 3, 0, 0), ("b", 1, 0, 0)]);
+    let mut test = loaded::<WeightedLeastConnections>(&[("a", 3, 0, 0), ("b", 1, 0, 0)]);
     assert_eq!(test.picks(8).concat(), "abaaabaa");
 }
 
 #[test]
 fn the_plan_has_the_proportion_of_the_weights_when_loads_have_it() {
-    let mut test = servers(&[("a", 3, 30, 0), ("b", 1, 10, 0)]);
+    let mut test = loaded::<WeightedLeastConnections>(&[("a", 3, 30, 0), ("b", 1, 10, 0)]);
     assert_eq!(
         test.counts(),
         [("a".to_owned(), 3), ("b".to_owned(), 1)].into()
@@ -51,68 +43,30 @@ fn the_plan_has_the_proportion_of_the_weights_when_loads_have_it() {
 
 #[test]
 fn without_a_server_that_takes_connections_they_are_refused() {
-    for none in [
-        &[][..],
-        &[("a", 0, 0, 0)],
-        &[("a", 0, 0, 0), ("b", 0, 5, 5)],
-    ] {
-        let mut test = servers(none);
-        assert_eq!(test.pick(&FLOW), None);
-        assert_eq!(test.plan(), Plan::None);
-    }
+    assert_refuses_without_servers::<WeightedLeastConnections>();
 }
 
 #[test]
-fn it_can_be_followed_both_ways_by_plan_unless_configured() {
-    assert_eq!(scheduler_manifest::<WeightedLeastConnections>().name, "wlc");
-    assert_eq!(
-        WeightedLeastConnections::DECISIONS,
-        [Decision::Plan, Decision::PerConnection]
-    );
-    assert_eq!(WeightedLeastConnections::FACTS, Facts::CONNECTIONS);
+fn it_decides_both_ways_by_plan_unless_configured() {
+    assert_decides_both_ways_by_connections::<WeightedLeastConnections>("wlc");
 }
 
-/// The rule in whole numbers: the first of the least.
-fn reference<'a>(all: &[(&'a str, u32, u32, u32)]) -> Option<&'a str> {
-    let mut best: Option<(&str, u128)> = None;
-    for &(name, w, active, inactive) in all {
-        let (weight, active, inactive) = (u128::from(w), u128::from(active), u128::from(inactive));
-        if w == 0 {
-            continue;
-        }
-        // All weights here divide 60.
-        let cost = (active * 256 + inactive) * 60 / weight;
-        if best.is_none_or(|(_, least)| cost < least) {
-            best = Some((name, cost));
-        }
-    }
-    best.map(|(name, _)| name)
+/// The rule in whole numbers: the first of the least. All weights here divide 60.
+fn rule<'a>(all: &[Load<'a>]) -> Option<&'a str> {
+    first_of_least(all, |weight, open, closing| {
+        (open * 256 + closing) * 60 / weight
+    })
 }
 
 proptest! {
     #[test]
     fn a_pick_and_a_plan_are_what_the_rule_says_of_any_servers(
-        all in prop::collection::vec((0_u32..5, 0_u32..6, 0_u32..600), 0..9),
+        mut all in prop::collection::vec((0_u32..5, 0_u32..6, 0_u32..600), 0..9),
         scale in prop::sample::select(vec![1_u32, 65_535, u32::MAX]),
     ) {
-        let names: Vec<String> = (0..all.len()).map(|i| format!("s{i}")).collect();
-        let described: Vec<(&str, u32, u32, u32)> = names
-            .iter()
-            .zip(&all)
-            .map(|(n, &(w, a, i))| (n.as_str(), w, a.saturating_mul(scale), i))
-            .collect();
-        let mut test = servers(&described);
-        let slots = test.slots();
-        for name in &slots {
-            prop_assert!(described.iter().any(|(n, w, ..)| n == name && *w > 0));
+        for (_, open, _) in &mut all {
+            *open = open.saturating_mul(scale);
         }
-        let expected = reference(&described);
-        prop_assert_eq!(slots.is_empty(), expected.is_none());
-        if let Some(expected) = expected {
-            // Whom the rule chooses now has a slot.
-            prop_assert!(slots.iter().any(|name| name == expected));
-        }
-        let picked = test.pick(&FLOW);
-        prop_assert_eq!(picked.as_deref(), expected);
+        assert_follows_rule::<WeightedLeastConnections>(&all, rule);
     }
 }

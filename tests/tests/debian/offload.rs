@@ -1,4 +1,4 @@
-//! Established flows take the short way, a flowtable, while the whole daemon goes through what it goes through. On Debian's kernel, since
+//! Established flows are offloaded to a flowtable, while the whole daemon goes through what it goes through. On Debian's kernel, since
 //! many build machines' kernels have none: `cargo xtask test --all` runs these in one start of it.
 
 use std::net::SocketAddr;
@@ -25,17 +25,17 @@ fn entries(director: &Node, service: SocketAddr) -> Result<Vec<String>> {
     Ok(listed.lines().map(str::to_owned).collect())
 }
 
-/// How many connections to a service take the short way.
-fn on_the_short_way(director: &Node, service: SocketAddr) -> Result<usize> {
+/// How many connections to a service are offloaded.
+fn offloaded(director: &Node, service: SocketAddr) -> Result<usize> {
     let entries = entries(director, service)?;
     let taking = entries.iter().filter(|it| it.contains("[OFFLOAD]"));
     Ok(taking.count())
 }
 
-fn wait_short_way(director: &Node, service: SocketAddr, connections: usize) -> Result<()> {
-    let what = format!("{connections} connections take the short way");
+fn wait_offloaded(director: &Node, service: SocketAddr, connections: usize) -> Result<()> {
+    let what = format!("{connections} connections are offloaded");
     wait_until(&what, PATIENCE, || {
-        Ok(on_the_short_way(director, service)? == connections)
+        Ok(offloaded(director, service)? == connections)
     })
     .with_context(|| format!("{:#?}", entries(director, service)))?;
     Ok(())
@@ -64,7 +64,7 @@ fn sender(net: &Article, download: &Download) -> Result<usize> {
         .context("a server of the network")
 }
 
-/// One download from each of two servers, both on the short way.
+/// One download from each of two servers, both offloaded.
 fn downloads(net: &Article, director: &Node) -> Result<[Download; 2]> {
     let client = Client::new(&net.client);
     let vip = net.vip(80);
@@ -72,7 +72,7 @@ fn downloads(net: &Article, director: &Node) -> Result<[Download; 2]> {
         Download::start(&client, vip, LENGTH)?,
         Download::start(&client, vip, LENGTH)?,
     ];
-    wait_short_way(director, vip, 2)?;
+    wait_offloaded(director, vip, 2)?;
     Ok(downloads)
 }
 
@@ -92,8 +92,7 @@ fn plain(net: &Article, line: &str) -> Service {
 
 #[test]
 #[ignore = "needs Debian's kernel: cargo xtask test --all"]
-fn downloads_stay_on_the_short_way_and_counted_while_the_daemon_dies_restarts_and_reloads()
--> Result<()> {
+fn downloads_stay_offloaded_and_counted_while_the_daemon_dies_restarts_and_reloads() -> Result<()> {
     on_debian_kernel(|| {
         let net = Article::new(2)?;
         let senders = download_servers(&net, 80)?;
@@ -105,8 +104,8 @@ fn downloads_stay_on_the_short_way_and_counted_while_the_daemon_dies_restarts_an
         wait_counts(&evenkeel, &[(1, 0), (1, 0)])?;
         let before = flowtable(&net.director)?;
         let stays = |what: &str| -> Result<()> {
-            let taking = on_the_short_way(&net.director, vip)?;
-            ensure!(taking == 2, "{what}: {taking} are on the short way");
+            let taking = offloaded(&net.director, vip)?;
+            ensure!(taking == 2, "{what}: {taking} are offloaded");
             ensure!(
                 flowtable(&net.director)? == before,
                 "{what}: it was made anew"
@@ -164,15 +163,15 @@ fn a_draining_servers_download_goes_on_and_a_failed_servers_one_is_ended_where_t
         weights[draining] = 0;
         evenkeel.reload(&config(weights))?;
         evenkeel.wait_health("web", &addresses[draining].to_string(), "drain", PATIENCE)?;
-        wait_short_way(&net.director, net.vip(80), 2)?;
+        wait_offloaded(&net.director, net.vip(80), 2)?;
         drop(checked[failing].take());
         evenkeel.wait_health("web", &addresses[failing].to_string(), "down", PATIENCE)?;
         wait_until("the failed server's download ends", PATIENCE, || {
             Ok(other.progress().ended)
         })?;
         assert!(other.finish().is_err());
-        // Its neighbour on the short way has noticed nothing.
-        wait_short_way(&net.director, net.vip(80), 1)?;
+        // Its offloaded neighbour has noticed nothing.
+        wait_offloaded(&net.director, net.vip(80), 1)?;
         finish([one], &senders)
     })
 }
@@ -198,25 +197,25 @@ fn interfaces_that_come_and_go_and_a_switch_of_the_setting_cost_no_download() ->
             .ip(&["link", "add", "more0", "type", "dummy"])?;
         net.director.link_up("more0")?;
         lists("more0", true)?;
-        wait_short_way(&net.director, vip, 2)?;
+        wait_offloaded(&net.director, vip, 2)?;
         net.director.ip(&["link", "delete", "more0"])?;
         lists("more0", false)?;
-        wait_short_way(&net.director, vip, 2)?;
+        wait_offloaded(&net.director, vip, 2)?;
         net.director.link_down("eth1")?;
         net.director.link_up("eth1")?;
         lists("eth1", true)?;
-        wait_short_way(&net.director, vip, 2)?;
+        wait_offloaded(&net.director, vip, 2)?;
         evenkeel.reload(&config("offload = \"off\"\n"))?;
-        wait_short_way(&net.director, vip, 0)?;
+        wait_offloaded(&net.director, vip, 0)?;
         evenkeel.reload(&config("offload = \"auto\"\n"))?;
-        wait_short_way(&net.director, vip, 2)?;
+        wait_offloaded(&net.director, vip, 2)?;
         finish(downloads, &senders)
     })
 }
 
 #[test]
 #[ignore = "needs Debian's kernel: cargo xtask test --all"]
-fn new_downloads_take_the_short_way_on_the_director_that_has_the_addresses() -> Result<()> {
+fn new_downloads_are_offloaded_on_the_director_that_has_the_addresses() -> Result<()> {
     on_debian_kernel(|| {
         let net = Article::pair(2)?;
         let configs = PRIORITIES.map(|priority| {

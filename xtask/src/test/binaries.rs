@@ -30,13 +30,15 @@ pub(super) struct Binary {
 }
 
 impl Binary {
-    /// Whether it has a test that these filters leave.
-    pub(super) fn has(&self, filters: &[&str], ignored: bool) -> bool {
+    /// How many tests it has that these filters leave, of the ignored ones or of all.
+    pub(super) fn count(&self, filters: &[&str], ignored: bool) -> usize {
         let mut list = command(&self.program);
         list.current_dir(&self.directory)
-            .args(["--list", "--format=terse"]);
-        list.args(ignored.then_some("--ignored")).args(filters);
-        answer(&mut list).is_none_or(|tests| tests.lines().any(|it| it.ends_with(": test")))
+            .args(["--list", "--format=terse"])
+            .args(ignored.then_some("--ignored"))
+            .args(filters);
+        let tests = answer(&mut list).unwrap_or_default();
+        tests.lines().filter(|it| it.ends_with(": test")).count()
     }
 }
 
@@ -45,7 +47,7 @@ pub(super) fn all() -> Result<Vec<Binary>> {
     let mut cargo = cargo(&[
         "test",
         "--workspace",
-        "--all-targets",
+        "--tests",
         "--no-run",
         "--message-format=json",
     ]);

@@ -9,6 +9,7 @@
 //! | Debian's in qemu (`--all`) | one start |
 
 mod binaries;
+mod examples;
 mod kernels;
 mod tally;
 mod watch;
@@ -26,7 +27,7 @@ use self::binaries::{Binary, Kernel};
 use self::kernels::Start;
 use self::watch::Seen;
 use crate::args::Args;
-use crate::build::{self, Profile};
+use crate::build;
 use crate::setup;
 use crate::wasm;
 
@@ -76,8 +77,7 @@ fn tests(options: &Options) -> Result<()> {
     if options.all {
         setup::packages(setup::KERNELS)?;
     }
-    build::daemon_and_tests()?;
-    build::plugins(Profile::Dev)?;
+    build::tests()?;
     step("Finding the tests");
     let binaries = binaries::all()?;
     let skips = fs::canonicalize(target())?.join("skips.txt");
@@ -108,8 +108,7 @@ fn tests(options: &Options) -> Result<()> {
             command
                 .env("EVENKEEL_SKIPS", &skips)
                 .env("RUST_LIB_BACKTRACE", "0");
-            // What is ignored on this kernel is run on the other one.
-            seen.watch("", command, filter.is_some() || options.all)?;
+            seen.watch("", command)?;
         }
         step("Waiting for the tests on other kernels");
         for lane in beside {
@@ -121,10 +120,13 @@ fn tests(options: &Options) -> Result<()> {
         anyhow::Ok(())
     })?;
     let skipped = fs::read_to_string(&skips).unwrap_or_default() + missed;
-    if !options.all && filter.is_none() {
-        println!(
-            "\nThe ignored tests need Debian's kernel: cargo xtask test --all runs them, too."
-        );
+    if !options.all {
+        let debian = binaries.iter().filter(|it| it.kernel == Kernel::Debian);
+        let left_out = debian
+            .map(|it| it.count(&Vec::from_iter(filter), true))
+            .sum();
+        seen.left_out(left_out);
+        println!("\n{left_out} tests need Debian's kernel: cargo xtask test --all runs them, too.");
     }
     seen.report(&skipped)
 }
@@ -134,7 +136,7 @@ fn on_other_kernel(label: &str, starts: Vec<Start>) -> Seen {
     let mut seen = Seen::default();
     for mut start in starts {
         let begin = Instant::now();
-        if let Err(error) = seen.watch(label, &mut start.command, true) {
+        if let Err(error) = seen.watch(label, &mut start.command) {
             seen.add(Seen::broken(format!("{}: {error:#}", start.name)));
         }
         times::beside(&start.name, begin.elapsed());
@@ -150,7 +152,6 @@ fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>
             "nextest",
             "run",
             "--workspace",
-            "--all-targets",
             "--no-fail-fast",
             "--no-tests=pass",
             "--filterset",
@@ -169,6 +170,7 @@ fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>
             runners.push((format!("Testing {} ({})", binary.package, binary.name), own));
         }
     }
+    examples::none_is_hidden()?;
     // Neither runner above does these.
     let mut doc = cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
     doc.args(&options.filter);

@@ -28,6 +28,11 @@ impl Seen {
         self.broken.extend(other.broken);
     }
 
+    /// Counts tests that nobody was told to run.
+    pub(super) fn left_out(&mut self, tests: usize) {
+        self.tally.skipped += tests;
+    }
+
     /// Counts a runner that could not be started as one that failed.
     pub(super) fn broken(why: String) -> Self {
         Self {
@@ -36,14 +41,9 @@ impl Seen {
         }
     }
 
-    /// Runs a runner, shows what it says, each line after `label`, and keeps its sums. What it ignores is not counted where
-    /// `rest_counts_elsewhere`.
-    pub(super) fn watch(
-        &mut self,
-        label: &str,
-        command: &mut Command,
-        rest_counts_elsewhere: bool,
-    ) -> Result<()> {
+    /// Runs a runner, shows what it says, each line after `label`, and keeps its sums. What it leaves out, another runner has, or
+    /// [`Self::left_out`] counts it.
+    pub(super) fn watch(&mut self, label: &str, command: &mut Command) -> Result<()> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -64,10 +64,7 @@ impl Seen {
         for line in lines.into_inner().unwrap_or_default() {
             // A kernel's console ends lines as terminals do.
             if let Some(mut part) = summary(line.trim_end()) {
-                if rest_counts_elsewhere {
-                    // nextest counts what a filter leaves out, too.
-                    part.skipped = 0;
-                }
+                part.skipped = 0;
                 tally += part;
                 // libtest says so of every crate without a test, too.
                 if part != Tally::default() {

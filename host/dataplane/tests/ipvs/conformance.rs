@@ -1,7 +1,7 @@
 use evenkeel_dataplane::conformance;
 use evenkeel_dataplane::ipvs::Ipvs;
 
-use crate::uml::with_ipvs;
+use evenkeel_tests::with_ipvs;
 
 with_ipvs! {
     fn ipvs_is_a_data_plane() {

@@ -9,10 +9,10 @@ use evenkeel_core::state::{Change, Selector, ServiceState};
 use evenkeel_dataplane::ipvs::Ipvs;
 use evenkeel_dataplane::{DataPlane, Error};
 
-use crate::harness::{sh, with_ipvs};
 use crate::lab::{client, id, key, service, set_up, within};
 use crate::traffic::counted;
 use crate::{only, put};
+use evenkeel_tests::{sh, with_ipvs};
 
 /// Lays a cable from the servers to the client, gives the servers the virtual addresses, and starts one on each.
 fn past_the_director(port: u16) {

@@ -10,15 +10,11 @@
 mod lab;
 #[path = "../nftables/scheduler.rs"]
 mod scheduler;
-#[path = "../../../ipvs/tests/uml/mod.rs"]
-mod uml;
 
-use uml as harness;
-
-mod asking;
 mod conformance;
 mod forwarding;
 mod others;
+mod queues;
 mod traffic;
 
 use evenkeel_core::follow;

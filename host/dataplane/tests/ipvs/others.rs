@@ -6,9 +6,9 @@ use evenkeel_core::state::{Selector, ServiceState, State};
 use evenkeel_dataplane::ipvs::Ipvs;
 use evenkeel_dataplane::{DataPlane, Error};
 
-use crate::harness::{sh, with_ipvs};
 use crate::lab::{id, key, service};
 use crate::{nearest, only, put};
+use evenkeel_tests::{sh, with_ipvs};
 
 /// What `ipvsadm` shows, in order.
 fn saved() -> Vec<String> {

@@ -9,9 +9,9 @@ use evenkeel_core::state::{Change, Selector, ServiceState};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::ipvs::Ipvs;
 
-use crate::harness::{sh, with_ipvs};
 use crate::lab::{PATIENCE, ask, ask_from, client, connect, id, key, service, set_up, within};
 use crate::{nearest, only, put};
+use evenkeel_tests::{sh, with_ipvs};
 
 /// How often each of the servers answered.
 fn shares(answers: &[u8]) -> [usize; 4] {

@@ -1,7 +1,7 @@
 use evenkeel_dataplane::nftables::Nftables;
 use evenkeel_dataplane::{DataPlane, conformance};
 
-use crate::harness::{in_a_namespace, sh};
+use evenkeel_tests::{in_a_namespace, sh};
 
 in_a_namespace! {
     fn nftables_is_a_data_plane() {

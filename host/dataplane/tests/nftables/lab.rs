@@ -10,7 +10,7 @@ use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::{BackendId, Selector, ServiceState, Spread};
 use nix::sched::{CloneFlags, setns};
 
-use crate::harness::sh;
+use evenkeel_tests::sh;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -77,8 +77,7 @@ pub(crate) fn within<T: Send + 'static>(
 
 /// Lays the cables and starts the servers, each of which tells which it is.
 pub(crate) fn set_up() {
-    sh("mount -t tmpfs none /run; \
-        for n in client server; do \
+    sh("for n in client server; do \
           ip netns add $n; ip link add to-$n type veth peer name port netns $n; \
           ip link set to-$n up; ip -n $n link set port up; ip -n $n link set lo up; \
         done; \

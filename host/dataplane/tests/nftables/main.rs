@@ -6,14 +6,13 @@
     reason = "tests: a failure ends them, and a skipped one says so"
 )]
 
-mod harness;
 mod lab;
 mod scheduler;
 
-mod asking;
 mod conformance;
 mod offload;
 mod persistence;
+mod queues;
 mod traffic;
 mod vandalism;
 mod watch;

@@ -14,8 +14,8 @@ use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::Nftables;
 use evenkeel_flows::Counter;
 
-use crate::harness::{self, sh};
 use crate::lab::{PATIENCE, address, id, key, service, set_up, within};
+use evenkeel_tests::sh;
 
 /// Where servers send back what they get, with their names before it.
 const ECHO: u16 = 9_000;
@@ -24,12 +24,16 @@ const ECHO: u16 = 9_000;
 macro_rules! on_the_short_way {
     (fn $name:ident() $body:block) => {
         #[test]
-        fn $name() {
+        fn $name() -> evenkeel_tests::TestResult {
             if let Err(why) = Nftables::new("evenkeel").unwrap().offloads() {
                 eprintln!("SKIPPED: {}: {why}", stringify!($name));
-                return;
+                return Ok(());
             }
-            harness::run(concat!(module_path!(), "::", stringify!($name)), || $body);
+            evenkeel_tests::isolated(|| {
+                sh("ip link set lo up");
+                let () = $body;
+                Ok(())
+            })
         }
     };
 }
@@ -231,7 +235,7 @@ on_the_short_way! {
 }
 
 on_the_short_way! {
-    fn killed_flows_end_within_a_second() {
+    fn killed_flows_end_at_their_next_packet() {
         lab();
         each(|plane, key, snat| {
             let v6 = key.addr.is_ipv6();
@@ -253,7 +257,7 @@ on_the_short_way! {
                 }
                 _ => assert_eq!(first.say().unwrap(), 2, "{key} {snat}"),
             }
-            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
             assert_eq!(second.say().unwrap(), 2, "{key} {snat}: others go on");
         });
     }
@@ -272,7 +276,7 @@ on_the_short_way! {
             plane.apply(&[Change::Put(key, state.clone())]).unwrap();
             let start = Instant::now();
             plane.kill_off_the_short_way(id(1)).unwrap();
-            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
             match key.protocol {
                 Protocol::Tcp => {
                     let error = first.say().unwrap_err();

@@ -8,8 +8,8 @@ use evenkeel_core::state::{Change, Selector, ServiceState, Spread};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::Nftables;
 
-use crate::harness::{in_a_namespace, sh};
 use crate::lab::{ask_from, client, id, key, service, set_up, within};
+use evenkeel_tests::{in_a_namespace, sh};
 
 fn sticky(v6: bool, secs: u64, prefix: u8, plan: &[u16]) -> ServiceState {
     let timeout = Duration::from_secs(secs);

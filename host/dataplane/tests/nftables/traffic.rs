@@ -12,8 +12,8 @@ use evenkeel_core::state::{BackendId, Change, Selector, ServiceState};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::Nftables;
 
-use crate::harness::{in_a_namespace, sh};
 use crate::lab::{ask, client, connect, id, key, service, set_up, within};
+use evenkeel_tests::{in_a_namespace, sh};
 
 in_a_namespace! {
     fn connections_are_spread_in_order_and_counted() {

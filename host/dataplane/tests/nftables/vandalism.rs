@@ -8,7 +8,7 @@ use evenkeel_core::state::{BackendId, Change, Queue, Selector, ServiceState, Spr
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::Nftables;
 
-use crate::harness::{in_a_namespace, sh};
+use evenkeel_tests::{in_a_namespace, sh};
 
 fn key(port: u16) -> ServiceKey {
     ServiceKey {

@@ -7,7 +7,7 @@ use evenkeel_core::state::{Change, ServiceState, Spread};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::{Nftables, Noticed};
 
-use crate::harness::{in_a_namespace, sh};
+use evenkeel_tests::{in_a_namespace, sh};
 
 in_a_namespace! {
     fn others_changes_are_told_from_ours() {

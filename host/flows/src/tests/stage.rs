@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::state::BackendId;
-use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Type};
 
 use crate::counter::Counter;
@@ -43,18 +42,9 @@ pub(super) struct Stage {
     pub(super) udp: UdpSocket,
 }
 
-/// Runs a test in a namespace of its own, or says that it cannot.
+/// Runs a test in a network of its own.
 pub(super) fn on_stage(events: u8, test: impl FnOnce(&Stage) + Send + 'static) {
-    let thread = std::thread::spawn(move || {
-        if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
-            writeln!(
-                std::io::stderr(),
-                "SKIPPED: no network namespace may be made here ({error}); run as root or under `unshare -Ur`"
-            )
-            .unwrap();
-            return;
-        }
-        run("ip", &["link", "set", "lo", "up"], "");
+    evenkeel_tests::in_own_network(move || {
         run("nft", &["-f", "-"], RULES);
         let setting = format!("net.netfilter.nf_conntrack_events={events}");
         run("sysctl", &["-qw", &setting], "");
@@ -64,9 +54,6 @@ pub(super) fn on_stage(events: u8, test: impl FnOnce(&Stage) + Send + 'static) {
             udp: UdpSocket::bind("127.0.0.1:5353").unwrap(),
         });
     });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 /// Runs a command in this thread's namespace.

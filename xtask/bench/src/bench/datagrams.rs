@@ -17,7 +17,7 @@ use super::stage::{DATAGRAMS, Stage, Way};
 const SOURCE: u16 = 9001;
 /// Bytes of a datagram's frame.
 const SIZE: u32 = 60;
-/// How long the flow is before it is measured: it takes the short way after two seconds with answers.
+/// How long the flow is before it is measured: it is offloaded after two seconds with answers.
 const BEFORE: Duration = Duration::from_secs(4);
 const PAUSE: Duration = Duration::from_millis(100);
 /// To see how many it takes to fill the time.

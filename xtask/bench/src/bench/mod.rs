@@ -6,7 +6,7 @@ mod datagrams;
 mod dataplane;
 mod decisions;
 mod failover;
-mod follow;
+mod fidelity;
 mod ipvs;
 mod plugins;
 mod rounds;
@@ -40,8 +40,9 @@ enum What {
     Ipvs(ipvs::Options),
     /// How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, IPVS in one run
     Balance(balance::Options),
-    /// How near each data plane comes to what schedulers plan: nftables here, IPVS in User-Mode Linux
-    Follow(follow::Options),
+    /// How near each data plane comes to what schedulers plan (fidelity): nftables here, IPVS in User-Mode Linux
+    #[command(alias = "follow")]
+    Fidelity(fidelity::Options),
     /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
     Decisions(decisions::Options),
     /// New connections while the daemon that decides them hangs (SIGSTOP) or dies (kill -9)
@@ -63,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return with_private_world(|| match &options.what {
             What::Dataplane(own) => dataplane::run(own, options.json),
             What::Ipvs(own) => ipvs::run(own, options.json),
-            What::Follow(own) => follow::run(own, options.json),
+            What::Fidelity(own) => fidelity::run(own, options.json),
             What::Balance(own) => balance::run(own, options.json),
             What::Decisions(own) => decisions::run(own, options.json),
             What::Stall(own) => stall::run(own, options.json),
@@ -73,8 +74,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         })
         .map(drop);
     }
-    if let What::Follow(own) = &options.what {
-        return follow::run(own, options.json);
+    if let What::Fidelity(own) = &options.what {
+        return fidelity::run(own, options.json);
     }
     let arguments = match &options.what {
         What::Balance(own) => own.elsewhere().then(|| own.arguments()),

@@ -12,11 +12,11 @@ use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::ipvs::Ipvs;
 use evenkeel_queue::{Listener, QueueVerdict};
 
-use crate::harness::{sh, with_ipvs};
 use crate::lab::{client, id, key, set_up, within};
 use crate::scheduler::{InTurn, QUEUE, asking, heart, one};
 use crate::traffic::counted;
 use crate::{only, put};
+use evenkeel_tests::{sh, with_ipvs};
 
 /// Until the rules know that the daemon lives.
 fn alive() {

@@ -65,7 +65,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     if options.here || evenkeel_tests::inside() {
         return here(options, as_json);
     }
-    let mut own = ["bench", "follow", "--here"].map(str::to_owned).to_vec();
+    let mut own = ["bench", "fidelity", "--here"].map(str::to_owned).to_vec();
     own.push(format!("--connections={}", options.connections));
     own.extend(as_json.then(|| "--json".to_owned()));
     step("Measuring, on this machine's kernel");

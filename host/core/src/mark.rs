@@ -1,10 +1,10 @@
 //! The layout of marks: the connection mark of nftables' data plane, and the packet marks of both.
 //!
 //! ```text
-//!   31   30   29   28  27    24 23                                  0
-//! +----+----+----+----+--------+-------------------------------------+
+//!   31   30   29   28  27    24 23                                   0
+//! +----+----+----+----+--------+--------------------------------------+
 //! | N  | S  | R  | V  |   0    | number of a backend, 1 to 16,777,215 |
-//! +----+----+----+----+--------+-------------------------------------+
+//! +----+----+----+----+--------+--------------------------------------+
 //!   |    |    |    |
 //!   |    |    |    +-- VERDICT_MARK  only of packets: the daemon's verdict; without this bit, it is the connection's mark
 //!   |    |    +------- REFUSED       the connection is refused: no backend
@@ -91,7 +91,8 @@ pub const fn backend(mark: u32) -> Option<BackendId> {
     BackendId::new(mark & !FULL_NAT)
 }
 
-/// The packet mark of a verdict: a backend of a service (`full_nat`: of its service), or none, which refuses the connection.
+/// The packet mark of a verdict: a backend of a service (`full_nat`: of its service), or none, which refuses the
+/// connection.
 #[must_use]
 pub const fn verdict(backend: Option<BackendId>, full_nat: bool) -> u32 {
     match backend {

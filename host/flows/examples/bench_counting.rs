@@ -1,5 +1,5 @@
-//! What counting connections costs: events by second and processor time, with and without the filter, and how long a dump
-//! takes.
+//! What counting connections costs: events by second and processor time, with and without the filter, and how long a
+//! dump takes.
 //!
 //! Starts itself again in a network namespace of its own.
 

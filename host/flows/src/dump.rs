@@ -45,7 +45,7 @@ pub(crate) struct Dump {
 }
 
 impl Dump {
-    /// Asks the kernel for all connections that may be our servers'.
+    /// Requests all connections that may be our servers'.
     pub(crate) fn begin() -> io::Result<Self> {
         let channel = Channel::open(NETLINK_NETFILTER, MAX_DATAGRAM, TIMEOUT)?;
         channel.send(&request())?;
@@ -78,7 +78,8 @@ impl Dump {
     }
 }
 
-/// Asks for connections, of both IP versions, whose mark has no bit but those of backends. (A mark of 0 cannot be left out so.)
+/// The request for connections, of both IP versions, whose mark has no bit but those of backends. (A mark of 0 cannot
+/// be left out so.)
 fn request() -> Vec<u8> {
     let mut request = Vec::with_capacity(64);
     put_request(&mut request, Head::unspec(kind::GET, flags::DUMP), |buf| {

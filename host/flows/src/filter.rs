@@ -1,8 +1,8 @@
 //! The socket filter: the kernel drops what changes no count before it wakes anybody.
 //!
-//! Of the seven or eight messages of a TCP connection's life, five or six get through: its beginning, its closing states,
-//! its end. Each closing state has to: where two processors handle a connection's packets at once, the kernel sends one
-//! message for two changes, with the later state, so waiting for FIN_WAIT alone would miss some.
+//! Of the seven or eight messages of a TCP connection's life, five or six get through: its beginning, its closing
+//! states, its end. Each closing state has to: where two processors handle a connection's packets at once, the kernel
+//! sends one message for two changes, with the later state, so waiting for FIN_WAIT alone would miss some.
 
 use std::io;
 
@@ -102,7 +102,8 @@ fn program() -> Vec<SockFilter> {
         Op::Here(Label::Assured),
     ]);
     // A tuple that is used again before the old connection is quite closed is no new connection to the kernel, but goes
-    // back to SYN_RECV (nf_conntrack_proto_tcp.c, an answer to a SYN that was thought invalid). It has been assured before.
+    // back to SYN_RECV (nf_conntrack_proto_tcp.c, an answer to a SYN that was thought invalid). It has been assured
+    // before.
     ops.extend(find(attribute::STATUS));
     ops.extend([
         value(BPF_W),

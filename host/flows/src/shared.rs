@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 /// How to listen. The default is right but for measurements and tests.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Bytes that may wait to be read; not taken up before they do. The default, 64 MiB, is good for some 60,000 events.
+    /// Bytes that may wait to be read; not taken up before they do. The default, 64 MiB, is good for some 60,000
+    /// events.
     pub buffer: usize,
     /// Whether the kernel drops events that change no count.
     pub filter: bool,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use evenkeel_netlink::RequestError;
 use evenkeel_netlink::generic::{GenericSocket, Operation};
 
-use crate::command::{about, command};
 use crate::error::Error;
 use crate::key::Key;
 use crate::modules;
 use crate::refusal::{Subject, failed};
+use crate::requests::{about, command};
 use crate::settings::{Info, Timeouts};
 
-/// The name by which the family is asked for (`IPVS_GENL_NAME`).
+/// The name by which the family is looked up (`IPVS_GENL_NAME`).
 const FAMILY: &str = "IPVS";
 /// `IPVS_GENL_VERSION`.
 const VERSION: u8 = 1;

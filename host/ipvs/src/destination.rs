@@ -125,16 +125,19 @@ impl TunnelKind {
 pub struct Tunnel {
     /// Its kind.
     pub kind: TunnelKind,
-    /// The UDP port of [`TunnelKind::Gue`], which needs one. The kernel keeps it for the others, too, and does not use it.
+    /// The UDP port of [`TunnelKind::Gue`], which needs one. The kernel keeps it for the others, too, and does not use
+    /// it.
     pub port: u16,
-    /// Checksums of [`TunnelKind::Gue`] and [`TunnelKind::Gre`] (1: none, 2: yes, 4: remote). The kernel keeps them for the others, too.
+    /// Checksums of [`TunnelKind::Gue`] and [`TunnelKind::Gre`] (1: none, 2: yes, 4: remote). The kernel keeps them for
+    /// the others, too.
     pub flags: u16,
 }
 
 /// A real server of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Destination {
-    /// Where it is. Of another IP version than the service only with tunnels, and without sync daemon. Without scope and flow label.
+    /// Where it is. Of another IP version than the service only with tunnels, and without sync daemon. Without scope
+    /// and flow label.
     pub address: SocketAddr,
     /// How packets get there.
     pub forward: Forward,
@@ -172,7 +175,8 @@ impl Destination {
         }
     }
 
-    /// Reads them; `None`: it is no destination. `family` is the service's, which counts where the kernel (before 3.18) says none.
+    /// Reads them; `None`: it is no destination. `family` is the service's, which counts where the kernel (before 3.18)
+    /// says none.
     pub(crate) fn decode(buf: &[u8], family: Family) -> Option<Self> {
         let family = match find(buf, attribute::ADDR_FAMILY) {
             Some(value) => Family::from_number(get_u16(value)?)?,

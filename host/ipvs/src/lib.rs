@@ -1,16 +1,15 @@
 //! The kernel's IP Virtual Server (IPVS) over generic netlink: what `ipvsadm` can do, without it.
 //!
-//! - [`Service`], [`Destination`], [`SyncDaemon`], [`Timeouts`], [`Info`], [`Stats`]: what the kernel is told and tells, and its coding in
-//!   attributes (`encode`, `decode`), which is pure.
+//! - [`Service`], [`Destination`], [`SyncDaemon`], [`Timeouts`], [`Info`], [`Stats`]: what the kernel is told and
+//!   tells, and its coding in attributes (`encode`, `decode`), which is pure.
 //! - [`Client`]: one blocking socket in one network namespace. Every call takes `CAP_NET_ADMIN`.
 //! - [`modules`]: the kernel's modules, and loading them.
 //!
-//! Source of numbers and rules: `include/uapi/linux/ip_vs.h`, `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1. The crates that there are for
-//! this lack changes of services, statistics, the sync daemon and settings.
+//! Source of numbers and rules: `include/uapi/linux/ip_vs.h`, `net/netfilter/ipvs/ip_vs_ctl.c` of Linux 6.1. The crates
+//! that there are for this lack changes of services, statistics, the sync daemon and settings.
 
 mod calls;
 mod client;
-mod command;
 mod daemon;
 mod destination;
 mod error;
@@ -19,6 +18,7 @@ mod granularity;
 mod key;
 pub mod modules;
 mod refusal;
+mod requests;
 mod service;
 mod settings;
 mod stats;

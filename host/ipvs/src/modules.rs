@@ -1,7 +1,8 @@
 //! The kernel's modules: which there are, and loading them.
 //!
-//! The kernel loads most by itself (`request_module`): the family by its alias when it is asked for, a scheduler when a service wants it.
-//! What is here is for kernels and machines where that does not work, and for telling what is missing.
+//! The kernel loads most by itself (`request_module`): the family by its alias when it is asked for, a scheduler when a
+//! service wants it. What is here is for kernels and machines where that does not work, and for telling what is
+//! missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};

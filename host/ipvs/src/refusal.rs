@@ -12,7 +12,7 @@ pub(crate) enum Subject {
     Other,
 }
 
-/// An error's number in words.
+/// The error that an error number means for what was done to `subject`.
 pub(crate) fn failed(what: &str, error: io::Error, subject: Subject) -> Error {
     let reason = match (error.raw_os_error(), subject) {
         (Some(libc::EPERM), _) => Reason::NotPermitted,

@@ -15,7 +15,8 @@ mod attribute {
     pub(super) const CONN_TAB_SIZE: u16 = 2;
 }
 
-/// Seconds after which a connection without packets is forgotten (`ipvsadm --set`). `None`, or 0 when they are set: as it is.
+/// Seconds after which a connection without packets is forgotten (`ipvsadm --set`). `None`, or 0 when they are set: as
+/// it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// Established TCP connections.

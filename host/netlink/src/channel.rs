@@ -10,7 +10,8 @@ use crate::acknowledgement::{RequestError, acknowledged};
 use crate::limits::receive_timeout;
 use crate::message::{Message, Messages, control, flags};
 
-/// A socket between the kernel, in the network namespace of the thread that opened it, and us; and the datagram that was read last.
+/// A socket between the kernel, in the network namespace of the thread that opened it, and us; and the datagram that
+/// was read last.
 #[derive(Debug)]
 pub struct Channel {
     socket: Socket,
@@ -19,9 +20,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Opens one of a protocol such as `NETLINK_NETFILTER`. `longest`: bytes that a datagram has at the most; of each kind of answers the kernel
-    /// has a limit of its own. `timeout`: how long to wait for an answer. The kernel answers while the request is sent, so that is for the
-    /// case that it never will.
+    /// Opens one of a protocol such as `NETLINK_NETFILTER`. `longest`: bytes that a datagram has at the most; of each
+    /// kind of answers the kernel has a limit of its own. `timeout`: how long to wait for an answer. The kernel answers
+    /// while the request is sent, so that is for the case that it never will.
     ///
     /// # Errors
     /// The kernel's, such as `EPROTONOSUPPORT`.
@@ -62,7 +63,8 @@ impl Channel {
         self.socket.send(messages, 0).map(drop)
     }
 
-    /// Sends a request of number `seq`, and hands each message of the answer to `each`, up to the acknowledgement or the end of the dump.
+    /// Sends a request of number `seq`, and hands each message of the answer to `each`, up to the acknowledgement or
+    /// the end of the dump.
     ///
     /// # Errors
     /// The kernel's, such as `ENOENT`; `EINTR` if what was dumped has changed meanwhile; the socket's.

@@ -51,7 +51,7 @@ pub mod tcp {
 pub mod status {
     /// `IPS_ASSURED`: packets were seen both ways, and more than a question and its answer.
     pub const ASSURED: u32 = 1 << 2;
-    /// `IPS_DYING`: its end has been told, or is about to be.
+    /// `IPS_DYING`: its end has been reported, or is about to be.
     pub const DYING: u32 = 1 << 9;
     /// `IPS_OFFLOAD`: a flowtable forwards it.
     pub const OFFLOAD: u32 = 1 << 14;

@@ -66,8 +66,8 @@ pub struct GenericSocket {
 }
 
 impl GenericSocket {
-    /// Opens one in the network namespace of this thread. `version`: of the family. `longest`, `timeout`: see [`Channel::open`]; the kernel may
-    /// have a module to load.
+    /// Opens one in the network namespace of this thread. `version`: of the family. `longest`, `timeout`: see
+    /// [`Channel::open`]; the kernel may have a module to load.
     ///
     /// # Errors
     /// `NotFound`: the kernel has no such family now. Others of the kernel.
@@ -112,8 +112,9 @@ impl GenericSocket {
     }
 
     /// Sends a request to change something that the kernel may never answer: it answers none that has come to `EINTR`
-    /// (`net/netlink/af_netlink.c`, `netlink_rcv_skb`). So it is followed by the command `probe`, which takes no attributes: answers come in the
-    /// order of the requests, and what was not answered by then is not going to be. It is taken as done.
+    /// (`net/netlink/af_netlink.c`, `netlink_rcv_skb`). So it is followed by the command `probe`, which takes no
+    /// attributes: answers come in the order of the requests, and what was not answered by then is not going to be. It
+    /// is taken as done.
     ///
     /// # Errors
     /// With the kernel's error number, such as `ESRCH`.

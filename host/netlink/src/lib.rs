@@ -1,4 +1,5 @@
-//! Netlink, once: what Evenkeel says to the kernel by netlink of its own. (Addresses, links and routes go by the crate `rtnetlink`.)
+//! Netlink, once: what Evenkeel says to the kernel by netlink of its own. (Addresses, links and routes go by the crate
+//! `rtnetlink`.)
 //!
 //! ```text
 //! attribute   values in a buffer, nested; read without trust
@@ -11,8 +12,9 @@
 //!   generic     generic netlink: a family by its name, commands to it
 //! ```
 //!
-//! No bytes panic, whoever sent them. Threads and the life of sockets are the business of who uses this: `evenkeel-ipvs`, `evenkeel-flows`,
-//! `evenkeel-queue`, `evenkeel-dataplane`. The typed attributes of nf_tables are those of the crate `netlink-bindings`.
+//! No bytes panic, whoever sent them. Threads and the life of sockets are the business of who uses this:
+//! `evenkeel-ipvs`, `evenkeel-flows`, `evenkeel-queue`, `evenkeel-dataplane`. The typed attributes of nf_tables are
+//! those of the crate `netlink-bindings`.
 
 mod acknowledgement;
 pub mod attribute;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-/// How long reading waits before it fails with `WouldBlock` (`SO_RCVTIMEO`): whole microseconds, and one at the least, since with 0 it waits
-/// for ever.
+/// How long reading waits before it fails with `WouldBlock` (`SO_RCVTIMEO`): whole microseconds, and one at the least,
+/// since with 0 it waits for ever.
 ///
 /// # Errors
 /// The kernel's.

@@ -1,4 +1,4 @@
-//! Messages (`struct nlmsghdr`): their headers written, and the messages of a datagram told apart.
+//! Messages (`struct nlmsghdr`): their headers written, and a datagram split into its messages.
 
 use crate::attribute::{align, get_u16, get_u32};
 
@@ -75,7 +75,8 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// What follows the second header, of netfilter (`struct nfgenmsg`) or generic netlink (`struct genlmsghdr`): both have 4 bytes.
+    /// What follows the second header, of netfilter (`struct nfgenmsg`) or generic netlink (`struct genlmsghdr`): both
+    /// have 4 bytes.
     #[must_use]
     pub fn attributes(&self) -> &'a [u8] {
         self.payload.get(4..).unwrap_or_default()

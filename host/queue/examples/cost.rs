@@ -1,5 +1,5 @@
-//! New connections per second over loopback, without and with a decision about each, and how long decisions take. Changes rules: to be
-//! run in a network namespace of its own, `unshare -n cost`.
+//! New connections per second over loopback, without and with a decision about each, and how long decisions take.
+//! Changes rules: to be run in a network namespace of its own, `unshare -n cost`.
 
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 

@@ -1,4 +1,5 @@
-//! The heartbeat by which the kernel's rules know that the daemon is alive: packets with the mark [`evenkeel_core::mark::HEARTBEAT`].
+//! The heartbeat by which the kernel's rules know that the daemon is alive: packets with the mark
+//! [`evenkeel_core::mark::HEARTBEAT`].
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt};
 use parking_lot::Mutex;
 
-/// Sends a datagram to itself over the loopback interface again and again, until it is dropped. What matters is its way through the
-/// kernel's rules, which know it by its mark.
+/// Sends a datagram to itself over the loopback interface again and again, until it is dropped. What matters is its way
+/// through the kernel's rules, which know it by its mark.
 #[derive(Debug)]
 pub struct Heartbeat {
     beats: Arc<Mutex<Beats>>,
@@ -20,8 +21,9 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Begins, in this thread's network namespace: a beat with packet mark `mark` every `every`, while `healthy` says so. The first has
-    /// gone out when this returns. Without a loopback address it tries again at each beat, and [`Heartbeat::problem`] says so.
+    /// Begins, in this thread's network namespace: a beat with packet mark `mark` every `every`, while `healthy` says
+    /// so. The first has gone out when this returns. Without a loopback address it tries again at each beat, and
+    /// [`Heartbeat::problem`] says so.
     ///
     /// # Errors
     /// When the mark may not be set (`CAP_NET_ADMIN`), or there is no thread or socket to be had.
@@ -64,7 +66,8 @@ impl Heartbeat {
         })
     }
 
-    /// Sends one more at once, from this thread: for rules that have just come and have seen none yet. Never waits for the network.
+    /// Sends one more at once, from this thread: for rules that have just come and have seen none yet. Never waits for
+    /// the network.
     pub fn beat(&self) {
         self.beats.lock().beat();
     }
@@ -98,7 +101,8 @@ fn described(error: &io::Error) -> String {
     )
 }
 
-/// Sockets that talk to themselves: of both IP versions where there are, since some rules (iptables') see only their own.
+/// Sockets that talk to themselves: of both IP versions where there are, since some rules (iptables') see only their
+/// own.
 fn open(mark: u32) -> io::Result<Vec<UdpSocket>> {
     let sockets = match (
         bind(Ipv4Addr::LOCALHOST.into()),

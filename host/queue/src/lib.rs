@@ -1,7 +1,7 @@
 //! New connections that the kernel hands to the daemon for a verdict: NFQUEUE.
 //!
-//! A [`Listener`] serves one queue, on a thread of its own: whoever decides slowly holds up that queue's connections and no others. A
-//! [`Heartbeat`] tells the kernel's rules that there is somebody to give verdicts.
+//! A [`Listener`] serves one queue, on a thread of its own: whoever decides slowly holds up that queue's connections
+//! and no others. A [`Heartbeat`] tells the kernel's rules that there is somebody to give verdicts.
 //!
 //! ```text
 //! kernel --packets--> inbox --packet::flow--> Verdicts::decide --verdicts--> kernel

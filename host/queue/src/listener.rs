@@ -24,7 +24,8 @@ impl Listener {
     /// Takes the queue in this thread's network namespace. `name` is for the log.
     ///
     /// # Errors
-    /// `AddrInUse` when another program has the queue; `PermissionDenied` without `CAP_NET_ADMIN`. The text names the queue.
+    /// `AddrInUse` when another program has the queue; `PermissionDenied` without `CAP_NET_ADMIN`. The text names the
+    /// queue.
     pub fn start(queue: Queue, name: &str, verdicts: impl Verdicts) -> io::Result<Self> {
         let shared = Arc::new(Shared::new()?);
         let serving = QueueThread::open(queue, Arc::clone(&shared), verdicts)?;

@@ -6,8 +6,8 @@ use etherparse::{Ipv6ExtensionSlice, LaxIpSlice};
 use evenkeel_core::flow::Flow;
 use evenkeel_core::model::Protocol;
 
-/// The flow of a packet that begins with its IP header. `None` for what has no ports, or does not show them: a later fragment, another
-/// protocol, what is cut off.
+/// The flow of a packet that begins with its IP header. `None` for what has no ports, or does not show them: a later
+/// fragment, another protocol, what is cut off.
 pub(crate) fn flow(packet: &[u8]) -> Option<Flow> {
     // Lax: only the first bytes of the packet are here.
     let (ip, _) = LaxIpSlice::from_slice(packet).ok()?;

@@ -35,7 +35,7 @@ fn requested(channel: &mut Channel, seq: u32, request: &[u8], queue: Queue) -> i
         .map_err(|failed| explained(queue, failed.error))
 }
 
-/// The kernel says `EPERM` both to who lacks `CAP_NET_ADMIN` and to who asks for another program's queue.
+/// The kernel says `EPERM` both to who lacks `CAP_NET_ADMIN` and to who binds another program's queue.
 fn explained(queue: Queue, error: io::Error) -> io::Error {
     let number = queue.0;
     match (error.kind(), Row::of(queue)) {
@@ -71,8 +71,8 @@ impl Row {
         Self::find(&table, queue)
     }
 
-    /// The columns: number, port, waiting, copy mode, copy range, dropped since the queue was full, dropped since the socket was, last
-    /// packet's number, 1.
+    /// The columns: number, port, waiting, copy mode, copy range, dropped since the queue was full, dropped since the
+    /// socket was, last packet's number, 1.
     fn find(table: &str, queue: Queue) -> Option<Self> {
         table.lines().find_map(|line| {
             let fields: Vec<u64> = line

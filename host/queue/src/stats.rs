@@ -16,8 +16,8 @@ pub struct Stats {
     pub passed: u64,
     /// Packets without readable ports (later fragments, other protocols); they were left to the plan.
     pub unreadable: u64,
-    /// Packets that the kernel dropped since too many waited (`queue_dropped` and `user_dropped`). The kernel does not count those that it
-    /// lets go on for that reason, as it does with these queues, so this should stay 0.
+    /// Packets that the kernel dropped since too many waited (`queue_dropped` and `user_dropped`). The kernel does not
+    /// count those that it lets go on for that reason, as it does with these queues, so this should stay 0.
     pub queue_dropped: u64,
     /// Time that decisions took.
     pub decide: Spread,
@@ -130,12 +130,12 @@ mod tests {
     fn a_time_is_rounded_up_by_a_hundredth_at_most() {
         for nanos in [0, 7, 8, 15, 16, 17, 1000, 123_456, 999_999_999] {
             let mut times = Times::new().unwrap();
-            // With a longer one, so that it is not the maximum that is told.
+            // With a longer one, so that it is not the maximum that is shown.
             times.add(Duration::from_nanos(nanos));
             times.add(Duration::from_secs(100));
-            let told = times.histogram.value_at_quantile(0.5);
-            assert!(told >= nanos, "{nanos}: {told}");
-            assert!(told <= nanos + nanos / 100 + 1, "{nanos}: {told}");
+            let shown = times.histogram.value_at_quantile(0.5);
+            assert!(shown >= nanos, "{nanos}: {shown}");
+            assert!(shown <= nanos + nanos / 100 + 1, "{nanos}: {shown}");
         }
     }
 

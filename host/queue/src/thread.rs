@@ -24,7 +24,8 @@ const CONFIG: QueueConfig = QueueConfig {
 };
 /// The last request's number: nobody waits for its answer.
 const LAST_SEQ: u32 = u32::MAX;
-/// A packet does not wait longer than this for its verdict because of a slow decision about another one that was read with it.
+/// A packet does not wait longer than this for its verdict because of a slow decision about another one that was read
+/// with it.
 const MAX_DELAY: Duration = Duration::from_millis(1);
 /// How often the thread looks whether it is to end, without packets.
 const WAIT: Duration = Duration::from_millis(20);
@@ -69,8 +70,8 @@ impl<V: Verdicts> QueueThread<V> {
         self.shared.stop.load(Ordering::Relaxed)
     }
 
-    /// Lets what waits go by the plan: the kernel drops what still waits when a queue's socket is closed. Nothing can come after the
-    /// last of them, since a queue of no length is always full and full means to go on.
+    /// Lets what waits go by the plan: the kernel drops what still waits when a queue's socket is closed. Nothing can
+    /// come after the last of them, since a queue of no length is always full and full means to go on.
     fn hand_back(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         let none = QueueConfig {
             max_len: 0,

@@ -1,5 +1,5 @@
-//! Queues of the real kernel, in network namespaces. The rule that queues is made with `iptables-nft`, since not every kernel has
-//! nftables' own `queue`.
+//! Queues of the real kernel, in network namespaces. The rule that queues is made with `iptables-nft`, since not every
+//! kernel has nftables' own `queue`.
 
 #![expect(clippy::unwrap_used, reason = "tests: a failure ends them")]
 

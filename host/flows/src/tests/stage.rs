@@ -16,7 +16,8 @@ use crate::shared::{Options, Report};
 /// Longer than anything takes that a test waits for; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What marks as a director does: backend 1 by IPv4 and TCP, 2 with full NAT by IPv6, 3 by UDP; and what is no backend's.
+/// What marks as a director does: backend 1 by IPv4 and TCP, 2 with full NAT by IPv6, 3 by UDP; and what is no
+/// backend's.
 const RULES: &str = "
 table inet t {
   chain out {

@@ -6,11 +6,11 @@ use evenkeel_netlink::attribute::{find, nest};
 use evenkeel_netlink::generic::Operation;
 
 use crate::client::Client;
-use crate::command::{about, attribute, command};
 use crate::destination::{self, Destination, DestinationEntry};
 use crate::error::Error;
 use crate::key::Key;
 use crate::refusal::{Subject, failed};
+use crate::requests::{about, attribute, command};
 
 impl Client {
     /// The destinations of a service; none if there is no such service.

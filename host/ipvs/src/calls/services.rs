@@ -4,11 +4,11 @@ use evenkeel_netlink::attribute::{find, nest};
 use evenkeel_netlink::generic::Operation;
 
 use crate::client::Client;
-use crate::command::{about, attribute, command};
 use crate::error::{Error, Reason};
 use crate::key::Key;
 use crate::modules;
 use crate::refusal::{Subject, failed};
+use crate::requests::{about, attribute, command};
 use crate::service::{Service, ServiceEntry};
 
 impl Client {
@@ -56,9 +56,9 @@ impl Client {
         self.write_service(command::NEW_SERVICE, "add", service)
     }
 
-    /// Changes a service's scheduler, flags, persistence. While the scheduler is changed, for a grace period of RCU, the service has none and
-    /// answers new connections as if it had no server: 16 ms (Linux 6.1 on two processors; 28 ms at the most of 40 times), 25 us on one
-    /// processor. Everything else has no such gap.
+    /// Changes a service's scheduler, flags, persistence. While the scheduler is changed, for a grace period of RCU,
+    /// the service has none and answers new connections as if it had no server: 16 ms (Linux 6.1 on two processors; 28
+    /// ms at the most of 40 times), 25 us on one processor. Everything else has no such gap.
     ///
     /// # Errors
     /// As with [`Self::add_service`], except that the service has to be there.

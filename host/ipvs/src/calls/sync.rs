@@ -6,10 +6,10 @@ use evenkeel_netlink::attribute::{find, nest};
 use evenkeel_netlink::generic::Operation;
 
 use crate::client::Client;
-use crate::command::{attribute, command};
 use crate::daemon::{self, Role, SyncDaemon};
 use crate::error::{Error, Reason};
 use crate::refusal::{Subject, failed};
+use crate::requests::{attribute, command};
 
 impl Client {
     /// The sync daemons that run: none, one, or one of each role.
@@ -29,8 +29,8 @@ impl Client {
     /// Starts a sync daemon.
     ///
     /// # Errors
-    /// [`Error::Refused`]: one of this role runs already, the interface is not there or not up, a value is out of range, destinations
-    /// are of another IP version than their service; [`Error::Io`].
+    /// [`Error::Refused`]: one of this role runs already, the interface is not there or not up, a value is out of
+    /// range, destinations are of another IP version than their service; [`Error::Io`].
     pub fn start_sync(&mut self, daemon: &SyncDaemon) -> Result<(), Error> {
         let mut request = Vec::new();
         nest(&mut request, attribute::DAEMON, |buf| daemon.encode(buf));
@@ -52,8 +52,8 @@ impl Client {
         nest(&mut request, attribute::DAEMON, |buf| {
             daemon::encode_role(role, buf);
         });
-        // One that is ended before it ran for the first time is gone, but comes to EINTR (`kernel/kthread.c`, `kthread_stop`; `ip_vs_sync.c`,
-        // `stop_sync_thread`), which is not answered.
+        // One that is ended before it ran for the first time is gone, but comes to EINTR (`kernel/kthread.c`,
+        // `kthread_stop`; `ip_vs_sync.c`, `stop_sync_thread`), which is not answered.
         let ended = self.change_perhaps_unanswered(command::DEL_DAEMON, &request);
         ended.map_err(|error| {
             let what = format!("end the sync daemon ({role})");

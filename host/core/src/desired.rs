@@ -93,7 +93,7 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         backends,
         spread,
         persistence: None,
-        ask: None,
+        queue: None,
     }
 }
 

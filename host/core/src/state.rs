@@ -76,7 +76,7 @@ pub struct Backend {
     /// How they get there.
     pub forward: Forward,
     /// What the server's share is by its weight alone; 0: draining. For data planes that spread by weights, not by slots
-    /// ([`crate::follow`]): others hold 0.
+    /// ([`crate::approximate`]): others hold 0.
     pub weight: u32,
     /// With so many connections it gets no new ones; 0: there is no limit. For data planes that count by themselves: others hold 0.
     pub upper_threshold: u32,
@@ -106,10 +106,10 @@ pub struct ServiceState {
     pub backends: BTreeMap<BackendId, Backend>,
     /// How new connections are spread.
     pub spread: Spread,
-    /// Clients that go where their last connection went, before anything else is asked.
+    /// Clients go where their last connection went, before anything else decides.
     pub persistence: Option<Persistence>,
-    /// The queue through which the daemon is asked about each new connection; `spread` is what happens while nobody answers.
-    pub ask: Option<Queue>,
+    /// The NFQUEUE through which the daemon gives its verdict on each new connection; `spread` is what happens while nobody answers.
+    pub queue: Option<Queue>,
 }
 
 /// Number of an NFQUEUE.
@@ -124,7 +124,7 @@ pub struct State {
     /// Networks on which clients and real servers meet. A connection from such a network to a server on the same one gets
     /// the director's source address, since the server would otherwise answer the client directly (hairpin).
     pub hairpin: BTreeSet<IpNet>,
-    /// Interfaces between which established flows take the short way (flowtable). Empty where that is not wanted, or not possible.
+    /// Interfaces between which established flows are offloaded to a flowtable. Empty where that is not wanted, or not possible.
     pub offload: BTreeSet<String>,
     /// When IPVS forgets connections, as far as this process has set it. Nobody can tell who set it before.
     pub timeouts: IpvsTimeouts,
@@ -139,7 +139,7 @@ pub enum Change {
     Remove(ServiceKey),
     /// The set of hairpin networks is to be this one.
     Hairpin(BTreeSet<IpNet>),
-    /// The set of interfaces between which established flows take the short way is to be this one.
+    /// The set of interfaces between which established flows are offloaded is to be this one.
     Offload(BTreeSet<String>),
     /// IPVS is to forget connections after these times; the others stay.
     Timeouts(IpvsTimeouts),

@@ -143,7 +143,7 @@ impl App {
         } = opened;
         let kind = plane.kind();
         let now = Instant::now();
-        let offloads = plane.offloads();
+        let offloads = plane.supports_offload();
         if let Err(why) = &offloads
             && kind == DataPlaneKind::Nftables
         {
@@ -398,7 +398,7 @@ impl App {
 
 /// Whether it makes the kernel ask about a service's connections.
 fn asks(change: &Change) -> bool {
-    matches!(change, Change::Put(_, service) if service.ask.is_some())
+    matches!(change, Change::Put(_, service) if service.queue.is_some())
 }
 
 /// The signals that mean something to the daemon.

@@ -97,7 +97,7 @@ impl Machine {
     /// # Errors
     /// Why not.
     pub fn asks(&self, kind: DataPlaneKind) -> Result<(), String> {
-        self.of_plane(&self.asks, kind, |plane| plane.asks())
+        self.of_plane(&self.asks, kind, |plane| plane.supports_queue())
     }
 
     /// Whether a data plane can do full NAT here.
@@ -105,7 +105,7 @@ impl Machine {
     /// # Errors
     /// Why not.
     pub fn masquerades(&self, kind: DataPlaneKind) -> Result<(), String> {
-        self.of_plane(&self.masquerades, kind, |plane| plane.masquerades())
+        self.of_plane(&self.masquerades, kind, |plane| plane.supports_full_nat())
     }
 
     /// What a data plane says, kept in `known`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use evenkeel_core::follow;
+use evenkeel_core::approximate;
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{OnDown, Service, ServiceKey};
 use evenkeel_core::quorum::Quorum;
@@ -110,7 +110,7 @@ impl Director {
         self.want_hairpin();
         let timeouts = prepared.model.ipvs_timeouts;
         self.sync
-            .want_timeouts(follow::timeouts(self.kind, timeouts));
+            .want_timeouts(approximate::timeouts(self.kind, timeouts));
     }
 
     /// The servers of a service as now configured: those that it had before keep their number and health.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
-use evenkeel_core::follow;
+use evenkeel_core::approximate;
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::ids::Ids;
 use evenkeel_core::manifest::{Decision, Setting};
@@ -147,7 +147,7 @@ impl Director {
         let adopted_offload = adopted.offload.clone();
         let queues = adopted.services.iter();
         let adopted_queues = queues
-            .filter_map(|(key, service)| Some((*key, service.ask?)))
+            .filter_map(|(key, service)| Some((*key, service.queue?)))
             .collect();
         let ids = Ids::adopt(&adopted);
         let mut sync = KernelSync::new(adopted, pause(kind, resync), now);
@@ -176,7 +176,7 @@ impl Director {
     /// What the kernel is to hold for a service, in the form that its data plane can hold.
     fn want(&mut self, key: ServiceKey, wanted: &ServiceState) {
         self.sync
-            .want(key, Some(follow::nearest(self.kind, wanted)));
+            .want(key, Some(approximate::approximate(self.kind, wanted)));
     }
 
     /// The networks on which clients and servers meet, as far as the data plane lets them.
@@ -185,7 +185,7 @@ impl Director {
             service.spec.snat || service.spec.decision == Decision::PerConnection
         };
         let tracked = self.services.values().any(tracked);
-        let networks = follow::meeting(self.kind, &self.meeting, tracked);
+        let networks = approximate::hairpin(self.kind, &self.meeting, tracked);
         self.sync.want_hairpin(networks);
     }
 

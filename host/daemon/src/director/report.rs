@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use evenkeel_core::follow::{self, KernelScheduler};
+use evenkeel_core::approximate::{self, KernelScheduler};
 use evenkeel_core::health::CheckHealth;
 use evenkeel_core::model::{DataPlaneKind, Protocol};
 use evenkeel_core::state::{Selector, ServiceState, Spread, State};
@@ -145,9 +145,9 @@ fn followed(service: &VirtualService, kind: DataPlaneKind, held: &ServiceState) 
         return None;
     }
     let scheduler = KernelScheduler::of(&held.spread)?;
-    let nearness = follow::nearness(&service.wanted().spread, &held.spread);
+    let fidelity = approximate::fidelity(&service.wanted().spread, &held.spread);
     Some(format!(
-        "the plan is followed by IPVS's {}: {nearness}",
+        "the plan is followed by IPVS's {}: {fidelity}",
         scheduler.name()
     ))
 }

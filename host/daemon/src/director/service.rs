@@ -138,7 +138,7 @@ impl VirtualService {
             && usable.iter().any(|server| server.weight > 0);
         ServiceState {
             persistence: self.spec.persistence,
-            ask: self.queue.filter(|_| asks),
+            queue: self.queue.filter(|_| asks),
             ..state
         }
     }

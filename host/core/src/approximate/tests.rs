@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{KernelScheduler, nearest, nearness};
+use super::{KernelScheduler, approximate, fidelity};
 use crate::model::DataPlaneKind;
 use crate::state::{Backend, BackendId, Selector, ServiceState, Spread};
 
@@ -27,12 +27,12 @@ fn service(weights: &[u32], selector: Selector, slots: &[u32]) -> ServiceState {
             slots: slots.iter().copied().map(id).collect(),
         },
         persistence: None,
-        ask: None,
+        queue: None,
     }
 }
 
 fn ipvs(service: &ServiceState) -> (Option<KernelScheduler>, Vec<u32>) {
-    let state = nearest(DataPlaneKind::Ipvs, service);
+    let state = approximate(DataPlaneKind::Ipvs, service);
     let weights = state.backends.values().map(|it| it.weight).collect();
     (KernelScheduler::of(&state.spread), weights)
 }
@@ -81,7 +81,7 @@ fn a_table_of_256_slots_is_sh_and_another_one_mh() {
 
 #[test]
 fn nftables_knows_nothing_of_weights() {
-    let plain = nearest(
+    let plain = approximate(
         DataPlaneKind::Nftables,
         &service(&[5, 1], Selector::Sequence, &[1, 2]),
     );
@@ -91,8 +91,8 @@ fn nftables_knows_nothing_of_weights() {
 #[test]
 fn how_near_it_comes_is_said_in_words() {
     let said = |service: &ServiceState| {
-        let held = nearest(DataPlaneKind::Ipvs, service);
-        nearness(&service.spread, &held.spread).to_string()
+        let held = approximate(DataPlaneKind::Ipvs, service);
+        fidelity(&service.spread, &held.spread).to_string()
     };
     let weighted = service(&[2, 1], Selector::Sequence, &[1, 2, 1]);
     assert_eq!(said(&weighted), "shares exact, in IPVS's order");
@@ -154,16 +154,16 @@ fn services() -> impl Strategy<Value = ServiceState> {
 
 proptest! {
     #[test]
-    fn what_is_nearest_is_nearest_to_itself(service in services()) {
-        let once = nearest(DataPlaneKind::Ipvs, &service);
-        prop_assert_eq!(&nearest(DataPlaneKind::Ipvs, &once), &once);
-        let plain = nearest(DataPlaneKind::Nftables, &service);
-        prop_assert_eq!(&nearest(DataPlaneKind::Nftables, &plain), &plain);
+    fn what_is_approximated_is_its_own_approximation(service in services()) {
+        let once = approximate(DataPlaneKind::Ipvs, &service);
+        prop_assert_eq!(&approximate(DataPlaneKind::Ipvs, &once), &once);
+        let plain = approximate(DataPlaneKind::Nftables, &service);
+        prop_assert_eq!(&approximate(DataPlaneKind::Nftables, &plain), &plain);
     }
 
     #[test]
     fn what_the_kernel_holds_tells_the_slots(service in services()) {
-        let held = nearest(DataPlaneKind::Ipvs, &service);
+        let held = approximate(DataPlaneKind::Ipvs, &service);
         let scheduler = KernelScheduler::of(&held.spread).unwrap();
         let weights: BTreeMap<_, _> = held.backends.iter().map(|(id, it)| (*id, it.weight)).collect();
         prop_assert_eq!(scheduler.spread(&weights), held.spread);
@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn a_server_has_a_weight_exactly_if_it_has_a_slot(service in services()) {
         let Spread::Slots { slots, .. } = &service.spread else { unreachable!() };
-        let held = nearest(DataPlaneKind::Ipvs, &service);
+        let held = approximate(DataPlaneKind::Ipvs, &service);
         for (id, backend) in &held.backends {
             prop_assert_eq!(backend.weight > 0, slots.contains(id));
         }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::cmd::{cargo, line, target};
 
 /// Modules of the nftables data plane's tests: `queue` and flowtables. All of them would take ten minutes there (`tests/kernels/dataplane`).
-const MODULES: [&str; 2] = ["asking::", "offload::"];
+const MODULES: [&str; 2] = ["queues::", "offload::"];
 /// How long one file of tests may take, in seconds.
 const LIMIT: u32 = 900;
 

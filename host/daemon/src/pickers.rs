@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use evenkeel_core::flow::Flow;
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::Queue;
-use evenkeel_dataplane::ask;
+use evenkeel_dataplane::verdict;
 use evenkeel_queue::{Choice, Chooser, Heart, Listener};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -198,7 +198,7 @@ impl Pickers {
     /// Makes the kernel's rules believe that somebody answers.
     fn live(&mut self) -> io::Result<()> {
         if self.heart.is_none() {
-            self.heart = Some(Heart::start(ask::HEARTBEAT, BEAT, || true)?);
+            self.heart = Some(Heart::start(verdict::HEARTBEAT, BEAT, || true)?);
         }
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Chooser for Clerk {
             .instance
             .pick(flow, picking.counting, Instant::now())
         {
-            Ok(picked) => Choice::Mark(ask::mark(picked, picking.snat)),
+            Ok(picked) => Choice::Mark(verdict::mark(picked, picking.snat)),
             Err(problem) => {
                 self.asked.end(&picking);
                 let (service, number) = (picking.service, picking.number);

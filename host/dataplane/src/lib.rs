@@ -10,15 +10,15 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
-pub mod ask;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod fake;
 pub mod ipvs;
+pub mod memory;
 mod namespace;
 pub mod nftables;
 mod remembered;
+pub mod verdict;
 
 /// What a data plane offers on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,25 +83,22 @@ pub trait DataPlane: Send {
     /// `nftables`, `ipvs`, `memory`.
     fn name(&self) -> &'static str;
 
-    /// What kind it is: services are to be in the form of `evenkeel_core::follow::nearest` for that kind.
+    /// What kind it is: services are to be in the form of `evenkeel_core::approximate::approximate` for that kind.
     fn kind(&self) -> DataPlaneKind;
 
-    /// Whether established flows can take the short way ([`State::offload`]).
+    /// Whether established flows can be offloaded to a flowtable ([`State::offload`]).
     ///
     /// # Errors
     /// Why not, for an operator.
-    fn offloads(&mut self) -> Result<(), String> {
-        Err(format!(
-            "the {} data plane has no short way for flows",
-            self.name()
-        ))
+    fn supports_offload(&mut self) -> Result<(), String> {
+        Err(no_offload(self.kind()))
     }
 
-    /// Whether it can ask the daemon about each new connection ([`evenkeel_core::state::ServiceState::ask`]).
+    /// Whether new connections can be queued for the daemon's verdict ([`evenkeel_core::state::ServiceState::queue`]).
     ///
     /// # Errors
     /// Why not, for an operator.
-    fn asks(&mut self) -> Result<(), String> {
+    fn supports_queue(&mut self) -> Result<(), String> {
         Ok(())
     }
 
@@ -109,7 +106,7 @@ pub trait DataPlane: Send {
     ///
     /// # Errors
     /// Why not, for an operator.
-    fn masquerades(&mut self) -> Result<(), String> {
+    fn supports_full_nat(&mut self) -> Result<(), String> {
         Ok(())
     }
 
@@ -120,7 +117,7 @@ pub trait DataPlane: Send {
     fn probe(&mut self) -> Result<Probe, Error>;
 
     /// Reads all that is ours in the kernel. Damage that cannot be expressed as a [`State`] (a missing chain, an edited rule of
-    /// the frame) shows as services that are absent or differ, so that applying the difference repairs it.
+    /// the base ruleset) shows as services that are absent or differ, so that applying the difference repairs it.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Nft`] when what is found cannot be judged since `nft` does not work here.
@@ -159,4 +156,9 @@ pub trait DataPlane: Send {
     /// # Errors
     /// [`Error::Refused`], [`Error::Nft`].
     fn clear(&mut self) -> Result<(), Error>;
+}
+
+/// Why a kind of data plane offloads no flows.
+fn no_offload(kind: DataPlaneKind) -> String {
+    format!("the {kind} data plane cannot offload established flows to a flowtable")
 }

@@ -1,4 +1,4 @@
-//! The heartbeat that the kernel's rules listen to: see `evenkeel_dataplane::ask`.
+//! The heartbeat that the kernel's rules listen to: see `evenkeel_dataplane::verdict`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

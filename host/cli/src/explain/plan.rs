@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_core::desired::{Usable, accept, service_state};
 use evenkeel_core::approximate::{KernelScheduler, approximate};
+use evenkeel_core::desired::{Usable, accept, service_state};
 use evenkeel_core::model::{DataPlaneKind, Service};
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::{BackendId, Selector, Spread};

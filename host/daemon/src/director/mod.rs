@@ -24,8 +24,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_core::connections::Counts;
 use evenkeel_core::approximate;
+use evenkeel_core::connections::Counts;
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::ids::Ids;
 use evenkeel_core::manifest::{Decision, Setting};

@@ -7,7 +7,7 @@ use evenkeel_core::state::BackendId;
 use netlink_bindings::conntrack::PushConntrackAttrs;
 use netlink_bindings::utils::{find_attr, parse_be_u32};
 
-use super::layout::SNAT;
+use super::placed_service::SNAT;
 use super::socket::{Netfilter, undisturbed};
 use super::wire::{Head, UNSPEC, flags, kind};
 
@@ -31,8 +31,8 @@ pub(super) fn kill(socket: &mut Netfilter, backend: BackendId) -> io::Result<()>
     socket.ask(head, |buf| of(buf, backend), |_| {})
 }
 
-/// Whether entries of a backend take the short way.
-pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> io::Result<bool> {
+/// Whether flows of a backend are offloaded.
+pub(super) fn are_offloaded(socket: &mut Netfilter, backend: BackendId) -> io::Result<bool> {
     let head = Head {
         family: UNSPEC,
         ..Head::new(kind::CT_GET, flags::DUMP)
@@ -53,11 +53,11 @@ pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> 
     Ok(there)
 }
 
-/// Deletes the entries of a backend as soon as none of them takes the short way any more: the kernel takes down a flowtable some time
+/// Deletes the entries of a backend as soon as none of its flows is offloaded any more: the kernel takes down a flowtable some time
 /// after it was told to.
-pub(super) fn kill_soon(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
+pub(super) fn kill_when_on_slow_path(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
     let end = Instant::now() + PATIENCE;
-    while take_the_short_way(socket, backend)? {
+    while are_offloaded(socket, backend)? {
         if Instant::now() > end {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -11,7 +11,7 @@ use evenkeel_dataplane::ipvs::Ipvs;
 
 use crate::harness::{sh, with_ipvs};
 use crate::lab::{PATIENCE, ask, ask_from, client, connect, id, key, service, set_up, within};
-use crate::{nearest, only, put};
+use crate::{as_held, only, put};
 
 /// How often each of the servers answered.
 fn shares(answers: &[u8]) -> [usize; 4] {
@@ -262,7 +262,7 @@ with_ipvs! {
             let mut state = service(false, 0, Selector::Sequence, plan);
             state.backends.retain(|id, _| plan.contains(&u16::try_from(id.get()).unwrap()));
             plane.apply(&[put(key, &state)]).unwrap();
-            assert_eq!(plane.read().unwrap().services[&key], nearest(&state));
+            assert_eq!(plane.read().unwrap().services[&key], as_held(&state));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let answers = clients.join().unwrap();

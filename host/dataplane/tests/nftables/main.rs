@@ -10,10 +10,10 @@ mod harness;
 mod lab;
 mod scheduler;
 
-mod asking;
 mod conformance;
 mod offload;
 mod persistence;
+mod queues;
 mod traffic;
 mod vandalism;
 mod watch;

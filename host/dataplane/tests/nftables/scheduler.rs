@@ -7,7 +7,7 @@ use std::time::Duration;
 use evenkeel_core::flow::Flow;
 use evenkeel_core::model::Protocol;
 use evenkeel_core::state::{Queue, Selector, ServiceState};
-use evenkeel_dataplane::ask::HEARTBEAT;
+use evenkeel_dataplane::verdict::HEARTBEAT;
 use evenkeel_queue::{Choice, Chooser, Heart};
 
 use crate::lab::{ask, connect, service};
@@ -18,7 +18,7 @@ pub(crate) const QUEUE: Queue = Queue(7);
 pub(crate) fn asking(v6: bool, snat: bool) -> ServiceState {
     ServiceState {
         snat,
-        ask: Some(QUEUE),
+        queue: Some(QUEUE),
         ..service(v6, 0, Selector::Sequence, &[4])
     }
 }

@@ -1,7 +1,8 @@
 //! What a data plane holds when it is told to hold a service: the closest that its kind can do.
 //!
-//! nftables holds every slot of a plan, and no weights. IPVS holds weights and a scheduler of its own, and no slots. So what is wanted is
-//! brought into the form that the data plane can hold, [`approximate()`], before it is compared with what it does hold.
+//! nftables holds every slot of a plan, and no weights. IPVS holds weights and a scheduler of its own, and no slots. So
+//! what is wanted is brought into the form that the data plane can hold, [`approximate()`], before it is compared with
+//! what it does hold.
 
 mod fidelity;
 mod scheduler;
@@ -28,9 +29,9 @@ pub fn approximate(kind: DataPlaneKind, wanted: &ServiceState) -> ServiceState {
     }
 }
 
-/// The networks on which a data plane lets clients meet servers, of those on which both are (hairpin). `tracked`: whether some service needs
-/// conntrack anyway. With IPVS it takes conntrack for every packet, a sixth of the throughput (`cargo xtask bench ipvs`): so much is paid only
-/// where it is paid already.
+/// The networks on which a data plane lets clients meet servers, of those on which both are (hairpin). `tracked`:
+/// whether some service needs conntrack anyway. With IPVS it takes conntrack for every packet, a sixth of the
+/// throughput (`cargo xtask bench ipvs`): so much is paid only where it is paid already.
 #[must_use]
 pub fn hairpin(kind: DataPlaneKind, networks: &BTreeSet<IpNet>, tracked: bool) -> BTreeSet<IpNet> {
     match kind {

@@ -1,9 +1,11 @@
-//! How much established flows carry: plain routing (without conntrack), our table, our table with offload. Client, director and server
-//! are namespaces of one machine and share its processors, so the ratios say less than the director alone would.
+//! How much established flows carry: plain routing (without conntrack), our table, our table with offload. Client,
+//! director and server are namespaces of one machine and share its processors, so the ratios say less than the director
+//! alone would.
 //!
-//! Starts itself again in a network namespace of its own; needs `iperf3` and `ethtool`. Where the kernel has no flowtable, run it in one that
-//! has: `tests/kernels/qemu-run target/debug/examples/bench_offload` after `cargo build -p evenkeel-dataplane --example bench_offload`;
-//! with `QEMU_ICOUNT=1 QEMU_TIMEOUT=3000` on a busy machine. Arguments: seconds of a run (4), rounds (5), what a load's name begins with (all).
+//! Starts itself again in a network namespace of its own; needs `iperf3` and `ethtool`. Where the kernel has no
+//! flowtable, run it in one that has: `tests/kernels/qemu-run target/debug/examples/bench_offload` after `cargo build
+//! -p evenkeel-dataplane --example bench_offload`; with `QEMU_ICOUNT=1 QEMU_TIMEOUT=3000` on a busy machine. Arguments:
+//! seconds of a run (4), rounds (5), what a load's name begins with (all).
 
 #![expect(clippy::unwrap_used, reason = "a benchmark: an error ends it")]
 

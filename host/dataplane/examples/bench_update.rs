@@ -1,4 +1,5 @@
-//! How long changes, reads and full loads of the nftables data plane take, by number of services (of four servers each).
+//! How long changes, reads and full loads of the nftables data plane take, by number of services (of four servers
+//! each).
 //!
 //! Starts itself again in a network namespace of its own. `--json`: for machines.
 

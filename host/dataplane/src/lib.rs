@@ -1,8 +1,8 @@
 //! The data plane: what carries connections in the kernel.
 //!
-//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The daemon's
-//! reconciler is its only user: it reads,
-//! computes the difference to what is wanted (`evenkeel_core::diff`) and applies it.
+//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The
+//! daemon's reconciler is its only user: it reads, computes the difference to what is wanted (`evenkeel_core::diff`)
+//! and applies it.
 
 use std::collections::BTreeMap;
 
@@ -77,8 +77,8 @@ pub enum Error {
 
 /// A place where the balancing of connections is carried out.
 ///
-/// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is not
-/// theirs. A new value finds what an earlier process left and goes on from there: `read` adopts it.
+/// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is
+/// not theirs. A new value finds what an earlier process left and goes on from there: `read` adopts it.
 pub trait DataPlane: Send {
     /// `nftables`, `ipvs`, `memory`.
     fn name(&self) -> &'static str;
@@ -116,15 +116,16 @@ pub trait DataPlane: Send {
     /// Only when nothing can be said; what is missing is in [`Probe::problems`].
     fn probe(&mut self) -> Result<Probe, Error>;
 
-    /// Reads all that is ours in the kernel. Damage that cannot be expressed as a [`State`] (a missing chain, an edited rule of
-    /// the base ruleset) shows as services that are absent or differ, so that applying the difference repairs it.
+    /// Reads all that is ours in the kernel. Damage that cannot be expressed as a [`State`] (a missing chain, an edited
+    /// rule of the base ruleset) shows as services that are absent or differ, so that applying the difference repairs
+    /// it.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Nft`] when what is found cannot be judged since `nft` does not work here.
     fn read(&mut self) -> Result<State, Error>;
 
-    /// Makes the changes, all or none, without an instant at which a service that exists before and after is absent. Takes work
-    /// in proportion to the changes.
+    /// Makes the changes, all or none, without an instant at which a service that exists before and after is absent.
+    /// Takes work in proportion to the changes.
     ///
     /// # Errors
     /// [`Error::Invalid`] before anything is tried, [`Error::Refused`] and [`Error::Nft`] with nothing changed.
@@ -136,8 +137,8 @@ pub trait DataPlane: Send {
     /// [`Error::Io`].
     fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error>;
 
-    /// Connections of every backend in the kernel, where the data plane counts them itself; `None` where conntrack's entries tell, by
-    /// their mark.
+    /// Connections of every backend in the kernel, where the data plane counts them itself; `None` where conntrack's
+    /// entries tell, by their mark.
     ///
     /// # Errors
     /// [`Error::Io`].

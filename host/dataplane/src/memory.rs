@@ -43,7 +43,8 @@ impl MemoryPlane {
         change(&mut self.lock().state);
     }
 
-    /// The next `apply` that would change something fails with this error. Called more than once: the next ones, in this order.
+    /// The next `apply` that would change something fails with this error. Called more than once: the next ones, in
+    /// this order.
     pub fn fail_next_apply(&self, error: Error) {
         self.lock().failures.push(error);
     }

@@ -6,8 +6,8 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::Error;
 
-/// Runs `work` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and goes with it. `None` if
-/// this process may not make one.
+/// Runs `work` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and goes with it.
+/// `None` if this process may not make one.
 pub(crate) fn in_namespace<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<Option<T>, Error> {

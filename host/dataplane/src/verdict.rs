@@ -1,4 +1,5 @@
-//! The daemon's verdicts on queued connections, and its heartbeat: the packet marks by which both reach the kernel's rules.
+//! The daemon's verdicts on queued connections, and its heartbeat: the packet marks by which both reach the kernel's
+//! rules.
 
 use std::time::Duration;
 

@@ -14,8 +14,8 @@ pub(super) const SH_SLOTS: usize = 256;
 pub enum KernelScheduler {
     /// Each server once in a round, whatever its weight: a sequence in which each has one slot.
     Rr,
-    /// By weight, in turn: any other sequence, and random slots, for which IPVS has nothing. With equal weights it is [`Self::Rr`], and what
-    /// stands for it are the same slots.
+    /// By weight, in turn: any other sequence, and random slots, for which IPVS has nothing. With equal weights it is
+    /// [`Self::Rr`], and what stands for it are the same slots.
     Wrr,
     /// A hash table of 256 slots.
     Sh {
@@ -59,7 +59,8 @@ impl KernelScheduler {
         })
     }
 
-    /// The slots that stand for these weights: those of [`super::approximate`]. Servers of weight 0 have none; without any other, it refuses.
+    /// The slots that stand for these weights: those of [`super::approximate`]. Servers of weight 0 have none; without
+    /// any other, it refuses.
     #[must_use]
     pub fn spread(self, weights: &BTreeMap<BackendId, u32>) -> Spread {
         let taking = || {

@@ -39,8 +39,8 @@ pub(super) fn reduced(weights: &[(BackendId, u32)], most: usize) -> Vec<(Backend
     }
 }
 
-/// Widths that are to each other as near as can be as the weights are, `total` in all and none of them 0; there are no more weights than
-/// that.
+/// Widths that are to each other as near as can be as the weights are, `total` in all and none of them 0; there are no
+/// more weights than that.
 pub(super) fn exactly(weights: &[(BackendId, u32)], total: usize) -> Vec<(BackendId, u32)> {
     let all: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum();
     let total = total as u64;

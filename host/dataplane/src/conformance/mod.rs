@@ -21,7 +21,8 @@ pub use self::offload::INTERFACES;
 
 type Case = fn(Open<'_>);
 
-/// Runs all cases; each begins with [`crate::DataPlane::clear`]. Where the data plane is the kernel, [`INTERFACES`] are to be there.
+/// Runs all cases; each begins with [`crate::DataPlane::clear`]. Where the data plane is the kernel, [`INTERFACES`] are
+/// to be there.
 ///
 /// # Panics
 /// When the data plane fails one of them.

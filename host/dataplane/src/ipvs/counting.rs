@@ -1,5 +1,5 @@
-//! What backends have counted, over the kernel's own beginnings: it counts from when a destination is added, or goes on from before if that
-//! one still had connections.
+//! What backends have counted, over the kernel's own beginnings: it counts from when a destination is added, or goes on
+//! from before if that one still had connections.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;

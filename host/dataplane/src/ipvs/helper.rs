@@ -13,7 +13,8 @@ use super::identity::HELPER;
 use super::rules::Meaning;
 use crate::verdict;
 
-/// What the daemon's verdicts on a service's connections find: for each backend a service of the verdict's mark, with that backend alone.
+/// What the daemon's verdicts on a service's connections find: for each backend a service of the verdict's mark, with
+/// that backend alone.
 fn helpers(held: &Held, snat: bool) -> Vec<Held> {
     let family = held.service.key.family();
     let helper = |server: &Server| {

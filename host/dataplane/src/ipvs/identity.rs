@@ -1,8 +1,8 @@
 //! Whose a service is, and which backend a destination is. Pure.
 //!
 //! - A service is ours by its flags' high byte, which means nothing to the kernel and is kept by it.
-//! - A backend's number is kept in the port and flags of its tunnel, which the kernel (5.3) keeps for every destination and uses for
-//!   tunnels of other kinds than IP in IP only.
+//! - A backend's number is kept in the port and flags of its tunnel, which the kernel (5.3) keeps for every destination
+//!   and uses for tunnels of other kinds than IP in IP only.
 
 use evenkeel_core::model::{self, ServiceKey};
 use evenkeel_core::state::BackendId;

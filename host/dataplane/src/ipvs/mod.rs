@@ -1,27 +1,31 @@
 //! The data plane in the kernel's IP Virtual Server.
 //!
-//! IPVS spreads by weights and a scheduler of its own, so what it is told to hold is in the form of `evenkeel_core::approximate::approximate`.
+//! IPVS spreads by weights and a scheduler of its own, so what it is told to hold is in the form of
+//! `evenkeel_core::approximate::approximate`.
 //!
 //! What is different from nftables, for whoever relies on it:
 //!
-//! - The kernel takes one step at a time. A change that fails half way is taken back step by step; in between both states are mixed, though a
-//!   service that stays always has servers.
-//! - Changing a service's *scheduler* leaves it without one for a grace period of RCU ([`evenkeel_ipvs::Client::set_service`] has figures);
-//!   new connections are refused meanwhile. Weights and servers change without such a gap.
-//! - A refusal is an ICMP "port unreachable" for TCP, too: clients' `connect` fails with "connection refused" all the same.
-//! - Packets of connections to a server that was removed are dropped, or end their connection ([`DataPlane::kill_flows`]); one that drains is
-//!   kept by its connections.
-//! - The kernel brings its statistics up to date every two seconds. What a server had in its last seconds before it was removed is counted only if
-//!   it comes back while it still has connections.
-//! - Queues and full NAT are iptables' rules, so they take processes when they change. Their dead-man switch (`xt_recent`) has whole seconds:
-//!   a daemon that hangs gets connections for one second more, where nftables has 150 ms. A dead one gets none.
+//! - The kernel takes one step at a time. A change that fails half way is taken back step by step; in between both
+//!   states are mixed, though a service that stays always has servers.
+//! - Changing a service's *scheduler* leaves it without one for a grace period of RCU
+//!   ([`evenkeel_ipvs::Client::set_service`] has figures); new connections are refused meanwhile. Weights and servers
+//!   change without such a gap.
+//! - A refusal is an ICMP "port unreachable" for TCP, too: clients' `connect` fails with "connection refused" all the
+//!   same.
+//! - Packets of connections to a server that was removed are dropped, or end their connection
+//!   ([`DataPlane::kill_flows`]); one that drains is kept by its connections.
+//! - The kernel brings its statistics up to date every two seconds. What a server had in its last seconds before it was
+//!   removed is counted only if it comes back while it still has connections.
+//! - Queues and full NAT are iptables' rules, so they take processes when they change. Their dead-man switch
+//!   (`xt_recent`) has whole seconds: a daemon that hangs gets connections for one second more, where nftables has 150
+//!   ms. A dead one gets none.
 //!
 //! Files, each of which uses only those further down:
 //!
-//! - `planner`: from what is held to what is wanted. `record`: what the kernel is known to hold. `plan`, `steps`: what is to be done, and
-//!   back, since the kernel takes one step at a time. Pure.
-//! - `service`, `helper`: a service as the kernel is to hold it, and what belongs to a queued one. `identity`: whose it is, and its backends'
-//!   numbers. `held`. Pure.
+//! - `planner`: from what is held to what is wanted. `record`: what the kernel is known to hold. `plan`, `steps`: what
+//!   is to be done, and back, since the kernel takes one step at a time. Pure.
+//! - `service`, `helper`: a service as the kernel is to hold it, and what belongs to a queued one. `identity`: whose it
+//!   is, and its backends' numbers. `held`. Pure.
 //! - `rules`: full NAT and queues, which IPVS leaves to iptables.
 //! - `read`, `counting`, `probe`, `sysctl`, `timeouts`: what is in the kernel.
 
@@ -115,7 +119,8 @@ impl Access {
 }
 
 impl Ipvs {
-    /// The data plane in this thread's network namespace. Loads the module `ip_vs` where it has to, and changes nothing.
+    /// The data plane in this thread's network namespace. Loads the module `ip_vs` where it has to, and changes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Io`]; when the kernel has no IPVS it says what to do.

@@ -58,7 +58,8 @@ pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenk
     Ok(found)
 }
 
-/// Who made a service. One whose flags someone has replaced (`ipvsadm -E` replaces all of them) is ours by its servers' numbers.
+/// Who made a service. One whose flags someone has replaced (`ipvsadm -E` replaces all of them) is ours by its servers'
+/// numbers.
 fn owner(service: &Service, destinations: &[Destination]) -> Owner {
     let owner = identity::owner(service.flags);
     let mut numbers = destinations
@@ -82,8 +83,8 @@ fn destinations(client: &mut Client, key: &Key) -> Result<Vec<Destination>, even
     Ok(entries.map(|entry| entry.destination).collect())
 }
 
-/// Gives every destination a number: the one that it keeps, if no other has it; where the kernel keeps none, the one that it was known
-/// by; otherwise one above all others, the same at every look.
+/// Gives every destination a number: the one that it keeps, if no other has it; where the kernel keeps none, the one
+/// that it was known by; otherwise one above all others, the same at every look.
 fn numbered(raw: BTreeMap<ServiceKey, (Service, Vec<Destination>)>, known: &Services) -> Services {
     let mut taken = BTreeSet::new();
     let mut numbers: BTreeMap<(ServiceKey, SocketAddr), BackendId> = BTreeMap::new();

@@ -58,8 +58,8 @@ pub(super) fn wanted(name: &ServiceKey, state: &ServiceState, now: Option<&Held>
     }
 }
 
-/// The scheduler there is, where it does the same. To take another one costs the service refused connections; without this, the first of
-/// three servers with weights 2, 1 and 1 would cost them by leaving, and by coming back.
+/// The scheduler there is, where it does the same. To take another one costs the service refused connections; without
+/// this, the first of three servers with weights 2, 1 and 1 would cost them by leaving, and by coming back.
 fn kept(scheduler: KernelScheduler, state: &ServiceState, now: Option<&Held>) -> KernelScheduler {
     let mut weights = state.backends.values().map(|it| it.weight);
     let first = weights.find(|weight| *weight > 0);
@@ -86,8 +86,8 @@ fn destination(id: BackendId, backend: &Backend) -> Destination {
     }
 }
 
-/// The scheduler's flags. A hash goes past a server that takes no connection only when it is told to (`sh-fallback`, `mh-fallback`);
-/// otherwise that server's clients are refused.
+/// The scheduler's flags. A hash goes past a server that takes no connection only when it is told to (`sh-fallback`,
+/// `mh-fallback`); otherwise that server's clients are refused.
 fn flags<'a>(scheduler: KernelScheduler, mut backends: impl Iterator<Item = &'a Backend>) -> u32 {
     let port = match scheduler {
         KernelScheduler::Rr | KernelScheduler::Wrr => return 0,
@@ -120,8 +120,8 @@ const FOREIGN: Persistence = Persistence {
     prefix: 0,
 };
 
-/// What a service in the kernel comes to, apart from what other rules do with its connections. What we would not have made shows as
-/// something that nobody can want.
+/// What a service in the kernel comes to, apart from what other rules do with its connections. What we would not have
+/// made shows as something that nobody can want.
 pub(super) fn state(held: &Held) -> ServiceState {
     let service = &held.service;
     let backends: BTreeMap<BackendId, Backend> = held

@@ -1,5 +1,5 @@
-//! From what the kernel holds to what is wanted: the fewest steps, in an order in which a service that stays is never without its servers;
-//! and the steps back. Pure.
+//! From what the kernel holds to what is wanted: the fewest steps, in an order in which a service that stays is never
+//! without its servers; and the steps back. Pure.
 
 use std::fmt;
 use std::net::SocketAddr;

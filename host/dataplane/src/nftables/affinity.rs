@@ -49,15 +49,16 @@ impl Affinity {
         payload(buf, (port, TRANSPORT, 2, 2));
     }
 
-    /// The remembered mark becomes the connection's. It is loaded again from there, since nft 1.0.6 ends with a failed assertion when it
-    /// lists a rule that goes on with a register that a map has filled.
+    /// The remembered mark becomes the connection's. It is loaded again from there, since nft 1.0.6 ends with a failed
+    /// assertion when it lists a rule that goes on with a register that a map has filled.
     fn look_up(self, buf: &mut Vec<u8>) {
         lookup(buf, self.map(), 1, self.value());
         set_ct_mark(buf, self.value());
         ct_mark(buf, self.value());
     }
 
-    /// The client goes where its last connection went, and is remembered for longer. Ends there, unless that backend has gone.
+    /// The client goes where its last connection went, and is remembered for longer. Ends there, unless that backend
+    /// has gone.
     pub(super) fn recall(self) -> Vec<u8> {
         written(|buf| {
             self.key(buf);
@@ -83,7 +84,8 @@ impl Affinity {
         self.update(buf, 1);
     }
 
-    /// Returns if the client's last backend is still there. Whatever mark the connection has now, the choice gives it another.
+    /// Returns if the client's last backend is still there. Whatever mark the connection has now, the choice gives it
+    /// another.
     pub(super) fn is_known(self) -> Vec<u8> {
         let backends = match self.family {
             Family::V4 => "be4",

@@ -1,4 +1,5 @@
-//! Changes made to our table: by steps in proportion to them, or by loading the whole table where there is none that is sound.
+//! Changes made to our table: by steps in proportion to them, or by loading the whole table where there is none that is
+//! sound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,15 +107,15 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
     left.into_iter()
         .for_each(|(id, count)| table.counts.put(id, count));
     if let Err(error) = cleared {
-        // The changes have been made. What is left behind is found by the next read, or by the next change that it is in
-        // the way of.
+        // The changes have been made. What is left behind is found by the next read, or by the next change that it is
+        // in the way of.
         tracing::warn!(%error, "what is no longer used could not be removed");
     }
     Ok(())
 }
 
-/// Replaces the table by one that holds the state. Persistence, queues and the flowtable follow in a batch of their own, since not all
-/// `nft`s can say them: for an instant connections are spread by the slots alone.
+/// Replaces the table by one that holds the state. Persistence, queues and the flowtable follow in a batch of their
+/// own, since not all `nft`s can say them: for an instant connections are spread by the slots alone.
 fn rebuild(table: &mut OurTable, state: State) -> Result<(), Error> {
     let optional = state
         .services

@@ -79,7 +79,8 @@ impl BaseRuleset {
         self.sets.insert(name.to_owned(), attributes);
     }
 
-    /// Adds a flowtable with the attributes of a `NFT_MSG_NEWFLOWTABLE`. Which interfaces it has is no part of the base ruleset.
+    /// Adds a flowtable with the attributes of a `NFT_MSG_NEWFLOWTABLE`. Which interfaces it has is no part of the base
+    /// ruleset.
     pub(super) fn add_flowtable(&mut self, name: &str, attributes: &[u8]) {
         // NFTA_FLOWTABLE_FLAGS; of NFTA_FLOWTABLE_HOOK, _NUM and _PRIORITY.
         let mut picked = pick(attributes, &[7]);

@@ -27,7 +27,8 @@ impl ChainNumbers {
     /// The numbers that are taken in the kernel.
     pub(super) fn adopt(taken: &BTreeSet<u32>) -> Self {
         let last = taken.last().copied().unwrap_or_default();
-        // A stranger's s4000000000 must not make us list four thousand million numbers: above a limit gaps are left alone.
+        // A stranger's s4000000000 must not make us list four thousand million numbers: above a limit gaps are left
+        // alone.
         let listed = last.min(
             u32::try_from(taken.len())
                 .unwrap_or(u32::MAX)

@@ -1,8 +1,8 @@
 //! From changes to the steps that make them in the kernel. Pure.
 //!
-//! A packet may meet the table between two generations: its slot chosen by the old rule, looked up in the new map. So nothing
-//! that a packet may still look for is taken away in the batch that stops choosing it: what is added or pointed elsewhere is in
-//! [`NftPlan::first`], what has become unused in [`NftPlan::then`], a batch of its own.
+//! A packet may meet the table between two generations: its slot chosen by the old rule, looked up in the new map. So
+//! nothing that a packet may still look for is taken away in the batch that stops choosing it: what is added or pointed
+//! elsewhere is in [`NftPlan::first`], what has become unused in [`NftPlan::then`], a batch of its own.
 
 mod backends;
 mod service;
@@ -47,9 +47,10 @@ pub(super) struct NftPlan {
 }
 
 impl NftPlan {
-    /// Plans changes, and reserves in the layout what they need: either [`NftPlan::commit`] or [`NftPlan::abandon`] has to follow.
-    /// `count` is asked how many connections a backend has had that is to be put into the kernel, with the element that it has
-    /// there now (of another mark or address), if it has one. `form`: how packets are queued, if a service is to be.
+    /// Plans changes, and reserves in the layout what they need: either [`NftPlan::commit`] or [`NftPlan::abandon`] has
+    /// to follow. `count` is asked how many connections a backend has had that is to be put into the kernel, with the
+    /// element that it has there now (of another mark or address), if it has one. `form`: how packets are queued, if a
+    /// service is to be.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are not enough slots; the layout is as before.

@@ -17,8 +17,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Encodes steps for a table. The messages are numbered from `first_seq` on; the last one that does something asks for an
-    /// acknowledgement, since kernels before 6.10 do not acknowledge the end of a batch.
+    /// Encodes steps for a table. The messages are numbered from `first_seq` on; the last one that does something asks
+    /// for an acknowledgement, since kernels before 6.10 do not acknowledge the end of a batch.
     pub(super) fn new(table: &str, first_seq: u32, steps: &[NftStep]) -> Self {
         let mut batch = Self {
             first_seq,

@@ -1,7 +1,8 @@
 //! Expressions of nf_tables rules, as netlink attributes.
 //!
-//! They are written exactly as the kernel prints them in a dump (order of attributes, no `NLA_F_NESTED`), so that a rule that was read is
-//! ours if and only if its bytes are those we would write. Each function appends to a list of expressions.
+//! They are written exactly as the kernel prints them in a dump (order of attributes, no `NLA_F_NESTED`), so that a
+//! rule that was read is ours if and only if its bytes are those we would write. Each function appends to a list of
+//! expressions.
 
 use std::net::IpAddr;
 

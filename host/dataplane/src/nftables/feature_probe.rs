@@ -1,7 +1,7 @@
 //! Feature probes: whether this kernel takes the rules that queueing and offload need. Nothing is changed by them.
 //!
-//! A probe sends what it is about in a batch whose last step cannot succeed. So the kernel takes nothing, and what the probe is about was
-//! accepted if that step is the first that is refused.
+//! A probe sends what it is about in a batch whose last step cannot succeed. So the kernel takes nothing, and what the
+//! probe is about was accepted if that step is the first that is refused.
 
 use std::io;
 use std::sync::OnceLock;
@@ -97,7 +97,8 @@ fn offload() -> Result<Result<(), String>, Error> {
     })
 }
 
-/// Sends the steps in a new table, with one at the end that deletes what is not there. What the kernel refused of them; `None`: nothing.
+/// Sends the steps in a new table, with one at the end that deletes what is not there. What the kernel refused of them;
+/// `None`: nothing.
 fn refused(socket: &mut Netfilter, steps: Vec<NftStep>) -> Result<Option<Refusal>, Error> {
     let mut batch = NftStep::all(Subject::Hooks, [NftOp::AddTable]);
     batch.extend(steps);

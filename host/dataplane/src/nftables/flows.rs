@@ -21,8 +21,8 @@ const DYING: u32 = 1 << 9;
 
 /// Deletes the conntrack entries of a backend, of both IP versions, whether or not its service is full NAT.
 ///
-/// A request without a tuple deletes every entry that the filter lets through; the filter is the mark. All bits but that of
-/// full NAT are compared, so that the marks of slots and of refused connections do not match.
+/// A request without a tuple deletes every entry that the filter lets through; the filter is the mark. All bits but
+/// that of full NAT are compared, so that the marks of slots and of refused connections do not match.
 pub(super) fn kill(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
     let head = Head {
         family: UNSPEC,
@@ -53,8 +53,8 @@ pub(super) fn are_offloaded(socket: &mut Netfilter, backend: BackendId) -> io::R
     Ok(there)
 }
 
-/// Deletes the entries of a backend as soon as none of its flows is offloaded any more: the kernel takes down a flowtable some time
-/// after it was told to.
+/// Deletes the entries of a backend as soon as none of its flows is offloaded any more: the kernel takes down a
+/// flowtable some time after it was told to.
 pub(super) fn kill_when_on_slow_path(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
     let end = Instant::now() + PATIENCE;
     while are_offloaded(socket, backend)? {

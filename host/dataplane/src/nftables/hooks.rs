@@ -1,4 +1,5 @@
-//! The base chains that lead new connections to the queues. Every packet pays for them, so they exist only while some service is queued.
+//! The base chains that lead new connections to the queues. Every packet pays for them, so they exist only while some
+//! service is queued.
 
 use super::expression::{jump, written};
 use super::raw_rule::RawRule;

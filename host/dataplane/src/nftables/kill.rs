@@ -22,8 +22,9 @@ pub(super) fn kill_flows(table: &mut OurTable, backend: BackendId) -> Result<(),
     Ok(())
 }
 
-/// Ends the flows of a backend on a kernel that deletes no conntrack entry whose flow is offloaded (before 6.4: `EBUSY`, and a request by
-/// mark leaves it out). The flowtable is taken down and put back: all flows take the slow path meanwhile, for some milliseconds as a rule.
+/// Ends the flows of a backend on a kernel that deletes no conntrack entry whose flow is offloaded (before 6.4:
+/// `EBUSY`, and a request by mark leaves it out). The flowtable is taken down and put back: all flows take the slow
+/// path meanwhile, for some milliseconds as a rule.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Refused`].

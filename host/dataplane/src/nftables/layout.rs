@@ -26,7 +26,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Lays a state out in an empty table, without persistence, queues and flowtable, which are for later. `None` if there are not enough slots.
+    /// Lays a state out in an empty table, without persistence, queues and flowtable, which are for later. `None` if
+    /// there are not enough slots.
     pub(super) fn of(state: State) -> Option<Self> {
         let mut layout = Self {
             hairpin: state.hairpin,

@@ -1,7 +1,8 @@
 //! The ruleset of this machine, for `check`: rules of other programs that get in the way of balanced connections.
 //!
-//! [`ruleset`] reads it by `nft -j`; [`foreign_rules`] judges it and is pure. Seen is what nf_tables has, so iptables' rules too where
-//! iptables is the one by nf_tables. What this version of the crate `nftables` does not know counts as harmless.
+//! [`ruleset`] reads it by `nft -j`; [`foreign_rules`] judges it and is pure. Seen is what nf_tables has, so iptables'
+//! rules too where iptables is the one by nf_tables. What this version of the crate `nftables` does not know counts as
+//! harmless.
 
 mod reach;
 #[cfg(test)]
@@ -75,8 +76,8 @@ impl fmt::Display for ForeignRule {
     }
 }
 
-/// Reads the ruleset of this thread's network namespace, without the elements of sets. Objects and rules that the crate does not know are
-/// left out.
+/// Reads the ruleset of this thread's network namespace, without the elements of sets. Objects and rules that the crate
+/// does not know are left out.
 ///
 /// # Errors
 /// [`Error::Nft`] if `nft` is not there, may not list it, or has no JSON.

@@ -8,12 +8,16 @@
 //! From the plane down to the kernel; each file uses only those further down:
 //!
 //! - `plane`: the data plane. `apply`, `kill`: changes made, flows ended. `table`: our table as it is known to be.
-//! - `adopt`: what an earlier process left, taken over or refused as damaged. `reference`: the proof that the base ruleset is unchanged.
+//! - `adopt`: what an earlier process left, taken over or refused as damaged. `reference`: the proof that the base
+//!   ruleset is unchanged.
 //! - `render`, `nft`: the table as text, loaded by `nft` only as a whole: at first, and when it is damaged.
-//! - `read`, `counters`, `dump`, `flows`: what is in the kernel. `watch`: who changes it. `feature_probe`, `probe`: what it supports.
+//! - `read`, `counters`, `dump`, `flows`: what is in the kernel. `watch`: who changes it. `feature_probe`, `probe`:
+//!   what it supports.
 //! - `socket`, `encode`, `message`, `wire`: steps and requests as netlink messages.
-//! - `change`: from changes to steps. `layout`, `placed_service`, `slots`, `chain_numbers`: what the kernel holds and where. Pure.
-//! - `step`: one thing to do. `service_chain`, `queue`, `affinity`, `slot_rule`, `offload`, `hooks`: the rules. `base_ruleset`: all others.
+//! - `change`: from changes to steps. `layout`, `placed_service`, `slots`, `chain_numbers`: what the kernel holds and
+//!   where. Pure.
+//! - `step`: one thing to do. `service_chain`, `queue`, `affinity`, `slot_rule`, `offload`, `hooks`: the rules.
+//!   `base_ruleset`: all others.
 //! - `element`, `set`, `chain`, `raw_rule`, `expression`: elements and rules as netlink attributes. Pure.
 //! - [`machine`]: the rules of other programs, for `check`.
 

@@ -31,9 +31,9 @@ impl Ourselves {
         }
     }
 
-    /// Whether a change with this netlink port and process is ours. The kernel names the process by its number in the first
-    /// process namespace; in another one (a container) only the port tells, which is at first the number that the process has
-    /// there (`netlink_autobind` in `net/netlink/af_netlink.c`).
+    /// Whether a change with this netlink port and process is ours. The kernel names the process by its number in the
+    /// first process namespace; in another one (a container) only the port tells, which is at first the number that the
+    /// process has there (`netlink_autobind` in `net/netlink/af_netlink.c`).
     pub(super) fn made(&self, port: u32, process: u32) -> bool {
         let children = self.children.lock();
         port == self.port || children.contains(&port) || children.contains(&process)

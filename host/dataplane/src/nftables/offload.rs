@@ -1,8 +1,10 @@
-//! Flowtable offload of established flows: the flowtable, and the chain that puts flows into it. Pure but for [`present`].
+//! Flowtable offload of established flows: the flowtable, and the chain that puts flows into it. Pure but for
+//! [`present`].
 //!
-//! A flow in a flowtable is translated where its packets come in, and handed to the next hop there: no routing decision, no chain of
-//! anybody's, no conntrack. The kernel takes it out when it ends (a FIN, a reset, 30 s without a packet), when its conntrack entry is
-//! deleted, when an interface of it goes down and when its route changes; then its packets take the slow path again.
+//! A flow in a flowtable is translated where its packets come in, and handed to the next hop there: no routing
+//! decision, no chain of anybody's, no conntrack. The kernel takes it out when it ends (a FIN, a reset, 30 s without a
+//! packet), when its conntrack entry is deleted, when an interface of it goes down and when its route changes; then its
+//! packets take the slow path again.
 
 use std::collections::BTreeSet;
 
@@ -19,20 +21,20 @@ pub(super) const NAME: &str = "flow_offload";
 pub(super) const HOOK: u32 = 2;
 /// The chain's priority: after everybody's filters, so that what one of them drops is not offloaded.
 pub(super) const PRIORITY: i32 = 200;
-/// `NFT_FLOWTABLE_COUNTER`: packets go on being counted in conntrack, where that counts at all. To be said in every message about the
-/// flowtable: one without it takes it away.
+/// `NFT_FLOWTABLE_COUNTER`: packets go on being counted in conntrack, where that counts at all. To be said in every
+/// message about the flowtable: one without it takes it away.
 const COUNTER: u32 = 2;
 
-/// `ct status` bits (`linux/netfilter/nf_conntrack_common.h`): packets were seen both ways and the flow is more than a request and its
-/// answer; its destination was translated.
+/// `ct status` bits (`linux/netfilter/nf_conntrack_common.h`): packets were seen both ways and the flow is more than a
+/// request and its answer; its destination was translated.
 const ASSURED: u32 = 1 << 2;
 const DST_NAT: u32 = 1 << 5;
 
-/// The rule of the chain. Only flows of ours, by their marks; and only where the way back to the client is the way by which its packet
-/// came, since the kernel takes that for granted when it keeps the way of the answers.
+/// The rule of the chain. Only flows of ours, by their marks; and only where the way back to the client is the way by
+/// which its packet came, since the kernel takes that for granted when it keeps the way of the answers.
 ///
-/// A flow that is not assured would gain nothing, and its entry in conntrack would live longer than without the flowtable. The flowtable
-/// itself refuses what is neither TCP nor UDP, and TCP that is not established.
+/// A flow that is not assured would gain nothing, and its entry in conntrack would live longer than without the
+/// flowtable. The flowtable itself refuses what is neither TCP nor UDP, and TCP that is not established.
 pub(super) fn rule() -> RawRule {
     let mut buf = Vec::with_capacity(800);
     let mark = |buf: &mut Vec<u8>, mask: u32, equal: bool| {
@@ -104,8 +106,8 @@ pub(super) fn interfaces(attributes: &[u8]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Of these interfaces, those that there are. One that has gone must not be in the way of everything else that changes; whoever wants it
-/// will be told that it has gone.
+/// Of these interfaces, those that there are. One that has gone must not be in the way of everything else that changes;
+/// whoever wants it will be told that it has gone.
 pub(super) fn present(interfaces: &BTreeSet<String>) -> BTreeSet<String> {
     interfaces
         .iter()

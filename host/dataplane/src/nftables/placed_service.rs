@@ -74,8 +74,8 @@ impl PlacedService {
         Element::Service { key, chain }
     }
 
-    /// The service's slots: all of its range, over and over as long as the range goes, so that a number from before a change
-    /// of the rule finds a backend too.
+    /// The service's slots: all of its range, over and over as long as the range goes, so that a number from before a
+    /// change of the rule finds a backend too.
     pub(super) fn slots(&self) -> impl Iterator<Item = Element> {
         let plan = match &self.state.spread {
             Spread::Slots { slots, .. } => slots.as_slice(),

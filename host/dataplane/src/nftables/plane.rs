@@ -60,8 +60,8 @@ impl Nftables {
         Watch::open(&self.table.name, self.table.ourselves.clone(), patience)
     }
 
-    /// Ends the flows of a backend as [`DataPlane::kill_flows`] does on kernels that delete no conntrack entry of an offloaded flow. For
-    /// tests on newer kernels.
+    /// Ends the flows of a backend as [`DataPlane::kill_flows`] does on kernels that delete no conntrack entry of an
+    /// offloaded flow. For tests on newer kernels.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Refused`].

@@ -1,5 +1,5 @@
-//! What this machine offers to the data plane, found out without touching its rules: everything is tried in a network namespace
-//! of its own.
+//! What this machine offers to the data plane, found out without touching its rules: everything is tried in a network
+//! namespace of its own.
 
 use std::io;
 

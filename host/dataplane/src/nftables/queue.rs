@@ -12,7 +12,8 @@ use super::raw_rule::RawRule;
 pub enum QueueForm {
     /// nf_tables' own `queue` (the kernel's `CONFIG_NFT_QUEUE`).
     Nft,
-    /// iptables' target `NFQUEUE`, in a rule of nf_tables (`CONFIG_NFT_COMPAT` and `CONFIG_NETFILTER_XT_TARGET_NFQUEUE`).
+    /// iptables' target `NFQUEUE`, in a rule of nf_tables (`CONFIG_NFT_COMPAT` and
+    /// `CONFIG_NETFILTER_XT_TARGET_NFQUEUE`).
     Compat,
 }
 

@@ -1,7 +1,8 @@
 //! The proof that the kernel still has our base ruleset unchanged.
 //!
-//! It is a comparison with a base ruleset that `nft` has just loaded into a network namespace of its own: whatever this kernel and this
-//! `nft` make of `base.nft`, the table in use has to be the same. So the table of another version of Evenkeel differs, too, and is replaced.
+//! It is a comparison with a base ruleset that `nft` has just loaded into a network namespace of its own: whatever this
+//! kernel and this `nft` make of `base.nft`, the table in use has to be the same. So the table of another version of
+//! Evenkeel differs, too, and is replaced.
 
 use std::io;
 use std::sync::OnceLock;

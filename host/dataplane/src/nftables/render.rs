@@ -20,8 +20,8 @@ pub(super) fn base_ruleset(table: &str) -> String {
     format!("table inet {table} {{\n{BASE}}}\n")
 }
 
-/// Replaces the table, whether or not there is one, by one that holds `layout`. To be loaded in one go, and so without an
-/// instant at which there is no table. `count`: how many connections a backend has had already.
+/// Replaces the table, whether or not there is one, by one that holds `layout`. To be loaded in one go, and so without
+/// an instant at which there is no table. `count`: how many connections a backend has had already.
 pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u64) -> String {
     let mut text = format!(
         "table inet {table} {{}}\ndelete table inet {table}\n{}",

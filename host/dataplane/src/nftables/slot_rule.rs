@@ -18,8 +18,8 @@ const SEED: u32 = 0x4c42;
 /// What a service's rule does with a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SlotChoice {
-    /// Marks it as one to be refused: by a count to one, since setting a constant makes the kernel check the whole table, and
-    /// takes 15 times as long among 10,000 services.
+    /// Marks it as one to be refused: by a count to one, since setting a constant makes the kernel check the whole
+    /// table, and takes 15 times as long among 10,000 services.
     Refuse,
     /// Marks it with one of `count` slots from `base` on.
     Slot {
@@ -33,8 +33,8 @@ pub(super) enum SlotChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SlotRule {
     pub(super) choice: SlotChoice,
-    /// Whether the service is full NAT. Does nothing in the rule (the backends' numbers tell), and is there for a service
-    /// that has no backends.
+    /// Whether the service is full NAT. Does nothing in the rule (the backends' numbers tell), and is there for a
+    /// service that has no backends.
     pub(super) snat: bool,
 }
 

@@ -1,4 +1,5 @@
-//! The steps of a change: what is to be done in the kernel, and for whom. Shared by what plans them and what encodes them.
+//! The steps of a change: what is to be done in the kernel, and for whom. Shared by what plans them and what encodes
+//! them.
 
 use std::fmt;
 

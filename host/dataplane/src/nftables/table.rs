@@ -15,8 +15,8 @@ use super::socket::Netfilter;
 use crate::Error;
 use crate::remembered::Remembered;
 
-/// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what looks like
-/// damage is looked at again, after these pauses.
+/// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what
+/// looks like damage is looked at again, after these pauses.
 pub(super) const PAUSES: [Duration; 3] = [
     Duration::from_millis(2),
     Duration::from_millis(20),

@@ -1,4 +1,5 @@
-//! Our chain in one place: found in what `iptables-save` prints, and the text for `iptables-restore --noflush` that changes it.
+//! Our chain in one place: found in what `iptables-save` prints, and the text for `iptables-restore --noflush` that
+//! changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

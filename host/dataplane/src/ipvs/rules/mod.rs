@@ -1,4 +1,5 @@
-//! What IPVS cannot do by itself is done by iptables' rules, in chains of our own: full NAT, and queues for the daemon's verdicts.
+//! What IPVS cannot do by itself is done by iptables' rules, in chains of our own: full NAT, and queues for the
+//! daemon's verdicts.
 //!
 //! - `rule`: the rules, as `iptables-save` prints them, and read back. Pure.
 //! - `chain`: our chains in what `iptables-save` prints, and the text for `iptables-restore` that changes them. Pure.

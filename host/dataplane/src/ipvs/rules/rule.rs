@@ -54,8 +54,8 @@ impl Place {
         }
     }
 
-    /// The kernel's chains from which packets come to it, and how the jump is put there. Full NAT comes before others' rules, lest they
-    /// rewrite first; queues after them, since what is queued goes past what follows.
+    /// The kernel's chains from which packets come to it, and how the jump is put there. Full NAT comes before others'
+    /// rules, lest they rewrite first; queues after them, since what is queued goes past what follows.
     pub(crate) fn hooks(self) -> &'static [(&'static str, &'static str)] {
         match self.table {
             Table::Nat => &[("POSTROUTING", "-I")],

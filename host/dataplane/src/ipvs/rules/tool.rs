@@ -182,7 +182,8 @@ impl Tables {
     }
 }
 
-/// Whether this machine can do what the rules of a table do. Probed at the first call, in a network namespace of its own.
+/// Whether this machine can do what the rules of a table do. Probed at the first call, in a network namespace of its
+/// own.
 ///
 /// # Errors
 /// Why not and what to do, for an operator.

@@ -29,11 +29,11 @@ const RESTART: &str = "restart evenkeel: the data plane is chosen at the start o
 
 /// Chooses.
 ///
-/// - `needs`: what is configured that only IPVS can do, each as a person would look for it (`forward = "dr" at lb.toml:5`).
-/// - `running`: the data plane that a running daemon has. It is not changed under established connections: whoever wants another one
-///   restarts the daemon.
-/// - `works`: whether a data plane works on this machine, or why not. Asked of none that is not needed for the choice, since looking
-///   costs time and may load modules; of none at all where there is one `running`.
+/// - `needs`: what is configured that only IPVS can do, as a person would look for it: `forward = "dr" at lb.toml:5`.
+/// - `running`: the data plane that a running daemon has. It is not changed under established connections: whoever
+///   wants another one restarts the daemon.
+/// - `works`: whether a data plane works on this machine, or why not. Asked of none that is not needed for the choice,
+///   since looking costs time and may load modules; of none at all where there is one `running`.
 ///
 /// # Errors
 /// When nothing can do what is wanted; and who is to blame.

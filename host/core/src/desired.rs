@@ -35,8 +35,9 @@ impl From<&Usable> for Backend {
     }
 }
 
-/// What a scheduler's plan amounts to for the servers that it was given. `None` when none of them takes connections: then there
-/// is nothing to plan, whatever the scheduler says; and `None` when the scheduler has no plan where it decides each connection.
+/// What a scheduler's plan amounts to for the servers that it was given. `None` when none of them takes connections:
+/// then there is nothing to plan, whatever the scheduler says; and `None` when the scheduler has no plan where it
+/// decides each connection.
 ///
 /// # Errors
 /// When the plan does not fit the servers: see [`Plan::spread`]. A server of weight 0 may be in no slot.
@@ -58,11 +59,12 @@ pub fn accept(
     }
 }
 
-/// What the kernel should hold for a service whose servers that are up are `up`, by the last good plan of its scheduler.
+/// What the kernel should hold for a service whose servers that are up are `up`, by the last good plan of its
+/// scheduler.
 ///
-/// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of servers that
-/// take no connections any more are left out; where none remains, or where there never was a plan, the servers share by weight. Without a
-/// server that takes connections the service refuses.
+/// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of
+/// servers that take no connections any more are left out; where none remains, or where there never was a plan, the
+/// servers share by weight. Without a server that takes connections the service refuses.
 #[must_use]
 pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {
     let backends: BTreeMap<BackendId, Backend> = up.iter().map(|s| (s.id, s.into())).collect();
@@ -93,7 +95,7 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         backends,
         spread,
         persistence: None,
-        ask: None,
+        queue: None,
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, State};
 
-/// The changes that turn `actual` into `wanted`; empty exactly if they are equal, but for times that nobody wants any more. Services to be
-/// removed come first.
+/// The changes that turn `actual` into `wanted`; empty exactly if they are equal, but for times that nobody wants any
+/// more. Services to be removed come first.
 #[must_use]
 pub fn diff(actual: &State, wanted: &State) -> Vec<Change> {
     let keys: BTreeSet<ServiceKey> = actual

@@ -110,7 +110,7 @@ mod tests {
                 backends: [(id, server(1).into())].into(),
                 spread: Spread::Refuse,
                 persistence: None,
-                ask: None,
+                queue: None,
             },
         );
         let mut ids = Ids::adopt(&state);

@@ -14,13 +14,13 @@
 //!
 //! Whatever needs the time gets it as an argument; whatever wants to act returns what is to be done.
 
+pub mod approximate;
 pub mod connections;
 pub mod dataplane;
 pub mod desired;
 pub mod diff;
 pub mod director;
 pub mod flow;
-pub mod follow;
 pub mod health;
 pub mod ids;
 pub mod manifest;

@@ -42,10 +42,11 @@ pub struct Backend {
     pub address: SocketAddr,
     /// How they get there.
     pub forward: Forward,
-    /// What the server's share is by its weight alone; 0: draining. For data planes that spread by weights, not by slots
-    /// ([`crate::follow`]): others hold 0.
+    /// What the server's share is by its weight alone; 0: draining. For data planes that spread by weights, not by
+    /// slots ([`crate::approximate`]): others hold 0.
     pub weight: u32,
-    /// With so many connections it gets no new ones; 0: there is no limit. For data planes that count by themselves: others hold 0.
+    /// With so many connections it gets no new ones; 0: there is no limit. For data planes that count by themselves:
+    /// others hold 0.
     pub upper_threshold: u32,
     /// Below so many it gets new ones again; 0: below three quarters of the upper threshold.
     pub lower_threshold: u32,
@@ -69,14 +70,16 @@ impl From<SocketAddr> for Backend {
 pub struct ServiceState {
     /// Full NAT: the source becomes the director's address.
     pub snat: bool,
-    /// The real servers that may be sent connections. A failed server is not among them; a draining one is, but in no slot.
+    /// The real servers that may be sent connections. A failed server is not among them; a draining one is, but in no
+    /// slot.
     pub backends: BTreeMap<BackendId, Backend>,
     /// How new connections are spread.
     pub spread: Spread,
-    /// Clients that go where their last connection went, before anything else is asked.
+    /// Clients go where their last connection went, before anything else decides.
     pub persistence: Option<Persistence>,
-    /// The queue through which the daemon is asked about each new connection; `spread` is what happens while nobody answers.
-    pub ask: Option<Queue>,
+    /// The NFQUEUE through which the daemon gives its verdict on each new connection; `spread` is what happens while
+    /// nobody answers.
+    pub queue: Option<Queue>,
 }
 
 /// Number of an NFQUEUE.
@@ -88,10 +91,11 @@ pub struct Queue(pub u16);
 pub struct State {
     /// The virtual services.
     pub services: BTreeMap<ServiceKey, ServiceState>,
-    /// Networks on which clients and real servers meet. A connection from such a network to a server on the same one gets
-    /// the director's source address, since the server would otherwise answer the client directly (hairpin).
+    /// Networks on which clients and real servers meet. A connection from such a network to a server on the same one
+    /// gets the director's source address, since the server would otherwise answer the client directly (hairpin).
     pub hairpin: BTreeSet<IpNet>,
-    /// Interfaces between which established flows take the short way (flowtable). Empty where that is not wanted, or not possible.
+    /// Interfaces between which established flows are offloaded to a flowtable. Empty where that is not wanted, or not
+    /// possible.
     pub offload: BTreeSet<String>,
     /// When IPVS forgets connections, as far as this process has set it. Nobody can tell who set it before.
     pub timeouts: IpvsTimeouts,
@@ -106,7 +110,7 @@ pub enum Change {
     Remove(ServiceKey),
     /// The set of hairpin networks is to be this one.
     Hairpin(BTreeSet<IpNet>),
-    /// The set of interfaces between which established flows take the short way is to be this one.
+    /// The set of interfaces between which established flows are offloaded is to be this one.
     Offload(BTreeSet<String>),
     /// IPVS is to forget connections after these times; the others stay.
     Timeouts(IpvsTimeouts),

@@ -93,11 +93,11 @@ impl Machine {
 
 impl MachineSupport for Machine {
     fn per_connection(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        self.of_plane(&self.queue, dataplane, |plane| plane.asks())
+        self.of_plane(&self.queue, dataplane, |plane| plane.supports_queue())
     }
 
     fn snat(&self, dataplane: DataPlaneKind) -> Result<(), String> {
-        self.of_plane(&self.snat, dataplane, |plane| plane.masquerades())
+        self.of_plane(&self.snat, dataplane, |plane| plane.supports_full_nat())
     }
 
     fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {

@@ -1,12 +1,15 @@
-//! How long changes, reads and full loads of the nftables data plane take, by number of services (of four servers each).
+//! How long changes, reads and full loads of the nftables data plane take, by number of services (of four servers
+//! each).
 //!
 //! Starts itself again in a network namespace of its own. `--json`: for machines.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark: an error ends it")]
 
+mod common;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use evenkeel_core::diff::diff;
@@ -15,25 +18,14 @@ use evenkeel_core::state::{BackendId, Change, Selector, ServiceState, Spread, St
 use evenkeel_dataplane::DataPlane as _;
 use evenkeel_dataplane::nftables::Nftables;
 
-const INSIDE: &str = "EVENKEEL_BENCH_INSIDE";
 const SIZES: [u32; 3] = [10, 1_000, 10_000];
 const SERVERS: u32 = 4;
 const CHANGES: u32 = 200;
 const LOADS: u32 = 3;
 
 fn main() -> ExitCode {
-    if std::env::var_os(INSIDE).is_none() {
-        let status = Command::new("unshare")
-            .args(["-n", "-m"])
-            .arg(std::env::current_exe().unwrap())
-            .args(std::env::args().skip(1))
-            .env(INSIDE, "1")
-            .status();
-        return if status.is_ok_and(|s| s.success()) {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
+    if let Some(outcome) = common::in_namespaces() {
+        return outcome;
     }
     let json = std::env::args().any(|arg| arg == "--json");
     let rows: Vec<_> = SIZES
@@ -86,7 +78,7 @@ fn measure(size: u32) -> Vec<(&'static str, f64)> {
     };
     let load = diff(&State::default(), &state);
     let mut plane = Nftables::new("evenkeel").unwrap();
-    // The trial in a namespace, once in a process.
+    // The feature probes in a namespace, once in a process.
     plane.read().unwrap();
     let loads = median(LOADS, |_| {
         plane.clear().unwrap();
@@ -199,7 +191,7 @@ fn service(n: u32, plan: &[u32]) -> ServiceState {
         SocketAddr::from(([10, 100 + two, three, four], 80))
     };
     ServiceState {
-        ask: None,
+        queue: None,
         persistence: None,
         snat: false,
         backends: (0..SERVERS)

@@ -9,25 +9,25 @@ use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{Backend, BackendId, Change, ServiceState, Spread};
 use ipnet::IpNet;
 
-use crate::Error;
+use crate::{Error, no_offload};
 
 /// The longest name of an interface (`linux/if.h`, `IFNAMSIZ` less its NUL).
 const INTERFACE: usize = 15;
 
 /// What a list of changes comes to, checked.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct CheckedChanges<'a> {
     /// What each service named is to be; `None`: gone.
     pub(crate) services: BTreeMap<ServiceKey, Option<&'a ServiceState>>,
     /// The hairpin networks, if they are to change.
     pub(crate) hairpin: Option<&'a BTreeSet<IpNet>>,
-    /// The interfaces between which flows take the short way, if they are to change.
+    /// The interfaces between which flows are offloaded, if they are to change.
     pub(crate) offload: Option<&'a BTreeSet<String>>,
     /// The times after which IPVS is to forget connections, as far as they are to change.
     pub(crate) timeouts: IpvsTimeouts,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> CheckedChanges<'a> {
     /// Checks changes to a state of a data plane of this kind in which `owner` tells whose a backend's number is.
     ///
     /// # Errors
@@ -58,9 +58,7 @@ impl<'a> Wanted<'a> {
                 }
                 Change::Offload(interfaces) => {
                     if kind == DataPlaneKind::Ipvs && !interfaces.is_empty() {
-                        // As `DataPlane::offloads` says it.
-                        let text = format!("the {kind} data plane has no short way for flows");
-                        return Err(Error::Invalid(text));
+                        return Err(Error::Invalid(no_offload(kind)));
                     }
                     interfaces_are_sound(interfaces)?;
                     wanted.offload = Some(interfaces);
@@ -217,9 +215,8 @@ fn ipvs_can(key: &ServiceKey, service: &ServiceState) -> Result<(), Error> {
         Some(it) if it.timeout.as_secs() > LONGEST => {
             invalid(format!("persistence of more than {LONGEST} seconds"))
         }
-        Some(_) if service.ask.is_some() => invalid(
-            "IPVS cannot both keep clients at their server and ask about each connection"
-                .to_owned(),
+        Some(_) if service.queue.is_some() => invalid(
+            "IPVS cannot both keep clients at their server and queue each connection".to_owned(),
         ),
         _ => Ok(()),
     }

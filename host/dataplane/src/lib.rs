@@ -1,8 +1,8 @@
 //! The data plane: what carries connections in the kernel.
 //!
-//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The daemon's
-//! reconciler is its only user: it reads,
-//! computes the difference to what is wanted (`evenkeel_core::diff`) and applies it.
+//! One trait, [`DataPlane`]; every implementation passes the suite `conformance` (a feature of this crate). The
+//! daemon's reconciler is its only user: it reads, computes the difference to what is wanted (`evenkeel_core::diff`)
+//! and applies it.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
-pub mod ask;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod fake;
 pub mod ipvs;
+pub mod memory;
 mod namespace;
 pub mod nftables;
 mod remembered;
+pub mod verdict;
 
 /// What a data plane offers on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,31 +77,28 @@ pub enum Error {
 
 /// A place where the balancing of connections is carried out.
 ///
-/// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is not
-/// theirs. A new value finds what an earlier process left and goes on from there: `read` adopts it.
+/// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is
+/// not theirs. A new value finds what an earlier process left and goes on from there: `read` adopts it.
 pub trait DataPlane: Send {
     /// `nftables`, `ipvs`, `memory`.
     fn name(&self) -> &'static str;
 
-    /// What kind it is: services are to be in the form of `evenkeel_core::follow::nearest` for that kind.
+    /// What kind it is: services are to be in the form of `evenkeel_core::approximate::approximate` for that kind.
     fn kind(&self) -> DataPlaneKind;
 
-    /// Whether established flows can take the short way ([`State::offload`]).
+    /// Whether established flows can be offloaded to a flowtable ([`State::offload`]).
     ///
     /// # Errors
     /// Why not, for an operator.
-    fn offloads(&mut self) -> Result<(), String> {
-        Err(format!(
-            "the {} data plane has no short way for flows",
-            self.name()
-        ))
+    fn supports_offload(&mut self) -> Result<(), String> {
+        Err(no_offload(self.kind()))
     }
 
-    /// Whether it can ask the daemon about each new connection ([`evenkeel_core::state::ServiceState::ask`]).
+    /// Whether new connections can be queued for the daemon's verdict ([`evenkeel_core::state::ServiceState::queue`]).
     ///
     /// # Errors
     /// Why not, for an operator.
-    fn asks(&mut self) -> Result<(), String> {
+    fn supports_queue(&mut self) -> Result<(), String> {
         Ok(())
     }
 
@@ -109,7 +106,7 @@ pub trait DataPlane: Send {
     ///
     /// # Errors
     /// Why not, for an operator.
-    fn masquerades(&mut self) -> Result<(), String> {
+    fn supports_full_nat(&mut self) -> Result<(), String> {
         Ok(())
     }
 
@@ -119,15 +116,16 @@ pub trait DataPlane: Send {
     /// Only when nothing can be said; what is missing is in [`Probe::problems`].
     fn probe(&mut self) -> Result<Probe, Error>;
 
-    /// Reads all that is ours in the kernel. Damage that cannot be expressed as a [`State`] (a missing chain, an edited rule of
-    /// the frame) shows as services that are absent or differ, so that applying the difference repairs it.
+    /// Reads all that is ours in the kernel. Damage that cannot be expressed as a [`State`] (a missing chain, an edited
+    /// rule of the base ruleset) shows as services that are absent or differ, so that applying the difference repairs
+    /// it.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Nft`] when what is found cannot be judged since `nft` does not work here.
     fn read(&mut self) -> Result<State, Error>;
 
-    /// Makes the changes, all or none, without an instant at which a service that exists before and after is absent. Takes work
-    /// in proportion to the changes.
+    /// Makes the changes, all or none, without an instant at which a service that exists before and after is absent.
+    /// Takes work in proportion to the changes.
     ///
     /// # Errors
     /// [`Error::Invalid`] before anything is tried, [`Error::Refused`] and [`Error::Nft`] with nothing changed.
@@ -139,8 +137,8 @@ pub trait DataPlane: Send {
     /// [`Error::Io`].
     fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error>;
 
-    /// Connections of every backend in the kernel, where the data plane counts them itself; `None` where conntrack's entries tell, by
-    /// their mark.
+    /// Connections of every backend in the kernel, where the data plane counts them itself; `None` where conntrack's
+    /// entries tell, by their mark.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -159,4 +157,9 @@ pub trait DataPlane: Send {
     /// # Errors
     /// [`Error::Refused`], [`Error::Nft`].
     fn clear(&mut self) -> Result<(), Error>;
+}
+
+/// Why a kind of data plane offloads no flows.
+fn no_offload(kind: DataPlaneKind) -> String {
+    format!("the {kind} data plane cannot offload established flows to a flowtable")
 }

@@ -1,4 +1,4 @@
-//! A network namespace for trials.
+//! A network namespace for feature probes.
 
 use std::io;
 
@@ -6,13 +6,13 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::Error;
 
-/// Runs `work` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and goes with it. `None` if
-/// this process may not make one.
+/// Runs `work` in a new network namespace, on a thread of its own: a namespace belongs to a thread, and goes with it.
+/// `None` if this process may not make one.
 pub(crate) fn in_namespace<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<Option<T>, Error> {
     let thread = std::thread::Builder::new()
-        .name("trial".to_owned())
+        .name("feature-probe".to_owned())
         .spawn(|| match unshare(CloneFlags::CLONE_NEWNET) {
             Ok(()) => work().map(Some),
             Err(error) => {

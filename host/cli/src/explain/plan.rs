@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use evenkeel_core::approximate::{KernelScheduler, approximate};
 use evenkeel_core::desired::{Usable, accept, service_state};
-use evenkeel_core::follow::{KernelScheduler, nearest};
 use evenkeel_core::model::{DataPlaneKind, Service};
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::{BackendId, Selector, Spread};
@@ -55,7 +55,7 @@ impl Planned {
             layout(*selector, slots, &names)
         )];
         if dataplane == DataPlaneKind::Ipvs {
-            let held = nearest(dataplane, &wanted);
+            let held = approximate(dataplane, &wanted);
             let weights: Vec<String> = held
                 .backends
                 .iter()

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use evenkeel_core::model::{Forward, Model, Protocol};
+use evenkeel_dataplane::nftables::machine::{ForeignRule, foreign_rules, ruleset};
 use procfs_core::net::{TcpNetEntries, TcpState, UdpNetEntries};
 use procfs_core::process::Status;
 use procfs_core::{ExplicitSystemInfo, FromBufRead as _, FromBufReadSI as _};
@@ -61,6 +62,8 @@ pub(super) struct Facts {
     pub(super) listening: BTreeSet<(Protocol, SocketAddr)>,
     /// Virtual services of IPVS.
     pub(super) ipvs: BTreeSet<(Protocol, SocketAddr)>,
+    /// Rules of other programs that get in the way of balanced connections.
+    pub(super) foreign_rules: Vec<ForeignRule>,
 }
 
 /// Room for tracked connections.
@@ -126,6 +129,9 @@ impl Facts {
             ipvs: open(&proc_file("net/ip_vs"))
                 .and_then(|file| std::io::read_to_string(file).ok())
                 .map(|text| ipvs_services(&text))
+                .unwrap_or_default(),
+            foreign_rules: ruleset()
+                .map(|found| foreign_rules(&found, &model.daemon.table))
                 .unwrap_or_default(),
         })
     }

@@ -2,6 +2,7 @@
 
 use evenkeel_core::model::{DataPlaneKind, Forward, Model, Server};
 use evenkeel_dataplane::Probe;
+use evenkeel_dataplane::nftables::machine::{ForeignEffect, ForeignRule};
 
 use super::Finding;
 use super::facts::{Conntrack, Facts};
@@ -17,6 +18,7 @@ pub(super) fn judge(model: &Model, probe: &Probe, facts: &Facts) -> Vec<Finding>
     let mut findings = vec![privileges(facts)];
     findings.extend(data_plane(probe));
     findings.extend(forwarding(model, facts));
+    findings.extend(foreign_rules(model, facts));
     // IPVS has a table of its own, and conntrack's entries only for what it rewrites.
     let tracks =
         model.dataplane.kind == DataPlaneKind::Nftables || servers_by_nat(model).any(|_| true);
@@ -65,11 +67,7 @@ pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
     ];
     let mut findings = Vec::new();
     for (is_v4, family, key, forwards) in families {
-        // Servers on this machine are reached without forwarding.
-        let needed = servers_by_nat(model)
-            .map(|server| server.address.ip())
-            .any(|ip| ip.is_ipv4() == is_v4 && facts.routes.get(&ip) != Some(&Route::Local));
-        if !needed {
+        if !is_forwarded(model, facts, is_v4) {
             continue;
         }
         findings.push(match forwards {
@@ -89,6 +87,54 @@ pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether this machine forwards packets of an IP version to servers and back. Servers on this machine are reached without that.
+fn is_forwarded(model: &Model, facts: &Facts, is_v4: bool) -> bool {
+    servers_by_nat(model)
+        .map(|server| server.address.ip())
+        .any(|ip| ip.is_ipv4() == is_v4 && facts.routes.get(&ip) != Some(&Route::Local))
+}
+
+/// Rules of other programs that get in the way.
+fn foreign_rules(model: &Model, facts: &Facts) -> Vec<Finding> {
+    let nftables = model.dataplane.kind == DataPlaneKind::Nftables;
+    let forwarded = |rule: &ForeignRule| {
+        [true, false]
+            .into_iter()
+            .any(|is_v4| rule.sees(is_v4) && is_forwarded(model, facts, is_v4))
+    };
+    let accept = |rule: &ForeignRule| {
+        let what = match nftables {
+            true => "balanced connections (ct status dnat accept)",
+            false => "what goes to real servers and comes from them",
+        };
+        format!("accept {what} there, in {rule}, before what is dropped")
+    };
+    let judge = |rule: &ForeignRule| match rule.effect {
+        ForeignEffect::ForwardPolicy if forwarded(rule) => Some(Finding::warning(
+            format!(
+                "{rule}: what it does not accept is not forwarded (policy drop), packets to and from real servers among it"
+            ),
+            accept(rule),
+        )),
+        ForeignEffect::ForwardDrop if forwarded(rule) => Some(Finding::warning(
+            format!(
+                "{rule}: drops what was not accepted before, packets to and from real servers among it"
+            ),
+            accept(rule),
+        )),
+        ForeignEffect::ConnectionMark if nftables => Some(Finding::warning(
+            format!("{rule}: sets the connection mark, by which Evenkeel knows its connections"),
+            "let that rule leave balanced connections alone: their mark is not 0",
+        )),
+        ForeignEffect::TableName if nftables => Some(Finding::warning(
+            format!("{rule} is not Evenkeel's, and will be replaced"),
+            "give that table another name, or set `table` to another one in the configuration",
+        )),
+        _ => None,
+    };
+    facts.foreign_rules.iter().filter_map(judge).collect()
 }
 
 fn conntrack(Conntrack { count, max }: Conntrack) -> Finding {

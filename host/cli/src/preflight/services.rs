@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use evenkeel_core::follow;
+use evenkeel_core::approximate;
 use evenkeel_core::model::{Assign, DataPlaneKind, Forward, Model, Protocol, Service};
 
 use super::facts::Facts;
@@ -241,7 +241,7 @@ fn ipvs(service: &Service, facts: &Facts) -> Option<Finding> {
 
 /// Times that nothing will take.
 fn timeouts(model: &Model) -> Option<Finding> {
-    let taken = follow::timeouts(model.dataplane.kind, model.ipvs_timeouts);
+    let taken = approximate::timeouts(model.dataplane.kind, model.ipvs_timeouts);
     (taken != model.ipvs_timeouts).then(|| {
         Finding::warning(
             "[ipvs_timeouts] means nothing on nftables, where connections are conntrack's",

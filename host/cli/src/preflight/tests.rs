@@ -1,4 +1,5 @@
 mod counting;
+mod foreign;
 mod ipvs;
 mod rules;
 mod vrrp;

@@ -11,7 +11,7 @@ use super::machine::{self, Director};
 use super::server::RealServer;
 use super::service::{self, VirtualService};
 use super::supervisor::SchedulerSupervisor;
-use crate::follow;
+use crate::approximate;
 use crate::manifest::Decision;
 use crate::model::{OnDown, Service, ServiceKey};
 use crate::quorum::Quorum;
@@ -52,7 +52,7 @@ impl Director {
         self.update_interval = machine::update_interval(self.services.len());
         self.want_hairpin();
         self.sync
-            .want_timeouts(follow::timeouts(self.kind, config.ipvs_timeouts));
+            .want_timeouts(approximate::timeouts(self.kind, config.ipvs_timeouts));
     }
 
     /// A service that is new, or gets another scheduler.

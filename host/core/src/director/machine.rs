@@ -11,7 +11,7 @@ use super::flow_kills::PendingFlowKills;
 use super::queues::QueueNumbers;
 use super::report::{self, ServiceReport};
 use super::service::{self, VirtualService};
-use crate::follow;
+use crate::approximate;
 use crate::ids::Ids;
 use crate::manifest::{Decision, Setting};
 use crate::model::{DataPlaneKind, ServiceKey};
@@ -202,7 +202,7 @@ impl Director {
     /// What the kernel is to hold for a service, in the form that its data plane can hold.
     pub(super) fn want(&mut self, key: ServiceKey) {
         if let Some(service) = self.services.get(&key) {
-            let wanted: ServiceState = follow::nearest(self.kind, &service.wanted());
+            let wanted: ServiceState = approximate::approximate(self.kind, &service.wanted());
             self.sync.want(key, Some(wanted));
         }
     }
@@ -213,7 +213,7 @@ impl Director {
             service.spec.snat || service.spec.decision == Decision::PerConnection
         };
         let tracked = self.services.values().any(tracked);
-        let networks = follow::meeting(self.kind, &self.hairpin_networks, tracked);
+        let networks = approximate::hairpin(self.kind, &self.hairpin_networks, tracked);
         self.sync.want_hairpin(networks);
     }
 }

@@ -25,7 +25,7 @@ impl QueueNumbers {
     /// As the kernel's rules have them.
     pub(super) fn adopt(state: &State) -> Self {
         let services = state.services.iter();
-        let by_service = services.filter_map(|(key, service)| Some((*key, service.ask?)));
+        let by_service = services.filter_map(|(key, service)| Some((*key, service.queue?)));
         Self {
             by_service: by_service.collect(),
             in_use: BTreeSet::new(),

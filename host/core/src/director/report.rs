@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::server::RealServer;
 use super::service::VirtualService;
 use crate::connections::Counts;
-use crate::follow::{self, KernelScheduler};
+use crate::approximate::{self, KernelScheduler};
 use crate::health::ServerHealth;
 use crate::manifest::Decision;
 use crate::model::{DataPlaneKind, Forward, Persistence, ServiceKey};
@@ -118,9 +118,9 @@ fn followed(service: &VirtualService, kind: DataPlaneKind, held: &ServiceState) 
         return None;
     }
     let scheduler = KernelScheduler::of(&held.spread)?;
-    let nearness = follow::nearness(&service.wanted().spread, &held.spread);
+    let fidelity = approximate::fidelity(&service.wanted().spread, &held.spread);
     Some(format!(
-        "the plan is followed by IPVS's {}: {nearness}",
+        "the plan is followed by IPVS's {}: {fidelity}",
         scheduler.name()
     ))
 }

@@ -70,7 +70,7 @@ impl VirtualService {
             && usable.iter().any(|server| server.weight > 0);
         ServiceState {
             persistence: self.spec.persistence,
-            ask: self.queue.filter(|_| decides),
+            queue: self.queue.filter(|_| decides),
             ..state
         }
     }

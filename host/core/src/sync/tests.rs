@@ -27,7 +27,7 @@ fn key(port: u16) -> ServiceKey {
 fn service(id: u32) -> ServiceState {
     let id = BackendId::new(id).unwrap();
     ServiceState {
-        ask: None,
+        queue: None,
         persistence: None,
         snat: false,
         backends: [(id, std::net::SocketAddr::from(([10, 1, 0, 1], 80)).into())].into(),

@@ -181,7 +181,7 @@ impl App {
 
 /// Whether it puts a service into the kernel whose connections wait in a queue for the scheduler's verdict.
 fn has_queue(change: &Change) -> bool {
-    matches!(change, Change::Put(_, service) if service.ask.is_some())
+    matches!(change, Change::Put(_, service) if service.queue.is_some())
 }
 
 async fn sleep_until(wake: Option<tokio::time::Instant>) {

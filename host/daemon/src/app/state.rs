@@ -78,7 +78,7 @@ impl App {
         } = opened;
         let kind = plane.kind();
         let now = Instant::now();
-        let offloads = plane.offloads();
+        let offloads = plane.supports_offload();
         if let Err(why) = &offloads
             && kind == DataPlaneKind::Nftables
         {

@@ -1,11 +1,11 @@
-//! Persistence, and asking the daemon.
+//! Persistence and queues.
 
 use std::time::Duration;
 
 use evenkeel_core::model::{DataPlaneKind, Persistence, ServiceKey};
 use evenkeel_core::state::{Queue, ServiceState, State};
 
-use super::{Open, in_turn, kinds, put, reach, reach_one, web};
+use super::fixture::{Open, in_turn, kinds, put, reach, reach_one, web};
 use crate::Error;
 
 fn persistence(secs: u64, prefix: u8) -> Option<Persistence> {
@@ -60,13 +60,13 @@ pub(super) fn persistence_is_kept_and_changed(open: Open<'_>) {
     reach(open, &mut *plane, &State::default());
 }
 
-pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
+pub(super) fn services_are_queued_and_cease_to_be(open: Open<'_>) {
     let mut plane = open();
-    if let Err(why) = plane.asks() {
+    if let Err(why) = plane.supports_queue() {
         let mut state = in_turn(&web(), &[1], &[1]);
         reach_one(open, &mut *plane, web(), state.clone());
         let before = plane.read().unwrap();
-        state.ask = Some(Queue(1));
+        state.queue = Some(Queue(1));
         let error = plane.apply(&[put(&*plane, web(), &state)]).unwrap_err();
         assert!(
             matches!(&error, Error::Invalid(text) if *text == why),
@@ -82,7 +82,7 @@ pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
             for persistence in [None, persistence(60, 20)] {
                 let state = ServiceState {
                     persistence,
-                    ask: Some(Queue(queue)),
+                    queue: Some(Queue(queue)),
                     ..in_turn(&key, &[n, n + 1], &[n, n + 1])
                 };
                 if persistence.is_some() && !both(plane.kind()) {
@@ -97,13 +97,13 @@ pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
     }
     for key in kinds() {
         if let Some(state) = wanted.services.get_mut(&key) {
-            state.ask = None;
+            state.queue = None;
         }
         reach(open, &mut *plane, &wanted);
     }
     for key in kinds() {
         if let Some(state) = wanted.services.get_mut(&key) {
-            state.ask = Some(Queue(3));
+            state.queue = Some(Queue(3));
         }
         reach(open, &mut *plane, &wanted);
         wanted.services.remove(&key);
@@ -111,7 +111,7 @@ pub(super) fn services_ask_and_cease_to(open: Open<'_>) {
     }
 }
 
-/// Whether a service can both ask and keep clients at their server.
+/// Whether a service can both be queued and keep clients at their server.
 pub(super) fn both(kind: DataPlaneKind) -> bool {
     kind != DataPlaneKind::Ipvs
 }

@@ -1,27 +1,27 @@
-//! The short way of established flows.
+//! Flowtable offload of established flows.
 
 use std::collections::BTreeSet;
 
 use evenkeel_core::state::{Change, State};
 
-use super::{Open, in_turn, reach, web};
+use super::fixture::{Open, in_turn, reach, web};
 use crate::{DataPlane, Error};
 
-/// Interfaces between which the suite lets flows take the short way.
+/// Interfaces between which the suite has flows offloaded.
 pub const INTERFACES: [&str; 3] = ["even0", "even1", "even2"];
 
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-pub(super) fn the_short_way_is_set_changed_and_gone(open: Open<'_>) {
+pub(super) fn offload_is_set_changed_and_gone(open: Open<'_>) {
     let mut plane = open();
     let [a, b, c] = INTERFACES;
     let mut wanted = State {
         services: [(web(), in_turn(&web(), &[1, 2], &[1, 2]))].into(),
         ..State::default()
     };
-    if let Err(why) = plane.offloads() {
+    if let Err(why) = plane.supports_offload() {
         reach(open, &mut *plane, &wanted);
         refuses(open, &mut *plane, &why);
         // To want none is no error.

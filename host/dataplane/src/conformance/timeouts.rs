@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_core::model::{DataPlaneKind, IpvsTimeouts};
 use evenkeel_core::state::{Change, State};
 
-use super::{Open, in_turn, put, web};
+use super::fixture::{Open, in_turn, put, web};
 use crate::{DataPlane, Error};
 
 fn times([tcp, tcp_fin, udp]: [Option<u64>; 3]) -> IpvsTimeouts {

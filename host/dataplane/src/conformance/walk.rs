@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::extras::both;
-use super::{Open, kinds, nearest, service};
+use super::fixture::{Open, as_held, kinds, service};
 
 /// Walks, and states on each.
 const WALKS: u32 = 24;
@@ -19,7 +19,7 @@ const STEPS: usize = 10;
 
 pub(super) fn a_random_walk(open: Open<'_>) {
     let mut plane = open();
-    let (kind, asks) = (plane.kind(), plane.asks().is_ok());
+    let (kind, queues) = (plane.kind(), plane.supports_queue().is_ok());
     let config = Config {
         cases: match kind {
             DataPlaneKind::Nftables => WALKS,
@@ -31,14 +31,14 @@ pub(super) fn a_random_walk(open: Open<'_>) {
     };
     let mut runner = TestRunner::new(config);
     let open = std::cell::RefCell::new(open);
-    let states = prop::collection::vec(state(kind, asks), 1..STEPS);
+    let states = prop::collection::vec(state(kind, queues), 1..STEPS);
     let outcome = runner.run(&states, |states| {
         let mut open = open.borrow_mut();
         let mut plane = open();
         plane.clear().unwrap();
         let mut believed = plane.read().unwrap();
         for (step, wanted) in states.into_iter().enumerate() {
-            let wanted = nearest(&*plane, &wanted);
+            let wanted = as_held(&*plane, &wanted);
             plane.apply(&diff(&believed, &wanted)).unwrap();
             // A step is taken from what was read, the next from what is believed, the next by another process.
             match step % 3 {
@@ -61,18 +61,18 @@ pub(super) fn a_random_walk(open: Open<'_>) {
     );
 }
 
-fn state(kind: DataPlaneKind, asks: bool) -> impl Strategy<Value = State> {
+fn state(kind: DataPlaneKind, queues: bool) -> impl Strategy<Value = State> {
     let services = kinds()
         .into_iter()
         .zip((1..).step_by(10))
         .map(|(key, first)| {
-            prop::option::weighted(0.7, (one(first), extras(kind, asks))).prop_map(move |made| {
-                made.map(|((snat, selector, servers, slots), (persistence, ask))| {
+            prop::option::weighted(0.7, (one(first), extras(kind, queues))).prop_map(move |made| {
+                made.map(|((snat, selector, servers, slots), (persistence, queue))| {
                     let state = service(&key, &servers, selector, &slots);
                     let state = ServiceState {
                         snat,
                         persistence,
-                        ask,
+                        queue,
                         ..state
                     };
                     (key, state)
@@ -90,22 +90,22 @@ fn state(kind: DataPlaneKind, asks: bool) -> impl Strategy<Value = State> {
 /// Persistence and queue.
 fn extras(
     kind: DataPlaneKind,
-    asks: bool,
+    queues: bool,
 ) -> impl Strategy<Value = (Option<Persistence>, Option<Queue>)> {
     let persistence =
         prop::sample::select(vec![None, Some((60, 24)), Some((60, 32)), Some((7, 20))]);
-    let queues = if asks {
+    let choices = if queues {
         vec![None, Some(Queue(1)), Some(Queue(2))]
     } else {
         vec![None]
     };
-    (persistence, prop::sample::select(queues)).prop_map(move |(persistence, ask)| {
-        let persistence = persistence.filter(|_| ask.is_none() || both(kind));
+    (persistence, prop::sample::select(choices)).prop_map(move |(persistence, queue)| {
+        let persistence = persistence.filter(|_| queue.is_none() || both(kind));
         let persistence = persistence.map(|(secs, prefix)| Persistence {
             timeout: Duration::from_secs(secs),
             prefix,
         });
-        (persistence, ask)
+        (persistence, queue)
     })
 }
 

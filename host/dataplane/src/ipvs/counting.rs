@@ -1,5 +1,5 @@
-//! What backends have counted, over the kernel's own beginnings: it counts from when a destination is added, or goes on from before if that
-//! one still had connections.
+//! What backends have counted, over the kernel's own beginnings: it counts from when a destination is added, or goes on
+//! from before if that one still had connections.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::state::BackendId;
 use evenkeel_ipvs::{Client, DestinationEntry, Key};
 
-use super::form::Held;
+use super::held::Held;
 use crate::remembered::Remembered;
 
 /// Counts that the kernel does not know of.
@@ -55,7 +55,7 @@ impl Counting {
         now: &Places,
         then: &Places,
     ) -> Vec<(BackendId, u64)> {
-        let mut kernel = Kernel::new(client);
+        let mut kernel = KernelCounts::new(client);
         moved(now, then)
             .map(|(id, places)| (id, self.total(id, kernel.sum(places))))
             .collect()
@@ -73,7 +73,7 @@ impl Counting {
             self.offsets.remove(&id);
             self.gone.put(id, count);
         }
-        let mut kernel = Kernel::new(client);
+        let mut kernel = KernelCounts::new(client);
         for (id, places) in moved(then, now) {
             let before = self.gone.get(id);
             let count = kernel.sum(places);
@@ -119,12 +119,12 @@ impl Counting {
 }
 
 /// The kernel's counts of connections, each service's read once.
-struct Kernel<'a> {
+struct KernelCounts<'a> {
     client: &'a mut Client,
     read: HashMap<Key, HashMap<SocketAddr, u64>>,
 }
 
-impl<'a> Kernel<'a> {
+impl<'a> KernelCounts<'a> {
     fn new(client: &'a mut Client) -> Self {
         let read = HashMap::new();
         Self { client, read }

@@ -1,33 +1,45 @@
 //! The data plane in the kernel's IP Virtual Server.
 //!
-//! IPVS spreads by weights and a scheduler of its own, so what it is told to hold is in the form of `evenkeel_core::follow::nearest`.
+//! IPVS spreads by weights and a scheduler of its own, so what it is told to hold is in the form of
+//! `evenkeel_core::approximate::approximate`.
 //!
 //! What is different from nftables, for whoever relies on it:
 //!
-//! - The kernel takes one step at a time. A change that fails half way is taken back step by step; in between both states are mixed, though a
-//!   service that stays always has servers.
-//! - Changing a service's *scheduler* leaves it without one for a grace period of RCU ([`evenkeel_ipvs::Client::set_service`] has figures);
-//!   new connections are refused meanwhile. Weights and servers change without such a gap.
-//! - A refusal is an ICMP "port unreachable" for TCP, too: clients' `connect` fails with "connection refused" all the same.
-//! - Packets of connections to a server that was removed are dropped, or end their connection ([`DataPlane::kill_flows`]); one that drains is
-//!   kept by its connections.
-//! - The kernel brings its statistics up to date every two seconds. What a server had in its last seconds before it was removed is counted only if
-//!   it comes back while it still has connections.
-//! - Asking and full NAT are iptables' rules, so they take processes when they change. Their dead-man switch (`xt_recent`) has whole seconds: a
-//!   daemon that hangs is asked for one second more, where nftables has 150 ms. A dead one is not asked at all.
+//! - The kernel takes one step at a time. A change that fails half way is taken back step by step; in between both
+//!   states are mixed, though a service that stays always has servers.
+//! - Changing a service's *scheduler* leaves it without one for a grace period of RCU
+//!   ([`evenkeel_ipvs::Client::set_service`] has figures); new connections are refused meanwhile. Weights and servers
+//!   change without such a gap.
+//! - A refusal is an ICMP "port unreachable" for TCP, too: clients' `connect` fails with "connection refused" all the
+//!   same.
+//! - Packets of connections to a server that was removed are dropped, or end their connection
+//!   ([`DataPlane::kill_flows`]); one that drains is kept by its connections.
+//! - The kernel brings its statistics up to date every two seconds. What a server had in its last seconds before it was
+//!   removed is counted only if it comes back while it still has connections.
+//! - Queues and full NAT are iptables' rules, so they take processes when they change. Their dead-man switch
+//!   (`xt_recent`) has whole seconds: a daemon that hangs gets connections for one second more, where nftables has 150
+//!   ms. A dead one gets none.
 //!
-//! - `form`: a service as the kernel holds it, and what that comes to; whose it is, and its backends' numbers. Pure.
-//! - `steps`: from what is held to what is wanted, and back, since the kernel takes one step at a time. Pure.
-//! - `known`: what the kernel is known to hold, and what it takes to change it. Pure.
-//! - `rules`: full NAT and asking, which IPVS leaves to iptables.
+//! Files, each of which uses only those further down:
+//!
+//! - `planner`: from what is held to what is wanted. `record`: what the kernel is known to hold. `plan`, `steps`: what
+//!   is to be done, and back, since the kernel takes one step at a time. Pure.
+//! - `service`, `helper`: a service as the kernel is to hold it, and what belongs to a queued one. `identity`: whose it
+//!   is, and its backends' numbers. `held`. Pure.
+//! - `rules`: full NAT and queues, which IPVS leaves to iptables.
 //! - `read`, `counting`, `probe`, `sysctl`, `timeouts`: what is in the kernel.
 
 mod counting;
-mod form;
-mod known;
+mod held;
+mod helper;
+mod identity;
+mod plan;
+mod planner;
 mod probe;
 mod read;
+mod record;
 mod rules;
+mod service;
 mod steps;
 mod sysctl;
 mod timeouts;
@@ -41,32 +53,32 @@ use evenkeel_core::state::{BackendId, Change, Counters, State};
 use evenkeel_ipvs::{Client, Reason};
 
 use self::counting::Counting;
-use self::known::Known;
-use self::read::Services;
+use self::held::Services;
+use self::record::IpvsRecord;
 use self::rules::{Table, Tables};
-use self::steps::Step;
-use crate::check::Wanted;
+use self::steps::IpvsStep;
+use crate::check::CheckedChanges;
 use crate::{DataPlane, Error, Probe};
 
 /// The data plane of one network namespace.
 #[derive(Debug)]
 pub struct Ipvs {
-    kernel: Kernel,
+    access: Access,
     /// What the kernel holds; `None`: it has to be read.
-    known: Option<Known>,
+    known: Option<IpvsRecord>,
     counting: Counting,
 }
 
 /// The ways to the kernel.
 #[derive(Debug)]
-struct Kernel {
+struct Access {
     client: Client,
     tables: Tables,
 }
 
-impl Kernel {
+impl Access {
     /// Takes one step. What is to be removed and is gone is no failure.
-    fn take(&mut self, step: &Step) -> Result<(), Error> {
+    fn take(&mut self, step: &IpvsStep) -> Result<(), Error> {
         tracing::debug!(%step, "ipvs");
         let gone = |outcome| match outcome {
             Err(evenkeel_ipvs::Error::Refused { reason, .. }) if reason.is_missing() => Ok(()),
@@ -74,28 +86,28 @@ impl Kernel {
         };
         let client = &mut self.client;
         match step {
-            Step::AddService(service) => client.add_service(service),
-            Step::SetService { then, .. } => client.set_service(then),
-            Step::DeleteService(held) => gone(client.delete_service(&held.service.key)),
-            Step::Add(key, destination) => client.add_destination(key, destination),
-            Step::Set { key, then, .. } => client.set_destination(key, then),
-            Step::Delete(key, destination) => {
+            IpvsStep::AddService(service) => client.add_service(service),
+            IpvsStep::SetService { then, .. } => client.set_service(then),
+            IpvsStep::DeleteService(held) => gone(client.delete_service(&held.service.key)),
+            IpvsStep::Add(key, destination) => client.add_destination(key, destination),
+            IpvsStep::Set { key, then, .. } => client.set_destination(key, then),
+            IpvsStep::Delete(key, destination) => {
                 gone(client.delete_destination(key, destination.address))
             }
-            Step::Timeouts { then, .. } => client.set_timeouts(&timeouts::in_seconds(then)),
-            Step::Rules { place, now, then } => return self.tables.write(*place, now, then),
+            IpvsStep::Timeouts { then, .. } => client.set_timeouts(&timeouts::in_seconds(then)),
+            IpvsStep::Rules { place, now, then } => return self.tables.write(*place, now, then),
         }
         .map_err(error)
     }
 
     /// Takes steps; if one fails, takes those before it back.
-    fn run(&mut self, steps: &[Step]) -> Result<(), Error> {
+    fn run(&mut self, steps: &[IpvsStep]) -> Result<(), Error> {
         for (at, step) in steps.iter().enumerate() {
             let Err(failed) = self.take(step) else {
                 continue;
             };
             let before = steps.get(..at).unwrap_or_default();
-            for back in before.iter().rev().flat_map(Step::back) {
+            for back in before.iter().rev().flat_map(IpvsStep::back) {
                 if let Err(error) = self.take(&back) {
                     tracing::warn!(%error, step = %back, "a step could not be taken back");
                 }
@@ -107,32 +119,33 @@ impl Kernel {
 }
 
 impl Ipvs {
-    /// The data plane in this thread's network namespace. Loads the module `ip_vs` where it has to, and changes nothing.
+    /// The data plane in this thread's network namespace. Loads the module `ip_vs` where it has to, and changes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Io`]; when the kernel has no IPVS it says what to do.
     pub fn new() -> Result<Self, Error> {
-        let kernel = Kernel {
+        let access = Access {
             client: Client::open().map_err(error)?,
             tables: Tables::default(),
         };
         Ok(Self {
-            kernel,
+            access,
             known: None,
             counting: Counting::default(),
         })
     }
 
     /// Reads the kernel, and keeps what it holds.
-    fn refresh(&mut self) -> Result<&mut Known, Error> {
+    fn refresh(&mut self) -> Result<&mut IpvsRecord, Error> {
         let before = self.known.take();
-        let ours = before.as_ref().map(Known::ours).unwrap_or_default();
-        let services = before.as_ref().map(Known::services);
+        let ours = before.as_ref().map(IpvsRecord::ours).unwrap_or_default();
+        let services = before.as_ref().map(|it| &it.services);
         let none = Services::new();
         let found =
-            read::read(&mut self.kernel.client, services.unwrap_or(&none)).map_err(error)?;
-        let rules = self.kernel.tables.read()?;
-        Ok(self.known.insert(Known::new(found, rules, ours)))
+            read::read(&mut self.access.client, services.unwrap_or(&none)).map_err(error)?;
+        let rules = self.access.tables.read()?;
+        Ok(self.known.insert(IpvsRecord::new(found, rules, ours)))
     }
 
     /// Makes changes to what the kernel was last known to hold.
@@ -143,21 +156,21 @@ impl Ipvs {
         let Some(known) = &mut self.known else {
             return Ok(());
         };
-        let wanted = Wanted::new(DataPlaneKind::Ipvs, changes, |id| known.owner(id))?;
-        let plan = known.plan(&wanted)?;
+        let wanted = CheckedChanges::new(DataPlaneKind::Ipvs, changes, |id| known.owner(id))?;
+        let plan = planner::plan(known, &wanted)?;
         for table in &plan.tables {
-            rules::able(*table).map_err(Error::Invalid)?;
+            rules::supported(*table).map_err(Error::Invalid)?;
         }
         if plan.tracks() {
             sysctl::switch_on(
                 sysctl::CONNTRACK,
-                "rules for snat, hairpin and asking have to see IPVS's connections",
+                "rules for snat, hairpin and queues have to see IPVS's connections",
             )?;
         }
-        let client = &mut self.kernel.client;
+        let client = &mut self.access.client;
         let left = self.counting.leaving(client, &plan.now, &plan.then);
-        self.kernel.run(&plan.steps)?;
-        let client = &mut self.kernel.client;
+        self.access.run(&plan.steps)?;
+        let client = &mut self.access.client;
         self.counting.moved(client, left, &plan.now, &plan.then);
         known.done(plan);
         Ok(())
@@ -166,11 +179,11 @@ impl Ipvs {
     /// After a refusal: if someone has changed the kernel behind our back, the changes are made to what there is now.
     fn apply_again(&mut self, changes: &[Change], refused: Error) -> Result<(), Error> {
         let known = self.known.as_ref();
-        let believed = known.map(Known::state).unwrap_or_default();
-        let others = known.map(|it| it.others().clone()).unwrap_or_default();
+        let believed = known.map(IpvsRecord::state).unwrap_or_default();
+        let others = known.map(|it| it.others.clone()).unwrap_or_default();
         let now = self.refresh()?;
         let actual = now.state();
-        if actual == believed && *now.others() == others {
+        if actual == believed && now.others == others {
             return Err(refused);
         }
         tracing::warn!(error = %refused, "IPVS was changed by someone else meanwhile");
@@ -208,16 +221,16 @@ impl DataPlane for Ipvs {
         DataPlaneKind::Ipvs
     }
 
-    fn asks(&mut self) -> Result<(), String> {
-        rules::able(Table::Mangle)
+    fn supports_queue(&mut self) -> Result<(), String> {
+        rules::supported(Table::Mangle)
     }
 
-    fn masquerades(&mut self) -> Result<(), String> {
-        rules::able(Table::Nat)
+    fn supports_full_nat(&mut self) -> Result<(), String> {
+        rules::supported(Table::Nat)
     }
 
     fn probe(&mut self) -> Result<Probe, Error> {
-        Ok(probe::probe(&mut self.kernel.client))
+        Ok(probe::probe(&mut self.access.client))
     }
 
     fn read(&mut self) -> Result<State, Error> {
@@ -247,7 +260,7 @@ impl DataPlane for Ipvs {
         let Some(known) = &self.known else {
             return Ok(None);
         };
-        let counts = self.counting.all(&mut self.kernel.client, known.held());
+        let counts = self.counting.all(&mut self.access.client, known.held());
         let mut counts = counts.map_err(error)?;
         counts.retain(|id, _| known.owner(*id).is_some());
         Ok(Some(counts))
@@ -263,7 +276,7 @@ impl DataPlane for Ipvs {
     fn clear(&mut self) -> Result<(), Error> {
         let steps = self.refresh()?.clear();
         self.known = None;
-        self.kernel.run(&steps)?;
+        self.access.run(&steps)?;
         self.counting = Counting::default();
         Ok(())
     }

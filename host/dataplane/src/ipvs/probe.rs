@@ -7,7 +7,7 @@ use super::rules::{self, Table};
 use super::sysctl;
 use crate::{Probe, Problem};
 
-/// The schedulers by which plans are followed.
+/// The schedulers by which plans are approximated.
 const SCHEDULERS: [&str; 4] = ["rr", "wrr", "sh", "mh"];
 
 pub(super) fn probe(client: &mut Client) -> Probe {
@@ -51,13 +51,13 @@ pub(super) fn probe(client: &mut Client) -> Probe {
             remedy: "run where /proc/sys/net/ipv4/vs is".to_owned(),
         });
     }
-    let nat = match rules::able(Table::Nat) {
+    let nat = match rules::supported(Table::Nat) {
         Ok(()) => "snat and hairpin by iptables".to_owned(),
         Err(why) => format!("no snat and hairpin ({why})"),
     };
-    let asking = match rules::able(Table::Mangle) {
-        Ok(()) => "asks by iptables' NFQUEUE".to_owned(),
-        Err(why) => format!("cannot ask about each connection ({why})"),
+    let queues = match rules::supported(Table::Mangle) {
+        Ok(()) => "queues by iptables' NFQUEUE".to_owned(),
+        Err(why) => format!("no queues for packets ({why})"),
     };
     let schedulers = match there.as_slice() {
         [] => "no scheduler".to_owned(),
@@ -65,7 +65,7 @@ pub(super) fn probe(client: &mut Client) -> Probe {
     };
     Probe {
         summary: format!(
-            "ipvs: {version}, kernel {}, {schedulers}, {nat}, {asking}",
+            "ipvs: {version}, kernel {}, {schedulers}, {nat}, {queues}",
             modules::release()
         ),
         problems,

@@ -7,17 +7,16 @@ use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
 use evenkeel_core::state::BackendId;
 use evenkeel_ipvs::{Client, Destination, Flags, Key, Service};
 
-use super::form::{self, Held, Owner, Server};
+use super::held::{Held, Server, Services};
+use super::helper::backend_of_verdict;
+use super::identity::{self, Owner};
 use super::timeouts;
-
-/// The services of ours.
-pub(super) type Services = BTreeMap<ServiceKey, Held>;
 
 /// All of IPVS.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) services: Services,
-    /// What belongs to services that ask.
+    /// What belongs to queued services.
     pub(super) helpers: BTreeMap<Key, Held>,
     /// Others' services.
     pub(super) others: BTreeSet<Key>,
@@ -37,12 +36,12 @@ pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenk
         let key = service.key;
         let destinations = destinations(client, &key)?;
         let owner = owner(&service, &destinations);
-        let name = form::service_key(&key).filter(|_| owner == Owner::Service);
+        let name = identity::service_key(&key).filter(|_| owner == Owner::Service);
         if let Some(name) = name {
             raw.insert(name, (service, destinations));
         } else if owner == Owner::Helper {
             // One that refuses has none; what someone has put there is to be seen.
-            let id = form::answered(&key).or(BackendId::new(BackendId::MAX));
+            let id = backend_of_verdict(&key).or(BackendId::new(BackendId::MAX));
             let servers = destinations
                 .into_iter()
                 .filter_map(|destination| {
@@ -59,14 +58,15 @@ pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenk
     Ok(found)
 }
 
-/// Who made a service. One whose flags someone has replaced (`ipvsadm -E` replaces all of them) is ours by its servers' numbers.
+/// Who made a service. One whose flags someone has replaced (`ipvsadm -E` replaces all of them) is ours by its servers'
+/// numbers.
 fn owner(service: &Service, destinations: &[Destination]) -> Owner {
-    let owner = form::owner(service.flags);
+    let owner = identity::owner(service.flags);
     let mut numbers = destinations
         .iter()
-        .filter_map(|it| form::number(it.tunnel.as_ref()?));
+        .filter_map(|it| identity::number(it.tunnel.as_ref()?));
     match (owner, numbers.next()) {
-        (Owner::Other, Some(id)) if form::answered(&service.key) == Some(id) => Owner::Helper,
+        (Owner::Other, Some(id)) if backend_of_verdict(&service.key) == Some(id) => Owner::Helper,
         (Owner::Other, Some(_)) => Owner::Service,
         _ => owner,
     }
@@ -83,8 +83,8 @@ fn destinations(client: &mut Client, key: &Key) -> Result<Vec<Destination>, even
     Ok(entries.map(|entry| entry.destination).collect())
 }
 
-/// Gives every destination a number: the one that it keeps, if no other has it; where the kernel keeps none, the one that it was known
-/// by; otherwise one above all others, the same at every look.
+/// Gives every destination a number: the one that it keeps, if no other has it; where the kernel keeps none, the one
+/// that it was known by; otherwise one above all others, the same at every look.
 fn numbered(raw: BTreeMap<ServiceKey, (Service, Vec<Destination>)>, known: &Services) -> Services {
     let mut taken = BTreeSet::new();
     let mut numbers: BTreeMap<(ServiceKey, SocketAddr), BackendId> = BTreeMap::new();
@@ -94,7 +94,7 @@ fn numbered(raw: BTreeMap<ServiceKey, (Service, Vec<Destination>)>, known: &Serv
         for destination in destinations.iter() {
             let before = || known.get(key)?.servers.get(&destination.address);
             let id = match &destination.tunnel {
-                Some(tunnel) => form::number(tunnel),
+                Some(tunnel) => identity::number(tunnel),
                 None => before().map(|server| server.id),
             };
             if let Some(id) = id.filter(|id| taken.insert(*id)) {
@@ -162,12 +162,12 @@ mod tests {
             lower_threshold: 0,
             tunnel: keeps.then(|| {
                 BackendId::new(*number)
-                    .map(form::tunnel)
+                    .map(identity::tunnel)
                     .unwrap_or_default()
             }),
         };
         let service = |port| Service {
-            key: form::key(&name(port)),
+            key: identity::key(&name(port)),
             scheduler: Some("rr".into()),
             flags: Flags(0x4500_0000),
             timeout: 0,

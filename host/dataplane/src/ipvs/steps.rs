@@ -1,5 +1,5 @@
-//! From what the kernel holds to what is wanted: the fewest steps, in an order in which a service that stays is never without its servers;
-//! and the steps back. Pure.
+//! From what the kernel holds to what is wanted: the fewest steps, in an order in which a service that stays is never
+//! without its servers; and the steps back. Pure.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use evenkeel_core::model::IpvsTimeouts;
 use evenkeel_ipvs::{Destination, Key, Service};
 
-use super::form::{Held, same};
+use super::held::Held;
 use super::rules::{Content, Place};
+use super::service::same;
 
 /// A change of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum IpvsStep {
     AddService(Service),
     SetService {
         now: Service,
@@ -40,7 +41,7 @@ pub(super) enum Step {
     },
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for IpvsStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddService(service) => write!(f, "add service {}", service.key),
@@ -55,7 +56,7 @@ impl fmt::Display for Step {
     }
 }
 
-impl Step {
+impl IpvsStep {
     /// The steps that take it back.
     pub(super) fn back(&self) -> Vec<Self> {
         match self.clone() {
@@ -89,11 +90,11 @@ impl Step {
 }
 
 /// The steps that make a service.
-fn make(held: &Held) -> Vec<Step> {
+fn make(held: &Held) -> Vec<IpvsStep> {
     let key = held.service.key;
     // The kernel puts each before the others, and goes through them from there.
-    let servers = in_order(held).into_iter().map(|it| Step::Add(key, it));
-    std::iter::once(Step::AddService(held.service.clone()))
+    let servers = in_order(held).into_iter().map(|it| IpvsStep::Add(key, it));
+    std::iter::once(IpvsStep::AddService(held.service.clone()))
         .chain(servers)
         .collect()
 }
@@ -106,22 +107,22 @@ fn in_order(held: &Held) -> Vec<Destination> {
 }
 
 /// The steps that take a service from what it is to what it is to be.
-pub(super) fn between(now: Option<&Held>, then: Option<&Held>) -> Vec<Step> {
+pub(super) fn between(now: Option<&Held>, then: Option<&Held>) -> Vec<IpvsStep> {
     match (now, then) {
         (None, None) => Vec::new(),
         (None, Some(then)) => make(then),
-        (Some(now), None) => vec![Step::DeleteService(now.clone())],
+        (Some(now), None) => vec![IpvsStep::DeleteService(now.clone())],
         (Some(now), Some(then)) => change(now, then),
     }
 }
 
-fn change(now: &Held, then: &Held) -> Vec<Step> {
+fn change(now: &Held, then: &Held) -> Vec<IpvsStep> {
     let key = then.service.key;
     let there = |address: &SocketAddr| now.servers.get(address).map(|it| it.destination);
     let (mut first, mut last) = (Vec::new(), Vec::new());
     for then in in_order(then) {
         match there(&then.address) {
-            None => first.push(Step::Add(key, then)),
+            None => first.push(IpvsStep::Add(key, then)),
             Some(now) if same(&now, &then) => {}
             Some(now) => {
                 // One that ceases to take connections does so when the others have begun to.
@@ -130,12 +131,12 @@ fn change(now: &Held, then: &Held) -> Vec<Step> {
                 } else {
                     &mut first
                 };
-                steps.push(Step::Set { key, now, then });
+                steps.push(IpvsStep::Set { key, now, then });
             }
         }
     }
     if now.service != then.service {
-        first.push(Step::SetService {
+        first.push(IpvsStep::SetService {
             now: now.service.clone(),
             then: then.service.clone(),
         });
@@ -145,7 +146,7 @@ fn change(now: &Held, then: &Held) -> Vec<Step> {
         .servers
         .iter()
         .filter(|(address, _)| !then.servers.contains_key(*address));
-    first.extend(gone.map(|(_, it)| Step::Delete(key, it.destination)));
+    first.extend(gone.map(|(_, it)| IpvsStep::Delete(key, it.destination)));
     first
 }
 
@@ -157,7 +158,8 @@ mod tests {
     use evenkeel_ipvs::{Family, Flags, Forward, Granularity, Protocol};
     use proptest::prelude::*;
 
-    use super::super::form::{Server, tunnel};
+    use super::super::held::Server;
+    use super::super::identity::tunnel;
     use super::*;
 
     fn service(scheduler: bool) -> Service {
@@ -192,18 +194,20 @@ mod tests {
         }
     }
 
-    type Kernel = BTreeMap<Key, (Service, BTreeMap<SocketAddr, Destination>)>;
+    type Simulated = BTreeMap<Key, (Service, BTreeMap<SocketAddr, Destination>)>;
 
     /// What the kernel would do; refuses what it would refuse.
-    fn act(kernel: &mut Kernel, step: &Step) {
+    fn act(kernel: &mut Simulated, step: &IpvsStep) {
         match step.clone() {
-            Step::AddService(it) => assert!(kernel.insert(it.key, (it, BTreeMap::new())).is_none()),
-            Step::SetService { then, .. } => {
+            IpvsStep::AddService(it) => {
+                assert!(kernel.insert(it.key, (it, BTreeMap::new())).is_none())
+            }
+            IpvsStep::SetService { then, .. } => {
                 let key = then.key;
                 kernel.get_mut(&key).unwrap().0 = then;
             }
-            Step::DeleteService(it) => assert!(kernel.remove(&it.service.key).is_some()),
-            Step::Add(key, it) => {
+            IpvsStep::DeleteService(it) => assert!(kernel.remove(&it.service.key).is_some()),
+            IpvsStep::Add(key, it) => {
                 assert!(
                     kernel
                         .get_mut(&key)
@@ -213,7 +217,7 @@ mod tests {
                         .is_none()
                 );
             }
-            Step::Set { key, then, .. } => {
+            IpvsStep::Set { key, then, .. } => {
                 assert!(
                     kernel
                         .get_mut(&key)
@@ -223,7 +227,7 @@ mod tests {
                         .is_some()
                 );
             }
-            Step::Delete(key, it) => {
+            IpvsStep::Delete(key, it) => {
                 assert!(
                     kernel
                         .get_mut(&key)
@@ -233,18 +237,20 @@ mod tests {
                         .is_some()
                 );
             }
-            Step::Timeouts { .. } | Step::Rules { .. } => unreachable!("a service has none"),
+            IpvsStep::Timeouts { .. } | IpvsStep::Rules { .. } => {
+                unreachable!("a service has none")
+            }
         }
     }
 
-    fn takes(kernel: &Kernel) -> bool {
+    fn takes(kernel: &Simulated) -> bool {
         kernel
             .values()
             .any(|(_, servers)| servers.values().any(|it| it.weight > 0))
     }
 
-    fn of(held: Option<&Held>) -> Kernel {
-        let mut kernel = Kernel::new();
+    fn of(held: Option<&Held>) -> Simulated {
+        let mut kernel = Simulated::new();
         for step in held.map(make).unwrap_or_default() {
             act(&mut kernel, &step);
         }

@@ -7,8 +7,8 @@ use crate::Error;
 /// Where they are: of this thread's network namespace.
 const DIRECTORY: &str = "/proc/sys/net/ipv4/vs";
 
-/// Packets of a removed server's connections end these, so that what follows is spread anew. Without it they are dropped for as long as the
-/// connection is remembered.
+/// Packets of a removed server's connections end these, so that what follows is spread anew. Without it they are
+/// dropped for as long as the connection is remembered.
 pub(super) const EXPIRE_NODEST: &str = "expire_nodest_conn";
 
 /// Connections are tracked by conntrack, too: so rules can see them, and rewrite their source.

@@ -7,15 +7,21 @@ use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{Backend, BackendId, Queue, ServiceState, Spread};
 use ipnet::IpNet;
 
-use super::element::{Chain, Element, Part};
-use super::entry::{Extras, Question};
-use super::layout::{Chains, Held, Layout, backend, hairpin_elements, mark};
-use super::read::Found;
-use super::rule::{Choice, Family, RawRule, Rule};
+use super::chain::{ChainRole, ServiceChain};
+use super::chain_numbers::ChainNumbers;
+use super::element::Element;
+use super::expression::Family;
+use super::layout::{Layout, hairpin_elements};
+use super::placed_service::{PlacedService, backend, mark};
+use super::queue::QueueChain;
+use super::raw_rule::RawRule;
+use super::read::TableContents;
+use super::service_chain::ServiceOptions;
+use super::slot_rule::{SlotChoice, SlotRule};
 use super::slots::Range;
 
 /// The layout of what was found, or why it is none that we could have made.
-pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
+pub(super) fn adopt(found: &TableContents) -> Result<Layout, String> {
     if let Some(strange) = &found.strange {
         return Err(strange.clone());
     }
@@ -23,47 +29,48 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
     if contents.chains() != found.chains.len() {
         return Err("services and chains do not match".to_owned());
     }
-    if found.frame.is_hooked() == contents.asks.is_empty() {
+    if found.base.is_hooked() == contents.queues.is_empty() {
         return Err(
-            "the hooks are there without a service that asks, or it without them".to_owned(),
+            "the hooks of the queues are there without a queued service, or it without them"
+                .to_owned(),
         );
     }
     let mut bases: Vec<u32> = Vec::new();
     let mut services = BTreeMap::new();
     for (chain, key) in &contents.services {
-        let [raw] = rules_of(found, Part::Choice, *chain) else {
+        let [raw] = rules_of(found, ChainRole::Slots, *chain) else {
             return Err(format!("the chain of {key} does not have one rule"));
         };
-        let rule = Rule::parse(&raw.expressions, &raw.userdata, Family::of(key.addr))
+        let rule = SlotRule::parse(&raw.expressions, &raw.userdata, Family::of(key.addr))
             .ok_or_else(|| format!("the rule of {key} was changed"))?;
-        if let Choice::Slot { base, .. } = rule.choice {
+        if let SlotChoice::Slot { base, .. } = rule.choice {
             bases.push(base);
         }
-        let extras = contents.extras(found, *key, *chain)?;
-        services.insert(*key, (*chain, rule, extras));
+        let options = contents.options(found, *key, *chain)?;
+        services.insert(*key, (*chain, rule, options));
     }
     if contents
-        .asks
+        .queues
         .keys()
         .any(|chain| !contents.services.contains_key(chain))
     {
-        return Err("there is a question without a service".to_owned());
+        return Err("there is a queue's chain without a service".to_owned());
     }
     bases.sort_unstable();
     let mut layout = Layout {
         hairpin: contents.hairpin()?,
-        chains: Chains::adopt(&contents.services.keys().copied().collect()),
-        asking: contents.asks.len(),
-        short: found.short.clone(),
+        chains: ChainNumbers::adopt(&contents.services.keys().copied().collect()),
+        queued: contents.queues.len(),
+        offload: found.offload.clone(),
         ..Layout::default()
     };
     let mut used = 0;
-    for (key, (chain, rule, (persistence, ask))) in services {
+    for (key, (chain, rule, (persistence, queue))) in services {
         let mut held = contents
             .held(chain, rule, &bases)
             .map_err(|why| format!("{key}: {why}"))?;
         held.state.persistence = persistence;
-        held.state.ask = ask;
+        held.state.queue = queue;
         if let Some(range) = held.range {
             used += range.slots().len();
             if !layout.slots.take(range) {
@@ -84,10 +91,10 @@ pub(super) fn adopt(found: &Found) -> Result<Layout, String> {
 }
 
 /// The rules of one of a service's chains.
-fn rules_of(found: &Found, part: Part, number: u32) -> &[RawRule] {
+fn rules_of(found: &TableContents, role: ChainRole, number: u32) -> &[RawRule] {
     found
         .chains
-        .get(&Chain { part, number })
+        .get(&ServiceChain { role, number })
         .map(Vec::as_slice)
         .unwrap_or_default()
 }
@@ -96,9 +103,9 @@ fn rules_of(found: &Found, part: Part, number: u32) -> &[RawRule] {
 #[derive(Debug, Default)]
 struct Contents {
     services: BTreeMap<u32, ServiceKey>,
-    /// Numbers of the chains of services that have an entry's chain.
-    entries: BTreeSet<u32>,
-    asks: BTreeMap<u32, ServiceKey>,
+    /// Numbers of the chains of services that have a chain of options.
+    options: BTreeSet<u32>,
+    queues: BTreeMap<u32, ServiceKey>,
     slots: HashMap<u32, u32>,
     /// Mark and address, by chain.
     backends: HashMap<u32, Vec<(u32, std::net::SocketAddr)>>,
@@ -112,16 +119,16 @@ impl Contents {
         for element in elements {
             match element {
                 Element::Service { key, chain } => {
-                    if chain.part == Part::Entry {
-                        contents.entries.insert(chain.number);
+                    if chain.role == ChainRole::Options {
+                        contents.options.insert(chain.number);
                     }
                     if contents.services.insert(chain.number, *key).is_some() {
                         return Err(format!("{key} has another service's chain"));
                     }
                 }
-                Element::Ask { key, chain } => {
-                    if contents.asks.insert(chain.number, *key).is_some() {
-                        return Err(format!("{key} asks by another service's chain"));
+                Element::Queue { key, chain } => {
+                    if contents.queues.insert(chain.number, *key).is_some() {
+                        return Err(format!("{key} is queued by another service's chain"));
                     }
                 }
                 Element::Slot { slot, mark } => {
@@ -145,44 +152,44 @@ impl Contents {
 
     /// How many chains these services have.
     fn chains(&self) -> usize {
-        self.services.len() + self.entries.len() + self.asks.len()
+        self.services.len() + self.options.len() + self.queues.len()
     }
 
     /// A service's persistence and queue.
-    fn extras(
+    fn options(
         &self,
-        found: &Found,
+        found: &TableContents,
         key: ServiceKey,
         chain: u32,
     ) -> Result<(Option<Persistence>, Option<Queue>), String> {
         let family = Family::of(key.addr);
-        let asks = self.asks.get(&chain);
-        if asks.is_some_and(|other| *other != key) {
-            return Err(format!("{key} asks by another service's chain"));
+        let queued = self.queues.get(&chain);
+        if queued.is_some_and(|other| *other != key) {
+            return Err(format!("{key} is queued by another service's chain"));
         }
-        let extras = if self.entries.contains(&chain) {
-            let rules = rules_of(found, Part::Entry, chain);
-            Extras::parse(rules, family, chain)
+        let options = if self.options.contains(&chain) {
+            let rules = rules_of(found, ChainRole::Options, chain);
+            ServiceOptions::parse(rules, family, chain)
                 .ok_or_else(|| format!("the rules around the choice of {key} were changed"))?
         } else {
-            Extras {
+            ServiceOptions {
                 persistence: None,
-                asks: false,
+                queued: false,
             }
         };
-        if extras.asks != asks.is_some() {
+        if options.queued != queued.is_some() {
             return Err(format!("the way of {key} to its queue was changed"));
         }
-        let ask = match asks {
+        let queue = match queued {
             None => None,
             Some(_) => {
-                let rules = rules_of(found, Part::Queue, chain);
-                let queue = Question::parse(rules, family, extras.persistence)
-                    .ok_or_else(|| format!("the rules by which {key} asks were changed"))?;
+                let rules = rules_of(found, ChainRole::Queue, chain);
+                let queue = QueueChain::parse(rules, family, options.persistence)
+                    .ok_or_else(|| format!("the rules by which {key} is queued were changed"))?;
                 Some(queue)
             }
         };
-        Ok((extras.persistence, ask))
+        Ok((options.persistence, queue))
     }
 
     fn hairpin(&self) -> Result<BTreeSet<IpNet>, String> {
@@ -204,7 +211,7 @@ impl Contents {
         }
     }
 
-    fn held(&self, chain: u32, rule: Rule, bases: &[u32]) -> Result<Held, String> {
+    fn held(&self, chain: u32, rule: SlotRule, bases: &[u32]) -> Result<PlacedService, String> {
         let mut backends = BTreeMap::new();
         for (found, to) in self
             .backends
@@ -219,8 +226,8 @@ impl Contents {
             backends.insert(id, Backend::from(*to));
         }
         let (spread, range) = match rule.choice {
-            Choice::Refuse => (Spread::Refuse, None),
-            Choice::Slot {
+            SlotChoice::Refuse => (Spread::Refuse, None),
+            SlotChoice::Slot {
                 selector,
                 count,
                 base,
@@ -233,13 +240,13 @@ impl Contents {
                 (Spread::Slots { selector, slots }, Some(range))
             }
         };
-        Ok(Held {
+        Ok(PlacedService {
             state: ServiceState {
                 snat: rule.snat,
                 backends,
                 spread,
                 persistence: None,
-                ask: None,
+                queue: None,
             },
             chain,
             range,

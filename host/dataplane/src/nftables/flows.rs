@@ -16,15 +16,15 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Deletes the conntrack entries of a backend, of both IP versions, whether or not its service is full NAT.
 ///
-/// A request without a tuple deletes every entry that the filter lets through; the filter is the mark. All bits but that of
-/// full NAT are compared, so that the marks of slots and of refused connections do not match.
+/// A request without a tuple deletes every entry that the filter lets through; the filter is the mark. All bits but
+/// that of full NAT are compared, so that the marks of slots and of refused connections do not match.
 pub(super) fn kill(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
     let head = Head::unspec(kind::DELETE, flags::ACK);
     socket.ask(head, |buf| of(buf, backend), |_| {})
 }
 
-/// Whether entries of a backend take the short way.
-pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> io::Result<bool> {
+/// Whether flows of a backend are offloaded.
+pub(super) fn are_offloaded(socket: &mut Netfilter, backend: BackendId) -> io::Result<bool> {
     let head = Head::unspec(kind::GET, flags::DUMP);
     let mut there = false;
     undisturbed(|| {
@@ -41,11 +41,11 @@ pub(super) fn take_the_short_way(socket: &mut Netfilter, backend: BackendId) -> 
     Ok(there)
 }
 
-/// Deletes the entries of a backend as soon as none of them takes the short way any more: the kernel takes down a flowtable some time
-/// after it was told to.
-pub(super) fn kill_soon(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
+/// Deletes the entries of a backend as soon as none of its flows is offloaded any more: the kernel takes down a
+/// flowtable some time after it was told to.
+pub(super) fn kill_when_on_slow_path(socket: &mut Netfilter, backend: BackendId) -> io::Result<()> {
     let end = Instant::now() + PATIENCE;
-    while take_the_short_way(socket, backend)? {
+    while are_offloaded(socket, backend)? {
         if Instant::now() > end {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nftables::batch::Batch;
 use nftables::schema::{NfListObject, Table};
 use nftables::types::NfFamily;
+use parking_lot::Mutex;
 
 use super::socket::io_error;
 use crate::Error;
@@ -30,16 +31,16 @@ impl Ourselves {
         }
     }
 
-    /// Whether a change with this netlink port and process is ours. The kernel names the process by its number in the first
-    /// process namespace; in another one (a container) only the port tells, which is at first the number that the process has
-    /// there (`netlink_autobind` in `net/netlink/af_netlink.c`).
+    /// Whether a change with this netlink port and process is ours. The kernel names the process by its number in the
+    /// first process namespace; in another one (a container) only the port tells, which is at first the number that the
+    /// process has there (`netlink_autobind` in `net/netlink/af_netlink.c`).
     pub(super) fn made(&self, port: u32, process: u32) -> bool {
-        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let children = self.children.lock();
         port == self.port || children.contains(&port) || children.contains(&process)
     }
 
     fn remember(&self, process: u32) {
-        let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut children = self.children.lock();
         if children.len() >= CHILDREN {
             children.clear();
         }
@@ -62,13 +63,7 @@ pub(super) fn remove_table(ourselves: &Ourselves, name: &str) -> Result<(), Erro
     let json = serde_json::to_string(&batch.to_nftables()).map_err(|error| Error::Nft {
         stderr: error.to_string(),
     })?;
-    run(ourselves, &["-j", "-f", "-"], &json)
-        .or_else(|_| {
-            // An nft without JSON support.
-            let text = format!("table inet {name} {{}}\ndelete table inet {name}\n");
-            run(ourselves, &["-f", "-"], &text)
-        })
-        .map(|_| ())
+    run(ourselves, &["-j", "-f", "-"], &json).map(|_| ())
 }
 
 /// Runs `nft` with these arguments and input, in the network namespace of this thread; returns what it prints.

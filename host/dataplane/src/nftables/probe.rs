@@ -1,16 +1,16 @@
-//! What this machine offers to the data plane, found out without touching its rules: everything is tried in a network namespace
-//! of its own.
+//! What this machine offers to the data plane, found out without touching its rules: everything is tried in a network
+//! namespace of its own.
 
 use std::io;
 
 use evenkeel_core::state::BackendId;
 
+use super::feature_probe::{offload_support, queue_support};
 use super::flows;
-use super::frame::Reference;
 use super::nft::{self, Ourselves};
-use super::short;
+use super::queue::QueueForm;
+use super::reference::Reference;
 use super::socket::{Netfilter, io_error};
-use crate::ask::{self, Form};
 use crate::namespace::in_namespace;
 use crate::{Error, Probe, Problem};
 
@@ -33,41 +33,41 @@ pub(super) fn probe() -> Probe {
     let kernel = std::fs::read_to_string(RELEASE).unwrap_or_default();
     let kernel = kernel.trim();
     let tried = if problems.is_empty() {
-        try_all(&mut problems)
+        probe_all(&mut problems)
     } else {
-        "nothing tried"
+        "nothing probed"
     };
     Probe {
         summary: format!(
             "nftables: {nft}, kernel {kernel}, {tried}, {}, {}",
-            asking(),
-            short_way()
+            queues(),
+            flowtables()
         ),
         problems,
     }
 }
 
-/// How the kernel can be told to ask about each connection.
-fn asking() -> String {
-    match ask::support() {
-        Ok(Form::Nft) => "asks by nf_tables' queue".to_owned(),
-        Ok(Form::Compat) => "asks by iptables' NFQUEUE".to_owned(),
-        Err(why) => format!("cannot ask about each connection ({why})"),
+/// How the kernel can queue new connections.
+fn queues() -> String {
+    match queue_support() {
+        Ok(QueueForm::Nft) => "queues by nf_tables' queue".to_owned(),
+        Ok(QueueForm::Compat) => "queues by iptables' NFQUEUE".to_owned(),
+        Err(why) => format!("no queues for packets ({why})"),
     }
 }
 
-/// Whether established flows can take the short way.
-fn short_way() -> String {
-    match short::support() {
+/// Whether established flows can be offloaded.
+fn flowtables() -> String {
+    match offload_support() {
         Ok(()) => "has flowtables".to_owned(),
         Err(why) => format!("no flowtables ({why})"),
     }
 }
 
-/// Loads the frame and asks conntrack to end flows.
-fn try_all(problems: &mut Vec<Problem>) -> &'static str {
+/// Loads the base ruleset and asks conntrack to end flows.
+fn probe_all(problems: &mut Vec<Problem>) -> &'static str {
     let tried = match Reference::get() {
-        Ok(Reference::Exact(_)) => "ruleset loaded in a trial namespace",
+        Ok(Reference::Exact(_)) => "ruleset loaded in a namespace of its own",
         Ok(Reference::Outline) => {
             "ruleset not tried and its integrity checked by outline only (no namespace may be made: CAP_SYS_ADMIN)"
         }

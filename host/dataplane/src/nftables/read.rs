@@ -3,37 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use evenkeel_core::state::{BackendId, Counters};
-use netlink_bindings::nftables::{
-    PushFlowtableAttrs, PushRuleAttrs, PushSetAttrs, PushSetelemListAttrs, PushTableAttrs,
-};
-use netlink_bindings::utils::{IterableChunks, find_attr, parse_be_u32};
+use netlink_bindings::nftables::{PushFlowtableAttrs, PushRuleAttrs, PushSetAttrs, PushTableAttrs};
+use netlink_bindings::utils::{find_attr, parse_be_u32};
 
-use super::element::{Chain, Element, Set};
-use super::encode::push_elements;
-use super::frame::Frame;
-use super::layout::backend;
-use super::rule::RawRule;
-use super::short;
+use super::base_ruleset::BaseRuleset;
+use super::chain::ServiceChain;
+use super::dump::{elements, is_absent};
+use super::element::Element;
+use super::offload;
+use super::raw_rule::RawRule;
+use super::set::Set;
 use super::socket::{Netfilter, interrupted_error, io_error, undisturbed};
-use super::wire::{Head, Message, UNSPEC, flags, kind, text};
+use super::wire::{Head, UNSPEC, flags, kind, text};
 use crate::Error;
 
 /// All that is in our table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Found {
-    pub(super) frame: Frame,
+pub(super) struct TableContents {
+    pub(super) base: BaseRuleset,
     /// The services' chains, with their rules.
-    pub(super) chains: BTreeMap<Chain, Vec<RawRule>>,
+    pub(super) chains: BTreeMap<ServiceChain, Vec<RawRule>>,
     pub(super) elements: Vec<Element>,
     /// The flowtable's interfaces, if there is one.
-    pub(super) short: Option<BTreeSet<String>>,
+    pub(super) offload: Option<BTreeSet<String>>,
     /// Something that no version of ours would have put there.
     pub(super) strange: Option<String>,
 }
 
 /// Reads a table. `None` if there is none.
-pub(super) fn table(socket: &mut Netfilter, name: &str) -> Result<Option<Found>, Error> {
+pub(super) fn table(socket: &mut Netfilter, name: &str) -> Result<Option<TableContents>, Error> {
     undisturbed(|| {
         let before = generation(socket)?;
         let found = try_table(socket, name)?;
@@ -61,38 +59,8 @@ pub(crate) fn any() -> Result<bool, Error> {
     Ok(some)
 }
 
-/// Reads what every backend has counted.
-pub(super) fn counters(
-    socket: &mut Netfilter,
-    table: &str,
-) -> Result<BTreeMap<BackendId, Counters>, Error> {
-    undisturbed(|| {
-        // By mark: a backend whose service has just become full NAT, or ceased to be, may be there under both.
-        let mut counts = BTreeMap::new();
-        for set in [Set::Be4, Set::Be6] {
-            let result = elements(socket, table, set, |element| {
-                if let Some(Element::Backend { mark, count, .. }) = element {
-                    counts.insert(mark, count);
-                }
-            });
-            match result {
-                Err(error) if is_absent(&error) => return Ok(BTreeMap::new()),
-                other => other?,
-            }
-        }
-        let mut counters: BTreeMap<BackendId, Counters> = BTreeMap::new();
-        for (mark, count) in counts {
-            if let Some(id) = backend(mark) {
-                counters.entry(id).or_default().connections += count;
-            }
-        }
-        Ok(counters)
-    })
-    .map_err(io_error("read the counters"))
-}
-
 /// Reads which interfaces the flowtable has; `None`: there is no flowtable.
-pub(super) fn short_way(
+pub(super) fn offload_interfaces(
     socket: &mut Netfilter,
     table: &str,
 ) -> Result<Option<BTreeSet<String>>, Error> {
@@ -106,9 +74,9 @@ pub(super) fn short_way(
             |answer| {
                 let attributes = answer.attributes();
                 if attribute_text(attributes, 1) == Some(table)
-                    && attribute_text(attributes, 2) == Some(short::NAME)
+                    && attribute_text(attributes, 2) == Some(offload::NAME)
                 {
-                    interfaces = Some(short::interfaces(attributes));
+                    interfaces = Some(offload::interfaces(attributes));
                 }
             },
         )?;
@@ -123,38 +91,8 @@ fn name_flowtables(buf: &mut Vec<u8>, table: &str) {
         .end_nested();
 }
 
-/// Reads what these backends have counted. One that is not there has counted nothing.
-pub(super) fn count(
-    socket: &mut Netfilter,
-    table: &str,
-    backends: impl IntoIterator<Item = Element>,
-) -> BTreeMap<BackendId, u64> {
-    let mut counts = BTreeMap::new();
-    for element in backends {
-        let set = element.set();
-        let request = Head::new(kind::GET_ELEMENT, flags::ACK);
-        let asked = socket.ask(
-            request,
-            |buf| push_elements(table, buf, [&element], false),
-            |answer| {
-                each_element(answer, set, |element| {
-                    if let Some(Element::Backend { mark, count, .. }) = element
-                        && let Some(id) = backend(mark)
-                    {
-                        counts.insert(id, count);
-                    }
-                });
-            },
-        );
-        if let Err(error) = asked {
-            tracing::debug!(%error, "a backend's counter could not be read");
-        }
-    }
-    counts
-}
-
-fn try_table(socket: &mut Netfilter, name: &str) -> io::Result<Option<Found>> {
-    let mut found = Found::default();
+fn try_table(socket: &mut Netfilter, name: &str) -> io::Result<Option<TableContents>> {
+    let mut found = TableContents::default();
     let get = Head::new(kind::GET_TABLE, flags::ACK);
     let name_table = |buf: &mut Vec<u8>| {
         PushTableAttrs::new(buf)
@@ -163,7 +101,7 @@ fn try_table(socket: &mut Netfilter, name: &str) -> io::Result<Option<Found>> {
     };
     let there = socket.ask(get, name_table, |answer| {
         let table_flags = find_attr(answer.attributes(), 2).unwrap_or_default();
-        found.frame.set_flags(table_flags);
+        found.base.set_flags(table_flags);
     });
     match there {
         Err(error) if is_absent(&error) => return Ok(None),
@@ -180,7 +118,7 @@ fn try_table(socket: &mut Netfilter, name: &str) -> io::Result<Option<Found>> {
     Ok(Some(found))
 }
 
-fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result<()> {
+fn contents(socket: &mut Netfilter, name: &str, found: &mut TableContents) -> io::Result<()> {
     let dump = |kind| Head::new(kind, flags::DUMP);
     // Of chains, the kernel lists those of all tables.
     socket.ask(
@@ -191,11 +129,12 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
             if attribute_text(attributes, 1) == Some(name)
                 && let Some(chain) = attribute_text(attributes, 3)
             {
-                match Chain::named(chain).filter(|_| Frame::is_plain_chain(attributes)) {
+                match ServiceChain::named(chain).filter(|_| BaseRuleset::is_plain_chain(attributes))
+                {
                     Some(chain) => {
                         found.chains.entry(chain).or_default();
                     }
-                    None => found.frame.add_chain(chain, attributes),
+                    None => found.base.add_chain(chain, attributes),
                 }
             }
         },
@@ -211,12 +150,12 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         if attribute_text(attributes, 1) == Some(name)
             && let Some(chain) = attribute_text(attributes, 2)
         {
-            match Chain::named(chain).and_then(|chain| found.chains.get_mut(&chain)) {
+            match ServiceChain::named(chain).and_then(|chain| found.chains.get_mut(&chain)) {
                 Some(rules) => rules.push(RawRule {
                     expressions: expressions.to_vec(),
                     userdata: find_attr(attributes, 7).unwrap_or_default().to_vec(),
                 }),
-                None => found.frame.add_rule(chain, expressions),
+                None => found.base.add_rule(chain, expressions),
             }
         }
     })?;
@@ -230,7 +169,7 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         if attribute_text(attributes, 1) == Some(name)
             && let Some(set) = attribute_text(attributes, 2)
         {
-            found.frame.add_set(set, attributes);
+            found.base.add_set(set, attributes);
         }
     })?;
     let flowtables = |buf: &mut Vec<u8>| name_flowtables(buf, name);
@@ -239,17 +178,17 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         if attribute_text(attributes, 1) == Some(name)
             && let Some(flowtable) = attribute_text(attributes, 2)
         {
-            found.frame.add_flowtable(flowtable, attributes);
-            if flowtable == short::NAME {
-                found.short = Some(short::interfaces(attributes));
+            found.base.add_flowtable(flowtable, attributes);
+            if flowtable == offload::NAME {
+                found.offload = Some(offload::interfaces(attributes));
             }
         }
     })?;
     for set in Set::ALL {
-        if !found.frame.has_set(set.name()) {
+        if !found.base.has_set(set.name()) {
             continue;
         }
-        let Found {
+        let TableContents {
             elements: all,
             strange,
             ..
@@ -260,35 +199,6 @@ fn contents(socket: &mut Netfilter, name: &str, found: &mut Found) -> io::Result
         })?;
     }
     Ok(())
-}
-
-/// Dumps a set's elements.
-fn elements(
-    socket: &mut Netfilter,
-    table: &str,
-    set: Set,
-    mut each: impl FnMut(Option<Element>),
-) -> io::Result<()> {
-    let name_set = |buf: &mut Vec<u8>| {
-        PushSetelemListAttrs::new(buf)
-            .push_table_bytes(table.as_bytes())
-            .push_set_bytes(set.name().as_bytes())
-            .end_nested();
-    };
-    socket.ask(
-        Head::new(kind::GET_ELEMENT, flags::DUMP),
-        name_set,
-        |answer| {
-            each_element(answer, set, &mut each);
-        },
-    )
-}
-
-fn each_element(answer: &Message<'_>, set: Set, mut each: impl FnMut(Option<Element>)) {
-    let list = find_attr(answer.attributes(), 3).unwrap_or_default();
-    for (_, attributes) in IterableChunks::new(list) {
-        each(Element::parse(set, attributes));
-    }
 }
 
 /// Number of the latest change to any table in this namespace.
@@ -308,8 +218,4 @@ fn generation(socket: &mut Netfilter) -> io::Result<u32> {
 
 fn attribute_text(attributes: &[u8], kind: u16) -> Option<&str> {
     find_attr(attributes, kind).and_then(text)
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
 }

@@ -4,32 +4,38 @@ use std::fmt::Write as _;
 
 use evenkeel_core::state::BackendId;
 
-use super::element::{Chain, Element, Set};
+use super::chain::ServiceChain;
+use super::element::Element;
+use super::expression::Family;
 use super::layout::{Layout, hairpin_elements};
-use super::rule::Family;
+use super::set::Set;
 
 /// Maps, sets and chains that every table of ours has; the inside of the table.
-const FRAME: &str = include_str!("frame.nft");
+const BASE: &str = include_str!("base.nft");
 /// Elements in one command: nft's parser slows down with very long lists.
 const ELEMENTS: usize = 5_000;
 
-/// The table with nothing in it but the frame.
-pub(super) fn frame(table: &str) -> String {
-    format!("table inet {table} {{\n{FRAME}}}\n")
+/// The table with nothing in it but the base ruleset.
+pub(super) fn base_ruleset(table: &str) -> String {
+    format!("table inet {table} {{\n{BASE}}}\n")
 }
 
-/// Replaces the table, whether or not there is one, by one that holds `layout`. To be loaded in one go, and so without an
-/// instant at which there is no table. `count`: how many connections a backend has had already.
+/// Replaces the table, whether or not there is one, by one that holds `layout`. To be loaded in one go, and so without
+/// an instant at which there is no table. `count`: how many connections a backend has had already.
 pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u64) -> String {
     let mut text = format!(
         "table inet {table} {{}}\ndelete table inet {table}\n{}",
-        frame(table)
+        base_ruleset(table)
     );
     if !layout.services.is_empty() {
         let _ = writeln!(text, "table inet {table} {{");
         for (key, held) in &layout.services {
             let rule = held.rule().text(Family::of(key.addr));
-            let _ = writeln!(text, "\tchain {} {{ {rule}; }}", Chain::choice(held.chain));
+            let _ = writeln!(
+                text,
+                "\tchain {} {{ {rule}; }}",
+                ServiceChain::slots(held.chain)
+            );
         }
         text.push_str("}\n");
     }
@@ -52,7 +58,7 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
                 .for_each(|element| elements.push(&element));
         }
         for (key, held) in of_family {
-            elements.push(&held.service(*key));
+            elements.push(&held.entry(*key));
         }
     }
     for element in hairpin_elements(&layout.hairpin) {
@@ -135,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_replaced_by_the_frame_the_chains_and_the_elements() {
+    fn a_table_is_replaced_by_the_base_ruleset_the_chains_and_the_elements() {
         let key = |addr: &str, protocol| ServiceKey {
             addr: addr.parse().unwrap(),
             port: 80,
@@ -149,7 +155,7 @@ mod tests {
                 .collect(),
             spread,
             persistence: None,
-            ask: None,
+            queue: None,
         };
         let slots = |selector, ids: &[u32]| Spread::Slots {
             selector,

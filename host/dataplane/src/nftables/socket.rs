@@ -6,8 +6,8 @@ use std::time::Duration;
 use evenkeel_netlink::{Channel, RequestError, acknowledged, control, receive_buffer, send_buffer};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use super::change::{Step, Subject};
 use super::encode::Batch;
+use super::step::{NftStep as Step, Subject};
 use super::wire::{Head, Message, Messages, message};
 use crate::Error;
 

@@ -106,7 +106,7 @@ with_ipvs! {
         let text = refused(&mut plane, put(key, &twice));
         assert!(text.contains("backends 1 and 7 are both"), "{text}");
         let text = refused(&mut plane, Change::Offload(["eth0".to_owned()].into()));
-        assert!(text.contains("short way"), "{text}");
+        assert!(text.contains("offload"), "{text}");
         // By firewall mark the port is the packet's.
         let marked = ServiceKey {
             addr: [0; 4].into(), port: 0, protocol: Protocol::Fwmark(7.try_into().unwrap()),

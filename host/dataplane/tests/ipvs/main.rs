@@ -17,23 +17,23 @@ mod others;
 mod queues;
 mod traffic;
 
-use evenkeel_core::follow;
+use evenkeel_core::approximate;
 use evenkeel_core::model::{DataPlaneKind, ServiceKey};
 use evenkeel_core::state::{Change, ServiceState, State};
 
 /// The service as IPVS can hold it.
-fn nearest(service: &ServiceState) -> ServiceState {
-    follow::nearest(DataPlaneKind::Ipvs, service)
+fn as_held(service: &ServiceState) -> ServiceState {
+    approximate::approximate(DataPlaneKind::Ipvs, service)
 }
 
 fn put(key: ServiceKey, service: &ServiceState) -> Change {
-    Change::Put(key, nearest(service))
+    Change::Put(key, as_held(service))
 }
 
 /// A state of one service.
 fn only(key: ServiceKey, service: &ServiceState) -> State {
     State {
-        services: [(key, nearest(service))].into(),
+        services: [(key, as_held(service))].into(),
         ..State::default()
     }
 }

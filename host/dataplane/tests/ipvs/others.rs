@@ -7,7 +7,7 @@ use evenkeel_dataplane::ipvs::Ipvs;
 use evenkeel_dataplane::{DataPlane, Error};
 
 use crate::lab::{id, key, service};
-use crate::{nearest, only, put};
+use crate::{as_held, only, put};
 use evenkeel_tests::{sh, with_ipvs};
 
 /// What `ipvsadm` shows, in order.
@@ -71,7 +71,7 @@ with_ipvs! {
         let hash = service(true, 10, Selector::HashSource, &[1, 2, 3]);
         let hash = ServiceState { snat: true, ..hash };
         let wanted = State {
-            services: [(web, nearest(&weighted)), (dns, nearest(&hash))].into(),
+            services: [(web, as_held(&weighted)), (dns, as_held(&hash))].into(),
             hairpin: ["10.0.0.0/24".parse().unwrap()].into(),
             ..State::default()
         };
@@ -135,7 +135,7 @@ with_ipvs! {
         assert_eq!(probe.problems, [], "{}", probe.summary);
         assert!(probe.summary.contains("IPVS 1.2."), "{}", probe.summary);
         assert!(probe.summary.contains("schedulers rr, wrr, sh, mh"), "{}", probe.summary);
-        assert!(probe.summary.contains("asks by iptables"), "{}", probe.summary);
+        assert!(probe.summary.contains("queues by iptables"), "{}", probe.summary);
         // Nothing was changed by asking.
         assert_eq!(sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"), "");
         assert_eq!(plane.read().unwrap(), State::default());

@@ -62,7 +62,7 @@ with_ipvs! {
                 counted(plane, n, connections);
             }
             // What was counted stays when nobody is asked any more.
-            let plain = ServiceState { ask: None, ..asking(key.addr.is_ipv6(), snat) };
+            let plain = ServiceState { queue: None, ..asking(key.addr.is_ipv6(), snat) };
             plane.apply(&[put(key, &plain)]).unwrap();
             counted(plane, 1, 2);
             assert_eq!(client(2, key), [4, 4]);

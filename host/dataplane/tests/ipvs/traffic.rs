@@ -10,7 +10,7 @@ use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::ipvs::Ipvs;
 
 use crate::lab::{PATIENCE, ask, ask_from, client, connect, id, key, service, set_up, within};
-use crate::{nearest, only, put};
+use crate::{as_held, only, put};
 use evenkeel_tests::{sh, with_ipvs};
 
 /// How often each of the servers answered.
@@ -262,7 +262,7 @@ with_ipvs! {
             let mut state = service(false, 0, Selector::Sequence, plan);
             state.backends.retain(|id, _| plan.contains(&u16::try_from(id.get()).unwrap()));
             plane.apply(&[put(key, &state)]).unwrap();
-            assert_eq!(plane.read().unwrap().services[&key], nearest(&state));
+            assert_eq!(plane.read().unwrap().services[&key], as_held(&state));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let answers = clients.join().unwrap();

@@ -42,7 +42,7 @@ pub(crate) fn id(n: u16) -> BackendId {
 /// A service with the four servers; its backends' numbers begin after `first`.
 pub(crate) fn service(v6: bool, first: u16, selector: Selector, plan: &[u16]) -> ServiceState {
     ServiceState {
-        ask: None,
+        queue: None,
         persistence: None,
         snat: false,
         backends: (1..=4)

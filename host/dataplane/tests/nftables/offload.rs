@@ -1,4 +1,4 @@
-//! Established flows take the short way, and everything else is as without it.
+//! Established flows are offloaded, and everything else is as without it.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -21,11 +21,11 @@ use evenkeel_tests::sh;
 const ECHO: u16 = 9_000;
 
 /// A test in a namespace of its own, where the kernel has flowtables.
-macro_rules! on_the_short_way {
+macro_rules! offloaded {
     (fn $name:ident() $body:block) => {
         #[test]
         fn $name() -> evenkeel_tests::TestResult {
-            if let Err(why) = Nftables::new("evenkeel").unwrap().offloads() {
+            if let Err(why) = Nftables::new("evenkeel").unwrap().supports_offload() {
                 eprintln!("SKIPPED: {}: {why}", stringify!($name));
                 return Ok(());
             }
@@ -149,13 +149,13 @@ impl Flow {
         Ok(name[0])
     }
 
-    /// Exchanges packets until conntrack says that the flow takes the short way.
+    /// Exchanges packets until conntrack says that the flow is offloaded.
     fn settle(&mut self, to: ServiceKey) {
         let end = Instant::now() + Duration::from_secs(20);
         while !takes_it(to) {
             assert!(
                 Instant::now() < end,
-                "{to} never takes the short way:\n{}",
+                "{to} is never offloaded:\n{}",
                 entries(to)
             );
             self.say().unwrap();
@@ -211,7 +211,7 @@ fn each(mut test: impl FnMut(&mut Nftables, ServiceKey, bool)) {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn flows_take_it_and_are_counted_as_before() {
         lab();
         each(|plane, key, snat| {
@@ -234,7 +234,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn killed_flows_end_at_their_next_packet() {
         lab();
         each(|plane, key, snat| {
@@ -263,7 +263,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn killed_flows_end_on_kernels_that_would_keep_them_too() {
         lab();
         each(|plane, key, snat| {
@@ -275,7 +275,7 @@ on_the_short_way! {
             let state = echoing(key.addr.is_ipv6(), snat, &[2]);
             plane.apply(&[Change::Put(key, state.clone())]).unwrap();
             let start = Instant::now();
-            plane.kill_off_the_short_way(id(1)).unwrap();
+            plane.kill_without_flowtable(id(1)).unwrap();
             assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
             match key.protocol {
                 Protocol::Tcp => {
@@ -295,7 +295,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn flows_of_a_draining_server_go_on() {
         lab();
         each(|plane, key, snat| {
@@ -311,7 +311,7 @@ on_the_short_way! {
             without.backends.remove(&id(1));
             plane.apply(&[Change::Put(key, without)]).unwrap();
             assert_eq!(first.say().unwrap(), 1, "{key} {snat}");
-            // The daemon starts again, and no longer wants the short way: the flow goes on by the long one.
+            // The daemon starts again, and no longer wants offload: the flow goes on by the slow path.
             let mut plane = Nftables::new("evenkeel").unwrap();
             plane.apply(&[Change::Offload(interfaces(&[]))]).unwrap();
             until("back on the long way", || !takes_it(key));
@@ -337,7 +337,7 @@ fn counts(
     *last
 }
 
-on_the_short_way! {
+offloaded! {
     fn flows_that_end_are_counted_down() {
         lab();
         sh("sysctl -q -w net.netfilter.nf_conntrack_events=1 net.netfilter.nf_flowtable_udp_timeout=2 \
@@ -401,7 +401,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn interfaces_go_down_vanish_and_come() {
         lab();
         let key = key(false, 80, Protocol::Tcp);
@@ -447,11 +447,11 @@ on_the_short_way! {
         sh("ip link del to-client; ip link del to-server");
         assert_eq!(plane.read().unwrap().offload, interfaces(&[]));
         plane.apply(&[Change::Hairpin(["10.0.0.0/8".parse().unwrap()].into())]).unwrap();
-        assert!(!sh("nft list table inet evenkeel").contains("short"));
+        assert!(!sh("nft list table inet evenkeel").contains("flow_offload"));
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn there_may_be_more_interfaces_than_one_message_holds() {
         sh("for n in $(seq 300); do echo link add a-long-name-$n type bridge; done | ip -batch -");
         let names: BTreeSet<String> = (1..=300).map(|n| format!("a-long-name-{n}")).collect();
@@ -468,7 +468,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn clients_on_the_director_and_next_to_the_servers_are_served() {
         lab();
         let networks = ["10.78.0.0/24", "fd78::/64"].map(|net| net.parse().unwrap());
@@ -489,7 +489,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn a_flow_whose_answers_leave_by_another_interface_stays_on_the_long_way() {
         lab();
         sh("ip link add other type veth peer name other netns client; ip link set other up; ip -n client link set other up; \
@@ -514,7 +514,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn what_is_edited_is_repaired() {
         lab();
         let mut plane = Nftables::new("evenkeel").unwrap();
@@ -527,16 +527,16 @@ on_the_short_way! {
         plane.apply(&diff(&State::default(), &wanted)).unwrap();
         let good = sh("nft -s list table inet evenkeel");
         for (n, command) in [
-            "nft flush chain inet evenkeel short",
-            "nft insert rule inet evenkeel short drop",
-            "nft flush chain inet evenkeel short; nft delete chain inet evenkeel short",
-            "nft flush chain inet evenkeel short; nft delete chain inet evenkeel short; nft delete flowtable inet evenkeel short",
-            "nft delete flowtable inet evenkeel short '{ hook ingress priority filter; devices = { to-client }; }'",
-            "nft delete flowtable inet evenkeel short '{ hook ingress priority filter; devices = { to-client, to-server }; }'",
+            "nft flush chain inet evenkeel flow_offload",
+            "nft insert rule inet evenkeel flow_offload drop",
+            "nft flush chain inet evenkeel flow_offload; nft delete chain inet evenkeel flow_offload",
+            "nft flush chain inet evenkeel flow_offload; nft delete chain inet evenkeel flow_offload; nft delete flowtable inet evenkeel flow_offload",
+            "nft delete flowtable inet evenkeel flow_offload '{ hook ingress priority filter; devices = { to-client }; }'",
+            "nft delete flowtable inet evenkeel flow_offload '{ hook ingress priority filter; devices = { to-client, to-server }; }'",
             "ip link add more type bridge; \
-             nft add flowtable inet evenkeel short '{ hook ingress priority filter; devices = { more }; counter; }'",
+             nft add flowtable inet evenkeel flow_offload '{ hook ingress priority filter; devices = { more }; counter; }'",
             // Without `counter` it is taken away.
-            "nft add flowtable inet evenkeel short '{ hook ingress priority filter; devices = { to-client }; }'",
+            "nft add flowtable inet evenkeel flow_offload '{ hook ingress priority filter; devices = { to-client }; }'",
             "nft add flowtable inet evenkeel mine '{ hook ingress priority 5; }'",
             "nft delete table inet evenkeel",
         ]
@@ -557,7 +557,7 @@ on_the_short_way! {
     }
 }
 
-on_the_short_way! {
+offloaded! {
     fn flows_survive_a_new_ruleset_and_a_new_table() {
         lab();
         each(|plane, key, snat| {

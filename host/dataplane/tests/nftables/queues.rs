@@ -10,8 +10,8 @@ use evenkeel_core::mark::{self, HEARTBEAT};
 use evenkeel_core::model::{Persistence, Protocol, ServiceKey};
 use evenkeel_core::state::{Change, Queue, Selector, ServiceState};
 use evenkeel_dataplane::DataPlane;
-use evenkeel_dataplane::ask::{LIFE, support};
-use evenkeel_dataplane::nftables::Nftables;
+use evenkeel_dataplane::nftables::{Nftables, queue_support};
+use evenkeel_dataplane::verdict::HEARTBEAT_LIFETIME;
 use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
 
 use crate::lab::{client, connect, id, key, service, set_up, within};
@@ -60,7 +60,7 @@ fn each(mut test: impl FnMut(&mut Nftables, ServiceKey, bool)) {
 in_a_namespace! {
     fn what_is_picked_is_done() {
         set_up();
-        eprintln!("the form here: {:?}", support());
+        eprintln!("the form here: {:?}", queue_support());
         each(|plane, key, snat| {
             let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
             // The last one is of no server.
@@ -204,10 +204,10 @@ in_a_namespace! {
 in_a_namespace! {
     fn the_hooks_are_there_only_while_a_service_queues() {
         let mut plane = Nftables::new("evenkeel").unwrap();
-        let hooks = || sh("nft list chains inet | grep -c ' ask_' || true").trim().to_owned();
+        let hooks = || sh("nft list chains inet | grep -c ' queue_' || true").trim().to_owned();
         let (a, b) = (key(false, 80, Protocol::Tcp), key(false, 81, Protocol::Tcp));
         let plain = service(false, 0, Selector::Sequence, &[4]);
-        let other = ServiceState { ask: Some(Queue(8)), ..service(false, 10, Selector::Sequence, &[4]) };
+        let other = ServiceState { queue: Some(Queue(8)), ..service(false, 10, Selector::Sequence, &[4]) };
         plane.apply(&[Change::Put(a, plain.clone())]).unwrap();
         assert_eq!(hooks(), "0");
         plane.apply(&[Change::Put(a, asking(false, false))]).unwrap();

@@ -18,7 +18,7 @@ pub(crate) const QUEUE: Queue = Queue(7);
 pub(crate) fn asking(v6: bool, snat: bool) -> ServiceState {
     ServiceState {
         snat,
-        ask: Some(QUEUE),
+        queue: Some(QUEUE),
         ..service(v6, 0, Selector::Sequence, &[4])
     }
 }

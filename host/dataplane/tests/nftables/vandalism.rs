@@ -21,7 +21,7 @@ fn key(port: u16) -> ServiceKey {
 fn service(first: u32, plan: &[u32]) -> ServiceState {
     let id = |n: u32| BackendId::new(first + n).unwrap();
     ServiceState {
-        ask: None,
+        queue: None,
         persistence: None,
         snat: false,
         backends: (0..3u8)
@@ -75,12 +75,12 @@ fn with_extras() -> State {
         ..service(1, &[0, 1, 2])
     };
     let asking = ServiceState {
-        ask: Some(Queue(1)),
+        queue: Some(Queue(1)),
         ..service(11, &[0])
     };
     let both = ServiceState {
         persistence,
-        ask: Some(Queue(2)),
+        queue: Some(Queue(2)),
         ..service(21, &[0])
     };
     state.services = [(key(80), sticky), (key(81), asking), (key(82), both)].into();
@@ -188,12 +188,12 @@ in_a_namespace! {
              add element inet evenkeel svc4 { 192.0.2.1 . tcp . 80 : jump s1 }'",
             "nft 'delete element inet evenkeel svc4 { 192.0.2.1 . tcp . 81 }; \
              add element inet evenkeel svc4 { 192.0.2.1 . tcp . 81 : jump p3 }'",
-            "nft flush chain inet evenkeel ask_prerouting",
+            "nft flush chain inet evenkeel queue_prerouting",
             "nft 'flush chain inet evenkeel ask_output; delete chain inet evenkeel ask_output'",
             "nft 'flush chain inet evenkeel ask_output; delete chain inet evenkeel ask_output; \
-             flush chain inet evenkeel ask_prerouting; delete chain inet evenkeel ask_prerouting'",
+             flush chain inet evenkeel queue_prerouting; delete chain inet evenkeel queue_prerouting'",
             "nft add rule inet evenkeel ask_output accept",
-            "nft flush chain inet evenkeel ask",
+            "nft flush chain inet evenkeel to_queue",
             "nft flush chain inet evenkeel local",
             "nft flush chain inet evenkeel picked",
             "nft flush chain inet evenkeel chosen",

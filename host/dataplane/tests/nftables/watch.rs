@@ -13,7 +13,7 @@ in_a_namespace! {
     fn others_changes_are_told_from_ours() {
         let key = ServiceKey { addr: [192, 0, 2, 1].into(), port: 80, protocol: Protocol::Tcp };
         let service =
-            |snat| ServiceState { snat, backends: [].into(), spread: Spread::Refuse, persistence: None, ask: None,
+            |snat| ServiceState { snat, backends: [].into(), spread: Spread::Refuse, persistence: None, queue: None,
 };
         let mut plane = Nftables::new("evenkeel").unwrap();
         let mut watch = plane.watch(Duration::from_millis(50)).unwrap();

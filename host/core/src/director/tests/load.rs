@@ -37,7 +37,7 @@ impl World {
     }
 
     fn queued(&self) -> bool {
-        self.kernel.services[&key(80)].ask.is_some()
+        self.kernel.services[&key(80)].queue.is_some()
     }
 
     /// The last byte of the server that the scheduler places a connection on.
@@ -271,11 +271,11 @@ fn a_verdict_for_a_server_that_takes_no_connections_breaks_the_instance() {
 fn another_program_s_queue_is_left_to_it() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
-    let before = world.kernel.services[&key(80)].ask.unwrap();
+    let before = world.kernel.services[&key(80)].queue.unwrap();
     let mut world = World::new(State::default());
     world.in_use = vec![before];
     world.configure(per_connection(&[1, 2]), None);
-    let after = world.kernel.services[&key(80)].ask.unwrap();
+    let after = world.kernel.services[&key(80)].queue.unwrap();
     assert_ne!(before, after);
     assert_eq!(world.served[&key(80)].queue, after);
 }
@@ -329,7 +329,7 @@ fn a_queue_s_number_in_the_kernel_stays_with_its_service_over_a_restart() {
         })
     };
     world.configure(both(80, 81).into(), None);
-    let numbers = |world: &World| [80, 81].map(|port| world.kernel.services[&key(port)].ask);
+    let numbers = |world: &World| [80, 81].map(|port| world.kernel.services[&key(port)].queue);
     let before = numbers(&world);
     assert_ne!(before[0], before[1]);
     let kernel = world.kernel.clone();

@@ -1,4 +1,5 @@
-//! Our chain in one place: found in what `iptables-save` prints, and the text for `iptables-restore --noflush` that changes it.
+//! Our chain in one place: found in what `iptables-save` prints, and the text for `iptables-restore --noflush` that
+//! changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     const NAT: Place = Place::new(Family::V4, Table::Nat);
-    const ASK: Place = Place::new(Family::V4, Table::Mangle);
+    const QUEUE: Place = Place::new(Family::V4, Table::Mangle);
 
     /// What `iptables-save` would print of it, among others' rules.
     fn saved(place: Place, content: &Content) -> String {
@@ -267,8 +268,8 @@ mod tests {
             let change = found.change(NAT, &content);
             assert!(change.contains(":EVENKEEL-POST - [0:0]\n"), "{change}");
         }
-        let asking: BTreeSet<Rule> = rules(ASK).into_iter().collect();
-        let text = saved(ASK, &Content::with(ASK, asking.clone()));
+        let queues: BTreeSet<Rule> = rules(QUEUE).into_iter().collect();
+        let text = saved(QUEUE, &Content::with(QUEUE, queues.clone()));
         let alive = format!(
             "-A EVENKEEL-ASK {}\n",
             Rule::Alive.words(Family::V4).join(" ")
@@ -277,7 +278,7 @@ mod tests {
             text.replace(&alive, ""),
             text.replace("COMMIT", &alive) + &alive,
         ] {
-            assert!(!Content::read(ASK, &text).is_sound(ASK), "{text}");
+            assert!(!Content::read(QUEUE, &text).is_sound(QUEUE), "{text}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What IPVS cannot do by itself is done by iptables' rules, in chains of our own: full NAT and asking the daemon.
+//! What IPVS cannot do by itself is done by iptables' rules, in chains of our own: full NAT, and queues for the
+//! daemon's verdicts.
 //!
 //! - `rule`: the rules, as `iptables-save` prints them, and read back. Pure.
 //! - `chain`: our chains in what `iptables-save` prints, and the text for `iptables-restore` that changes them. Pure.
@@ -18,7 +19,7 @@ use ipnet::IpNet;
 
 pub(super) use self::chain::Content;
 pub(super) use self::rule::{Place, Rule, Table};
-pub(super) use self::tool::{Tables, able};
+pub(super) use self::tool::{Tables, supported};
 
 /// What is in our chains, each in its place; nothing where there is no chain.
 pub(super) type Contents = BTreeMap<Place, Content>;
@@ -28,7 +29,7 @@ pub(super) type Contents = BTreeMap<Place, Content>;
 pub(super) struct Meaning {
     pub(super) snat: BTreeSet<ServiceKey>,
     pub(super) hairpin: BTreeSet<IpNet>,
-    pub(super) ask: BTreeMap<ServiceKey, Queue>,
+    pub(super) queues: BTreeMap<ServiceKey, Queue>,
 }
 
 impl Meaning {
@@ -43,8 +44,8 @@ impl Meaning {
                 Rule::Hairpin(network) => {
                     meaning.hairpin.insert(*network);
                 }
-                Rule::Ask(key, queue) => {
-                    meaning.ask.insert(*key, *queue);
+                Rule::Queue(key, queue) => {
+                    meaning.queues.insert(*key, *queue);
                 }
             }
         }
@@ -64,8 +65,8 @@ impl Meaning {
             let place = Place::new(rule.family(), Table::Nat);
             rules.entry(place).or_default().insert(rule);
         }
-        for (key, queue) in &self.ask {
-            let rule = Rule::Ask(*key, *queue);
+        for (key, queue) in &self.queues {
+            let rule = Rule::Queue(*key, *queue);
             let place = Place::new(rule.family(), Table::Mangle);
             rules.entry(place).or_default().extend([Rule::Alive, rule]);
         }

@@ -13,7 +13,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub(crate) enum Table {
     /// Full NAT.
     Nat,
-    /// Asking.
+    /// Queues.
     Mangle,
 }
 
@@ -48,12 +48,13 @@ impl Place {
     pub(crate) fn chain(self) -> &'static str {
         match self.table {
             Table::Nat => "EVENKEEL-POST",
+            // Its name is what an earlier version is found by.
             Table::Mangle => "EVENKEEL-ASK",
         }
     }
 
-    /// The kernel's chains from which packets come to it, and how the jump is put there. Full NAT comes before others' rules, lest they
-    /// rewrite first; asking after them, since what is asked about goes past what follows.
+    /// The kernel's chains from which packets come to it, and how the jump is put there. Full NAT comes before others'
+    /// rules, lest they rewrite first; queues after them, since what is queued goes past what follows.
     pub(crate) fn hooks(self) -> &'static [(&'static str, &'static str)] {
         match self.table {
             Table::Nat => &[("POSTROUTING", "-I")],
@@ -72,7 +73,7 @@ pub(crate) enum Rule {
     /// So do those that IPVS sends back into the network from which they come.
     Hairpin(IpNet),
     /// New connections of a service are handed to a queue, while the daemon lives and somebody serves it.
-    Ask(ServiceKey, Queue),
+    Queue(ServiceKey, Queue),
 }
 
 /// Heartbeats are remembered under this name (`/proc/net/xt_recent`).
@@ -83,7 +84,7 @@ impl Rule {
     pub(crate) fn family(self) -> Family {
         match self {
             Self::Alive => Family::V4,
-            Self::Snat(key) | Self::Ask(key, _) => Family::of(key.addr),
+            Self::Snat(key) | Self::Queue(key, _) => Family::of(key.addr),
             Self::Hairpin(network) => Family::of(network.addr()),
         }
     }
@@ -122,7 +123,7 @@ impl Rule {
                 }
                 words.add(["-m", "ipvs", "--vmethod", "MASQ", "-j", "MASQUERADE"]);
             }
-            Self::Ask(key, queue) => {
+            Self::Queue(key, queue) => {
                 match key.protocol.fwmark() {
                     Some(mark) => {
                         words.add(["-m", "mark", "--mark"]);
@@ -192,14 +193,14 @@ impl Rule {
             (Table::Mangle, Some("NFQUEUE")) => {
                 let queue = Queue(after("--queue-num")?.parse().ok()?);
                 let Some(address) = after("-d") else {
-                    return Some(Self::Ask(marked()?, queue));
+                    return Some(Self::Queue(marked()?, queue));
                 };
                 let key = ServiceKey {
                     addr: address.parse::<IpNet>().ok()?.addr(),
                     port: after("--dport")?.parse().ok()?,
                     protocol: protocol(after("-p")?)?,
                 };
-                Some(Self::Ask(key, queue))
+                Some(Self::Queue(key, queue))
             }
             (Table::Mangle, None) => Some(Self::Alive),
             _ => None,
@@ -245,116 +246,4 @@ fn normal(words: &[impl AsRef<str>]) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn key(text: &str, protocol: Protocol) -> ServiceKey {
-        let address: std::net::SocketAddr = text.parse().unwrap();
-        ServiceKey {
-            addr: address.ip(),
-            port: address.port(),
-            protocol,
-        }
-    }
-
-    fn marked(v6: bool) -> ServiceKey {
-        let addr: IpAddr = if v6 { [0_u8; 16].into() } else { [0; 4].into() };
-        ServiceKey {
-            addr,
-            port: 0,
-            protocol: Protocol::Fwmark(7.try_into().unwrap()),
-        }
-    }
-
-    /// Rules of all shapes.
-    pub(crate) fn rules(place: Place) -> Vec<Rule> {
-        let v6 = place.family == Family::V6;
-        let (address, networks) = if v6 {
-            ("[2001:db8::1]:80", ["fd00::/64", "::/0", "fd00::1/128"])
-        } else {
-            ("192.0.2.1:80", ["10.0.0.0/24", "0.0.0.0/0", "10.0.0.9/32"])
-        };
-        let kinds = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(|it| key(address, it));
-        let keys = kinds.into_iter().chain([marked(v6)]);
-        match place.table {
-            Table::Nat => {
-                let all_ports = ServiceKey {
-                    port: 0,
-                    ..key(address, Protocol::Tcp)
-                };
-                let hairpins = networks.map(|it| Rule::Hairpin(it.parse().unwrap()));
-                keys.chain([all_ports])
-                    .map(Rule::Snat)
-                    .chain(hairpins)
-                    .collect()
-            }
-            Table::Mangle => {
-                let asks = keys
-                    .zip(0..)
-                    .map(|(key, queue)| Rule::Ask(key, Queue(queue)));
-                asks.chain([Rule::Alive]).collect()
-            }
-        }
-    }
-
-    #[test]
-    fn rules_are_as_iptables_save_prints_them() {
-        let (v4, v6) = (Family::V4, Family::V6);
-        let web = key("10.0.0.1:80", Protocol::Tcp);
-        let said = |rule: Rule, family| rule.words(family).join(" ");
-        assert_eq!(
-            said(Rule::Snat(web), v4),
-            "-m ipvs --vproto 6 --vaddr 10.0.0.1 --vport 80 --vmethod MASQ -j MASQUERADE"
-        );
-        assert_eq!(
-            said(Rule::Hairpin("10.0.0.0/24".parse().unwrap()), v4),
-            "-s 10.0.0.0/24 -d 10.0.0.0/24 -m ipvs --vmethod MASQ -j MASQUERADE"
-        );
-        assert_eq!(
-            said(Rule::Alive, v6),
-            "-m mark --mark 0x45766b6c -m recent --set --name evenkeel --mask :: --rsource"
-        );
-        assert_eq!(
-            said(Rule::Ask(web, Queue(7)), v4),
-            "-d 10.0.0.1/32 -p tcp -m tcp --dport 80 --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW \
-             -m recent --rcheck --seconds 1 --name evenkeel --mask 0.0.0.0 --rsource -j NFQUEUE --queue-num 7 --queue-bypass"
-        );
-        assert_eq!(
-            said(Rule::Ask(marked(false), Queue(7)), v4),
-            "-m mark --mark 0x7 -m conntrack --ctstate NEW -m recent --rcheck --seconds 1 --name evenkeel \
-             --mask 0.0.0.0 --rsource -j NFQUEUE --queue-num 7 --queue-bypass"
-        );
-    }
-
-    #[test]
-    fn every_rule_is_read_back_as_it_was_written_and_not_with_a_word_changed() {
-        for place in Place::ALL {
-            for rule in rules(place) {
-                let words = rule.words(place.family);
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                assert_eq!(Rule::read(&words, place), Some(rule));
-                for at in 0..words.len() {
-                    let mut changed = words.clone();
-                    changed[at] = "x";
-                    assert_eq!(Rule::read(&changed, place), None, "{changed:?}");
-                    let mut shorter = words.clone();
-                    shorter.remove(at);
-                    assert_ne!(Rule::read(&shorter, place), Some(rule), "{shorter:?}");
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_words_panic(
-            words in prop::collection::vec("(-j|-s|-d|-p|--mark|--vaddr|--vport|--vproto|NFQUEUE|MASQUERADE|0x7|10.0.0.0/24|tcp|[a-z0-9.:/]{0,6})", 0..12),
-            place in prop::sample::select(Place::ALL.to_vec()),
-        ) {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let _ = Rule::read(&words, place);
-        }
-    }
-}
+pub(super) mod tests;

@@ -182,11 +182,12 @@ impl Tables {
     }
 }
 
-/// Whether this machine can do what the rules of a table do. Tried at the first call, in a network namespace of its own.
+/// Whether this machine can do what the rules of a table do. Probed at the first call, in a network namespace of its
+/// own.
 ///
 /// # Errors
 /// Why not and what to do, for an operator.
-pub(crate) fn able(table: Table) -> Result<(), String> {
+pub(crate) fn supported(table: Table) -> Result<(), String> {
     working(table).map(|_| ())
 }
 
@@ -199,13 +200,13 @@ fn working(table: Table) -> Result<Tool, String> {
         Table::Nat => &NAT,
         Table::Mangle => &MANGLE,
     };
-    cell.get_or_init(|| trial(table)).clone()
+    cell.get_or_init(|| probe(table)).clone()
 }
 
 /// Tries all variants with rules like those that will be wanted.
-fn trial(table: Table) -> Result<Tool, String> {
-    let attempt = move || Ok(attempt(table));
-    let tried = in_namespace(attempt).map_err(|error| error.to_string())?;
+fn probe(table: Table) -> Result<Tool, String> {
+    let probe = move || Ok(probe_here(table));
+    let probed = in_namespace(probe).map_err(|error| error.to_string())?;
     // Without a namespace of our own nothing can be tried; then the operator's choice has to do.
     let (purpose, modules) = match table {
         Table::Nat => (
@@ -213,11 +214,11 @@ fn trial(table: Table) -> Result<Tool, String> {
             "iptable_nat, ip6table_nat, xt_ipvs, xt_MASQUERADE, xt_mark",
         ),
         Table::Mangle => (
-            "ask about connections",
+            "queue connections",
             "iptable_mangle, ip6table_mangle, xt_mark, xt_recent, xt_conntrack, xt_tcpudp, xt_NFQUEUE, nfnetlink_queue",
         ),
     };
-    tried.unwrap_or_else(chosen).map_err(|why| {
+    probed.unwrap_or_else(chosen).map_err(|why| {
         format!(
             "the ipvs data plane cannot {purpose} here: it takes iptables (Debian's package iptables) and the kernel modules {modules} \
              ({why})"
@@ -225,13 +226,13 @@ fn trial(table: Table) -> Result<Tool, String> {
     })
 }
 
-/// Without a trial: what the operator has chosen.
+/// Without a probe: what the operator has chosen.
 fn chosen() -> Result<Tool, String> {
     let first = Tool::all().into_iter().next();
     first.ok_or_else(|| "there is no iptables".to_owned())
 }
 
-fn attempt(table: Table) -> Result<Tool, String> {
+fn probe_here(table: Table) -> Result<Tool, String> {
     let mut why = Vec::new();
     for tool in Tool::all() {
         let tried: io::Result<()> = [Family::V4, Family::V6]
@@ -277,8 +278,8 @@ fn sample(place: Place) -> BTreeSet<Rule> {
         ],
         Table::Mangle => vec![
             Rule::Alive,
-            Rule::Ask(key(Protocol::Tcp), Queue(0)),
-            Rule::Ask(key(Protocol::Udp), Queue(0)),
+            Rule::Queue(key(Protocol::Tcp), Queue(0)),
+            Rule::Queue(key(Protocol::Udp), Queue(0)),
         ],
     };
     rules.into_iter().collect()

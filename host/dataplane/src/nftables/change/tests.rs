@@ -1,92 +1,96 @@
 use std::collections::HashMap;
 
 use evenkeel_core::model::{DataPlaneKind, Persistence, Protocol};
-use evenkeel_core::state::{Change, Queue, Selector};
+use evenkeel_core::state::{BackendId, Change, Queue, Selector};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
-use super::super::rule::Choice;
 use super::*;
+use crate::nftables::chain::{ChainRole, ServiceChain};
+use crate::nftables::element::Element;
+use crate::nftables::expression::Family;
+use crate::nftables::raw_rule::RawRule;
+use crate::nftables::slot_rule::{SlotChoice, SlotRule};
 
 /// Elements as the kernel would hold them.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Kernel {
+struct Simulated {
     slots: HashMap<u32, u32>,
     backends: HashMap<u32, Element>,
-    services: HashMap<ServiceKey, Chain>,
-    rules: HashMap<u32, Rule>,
+    services: HashMap<ServiceKey, ServiceChain>,
+    rules: HashMap<u32, SlotRule>,
     /// Chains of other kinds.
-    others: HashMap<Chain, Vec<RawRule>>,
-    asks: HashMap<ServiceKey, Chain>,
+    others: HashMap<ServiceChain, Vec<RawRule>>,
+    queues: HashMap<ServiceKey, ServiceChain>,
     hooked: bool,
-    short: Option<BTreeSet<String>>,
+    offload: Option<BTreeSet<String>>,
 }
 
-impl Kernel {
+impl Simulated {
     /// Does what the kernel does, and refuses what it refuses.
-    fn carry_out(&mut self, steps: &[Step]) {
-        for Step { op, .. } in steps {
+    fn carry_out(&mut self, steps: &[NftStep]) {
+        for NftStep { op, .. } in steps {
             match op {
-                Op::AddTable => unreachable!(),
-                Op::AddChain(chain) => {
-                    if chain.part != Part::Choice {
+                NftOp::AddTable => unreachable!(),
+                NftOp::AddChain(chain) => {
+                    if chain.role != ChainRole::Slots {
                         assert_eq!(self.others.insert(*chain, Vec::new()), None);
                     }
                 }
-                Op::DeleteChain(chain) if chain.part == Part::Choice => {
+                NftOp::DeleteChain(chain) if chain.role == ChainRole::Slots => {
                     assert!(self.rules.remove(&chain.number).is_some());
                 }
-                Op::DeleteChain(chain) => assert!(self.others.remove(chain).is_some()),
-                Op::SetRules { chain, rules } => {
+                NftOp::DeleteChain(chain) => assert!(self.others.remove(chain).is_some()),
+                NftOp::SetRules { chain, rules } => {
                     assert!(self.others.insert(*chain, rules.clone()).is_some());
                 }
-                Op::AddHooks => {
+                NftOp::AddQueueHooks => {
                     assert!(!self.hooked);
                     self.hooked = true;
                 }
-                Op::DeleteHooks => {
+                NftOp::DeleteQueueHooks => {
                     assert!(self.hooked);
                     self.hooked = false;
                 }
-                Op::AddFlowtable => assert_eq!(self.short.replace(BTreeSet::new()), None),
-                Op::AddShortChain => assert!(self.short.is_some()),
-                Op::DeleteShortChain => assert!(self.short.is_some()),
-                Op::DeleteFlowtable => assert!(self.short.take().is_some()),
-                Op::AddInterfaces(names) => {
-                    self.short.as_mut().unwrap().extend(names.iter().cloned());
+                NftOp::AddFlowtable => assert_eq!(self.offload.replace(BTreeSet::new()), None),
+                NftOp::AddOffloadChain => assert!(self.offload.is_some()),
+                NftOp::DeleteOffloadChain => assert!(self.offload.is_some()),
+                NftOp::DeleteFlowtable => assert!(self.offload.take().is_some()),
+                NftOp::AddInterfaces(names) => {
+                    self.offload.as_mut().unwrap().extend(names.iter().cloned());
                 }
-                Op::DeleteInterfaces(names) => {
-                    let short = self.short.as_mut().unwrap();
-                    assert!(names.iter().all(|name| short.remove(name)));
+                NftOp::DeleteInterfaces(names) => {
+                    let offload = self.offload.as_mut().unwrap();
+                    assert!(names.iter().all(|name| offload.remove(name)));
                 }
-                Op::Add(Element::Ask { key, chain }) => {
-                    assert_eq!(self.asks.insert(*key, *chain), None);
+                NftOp::Add(Element::Queue { key, chain }) => {
+                    assert_eq!(self.queues.insert(*key, *chain), None);
                 }
-                Op::Delete(Element::Ask { key, chain }) => {
-                    assert_eq!(self.asks.remove(key), Some(*chain));
+                NftOp::Delete(Element::Queue { key, chain }) => {
+                    assert_eq!(self.queues.remove(key), Some(*chain));
                 }
-                Op::SetRule { chain, rule, .. } => {
+                NftOp::SetSlotRule { chain, rule, .. } => {
                     self.rules.insert(*chain, *rule);
                 }
-                Op::Add(Element::Slot { slot, mark }) => {
+                NftOp::Add(Element::Slot { slot, mark }) => {
                     assert_eq!(self.slots.insert(*slot, *mark), None);
                 }
-                Op::Add(element @ Element::Backend { mark, .. }) => {
+                NftOp::Add(element @ Element::Backend { mark, .. }) => {
                     assert_eq!(self.backends.insert(*mark, *element), None);
                 }
-                Op::Add(Element::Service { key, chain }) => {
+                NftOp::Add(Element::Service { key, chain }) => {
                     assert_eq!(self.services.insert(*key, *chain), None);
                 }
-                Op::Delete(Element::Slot { slot, mark }) => {
+                NftOp::Delete(Element::Slot { slot, mark }) => {
                     assert_eq!(self.slots.remove(slot), Some(*mark));
                 }
-                Op::Delete(Element::Backend { mark, .. }) => {
+                NftOp::Delete(Element::Backend { mark, .. }) => {
                     assert!(self.backends.remove(mark).is_some());
                 }
-                Op::Delete(Element::Service { key, chain }) => {
+                NftOp::Delete(Element::Service { key, chain }) => {
                     assert_eq!(self.services.remove(key), Some(*chain));
                 }
-                Op::Add(_) | Op::Delete(_) => {}
+                NftOp::Add(_) | NftOp::Delete(_) => {}
             }
         }
     }
@@ -95,28 +99,28 @@ impl Kernel {
     fn of(layout: &Layout) -> Self {
         let mut kernel = Self::default();
         for (key, held) in &layout.services {
-            let Element::Service { chain, .. } = held.service(*key) else {
+            let Element::Service { chain, .. } = held.entry(*key) else {
                 unreachable!()
             };
             let family = Family::of(key.addr);
             let number = held.chain;
             kernel.services.insert(*key, chain);
-            if chain.part == Part::Entry {
-                let rules = held.extras().rules(family, number);
+            if chain.role == ChainRole::Options {
+                let rules = held.options().rules(family, number);
                 kernel.others.insert(chain, rules);
             }
-            if let Some(question) = held.question() {
-                let part = Part::Queue;
-                let chain = Chain { part, number };
+            if let Some(queue) = held.queue_chain() {
+                let role = ChainRole::Queue;
+                let chain = ServiceChain { role, number };
                 kernel
                     .others
-                    .insert(chain, question.rules(family, Form::Compat));
-                kernel.asks.insert(*key, chain);
+                    .insert(chain, queue.rules(family, QueueForm::Compat));
+                kernel.queues.insert(*key, chain);
                 kernel.hooked = true;
             }
             kernel.rules.insert(held.chain, held.rule());
-            kernel.carry_out(&steps(held.slots().map(Op::Add)));
-            kernel.carry_out(&steps(held.backends(|_| 0).map(Op::Add)));
+            kernel.carry_out(&steps(held.slots().map(NftOp::Add)));
+            kernel.carry_out(&steps(held.backends(|_| 0).map(NftOp::Add)));
         }
         kernel
     }
@@ -128,18 +132,14 @@ impl Kernel {
             .get(key)
             .and_then(|chain| self.rules.get(&chain.number));
         match rule.map(|rule| rule.choice) {
-            Some(Choice::Slot { base, count, .. }) => base..base + count,
-            Some(Choice::Refuse) | None => 0..0,
+            Some(SlotChoice::Slot { base, count, .. }) => base..base + count,
+            Some(SlotChoice::Refuse) | None => 0..0,
         }
     }
 }
 
-fn steps(ops: impl Iterator<Item = Op>) -> Vec<Step> {
-    ops.map(|op| Step {
-        subject: Subject::Hairpin,
-        op,
-    })
-    .collect()
+fn steps(ops: impl Iterator<Item = NftOp>) -> Vec<NftStep> {
+    NftStep::all(Subject::Hairpin, ops)
 }
 
 fn key(port: u16) -> ServiceKey {
@@ -157,12 +157,12 @@ fn layout_of(key: ServiceKey, service: &ServiceState) -> Layout {
     layout
 }
 
-fn plan(layout: &mut Layout, changes: &[Change]) -> Plan {
-    let wanted = Wanted::new(DataPlaneKind::Nftables, changes, |id| {
+fn plan(layout: &mut Layout, changes: &[Change]) -> NftPlan {
+    let wanted = CheckedChanges::new(DataPlaneKind::Nftables, changes, |id| {
         layout.owners.get(&id).copied()
     })
     .unwrap();
-    Plan::new(layout, &wanted, Some(Form::Compat), &mut |_, _| 0).unwrap()
+    NftPlan::new(layout, &wanted, Some(QueueForm::Compat), &mut |_, _| 0).unwrap()
 }
 
 /// A service whose backends are numbered from `first` on.
@@ -171,10 +171,10 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
     let picks = prop::collection::vec(any::<prop::sample::Index>(), 0..70);
     let selector = prop::sample::select(vec![Selector::Sequence, Selector::HashSource]);
     let persistence = prop::sample::select(vec![None, Some((60, 24)), Some((60, 32))]);
-    let ask = prop::option::of(prop::sample::select(vec![Queue(1), Queue(2)]));
-    let extras = (any::<bool>(), persistence, ask);
-    (extras, selector, servers, picks).prop_map(|(extras, selector, servers, picks)| {
-        let (snat, persistence, ask) = extras;
+    let queue = prop::option::of(prop::sample::select(vec![Queue(1), Queue(2)]));
+    let options = (any::<bool>(), persistence, queue);
+    (options, selector, servers, picks).prop_map(|(options, selector, servers, picks)| {
+        let (snat, persistence, queue) = options;
         let ids: Vec<_> = servers
             .iter()
             .map(|n| BackendId::new(*n).unwrap())
@@ -199,7 +199,7 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
                 timeout: std::time::Duration::from_secs(secs),
                 prefix,
             }),
-            ask,
+            queue,
         }
     })
 }
@@ -211,11 +211,11 @@ proptest! {
     ) {
         let key = key(80);
         let mut layout = layout_of(key, &old);
-        let before = Kernel::of(&layout);
+        let before = Simulated::of(&layout);
         let plan = plan(&mut layout, &[Change::Put(key, new)]);
-        let mut between = Kernel::of(&layout);
+        let mut between = Simulated::of(&layout);
         between.carry_out(&plan.first);
-        let mut after = Kernel::of(&layout);
+        let mut after = Simulated::of(&layout);
         after.carry_out(&plan.first);
         after.carry_out(&plan.then);
 
@@ -234,7 +234,7 @@ proptest! {
             }
         }
         plan.commit(&mut layout);
-        prop_assert_eq!(after, Kernel::of(&layout));
+        prop_assert_eq!(after, Simulated::of(&layout));
     }
 
     #[test]
@@ -244,7 +244,7 @@ proptest! {
         services in prop::collection::vec((service(1), service(11), service(21), service(31)), 6)
     ) {
         let mut layout = Layout::default();
-        let mut kernel = Kernel::default();
+        let mut kernel = Simulated::default();
         for (step, (changed, (a, b, c, d))) in walk.into_iter().zip(services).enumerate() {
             let all = [a, b, c, d];
             let changes: Vec<Change> = changed
@@ -263,7 +263,7 @@ proptest! {
                 kernel.carry_out(&plan.then);
                 plan.commit(&mut layout);
             }
-            prop_assert_eq!(&kernel, &Kernel::of(&layout));
+            prop_assert_eq!(&kernel, &Simulated::of(&layout));
         }
     }
 }
@@ -289,7 +289,7 @@ fn a_range_that_has_become_far_too_large_is_given_back() {
             slots: vec![id; len],
         },
         persistence: None,
-        ask: None,
+        queue: None,
     };
     let key = key(80);
     let mut layout = layout_of(key, &with(1_000));

@@ -1,0 +1,174 @@
+//! Changes made to our table: by steps in proportion to them, or by loading the whole table where there is none that is
+//! sound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel_core::diff;
+use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::state::{BackendId, Change, State};
+
+use super::change::NftPlan;
+use super::counters;
+use super::element::Element;
+use super::feature_probe::{offload_support, queue_support};
+use super::layout::Layout;
+use super::nft;
+use super::offload;
+use super::placed_service::backend;
+use super::queue::QueueForm;
+use super::read;
+use super::render;
+use super::step::{NftOp, NftStep};
+use super::table::{OurTable, TableState};
+use crate::Error;
+use crate::check::CheckedChanges;
+
+/// Makes changes. If someone has changed the table behind our back, to what there is now.
+pub(super) fn apply(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
+    match apply_once(table, changes) {
+        Err(refused @ Error::Refused { .. }) => apply_again(table, changes, refused),
+        other => other,
+    }
+}
+
+/// Makes changes to the table as it was last read.
+fn apply_once(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
+    if matches!(table.state, TableState::Unknown) {
+        table.refresh()?;
+    }
+    match &table.state {
+        TableState::Holds(_) => change(table, changes),
+        TableState::Absent if changes.is_empty() => Ok(()),
+        TableState::Unknown | TableState::Absent | TableState::Damaged => {
+            let checked = CheckedChanges::new(DataPlaneKind::Nftables, changes, |_| None)?;
+            offload_interfaces(&checked)?;
+            let mut state = State::default();
+            diff::apply(&mut state, changes);
+            rebuild(table, state)
+        }
+    }
+}
+
+/// After a refusal: if someone has changed the table behind our back, the changes are made to what there is now.
+fn apply_again(table: &mut OurTable, changes: &[Change], refused: Error) -> Result<(), Error> {
+    let believed = table.state.state();
+    let actual = table.refresh()?.state();
+    if actual == believed {
+        return Err(refused);
+    }
+    tracing::warn!(error = %refused, "the table was changed by someone else meanwhile");
+    let mut wanted = believed;
+    diff::apply(&mut wanted, changes);
+    apply_once(table, &diff::diff(&actual, &wanted))
+}
+
+/// Makes changes to a table that is known, by steps in proportion to them.
+fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
+    let TableState::Holds(layout) = &mut table.state else {
+        return Ok(());
+    };
+    let mut wanted = CheckedChanges::new(DataPlaneKind::Nftables, changes, |id| {
+        layout.owners.get(&id).copied()
+    })?;
+    let form = queue_form(changes)?;
+    let (socket, name) = (&mut table.socket, table.name.as_str());
+    let interfaces = offload_interfaces(&wanted)?;
+    if interfaces.is_some() {
+        // Interfaces that disappear leave it by themselves.
+        layout.offload = read::offload_interfaces(socket, name)?;
+        wanted.offload = interfaces.as_ref();
+    }
+    let plan = NftPlan::new(layout, &wanted, form, &mut |id, now| match now {
+        Some(element) => counters::of(socket, name, [*element])
+            .remove(&id)
+            .unwrap_or_default(),
+        None => table.counts.get(id),
+    })?;
+    if !plan.first.is_empty()
+        && let Err(error) = socket.commit(name, &plan.first)
+    {
+        plan.abandon(layout);
+        return Err(error);
+    }
+    for id in plan.first.iter().filter_map(added) {
+        table.counts.forget(id);
+    }
+    let mut left = BTreeMap::new();
+    let mut cleared = Ok(());
+    if !plan.then.is_empty() {
+        // Now that no slot names them any more, their counts are final.
+        let leaving = plan.then.iter().filter_map(NftStep::element).copied();
+        let leaving = leaving.filter(|e| matches!(e, Element::Backend { .. }));
+        left = counters::of(socket, name, leaving);
+        cleared = socket.commit(name, &plan.then);
+    }
+    plan.commit(layout);
+    left.retain(|id, _| !layout.owners.contains_key(id));
+    left.into_iter()
+        .for_each(|(id, count)| table.counts.put(id, count));
+    if let Err(error) = cleared {
+        // The changes have been made. What is left behind is found by the next read, or by the next change that it is
+        // in the way of.
+        tracing::warn!(%error, "what is no longer used could not be removed");
+    }
+    Ok(())
+}
+
+/// Replaces the table by one that holds the state. Persistence, queues and the flowtable follow in a batch of their
+/// own, since not all `nft`s can say them: for an instant connections are spread by the slots alone.
+fn rebuild(table: &mut OurTable, state: State) -> Result<(), Error> {
+    let optional = state
+        .services
+        .iter()
+        .filter(|(_, service)| service.persistence.is_some() || service.queue.is_some())
+        .map(|(key, service)| Change::Put(*key, service.clone()));
+    let offload = Some(&state.offload).filter(|interfaces| !interfaces.is_empty());
+    let later: Vec<Change> = optional
+        .chain(offload.cloned().map(Change::Offload))
+        .collect();
+    queue_form(&later)?;
+    let layout = Layout::of(state)
+        .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
+    let text = render::whole(&table.name, &layout, |id| table.counts.get(id));
+    nft::run(&table.ourselves, &["-f", "-"], &text)?;
+    layout.owners.keys().for_each(|id| table.counts.forget(*id));
+    tracing::info!(
+        table = table.name,
+        services = layout.services.len(),
+        "table loaded"
+    );
+    table.state = TableState::Holds(Box::new(layout));
+    if later.is_empty() {
+        return Ok(());
+    }
+    change(table, &later)
+}
+
+/// How new connections are queued, if a change wants that.
+fn queue_form(changes: &[Change]) -> Result<Option<QueueForm>, Error> {
+    let queued =
+        |change: &Change| matches!(change, Change::Put(_, service) if service.queue.is_some());
+    if !changes.iter().any(queued) {
+        return Ok(None);
+    }
+    queue_support().map(Some).map_err(Error::Invalid)
+}
+
+/// The interfaces between which flows are to be offloaded, if a change is about them: those that there are.
+fn offload_interfaces(wanted: &CheckedChanges<'_>) -> Result<Option<BTreeSet<String>>, Error> {
+    let Some(interfaces) = wanted.offload else {
+        return Ok(None);
+    };
+    if !interfaces.is_empty() {
+        offload_support().map_err(Error::Invalid)?;
+    }
+    Ok(Some(offload::present(interfaces)))
+}
+
+/// The backend that a step puts into the kernel.
+fn added(step: &NftStep) -> Option<BackendId> {
+    match step.op {
+        NftOp::Add(Element::Backend { mark, .. }) => backend(mark),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! Our table as it is known to be, and the ways to it.
+
+use std::time::Duration;
+
+use evenkeel_core::state::State;
+
+use super::adopt;
+use super::element::Element;
+use super::layout::Layout;
+use super::nft::Ourselves;
+use super::placed_service::backend;
+use super::read;
+use super::reference::Reference;
+use super::socket::Netfilter;
+use crate::Error;
+use crate::remembered::Remembered;
+
+/// While the kernel enlarges a set's hash table, in the background, a dump can miss elements or repeat them. So what
+/// looks like damage is looked at again, after these pauses.
+pub(super) const PAUSES: [Duration; 3] = [
+    Duration::from_millis(2),
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+];
+
+/// What is known of our table in the kernel.
+#[derive(Debug)]
+pub(super) enum TableState {
+    /// Nothing: it has to be read.
+    Unknown,
+    /// There is none.
+    Absent,
+    /// It is not as we would have made it.
+    Damaged,
+    /// This is in it.
+    Holds(Box<Layout>),
+}
+
+impl TableState {
+    /// What it comes to for who uses it: a damaged table counts as none, so that all of it is wanted anew.
+    pub(super) fn state(&self) -> State {
+        match self {
+            Self::Holds(layout) => layout.state(),
+            Self::Unknown | Self::Absent | Self::Damaged => State::default(),
+        }
+    }
+}
+
+/// Our table.
+#[derive(Debug)]
+pub(super) struct OurTable {
+    pub(super) name: String,
+    pub(super) socket: Netfilter,
+    pub(super) ourselves: Ourselves,
+    pub(super) state: TableState,
+    /// Connections of backends that are not in the kernel now.
+    pub(super) counts: Remembered,
+}
+
+impl OurTable {
+    /// The table of this name in this thread's network namespace, of which nothing is known yet.
+    pub(super) fn open(name: &str) -> Result<Self, Error> {
+        let socket = Netfilter::open()?;
+        Ok(Self {
+            name: name.to_owned(),
+            ourselves: Ourselves::new(socket.port()),
+            socket,
+            state: TableState::Unknown,
+            counts: Remembered::default(),
+        })
+    }
+
+    /// Reads the table, and keeps what it holds.
+    pub(super) fn refresh(&mut self) -> Result<&TableState, Error> {
+        let reference = Reference::get()?;
+        let mut pauses = PAUSES.iter();
+        self.state = loop {
+            let Some(found) = read::table(&mut self.socket, &self.name)? else {
+                break TableState::Absent;
+            };
+            let layout = match reference.difference(&found.base) {
+                Some(why) => Err(why),
+                None => adopt::adopt(&found),
+            };
+            match (layout, pauses.next()) {
+                (Ok(layout), _) => break TableState::Holds(Box::new(layout)),
+                (Err(why), Some(pause)) => {
+                    tracing::debug!(table = self.name, why, "reading the table again");
+                    std::thread::sleep(*pause);
+                }
+                (Err(why), None) => {
+                    let table = &self.name;
+                    tracing::warn!(table, why, "the table is damaged and will be rebuilt");
+                    found
+                        .elements
+                        .iter()
+                        .for_each(|element| self.remember(element));
+                    break TableState::Damaged;
+                }
+            }
+        };
+        Ok(&self.state)
+    }
+
+    /// Remembers what a backend that goes has counted.
+    fn remember(&mut self, element: &Element) {
+        if let Element::Backend { mark, count, .. } = element
+            && let Some(id) = backend(*mark)
+        {
+            self.counts.put(id, *count);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //!   SIGHUP --> prepare (blocking thread) --+
 //!   probers (a task each) -- health -------+                      +--> blocking threads (scheduler plugins) --+
 //!   control socket (a task) -- questions --+--> App, one task: ---+--> kernel thread (data plane) ------------+--> inputs
-//!   address changes (a task) --------------+    the Director      +--> addresses (rtnetlink)                  |
+//!   address manager (a thread) ------------+    the Director      +--> address manager (rtnetlink)            |
 //!   kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
 //!   counting thread (conntrack) -- counts -+         |
 //!   queue threads (a service each) <-- instances ----+--- failures --> inputs
@@ -39,7 +39,7 @@ use crate::pickers::Pickers;
 use crate::plane::{self, Opened};
 use crate::prepare::{ConfigSource, PrepareError, Prepared, Preparer};
 use crate::probers::Probers;
-use crate::redundancy::{Ears, Redundancy};
+use crate::redundancy::{Receivers, Redundancy};
 use adopted::{found_in, inhibited};
 use reload::{Reload, finished, warn_of};
 
@@ -104,7 +104,7 @@ struct App {
     probers: Probers,
     redundancy: Redundancy,
     synchroniser: Synchroniser,
-    ears: Ears,
+    receivers: Receivers,
     counting: Counting,
     kind: DataPlaneKind,
     /// Why this data plane.
@@ -155,18 +155,19 @@ impl App {
             None => None,
         };
         let (events, health) = mpsc::channel(HEALTH_BACKLOG);
-        let (redundancy, ears) = Redundancy::new();
+        let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
+        let (redundancy, receivers) = Redundancy::new(network.addresses());
         let mut app = Self {
             started: now,
             kind,
             why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel: Kernel::start(plane, to_inputs.clone())?,
-            network: Network::start(to_inputs.clone(), offloads.is_ok()),
+            network,
             probers: Probers::new(events),
             redundancy,
             synchroniser: Synchroniser::default(),
-            ears,
+            receivers,
             counting: Counting::start(kind, to_inputs.clone()),
             pickers: Pickers::new(to_inputs.clone()),
             look_at_latency: None,
@@ -259,10 +260,10 @@ impl App {
                 _ = signals.interrupt.recv() => break,
                 _ = signals.hangup.recv() => self.begin_reload(),
                 Some(event) = self.health.recv() => self.take_health(event),
-                Some(event) = self.ears.events.recv() => {
+                Some(event) = self.receivers.events.recv() => {
                     self.hear(event);
                 }
-                Some((what, reading)) = self.ears.readings.recv() => {
+                Some((what, reading)) = self.receivers.readings.recv() => {
                     self.redundancy.tracked(what, reading);
                 }
                 _ = self.inputs.recv_many(&mut batch, INPUT_BATCH) => {
@@ -284,7 +285,7 @@ impl App {
         }
         self.leave_plans().await;
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
-        self.redundancy.stop(self.ears.events).await;
+        self.redundancy.stop(self.receivers.events).await;
         self.synchroniser.finish().await;
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use evenkeel_addresses::AddressManager;
 use evenkeel_core::model::{
     self, Announce, Checksum, Family, Notify, Password, VirtualAddress, VrrpInstance, VrrpVersion,
 };
@@ -118,7 +119,8 @@ async fn main() -> Result<()> {
     let mut resign = signal(SignalKind::user_defined1())?;
     let mut resume = signal(SignalKind::user_defined2())?;
     let (to_events, mut events) = tokio::sync::mpsc::unbounded_channel();
-    let router = Vrrp::start(config, to_events)?;
+    let addresses = AddressManager::start(|_| {})?;
+    let router = Vrrp::start(config, &addresses, to_events)?;
     router.ready();
     loop {
         tokio::select! {

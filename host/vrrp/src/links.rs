@@ -3,10 +3,10 @@
 //! On a thread of its own: reading a machine with many interfaces takes its time and may wait for whoever changes them, and the
 //! adverts do not.
 
+mod link;
 mod table;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,28 +20,11 @@ use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::frames::Mac;
+pub(crate) use link::Link;
 use table::{Interest, Table};
 
 /// Wait before another attempt after a failure.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// An interface that an instance has to do with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Link {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its number; another one after it was deleted and made again.
-    pub(crate) index: u32,
-    /// Whether it is up and has a carrier (`IFF_UP` and `IFF_RUNNING`).
-    pub(crate) up: bool,
-    /// Its Ethernet address; `None`: it is no Ethernet.
-    pub(crate) mac: Option<Mac>,
-    /// Its first IPv4 address that is not a virtual one.
-    pub(crate) ipv4: Option<Ipv4Addr>,
-    /// Its first link-local address that is not a virtual one and can be used.
-    pub(crate) ipv6: Option<Ipv6Addr>,
-}
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What [`Links`] tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +107,7 @@ impl<F: Fn(LinkReport)> Watcher<F> {
                 End::Failed(text) => {
                     self.failed = true;
                     (self.tell)(LinkReport::Problem(Some(text)));
-                    tokio::time::sleep(AGAIN).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         }
@@ -219,6 +202,8 @@ async fn read(handle: &Handle) -> Result<Table, rtnetlink::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use anyhow::{Context as _, Result};
     use evenkeel_core::model::{
         Announce, Checksum, Family, Notify, Track, Tracked, Vrrp, VrrpInstance, VrrpVersion,

@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use crate::program::{self, Abandoned};
 
 /// How long one may run.
-const LIMIT: Duration = Duration::from_secs(60);
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long [`Notifier::finish`] waits.
-const FINISH: Duration = Duration::from_secs(5);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs notify scripts. Those of one instance or group run one after the other, in the order of the changes; those of different
 /// ones side by side. Nobody waits for them.
@@ -65,7 +65,7 @@ impl Notifier {
     pub async fn finish(mut self) {
         self.queues.clear();
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(FINISH, all).await.is_err() {
+        if tokio::time::timeout(FINISH_TIMEOUT, all).await.is_err() {
             tracing::warn!("notify scripts still run; the daemon does not wait for them");
         }
     }
@@ -98,7 +98,7 @@ fn commands(
 
 async fn work(name: String, mut queue: mpsc::UnboundedReceiver<Vec<String>>) {
     while let Some(command) = queue.recv().await {
-        let ended = program::run(&command, LIMIT, Abandoned::GoesOn).await;
+        let ended = program::run(&command, SCRIPT_TIMEOUT, Abandoned::GoesOn).await;
         let script = command.first().map_or("", String::as_str);
         if ended.well() {
             tracing::debug!(instance = name, script, "notify script has run");

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 pub(crate) use security::{Insecure, check};
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
-const GRACE: Duration = Duration::from_secs(2);
+const KILL_DELAY: Duration = Duration::from_secs(2);
 
 /// How a program ended.
 #[derive(Debug)]
@@ -83,7 +83,10 @@ pub(crate) async fn run(command: &[String], limit: Duration, abandoned: Abandone
         Ok(ended) => ended,
         Err(_) => {
             group.signal(Signal::SIGTERM);
-            if tokio::time::timeout(GRACE, group.wait()).await.is_err() {
+            if tokio::time::timeout(KILL_DELAY, group.wait())
+                .await
+                .is_err()
+            {
                 group.signal(Signal::SIGKILL);
                 group.wait().await;
             }

@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-/// See the module's documentation.
+/// What does not work now, with the text.
 #[derive(Debug, Default)]
 pub(super) struct Problems(BTreeMap<Source, String>);
 
@@ -98,7 +98,7 @@ impl Problems {
         });
     }
 
-    /// All of them, in words.
+    /// All of them, as text.
     pub(super) fn texts(&self) -> Vec<String> {
         let text = |(source, text): (&Source, &String)| match source {
             Source::Send(name, _) | Source::Announce(name) | Source::Keep(name) => {

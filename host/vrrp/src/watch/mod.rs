@@ -2,6 +2,7 @@
 
 mod file;
 mod process;
+mod readings;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +13,7 @@ use evenkeel_core::vrrp::Reading;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Where readings go.
-type Readings = mpsc::UnboundedSender<(Tracked, Reading)>;
+use readings::Readings;
 
 /// What one task watches.
 #[derive(Debug, Clone, PartialEq)]

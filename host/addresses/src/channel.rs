@@ -1,8 +1,8 @@
 //! A channel between threads of different priority.
 //!
-//! Usual channels make the reader wait, spinning or yielding, for a writer that was interrupted half-way. Where the reader has
-//! real-time priority and there is one processor, such a writer never goes on. Here the reader only tries. A writer that may not
-//! wait uses [`Sender::try_send`].
+//! Usual channels make the reader wait, spinning or yielding, for a writer that was interrupted half-way. Where the
+//! reader has real-time priority and there is one processor, such a writer never goes on. Here the reader only tries. A
+//! writer that may not wait uses [`Sender::try_send`].
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -30,8 +30,8 @@ pub fn channel<T>() -> std::io::Result<(Sender<T>, Receiver<T>)> {
     Ok((sender, Receiver { queue, woken }))
 }
 
-/// Starts a thread that hands what is sent to `deliver`, in order: for what may wait when the sender may not. It ends when all
-/// senders are gone and everything is delivered.
+/// Starts a thread that hands what is sent to `deliver`, in order: for what may wait when the sender may not. It ends
+/// when all senders are gone and everything is delivered.
 ///
 /// # Errors
 /// When the system gives no thread or file descriptors.
@@ -187,8 +187,8 @@ impl<T> AsyncReceiver<T> {
         })
     }
 
-    /// Waits for messages; `None`: there will be none any more. Cancel-safe: messages are taken in the moment in which they are
-    /// returned.
+    /// Waits for messages; `None`: there will be none any more. Cancel-safe: messages are taken in the moment in which
+    /// they are returned.
     pub(crate) async fn recv(&mut self) -> Option<VecDeque<T>> {
         loop {
             self.woken.readable().await.ok()?;

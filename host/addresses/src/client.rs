@@ -9,8 +9,8 @@ use crate::netlink::Netlink;
 use crate::route::{self, Route};
 use crate::view::{Interface, OwnAddress};
 
-/// Reads what this machine has, over one netlink socket. Works on the network namespace of the thread that opened it. Changes
-/// nothing.
+/// Reads what this machine has, over one netlink socket. Works on the network namespace of the thread that opened it.
+/// Changes nothing.
 pub struct Addresses(Netlink);
 
 impl Addresses {

@@ -16,8 +16,8 @@ pub struct ServiceAddress {
     pub service: ServiceKey,
     /// The address, and where it belongs.
     pub assign: Assign,
-    /// Whether the kernel is ready for connections to the service. Before that they would be refused: the address is not put on its
-    /// interface, but stays if it is there.
+    /// Whether the kernel is ready for connections to the service. Before that they would be refused: the address is
+    /// not put on its interface, but stays if it is there.
     pub in_kernel: bool,
 }
 
@@ -47,7 +47,8 @@ pub(crate) struct MacvlanSpec {
     pub(crate) base: String,
     /// RFC 9568 section 7.3.
     pub(crate) mac: [u8; 6],
-    /// Only while it is held: a backup that listened on the virtual MAC would take, and forward, what is for the master.
+    /// Only while it is held: a backup that listened on the virtual MAC would take, and forward, what is for the
+    /// master.
     pub(crate) up: bool,
 }
 

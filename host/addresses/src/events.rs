@@ -26,8 +26,8 @@ pub(crate) struct MachineEvents {
 }
 
 impl MachineEvents {
-    /// Changes from now on will be told; look at the machine once after it. Routes and rules only where `routing` is set: there
-    /// may be many of them. Call it inside a tokio runtime.
+    /// Changes from now on will be told; look at the machine once after it. Routes and rules only where `routing` is
+    /// set: there may be many of them. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`AddressError::Socket`].
@@ -59,8 +59,8 @@ impl MachineEvents {
         })
     }
 
-    /// Waits for a change. A socket that failed and was opened again is one, too. Cancel-safe: what was not returned is told by the
-    /// next call.
+    /// Waits for a change. A socket that failed and was opened again is one, too. Cancel-safe: what was not returned is
+    /// told by the next call.
     pub(crate) async fn next(&mut self) {
         while self.messages.next().await.is_none() {
             match Self::open(self.routing) {

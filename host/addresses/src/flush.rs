@@ -19,8 +19,8 @@ pub struct Flushed {
     pub failures: Vec<String>,
 }
 
-/// Removes all that carries our marks: the addresses of services, and the addresses, routes, rules and macvlan interfaces of VRRP.
-/// For when no daemon runs; call it inside a tokio runtime.
+/// Removes all that carries our marks: the addresses of services, and the addresses, routes, rules and macvlan
+/// interfaces of VRRP. For when no daemon runs; call it inside a tokio runtime.
 ///
 /// # Errors
 /// [`AddressError::Socket`] and [`AddressError::Read`], with nothing removed.

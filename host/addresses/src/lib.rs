@@ -1,12 +1,14 @@
 //! The addresses of this machine: which it has, and those that Evenkeel puts on interfaces.
 //!
-//! One [`AddressManager`] does all changes, for two kinds of [`Owner`]: the configured services, whose addresses wait until the kernel
-//! holds the service, and the instances of VRRP, which also have routes, rules and macvlan interfaces. [`Addresses`] only reads.
+//! One [`AddressManager`] does all changes, for two kinds of [`Owner`]: the configured services, whose addresses wait
+//! until the kernel holds the service, and the instances of VRRP, which also have routes, rules and macvlan interfaces.
+//! [`Addresses`] only reads.
 //!
-//! What Evenkeel has put there carries a mark in the kernel ([`SERVICE_MARK`], [`VRRP_MARK`], [`PROTOCOL`], an alias on macvlan
-//! interfaces), so that a later process knows it again. An address of a service that is there without the mark is left alone, now and
-//! later. Addresses that are configured as virtual ones belong to VRRP whether they carry the mark or not (another implementation
-//! that was killed leaves them), except where the priority is 255: then they are the machine's own.
+//! What Evenkeel has put there carries a mark in the kernel ([`SERVICE_MARK`], [`VRRP_MARK`], [`PROTOCOL`], an alias on
+//! macvlan interfaces), so that a later process knows it again. An address of a service that is there without the mark
+//! is left alone, now and later. Addresses that are configured as virtual ones belong to VRRP whether they carry the
+//! mark or not (another implementation that was killed leaves them), except where the priority is 255: then they are
+//! the machine's own.
 
 pub mod channel;
 mod client;

@@ -149,6 +149,8 @@ impl MachineState {
 
 /// Whether a rule carries our protocol number.
 pub(crate) fn is_our_rule(rule: &RuleMessage) -> bool {
-    let ours = |attribute: &RuleAttribute| matches!(attribute, RuleAttribute::Protocol(protocol) if u8::from(*protocol) == PROTOCOL);
-    rule.attributes.iter().any(ours)
+    rule.attributes.iter().any(|attribute| match attribute {
+        RuleAttribute::Protocol(protocol) => u8::from(*protocol) == PROTOCOL,
+        _ => false,
+    })
 }

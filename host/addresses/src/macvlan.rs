@@ -1,9 +1,10 @@
 //! Interfaces that carry a virtual MAC address (RFC 9568 section 7.3).
 //!
-//! An interface and the macvlan on it are on one wire, so an ARP request reaches both. `arp_ignore` = 1 on both makes each answer
-//! for its own addresses only, with its own MAC address. `arp_announce` = 2 on the interface keeps it from asking for its neighbours
-//! in the name of a virtual address, which it sends packets from: they would learn its own MAC address for it. What they were on
-//! the interface before is kept in the macvlan's alias, where a later process finds it, and set again when the last macvlan goes.
+//! An interface and the macvlan on it are on one wire, so an ARP request reaches both. `arp_ignore` = 1 on both makes
+//! each answer for its own addresses only, with its own MAC address. `arp_announce` = 2 on the interface keeps it from
+//! asking for its neighbours in the name of a virtual address, which it sends packets from: they would learn its own
+//! MAC address for it. What they were on the interface before is kept in the macvlan's alias, where a later process
+//! finds it, and set again when the last macvlan goes.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

@@ -1,18 +1,19 @@
 //! The address manager: puts addresses, routes, rules and macvlan interfaces on this machine, and takes them away.
 //!
 //! ```text
-//!  daemon --services' addresses--+                                       +--> forwarder (thread) --> the daemon, the log
-//!  VRRP ----hold, release--------+--> task --desired--> plan --steps--+--+--> VRRP: reports
+//!  daemon --services' addresses--+                                    +--> forwarder (thread) --> daemon, log
+//!  VRRP ----hold, release--------+--> task --desired--> plan --steps--+--> VRRP: reports
 //!                                      ^                              v
 //!                                      +--- machine <-- events --- kernel (rtnetlink)
 //! ```
 //!
-//! It has a thread of its own, because the kernel may keep a change of addresses waiting (for its `rtnl` lock) and no advert may
-//! wait with it. What is there is compared with what is wanted whenever one of them changes, so that what someone else takes
-//! away is put back, and what another daemon before this one left behind goes.
+//! It has a thread of its own, because the kernel may keep a change of addresses waiting (for its `rtnl` lock) and no
+//! advert may wait with it. What is there is compared with what is wanted whenever one of them changes, so that what
+//! someone else takes away is put back, and what another daemon before this one left behind goes.
 //!
-//! There are two kinds of owners ([`Owner`](crate::Owner)). Nothing of an owner is touched before it has said what it wants. What
-//! Evenkeel has put there is known by marks in the kernel ([`crate::SERVICE_MARK`], [`crate::VRRP_MARK`], [`crate::PROTOCOL`]).
+//! There are two kinds of owners ([`Owner`](crate::Owner)). Nothing of an owner is touched before it has said what it
+//! wants. What Evenkeel has put there is known by marks in the kernel ([`crate::SERVICE_MARK`], [`crate::VRRP_MARK`],
+//! [`crate::PROTOCOL`]).
 
 mod commands;
 mod log;
@@ -41,15 +42,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Wait before another attempt at handing over the last command.
 const BUSY_DELAY: Duration = Duration::from_millis(1);
 
-/// The daemon's handle. The thread ends when all clones of it are dropped, and leaves everything in the kernel as it is. No method
-/// but [`AddressManager::start`] waits.
+/// The daemon's handle. The thread ends when all clones of it are dropped, and leaves everything in the kernel as it
+/// is. No method but [`AddressManager::start`] waits.
 #[derive(Debug, Clone)]
 pub struct AddressManager {
     commands: mpsc::UnboundedSender<ManagerCommand>,
 }
 
 impl AddressManager {
-    /// Starts the thread, in the network namespace of the calling one. `reports` is called on another thread, and may block.
+    /// Starts the thread, in the network namespace of the calling one. `reports` is called on another thread, and may
+    /// block.
     ///
     /// # Errors
     /// [`AddressError::Thread`] and [`AddressError::Socket`].
@@ -79,8 +81,9 @@ impl AddressManager {
         self.command(ManagerCommand::Services(addresses));
     }
 
-    /// Begins to manage what VRRP has. Nothing of it is touched before [`VrrpAddresses::configure`]. `reports` is called on the
-    /// address manager's thread and must not block; `prepare_thread` is called once on it, and may give it another priority.
+    /// Begins to manage what VRRP has. Nothing of it is touched before [`VrrpAddresses::configure`]. `reports` is
+    /// called on the address manager's thread and must not block; `prepare_thread` is called once on it, and may give
+    /// it another priority.
     ///
     /// # Errors
     /// [`AddressError::Thread`]: no file descriptors.
@@ -112,8 +115,8 @@ impl AddressManager {
     }
 }
 
-/// VRRP's handle. No method but [`VrrpAddresses::stop`] waits for anything: where a command cannot be handed over at once, it is
-/// kept for [`VrrpAddresses::hand_over`].
+/// VRRP's handle. No method but [`VrrpAddresses::stop`] waits for anything: where a command cannot be handed over at
+/// once, it is kept for [`VrrpAddresses::hand_over`].
 ///
 /// Dropping it leaves everything in the kernel as it is.
 #[derive(Debug)]
@@ -123,8 +126,8 @@ pub struct VrrpAddresses {
 }
 
 impl VrrpAddresses {
-    /// What is configured. The first time, the machine is looked at: see [`VrrpReport::Found`]. Instances that are held stay
-    /// held, with what they have now; those that are gone are released.
+    /// What is configured. The first time, the machine is looked at: see [`VrrpReport::Found`]. Instances that are held
+    /// stay held, with what they have now; those that are gone are released.
     pub fn configure(&mut self, config: Arc<Vrrp>) {
         self.command(VrrpCommand::Configure(config));
     }
@@ -144,8 +147,8 @@ impl VrrpAddresses {
         self.commands.try_send(&mut self.waiting)
     }
 
-    /// Ends the management of what VRRP has, once all that was asked is done, and takes away the macvlan interfaces of instances
-    /// that are not held. Blocks, at most five seconds.
+    /// Ends the management of what VRRP has, once all that was asked is done, and takes away the macvlan interfaces of
+    /// instances that are not held. Blocks, at most five seconds.
     pub fn stop(mut self) {
         let (done, wait) = blocking::sync_channel(1);
         self.command(VrrpCommand::Stop(done));

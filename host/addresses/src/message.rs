@@ -52,7 +52,8 @@ pub(crate) fn service_address(index: u32, wanted: &AddressSpec) -> AddressMessag
         message.attributes.push(broadcast);
     }
     if is_alone(wanted) {
-        // Real servers that have the address themselves (direct routing, tunnels) would not answer the machine's own connections.
+        // Real servers that have the address themselves (direct routing, tunnels) would not answer the machine's own
+        // connections.
         push_lifetime(&mut message, u32::MAX, 0);
     }
     message
@@ -93,7 +94,8 @@ fn address(index: u32, wanted: &AddressSpec, mark: u8) -> AddressMessage {
     message
 }
 
-/// An IPv6 address without a network is there for others to reach: the machine's own connections are not to come from it.
+/// An IPv6 address without a network is there for others to reach: the machine's own connections are not to come from
+/// it.
 fn is_alone(wanted: &AddressSpec) -> bool {
     wanted.addr.is_ipv6() && wanted.prefix == 128
 }

@@ -37,7 +37,8 @@ impl Netlink {
         opened.map(Self::of).map_err(AddressError::Socket)
     }
 
-    /// One whose requests the kernel does not check strictly: for looking up single routes. Call it inside a tokio runtime.
+    /// One whose requests the kernel does not check strictly: for looking up single routes. Call it inside a tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`AddressError::Socket`].
@@ -96,8 +97,8 @@ impl Netlink {
         Ok(list)
     }
 
-    /// Sends all of it, one behind the other, and then waits for the answers, which have the order of the requests. The kernel
-    /// carries them out in that order.
+    /// Sends all of it, one behind the other, and then waits for the answers, which have the order of the requests. The
+    /// kernel carries them out in that order.
     pub(crate) async fn send(&self, requests: Vec<RtnlRequest>) -> Vec<Result<(), Errno>> {
         let mut handle = self.handle.clone();
         let answers: Vec<_> = requests

@@ -79,7 +79,8 @@ fn owner_is(owner: Option<&Owner>, instance: &str) -> bool {
     owner.and_then(Owner::instance) == Some(instance)
 }
 
-/// One netlink socket, and the machine as it was seen last. Works on the network namespace of the thread that opened it.
+/// One netlink socket, and the machine as it was seen last. Works on the network namespace of the thread that opened
+/// it.
 pub(crate) struct Reconciler {
     netlink: Netlink,
     /// As it was at the last look.
@@ -142,8 +143,9 @@ impl Reconciler {
         }
     }
 
-    /// Brings the machine in line. What it is like is known from the last look as a rule, so that a change is on its way at
-    /// once; then a look tells what came of it. `sent` is called as soon as steps were carried out, and when there are no more.
+    /// Brings the machine in line. What it is like is known from the last look as a rule, so that a change is on its
+    /// way at once; then a look tells what came of it. `sent` is called as soon as steps were carried out, and when
+    /// there are no more.
     pub(crate) async fn reconcile(
         &mut self,
         desired: &Desired,

@@ -24,7 +24,8 @@ pub enum ManagerReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VrrpReport {
     /// The addresses of an instance are on this machine already, and an Evenkeel put them there. They stay until
-    /// [`VrrpAddresses::hold`](crate::VrrpAddresses::hold) or [`VrrpAddresses::release`](crate::VrrpAddresses::release).
+    /// [`VrrpAddresses::hold`](crate::VrrpAddresses::hold) or
+    /// [`VrrpAddresses::release`](crate::VrrpAddresses::release).
     Found {
         /// The instance.
         instance: String,
@@ -32,8 +33,8 @@ pub enum VrrpReport {
     /// The machine was looked at: no more [`Self::Found`] will come.
     Looked,
     /// The addresses of an instance are in place and can be announced: after
-    /// [`VrrpAddresses::hold`](crate::VrrpAddresses::hold), and again whenever one had to be put back. Those that cannot be put
-    /// there are in a [`Self::Problem`].
+    /// [`VrrpAddresses::hold`](crate::VrrpAddresses::hold), and again whenever one had to be put back. Those that
+    /// cannot be put there are in a [`Self::Problem`].
     Held {
         /// The instance.
         instance: String,

@@ -91,27 +91,37 @@ impl AddressAction {
 
     /// What an error means for this change, as text.
     pub(crate) fn explain(&self, error: Errno) -> String {
-        match (self, error) {
-            (_, Errno::EPERM) => "the daemon lacks the capability CAP_NET_ADMIN".to_owned(),
+        let text = match (self, error) {
+            (_, Errno::EPERM) => "the daemon lacks the capability CAP_NET_ADMIN",
             (Self::AddRoute(_), Errno::EEXIST) => {
-                "there is such a route already, which is not ours: give this one another metric or table".to_owned()
+                "there is such a route already, which is not ours: \
+                 give this one another metric or table"
             }
             (Self::AddRoute(_), Errno::ENETUNREACH | Errno::EHOSTUNREACH) => {
-                "its gateway cannot be reached".to_owned()
+                "its gateway cannot be reached"
             }
             (Self::AddRoute(_), Errno::EINVAL) => {
-                "the kernel refuses it (is the source address one of this machine's?)".to_owned()
+                "the kernel refuses it (is the source address one of this machine's?)"
             }
+            (Self::AddRoute(_), Errno::ENETDOWN) => "its interface is down",
             (Self::LinkUp(_), Errno::EADDRINUSE) => {
-                "another interface has the same virtual MAC address (did another VRRP leave it?)".to_owned()
+                "another interface has the same virtual MAC address \
+                 (did another VRRP leave it?)"
             }
-            (Self::AddRoute(_), Errno::ENETDOWN) => "its interface is down".to_owned(),
-            (Self::AddServiceAddress { address, .. } | Self::AddVirtualAddress { address, .. }, Errno::EACCES | Errno::EPFNOSUPPORT | Errno::EOPNOTSUPP)
-                if address.addr.is_ipv6() =>
-            {
-                "IPv6 is off on that interface (net.ipv6.conf.*.disable_ipv6)".to_owned()
+            (_, Errno::EACCES | Errno::EPFNOSUPPORT | Errno::EOPNOTSUPP) if self.adds_ipv6() => {
+                "IPv6 is off on that interface (net.ipv6.conf.*.disable_ipv6)"
             }
-            (_, error) => error.desc().to_owned(),
+            (_, error) => error.desc(),
+        };
+        text.to_owned()
+    }
+
+    fn adds_ipv6(&self) -> bool {
+        match self {
+            Self::AddServiceAddress { address, .. } | Self::AddVirtualAddress { address, .. } => {
+                address.addr.is_ipv6()
+            }
+            _ => false,
         }
     }
 }

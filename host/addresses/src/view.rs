@@ -47,7 +47,7 @@ pub struct Interface {
 pub struct NetworkView {
     /// Every address, by interface.
     pub addresses: Vec<OwnAddress>,
-    /// The interfaces that a flowtable can be given, by name, with their numbers: those of the kind of Ethernet that are up and
-    /// are no port of a bridge, a bond or a VRF.
+    /// The interfaces that a flowtable can be given, by name, with their numbers: those of the kind of Ethernet that
+    /// are up and are no port of a bridge, a bond or a VRF.
     pub offloadable: BTreeMap<String, u32>,
 }

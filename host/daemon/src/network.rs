@@ -22,8 +22,8 @@ use tracing::warn;
 
 use crate::director::Input;
 
-/// Interfaces for flowtable offload at most: more than these are on machines with a network of containers, and the kernel cannot
-/// list a flowtable that has very many.
+/// Interfaces for flowtable offload at most: more than these are on machines with a network of containers, and the
+/// kernel cannot list a flowtable that has very many.
 const MAX_OFFLOAD_INTERFACES: usize = 512;
 
 /// What the task has to know of the configuration.
@@ -51,8 +51,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Starts it; once it is configured, the networks on which servers are found are sent to `inputs`, and so are the interfaces for
-    /// flowtable offload. `offloads`: whether the data plane can offload.
+    /// Starts it; once it is configured, the networks on which servers are found are sent to `inputs`, and so are the
+    /// interfaces for flowtable offload. `offloads`: whether the data plane can offload.
     ///
     /// # Errors
     /// When the address manager cannot start.
@@ -112,16 +112,16 @@ impl Network {
         });
     }
 
-    /// The kernel holds the services: their addresses may be put on the interfaces, and clients come. Before that they would be
-    /// refused.
+    /// The kernel holds the services: their addresses may be put on the interfaces, and clients come. Before that they
+    /// would be refused.
     pub(crate) fn ready(&mut self) {
         if !std::mem::replace(&mut self.ready, true) {
             self.claim();
         }
     }
 
-    /// Tells the address manager which addresses are to be there. The director tells of all services at once when the kernel holds
-    /// them, so that of a later reload every service counts as held.
+    /// Tells the address manager which addresses are to be there. The director tells of all services at once when the
+    /// kernel holds them, so that of a later reload every service counts as held.
     fn claim(&self) {
         let claims = self
             .services
@@ -189,8 +189,8 @@ impl NetworkTask {
         });
     }
 
-    /// Tells the interfaces for offload. One that disappeared and came back left the data plane by itself meanwhile, where nobody is
-    /// told of it: so that is to be read again.
+    /// Tells the interfaces for offload. One that disappeared and came back left the data plane by itself meanwhile,
+    /// where nobody is told of it: so that is to be read again.
     fn tell_offloadable(&mut self, mut interfaces: BTreeMap<String, u32>) {
         let many = interfaces.len() > MAX_OFFLOAD_INTERFACES;
         if many {

@@ -1,6 +1,7 @@
 //! One virtual router from the command line: `router eth0 --id 51 --priority 150 --interval 100ms 10.0.0.100/24`.
 //!
-//! What happens is written to standard output. SIGTERM stops it (it hands over), SIGUSR1 makes it resign, SIGUSR2 resume.
+//! What happens is written to standard output. SIGTERM stops it (it hands over), SIGUSR1 makes it resign, SIGUSR2
+//! resume.
 
 use std::io::{Write as _, stdout};
 use std::net::IpAddr;

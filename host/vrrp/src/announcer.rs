@@ -1,4 +1,5 @@
-//! Telling networks where addresses are: a queue of frames, sent a few at a time so that adverts between them are in time.
+//! Telling networks where addresses are: a queue of frames, sent a few at a time so that adverts between them are in
+//! time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -1,4 +1,4 @@
-//! The thread that sends and hears adverts.
+//! The thread that sends and receives adverts.
 //!
 //! ```text
 //!  Links (thread) ---interfaces---+                      +--> sockets (adverts), packet socket (announcements)
@@ -9,7 +9,8 @@
 //! ```
 //!
 //! One loop around `ppoll`, whose timeout the kernel keeps to the nanosecond (an async runtime's timers are rounded to
-//! milliseconds). Nothing in it waits for anything else: no lock, no disk, no netlink, no log. What may wait is on other threads.
+//! milliseconds). Nothing in it waits for anything else: no lock, no disk, no netlink, no log. What may wait is on
+//! other threads.
 
 mod message;
 mod problems;

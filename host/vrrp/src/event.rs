@@ -1,5 +1,5 @@
-//! What the driver tells the daemon, by the event forwarder: a thread of usual priority. Waking a task of another runtime may have
-//! to wait for a lock, and the driver does not wait.
+//! What the driver tells the daemon, by the event forwarder: a thread of usual priority. Waking a task of another
+//! runtime may have to wait for a lock, and the driver does not wait.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

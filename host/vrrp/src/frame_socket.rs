@@ -36,7 +36,8 @@ fn packet_address(index: i32) -> io::Result<SockAddr> {
         unsafe_code,
         reason = "socket2 has no safe way to make a packet address"
     )]
-    // SAFETY: the storage is zeroed and larger than a sockaddr_ll, for which all zeros is valid; family and length are set.
+    // SAFETY: the storage is zeroed and larger than a sockaddr_ll, for which all zeros is valid; family and length are
+    // set.
     let ((), address) = unsafe {
         SockAddr::try_init(|storage, length| {
             let address = &mut *storage.cast::<libc::sockaddr_ll>();

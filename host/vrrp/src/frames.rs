@@ -21,8 +21,8 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// A frame that tells that `addr` is found at `mac`.
 ///
-/// `router` is said in IPv6 frames only: whether this machine forwards packets (RFC 4861 section 4.4). Hosts that had it as
-/// a router and hear otherwise forget their routes through it.
+/// `router` is said in IPv6 frames only: whether this machine forwards packets (RFC 4861 section 4.4). Hosts that had
+/// it as a router and learn otherwise forget their routes through it.
 pub(crate) fn announcement(addr: IpAddr, mac: Mac, router: bool) -> Vec<u8> {
     match addr {
         IpAddr::V4(addr) => gratuitous_arp(addr, mac),
@@ -30,8 +30,8 @@ pub(crate) fn announcement(addr: IpAddr, mac: Mac, router: bool) -> Vec<u8> {
     }
 }
 
-/// An ARP announcement (RFC 5227 section 3): a request whose sender and target are both the address. The target hardware
-/// address, which means nothing in a request, is the broadcast address, as keepalived sends it.
+/// An ARP announcement (RFC 5227 section 3): a request whose sender and target are both the address. The target
+/// hardware address, which means nothing in a request, is the broadcast address, as keepalived sends it.
 fn gratuitous_arp(addr: Ipv4Addr, mac: Mac) -> Vec<u8> {
     let arp = ArpEthIpv4Packet {
         operation: ArpOperation::REQUEST,
@@ -45,8 +45,8 @@ fn gratuitous_arp(addr: Ipv4Addr, mac: Mac) -> Vec<u8> {
     frame
 }
 
-/// An unsolicited neighbour advertisement to all nodes (RFC 4861 sections 4.4 and 7.2.6, RFC 9568 section 6.4.2): it overrides
-/// what neighbours believe.
+/// An unsolicited neighbour advertisement to all nodes (RFC 4861 sections 4.4 and 7.2.6, RFC 9568 section 6.4.2): it
+/// overrides what neighbours believe.
 fn neighbour_advertisement(addr: Ipv6Addr, mac: Mac, router: bool) -> Vec<u8> {
     // The target, and an option: target link-layer address, one unit of eight bytes.
     let mut body = addr.octets().to_vec();

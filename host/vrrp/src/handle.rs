@@ -18,8 +18,8 @@ use crate::status::{StatusSnapshot, VrrpStatus};
 /// How long handing over may take. The routers' own bound is 10 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// VRRP as it is running: a thread that sends and hears adverts, with helpers. All methods return at once, except for
-/// [`Vrrp::start`] (milliseconds) and [`Vrrp::stop`].
+/// VRRP as it is running: a thread that sends and receives adverts, with helpers. All methods return at once, except
+/// for [`Vrrp::start`] (milliseconds) and [`Vrrp::stop`].
 ///
 /// Dropping it ends the threads without handing over: the addresses stay on this machine, as after a crash.
 pub struct Vrrp {
@@ -31,11 +31,12 @@ pub struct Vrrp {
 }
 
 impl Vrrp {
-    /// Starts VRRP in the network namespace of the calling thread, which is to be that of `addresses`. No instance becomes master before [`Vrrp::ready`].
+    /// Starts VRRP in the network namespace of the calling thread, which is to be that of `addresses`. No instance
+    /// becomes master before [`Vrrp::ready`].
     ///
     /// # Errors
-    /// When the system gives no threads or sockets for the helpers. That adverts cannot be sent or heard is no error here,
-    /// but a problem of the instance, and may be over later.
+    /// When the system gives no threads or sockets for the helpers. That adverts cannot be sent or received is no error
+    /// here, but a problem of the instance, and may be over later.
     pub fn start(
         config: model::Vrrp,
         addresses: &AddressManager,
@@ -102,8 +103,8 @@ impl Vrrp {
         self.status.read()
     }
 
-    /// Hands over to other routers, takes all virtual addresses away and ends. Returns when that is done, and all events are
-    /// sent; after 12 s in any case. Call it inside a tokio runtime.
+    /// Hands over to other routers, takes all virtual addresses away and ends. Returns when that is done, and all
+    /// events are sent; after 12 s in any case. Call it inside a tokio runtime.
     pub async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
         self.messages.send(Message::Stop(done));
@@ -116,7 +117,7 @@ impl Drop for Vrrp {
     fn drop(&mut self) {
         self.messages.send(Message::Quit);
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has told so.
+            // A thread that panicked has said so on standard error.
             let _ = thread.join();
         }
     }

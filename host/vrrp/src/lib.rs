@@ -1,6 +1,6 @@
-//! What VRRP needs of the operating system: adverts and announcements on the wire, scripts, files and processes that are watched,
-//! scripts that are told. What is decided is decided in [`evenkeel_core::vrrp`]; what is put on interfaces, the address manager
-//! ([`evenkeel_addresses`]) puts there.
+//! What VRRP needs of the operating system: adverts and announcements on the wire, scripts, files and processes that
+//! are watched, notify scripts. What is decided is decided in [`evenkeel_core::vrrp`]; what is put on interfaces, the
+//! address manager ([`evenkeel_addresses`]) puts there.
 
 mod announcer;
 mod driver;

@@ -57,8 +57,8 @@ pub(crate) enum Abandoned {
     GoesOn,
 }
 
-/// Runs a program to its end. It gets nothing to read, and what it writes is thrown away. After `limit` its process group gets
-/// SIGTERM, and SIGKILL two seconds later. Cancel-safe in the sense of `abandoned`.
+/// Runs a program to its end. It gets nothing to read, and what it writes is thrown away. After `limit` its process
+/// group gets SIGTERM, and SIGKILL two seconds later. Cancel-safe in the sense of `abandoned`.
 pub(crate) async fn run(command: &[String], limit: Duration, abandoned: Abandoned) -> Ended {
     let Some((program, args)) = command.split_first() else {
         return Ended::NotStarted(io::ErrorKind::InvalidInput.into());

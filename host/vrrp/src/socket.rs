@@ -23,7 +23,8 @@ const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 const TTL: u32 = 255;
 /// Class selector 6, "internetwork control" (RFC 2474 section 4.2.2).
 const TRAFFIC_CLASS: u32 = 0xc0;
-/// The highest priority in this machine's own queues (`tc-prio`: band of interactive traffic); what is allowed to anyone.
+/// The highest priority in this machine's own queues (`tc-prio`: band of interactive traffic); what is allowed to
+/// anyone.
 const QUEUE_PRIORITIES: [u32; 2] = [7, 6];
 
 /// The longest advert has 255 IPv6 addresses; the longest IPv4 header 60 bytes.

@@ -1,5 +1,5 @@
-//! The socket opener: a thread that opens and closes sockets: joining a multicast group, and leaving it, wait for the kernel's `rtnl` lock, which
-//! whoever changes interfaces may hold for long.
+//! The socket opener: a thread that opens and closes sockets: joining a multicast group, and leaving it, wait for the
+//! kernel's `rtnl` lock, which whoever changes interfaces may hold for long.
 
 use std::io;
 
@@ -22,7 +22,7 @@ pub(crate) struct SocketOrder {
     /// The interface's.
     pub(crate) index: u32,
     pub(crate) family: Family,
-    /// Whether it is to hear the multicast group.
+    /// Whether it is to join the multicast group.
     pub(crate) group: bool,
     /// No other order has this number.
     pub(crate) number: u64,

@@ -32,12 +32,12 @@ pub(crate) struct Place {
 /// What instances want at a [`Place`].
 #[derive(Debug, PartialEq, Eq)]
 struct SocketSpec {
-    /// The interface that adverts are heard on as the instances see it: not their macvlan, but the one below it.
+    /// The interface that adverts are received on as the instances see it: not their macvlan, but the one below it.
     interface: String,
     /// The interface that is opened.
     device: String,
     router_ids: BTreeSet<u8>,
-    /// Whether the multicast group is to be heard.
+    /// Whether the multicast group is to be joined.
     group: bool,
 }
 
@@ -49,7 +49,7 @@ struct Slot {
     paused_until: Option<Instant>,
     /// The socket that is being opened.
     ordered: Option<SocketOrder>,
-    /// Whether the socket that is there, or is being opened, hears the multicast group.
+    /// Whether the socket that is there, or is being opened, is in the multicast group.
     group: bool,
     /// When to try again to open it.
     retry_at: Option<Instant>,
@@ -66,7 +66,7 @@ struct UnsentAdvert {
 
 /// What [`Sockets::receive`] found.
 pub(crate) enum Incoming<'a> {
-    /// A message, heard on this interface as the instances see it.
+    /// A message, received on this interface as the instances see it.
     Message(&'a str, Received<'a>),
     /// A message for nobody here.
     Other,
@@ -189,8 +189,8 @@ impl Sockets {
 
     /// The next message at a place.
     ///
-    /// A macvlan hears what the interface below it hears: what is for instances there is left to them, or they would hear it
-    /// twice. A message that is too short to tell is for all: someone has to count it.
+    /// A macvlan receives what the interface below it receives: what is for instances there is left to them, or they
+    /// would get it twice. A message that is too short to tell is for all: someone has to count it.
     pub(crate) fn receive(&mut self, place: Place, now: Instant) -> Incoming<'_> {
         let Some(slot) = self.slots.get_mut(&place) else {
             return Incoming::Nothing;
@@ -309,8 +309,8 @@ impl Slot {
     }
 }
 
-/// The interface that an instance's adverts leave by and are heard on: the one with its virtual MAC if there is one. A frame
-/// from another router with the same virtual MAC is not heard below it. Peers write to this machine's own MAC.
+/// The interface that an instance's adverts are sent and received on: the one with its virtual MAC if there is one. A
+/// frame from another router with the same virtual MAC is not received below it. Peers send to this machine's own MAC.
 fn device<'a>(instance: &VrrpInstance, links: &'a BTreeMap<String, Link>) -> Option<&'a Link> {
     let virtual_mac = instance.virtual_mac.as_ref();
     virtual_mac

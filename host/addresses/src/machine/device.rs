@@ -68,8 +68,9 @@ impl Device {
 
     /// Whether a flowtable can be given it: it is of the kind of Ethernet and up.
     ///
-    /// Not the ports of a bridge, a bond or a VRF, nor a VRF itself: packets are routed by what is above them. A flowtable that has a
-    /// bridge's ports would send past the bridge, to the port and the hardware address that were right when the flow began.
+    /// Not the ports of a bridge, a bond or a VRF, nor a VRF itself: packets are routed by what is above them. A
+    /// flowtable that has a bridge's ports would send past the bridge, to the port and the hardware address that were
+    /// right when the flow began.
     pub(crate) fn offloadable(&self) -> bool {
         self.ethernet && self.up && !self.port && !self.vrf
     }

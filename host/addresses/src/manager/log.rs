@@ -1,4 +1,5 @@
-//! What the address manager tells the daemon and the log, by another thread: a log that stalls must not keep an address waiting.
+//! What the address manager tells the daemon and the log, by another thread: a log that stalls must not keep an address
+//! waiting.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -101,7 +102,8 @@ impl LogLine {
     }
 }
 
-/// What of an outcome is worth a line. `requested`: the VRRP instances that were told to hold or release what they have.
+/// What of an outcome is worth a line. `requested`: the VRRP instances that were told to hold or release what they
+/// have.
 pub(super) fn lines(outcome: &Outcome, requested: &BTreeSet<String>) -> Vec<LogLine> {
     let steps = outcome.done.iter();
     let mut lines: Vec<LogLine> = steps.filter_map(|step| line(step, requested)).collect();

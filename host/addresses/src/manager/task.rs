@@ -1,7 +1,7 @@
 //! The address manager's task: what it is told, when it looks.
 //!
-//! All state is in [`ManagerTask`], so each arm of its `select!` may be cancelled: channels keep what was not taken, changes that were
-//! noticed are in the table of timers.
+//! All state is in [`ManagerTask`], so each arm of its `select!` may be cancelled: channels keep what was not taken,
+//! changes that were noticed are in the table of timers.
 
 use std::collections::{BTreeSet, VecDeque};
 

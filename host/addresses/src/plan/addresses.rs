@@ -1,8 +1,8 @@
 //! Addresses.
 //!
-//! Each owner has its own idea of what is there: a service's address that someone else has put there is left alone, now and
-//! later. A virtual address belongs to VRRP whether it carries the mark or not (another implementation that was killed leaves it),
-//! except where the priority is 255: then it is the machine's own.
+//! Each owner has its own idea of what is there: a service's address that someone else has put there is left alone, now
+//! and later. A virtual address belongs to VRRP whether it carries the mark or not (another implementation that was
+//! killed leaves it), except where the priority is 255: then it is the machine's own.
 
 use super::devices::names;
 use crate::desired::{AddressSpec, Desired};
@@ -153,8 +153,8 @@ fn fits_on(wanted: &AddressSpec, present: &PresentAddress, device: &str) -> bool
     present.prefix == wanted.prefix && (present.addr.is_ipv6() || four)
 }
 
-/// Addresses that went with primary ones that were removed, and that no plan adds again: the kernel removes the secondary addresses
-/// of a network with its primary one unless `promote_secondaries` is set.
+/// Addresses that went with primary ones that were removed, and that no plan adds again: the kernel removes the
+/// secondary addresses of a network with its primary one unless `promote_secondaries` is set.
 pub(crate) fn collateral(
     before: &MachineState,
     removed: &[PresentAddress],

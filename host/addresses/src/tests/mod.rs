@@ -2,6 +2,7 @@
 
 mod left;
 mod macvlan;
+mod owners;
 mod reading;
 mod routing;
 mod services;
@@ -167,7 +168,7 @@ fn instance(name: &str, addresses: Vec<VirtualAddress>) -> VrrpInstance {
 struct Managed {
     /// Dropped first, so that the manager leaves everything as it is.
     vrrp: RefCell<VrrpAddresses>,
-    _manager: AddressManager,
+    manager: AddressManager,
     reports: Receiver<VrrpReport>,
 }
 
@@ -180,7 +181,7 @@ impl Managed {
             .unwrap();
         let managed = Self {
             vrrp: RefCell::new(vrrp),
-            _manager: manager,
+            manager,
             reports,
         };
         managed.configure(instances);

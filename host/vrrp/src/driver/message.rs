@@ -1,4 +1,4 @@
-//! What the driver is told.
+//! The messages to the driver.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::links::LinkReport;
 use crate::socket_opener::OpenedSocket;
 
-/// What the driver is told.
+/// A message to the driver.
 pub(crate) enum Message {
     Configure(Arc<model::Vrrp>),
     Ready,

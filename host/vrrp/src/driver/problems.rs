@@ -1,4 +1,4 @@
-//! What does not work on this machine: told in the log once when it begins and once when it is over, and shown by `status`.
+//! What does not work on this machine: logged once when it begins and once when it is over, and shown by `status`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_told_once_and_so_is_its_end() {
+    fn a_problem_is_logged_once_and_so_is_its_end() {
         let (mut problems, config) = (Problems::default(), Vrrp::default());
         let mut set = |text: Option<&str>| {
             let source = Source::Announce("web".into());

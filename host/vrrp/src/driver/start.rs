@@ -41,7 +41,8 @@ pub(crate) struct Helpers {
 }
 
 impl Helpers {
-    /// Starts the helpers' threads. Call it on the driver's thread: they inherit its priority, and then it gets a higher one.
+    /// Starts the helpers' threads. Call it on the driver's thread: they inherit its priority, and then it gets a
+    /// higher one.
     ///
     /// # Errors
     /// [`VrrpError`].
@@ -143,8 +144,8 @@ impl Helpers {
         driver.deliver(true);
     }
 
-    /// Waits for the interfaces, so that no instance begins in fault only because they are not known yet. What else comes is
-    /// kept.
+    /// Waits for the interfaces, so that no instance begins in fault only because they are not known yet. What else
+    /// comes is kept.
     fn first_look(&mut self) -> (BTreeMap<String, Link>, VecDeque<Message>) {
         let end = Instant::now() + FIRST_LOOK_TIMEOUT;
         let (mut interfaces, mut later) = (BTreeMap::new(), VecDeque::new());

@@ -1,4 +1,4 @@
-//! What the driver does in a turn: what it is told, what is due, what came in; and what the routers want done.
+//! What the driver does in a turn: messages, what is due, what came in; and what the routers want done.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use crate::event::{Forwarded, VrrpEvent};
 use crate::links::LinkReport;
 use crate::sockets::{Incoming, Place};
 
-/// Messages from one socket in one go, so that others and the rest of the turn get theirs. 255 routers that advertise every
-/// 10 ms send 26 in a millisecond.
+/// Messages from one socket in one go, so that others and the rest of the turn get theirs. 255 routers that advertise
+/// every 10 ms send 26 in a millisecond.
 const MAX_BATCH: usize = 32;
 
-/// Wait after a whole batch: a flood must not use up the time that the kernel grants to real-time threads (95 % of a processor;
-/// after that it stops them for 50 ms).
+/// Wait after a whole batch: a flood must not use up the time that the kernel grants to real-time threads (95 % of a
+/// processor; after that it stops them for 50 ms).
 const FLOOD_PAUSE: Duration = Duration::from_millis(1);
 
 impl Driver {
@@ -155,7 +155,8 @@ impl Driver {
         if let Some(addresses) = self.addresses.take() {
             addresses.stop();
         }
-        // What the address manager had to say at the end is of no use to the routers, but the daemon wants to know which addresses are left.
+        // What the address manager had to say at the end is of no use to the routers, but the daemon wants to know
+        // which addresses are left.
         if let Taken::Messages(messages) = self.messages.take() {
             for message in messages {
                 if let Message::Addresses(VrrpReport::Here(addresses)) = message {

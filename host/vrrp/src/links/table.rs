@@ -14,7 +14,8 @@ use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use super::link::Link;
 use crate::frames::Mac;
 
-/// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes from them.
+/// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes
+/// from them.
 const MARKS: [AddressProtocol; 2] = [
     AddressProtocol::Other(SERVICE_MARK),
     AddressProtocol::Other(VRRP_MARK),
@@ -81,7 +82,7 @@ impl Table {
     pub(super) fn apply(&mut self, message: &RouteNetlinkMessage) {
         match message {
             RouteNetlinkMessage::NewLink(link) if whole(link) => {
-                // A change of something else may be told without the name.
+                // A change of something else may come without the name.
                 if let Some(entry) = entry(link) {
                     self.links.insert(link.header.index, entry);
                 }

@@ -68,7 +68,7 @@ fn an_advert_arrives_with_its_addresses_and_its_ttl() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_heard_of_the_group_before_it_is_joined() -> Result<()> {
+fn nothing_is_received_of_the_group_before_it_is_joined() -> Result<()> {
     isolated(|| {
         let [a, b] = cable()?;
         let from = open(&a, Family::V4)?;

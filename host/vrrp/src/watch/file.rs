@@ -15,7 +15,8 @@ use tokio::io::unix::AsyncFd;
 
 use super::readings::Readings;
 
-/// Read again after this, whatever the kernel tells: it does not tell of changes on another machine, or behind a symbolic link.
+/// Read again after this, whatever the kernel tells: it does not tell of changes on another machine, or behind a
+/// symbolic link.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// As far as it is read.
@@ -102,7 +103,8 @@ fn number(text: &str) -> Result<i32, Complaint> {
     Err(Complaint { text, instead })
 }
 
-/// Changes of the directory that the file is in: files are as often replaced as written. `None`: the kernel tells of none.
+/// Changes of the directory that the file is in: files are as often replaced as written. `None`: the kernel tells of
+/// none.
 struct Changes(Option<AsyncFd<Descriptor>>);
 
 /// [`AsyncFd`] wants the number of the file, which [`Inotify`] does not give by itself.

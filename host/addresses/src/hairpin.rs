@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::OwnAddress;
+use crate::view::OwnAddress;
 
-/// The networks that this machine is directly on and that hold at least one of the servers. A client there would be answered by
-/// the server directly and not through the director (`State::hairpin`). Loopback, link-local and single addresses are no such
-/// networks; one inside another is left out.
+/// The networks that this machine is directly on and that hold at least one of the servers. A client there would be
+/// answered by the server directly and not through the director (`State::hairpin`). Loopback, link-local and single
+/// addresses are no such networks; one inside another is left out.
 #[must_use]
 pub fn hairpin_networks(own: &[OwnAddress], servers: &BTreeSet<IpAddr>) -> BTreeSet<IpNet> {
     let networks: BTreeSet<IpNet> = own

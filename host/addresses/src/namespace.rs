@@ -45,6 +45,7 @@ impl Net {
         self.up(&peer).await;
     }
 
+    /// A bridge that is up.
     pub async fn bridge(&self, name: &str) {
         self.handle
             .link()
@@ -54,6 +55,7 @@ impl Net {
             .unwrap();
     }
 
+    /// Sets an interface up.
     pub async fn up(&self, name: &str) {
         let message: LinkMessageBuilder<LinkUnspec> = LinkUnspec::new_with_index(index(name)).up();
         self.handle
@@ -64,6 +66,7 @@ impl Net {
             .unwrap();
     }
 
+    /// Sets an interface down.
     pub async fn down(&self, name: &str) {
         let message: LinkMessageBuilder<LinkUnspec> =
             LinkUnspec::new_with_index(index(name)).down();
@@ -99,10 +102,12 @@ impl Net {
             .unwrap();
     }
 
+    /// Deletes an interface.
     pub async fn remove_interface(&self, name: &str) {
         self.handle.link().del(index(name)).execute().await.unwrap();
     }
 
+    /// Adds an address.
     pub async fn add(&self, name: &str, addr: &str, prefix: u8) {
         let addr: IpAddr = addr.parse().unwrap();
         self.handle
@@ -127,6 +132,7 @@ impl Net {
         panic!("{addr} is still tentative");
     }
 
+    /// Adds an IPv4 default route by a gateway.
     pub async fn default_route(&self, gateway: &str) {
         let route = RouteMessageBuilder::<Ipv4Addr>::new()
             .gateway(gateway.parse().unwrap())
@@ -134,6 +140,7 @@ impl Net {
         self.handle.route().add(route).execute().await.unwrap();
     }
 
+    /// Deletes an address.
     pub async fn remove(&self, name: &str, addr: &str, prefix: u8) {
         let addr: IpAddr = addr.parse().unwrap();
         let mut request = self.handle.address().add(index(name), addr, prefix);

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
 
-use super::AddressError;
+use crate::error::AddressError;
 
 /// How packets to an address leave this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Route {
     Direct(u32),
     /// By another router, out of the interface of that number.
     Gateway(u32),
-    /// There is no way, with the kernel's word.
+    /// There is no route, with the kernel's reason.
     None(String),
 }
 
@@ -26,8 +26,8 @@ pub(super) async fn look_up(
     to: IpAddr,
     mark: Option<u32>,
 ) -> Result<Route, AddressError> {
-    let answer = ask(handle, to, mark).await?;
-    Ok(answer.map_or_else(Route::None, |answer| understand(&answer)))
+    let answer = request(handle, to, mark).await?;
+    Ok(answer.map_or_else(Route::None, |answer| read(&answer)))
 }
 
 /// The address from which this machine's own connections come.
@@ -35,7 +35,7 @@ pub(super) async fn source(
     handle: &rtnetlink::Handle,
     to: IpAddr,
 ) -> Result<Option<IpAddr>, AddressError> {
-    let answer = ask(handle, to, None).await?;
+    let answer = request(handle, to, None).await?;
     let attributes = answer.map(|answer| answer.attributes).unwrap_or_default();
     Ok(attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::PrefSource(RouteAddress::Inet(addr)) => Some(IpAddr::V4(*addr)),
@@ -44,33 +44,33 @@ pub(super) async fn source(
     }))
 }
 
-/// The kernel's answer, or its word if there is no way.
-async fn ask(
+/// The kernel's answer, or its reason if there is no route.
+async fn request(
     handle: &rtnetlink::Handle,
     to: IpAddr,
     mark: Option<u32>,
 ) -> Result<Result<RouteMessage, String>, AddressError> {
     let prefix = if to.is_ipv4() { 32 } else { 128 };
-    let read = |source| AddressError::Read {
+    let failed = |error: rtnetlink::Error| AddressError::Read {
         what: "routes",
-        source,
+        why: error.to_string(),
     };
-    let mut question = RouteMessageBuilder::<IpAddr>::new()
+    let mut message = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(to, prefix)
-        .map_err(|error| read(rtnetlink::Error::InvalidNla(error.to_string())))?
+        .map_err(|error| failed(rtnetlink::Error::InvalidNla(error.to_string())))?
         .build();
-    question.attributes.extend(mark.map(RouteAttribute::Mark));
-    let mut answers = std::pin::pin!(handle.route().get(question).execute());
+    message.attributes.extend(mark.map(RouteAttribute::Mark));
+    let mut answers = std::pin::pin!(handle.route().get(message).execute());
     match answers.try_next().await {
         Ok(Some(answer)) => Ok(Ok(answer)),
         Ok(None) => Ok(Err("no answer".to_owned())),
         // Routes of the types unreachable, prohibit and blackhole answer with an error too.
-        Err(rtnetlink::Error::NetlinkError(message)) => Ok(Err(message.to_io().to_string())),
-        Err(source) => Err(read(source)),
+        Err(rtnetlink::Error::NetlinkError(error)) => Ok(Err(error.to_io().to_string())),
+        Err(error) => Err(failed(error)),
     }
 }
 
-fn understand(answer: &RouteMessage) -> Route {
+fn read(answer: &RouteMessage) -> Route {
     if answer.header.kind == RouteType::Local {
         return Route::Local;
     }

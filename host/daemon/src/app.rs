@@ -4,7 +4,7 @@
 //! SIGHUP --> prepare (blocking thread) --+
 //! probers (a task each) -- health -------+                     +--> blocking threads (scheduler plugins) --+
 //! control socket (a task) -- requests ---+--> App, one task: --+--> kernel thread (data plane) ------------+--> inputs
-//! address changes (a task) --------------+    the Director     +--> addresses (rtnetlink)                  |
+//! address manager (a thread) ------------+    the Director     +--> address manager (rtnetlink)            |
 //! kernel-watch thread -- "touched" ------+         ^-------------------------------------------------------+
 //! counting thread (conntrack) -- counts -+         |
 //! queue threads (a service each) <-- instances ----+--- failures --> inputs
@@ -19,7 +19,8 @@
 //! | main loop (`main_loop`, one task) | all channels below | the others | with SIGTERM, SIGINT |
 //! | control socket (task; one more for each client, 64 at most) | clients | `requests` | aborted after the main loop |
 //! | prober (task for each checked server) | timers, its server | `health` | when dropped |
-//! | addresses (task) | `watch` of what is wanted, rtnetlink | `inputs` | aborted when dropped |
+//! | address manager (thread) | orders, rtnetlink | `watch` of what the machine has | when dropped |
+//! | networks (task) | `watch` of what the machine has | `inputs` | aborted when dropped |
 //! | kernel (thread) | `std::sync::mpsc` of steps | `inputs` | when its sender is dropped, after its work |
 //! | kernel-watch (thread; nftables) | netlink | `inputs` | within half a second of being dropped |
 //! | counting (thread; nftables) | netlink | `inputs` | when dropped |

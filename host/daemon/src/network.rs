@@ -1,108 +1,142 @@
-//! The task that keeps the director's addresses as configured and knows its networks and interfaces.
+//! The services' addresses, and what the data plane has to know of this machine's networks and interfaces.
+//!
+//! ```text
+//!  App --configure, ready--> Network --services' addresses--> address manager (a thread)
+//!                               |                                |
+//!                               +--> task <---the machine---------+
+//!                                     +--> inputs: networks of servers, interfaces for flowtable offload
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
+use evenkeel_addresses::{
+    AddressError, AddressManager, ManagerReport, NetworkView, ServiceAddress, hairpin_networks,
+};
 use evenkeel_core::director::Input;
-use evenkeel_core::model::{Assign, Model, Offload};
+use evenkeel_core::model::{Assign, Model, Offload, ServiceKey};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tracing::{error, warn};
+use tracing::warn;
 
-use evenkeel_addresses::{AddressError, AddressWatch, Addresses, hairpin_networks};
 
-/// Wait before another attempt after a failure, and before a look that nothing asked for.
-const AGAIN: Duration = Duration::from_secs(30);
+/// Interfaces for flowtable offload at most: more than these are on machines with a network of containers, and the
+/// kernel cannot list a flowtable that has very many.
+const MAX_OFFLOAD_INTERFACES: usize = 512;
 
-/// Interfaces of the short way at most: more than these are on machines with a network of containers, and the kernel cannot list a
-/// flowtable that has very many.
-const MOST: usize = 512;
-
+/// What the task has to know of the configuration.
 #[derive(Debug, Clone, Default)]
-struct Wanted {
-    assign: BTreeSet<Assign>,
+struct NetworkConfig {
     servers: BTreeSet<IpAddr>,
-    /// Whether the kernel is ready for connections to the services' addresses.
-    ready: bool,
-    /// Whether established flows are to take the short way.
+    /// Whether established flows are to be offloaded.
     offload: bool,
     /// Whether all this is known yet.
     configured: bool,
 }
 
-/// The task; ends when this is dropped.
+/// The task and the address manager; the task ends when this is dropped, the manager when its handles are.
 pub(crate) struct Network {
-    wanted: watch::Sender<Wanted>,
-    /// Whether the data plane has a short way for established flows.
+    addresses: AddressManager,
+    config: watch::Sender<NetworkConfig>,
+    /// The services that have an address on an interface.
+    services: Vec<(ServiceKey, Assign)>,
+    /// Whether the kernel was ready once for connections to the services.
+    ready: bool,
+    /// Whether the data plane can offload established flows.
     offloads: bool,
     problem: Arc<Mutex<Option<String>>>,
     task: AbortHandle,
 }
 
 impl Network {
-    /// Starts it; once it is configured, the networks on which servers are found are sent to `inputs`, and so are the interfaces of the short
-    /// way. `offloads`: whether the data plane has one.
-    pub(crate) fn start(inputs: mpsc::UnboundedSender<Input>, offloads: bool) -> Self {
-        let (wanted, receiver) = watch::channel(Wanted::default());
+    /// Starts it; once it is configured, the networks on which servers are found are sent to `inputs`, and so are the
+    /// interfaces for flowtable offload. `offloads`: whether the data plane can offload.
+    ///
+    /// # Errors
+    /// When the address manager cannot start.
+    pub(crate) fn start(
+        inputs: mpsc::UnboundedSender<Input>,
+        offloads: bool,
+    ) -> Result<Self, AddressError> {
+        let (config, configs) = watch::channel(NetworkConfig::default());
+        let (views, view) = watch::channel(None);
         let problem = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&problem);
-        let task = tokio::spawn(async move {
-            let mut task = Task {
-                wanted: receiver,
-                inputs,
-                problem: shared,
-                offloadable: BTreeMap::new(),
-                many: false,
-            };
-            loop {
-                let Err(error) = task.run().await;
-                warn!(%error, "cannot look after addresses; trying again");
-                task.note(Some(error.to_string()));
-                tokio::time::sleep(AGAIN).await;
-            }
-        });
-        Self {
-            wanted,
+        let addresses = AddressManager::start(move |report| match report {
+            ManagerReport::Network(view) => drop(views.send(Some(view))),
+            ManagerReport::Problem(problem) => *shared.lock() = problem,
+        })?;
+        let task = NetworkTask {
+            config: configs,
+            view,
+            inputs,
+            offloadable: BTreeMap::new(),
+            many: false,
+        };
+        Ok(Self {
+            addresses,
+            config,
+            services: Vec::new(),
+            ready: false,
             offloads,
             problem,
-            task: task.abort_handle(),
-        }
+            task: tokio::spawn(task.run()).abort_handle(),
+        })
+    }
+
+    /// The address manager, which VRRP needs, too.
+    pub(crate) fn addresses(&self) -> AddressManager {
+        self.addresses.clone()
     }
 
     /// What is configured.
-    pub(crate) fn configure(&self, model: &Model) {
-        self.wanted.send_modify(|wanted| {
-            wanted.assign = model
-                .services
-                .iter()
-                .filter_map(|s| s.assign.clone())
-                .collect();
-            wanted.servers = model
+    pub(crate) fn configure(&mut self, model: &Model) {
+        let services = model.services.iter();
+        self.services = services
+            .filter_map(|service| Some((service.key, service.assign.clone()?)))
+            .collect();
+        if self.ready {
+            self.claim();
+        }
+        self.config.send_modify(|config| {
+            config.servers = model
                 .services
                 .iter()
                 .flat_map(|s| &s.servers)
                 .map(|s| s.address.ip())
                 .collect();
-            wanted.offload = self.offloads && model.daemon.offload == Offload::Auto;
-            wanted.configured = true;
+            config.offload = self.offloads && model.daemon.offload == Offload::Auto;
+            config.configured = true;
         });
     }
 
-    /// The kernel holds the services: their addresses may be put on the interfaces, and clients come. Before that they would be
-    /// refused.
-    pub(crate) fn ready(&self) {
-        self.wanted
-            .send_if_modified(|wanted| !std::mem::replace(&mut wanted.ready, true));
+    /// The kernel holds the services: their addresses may be put on the interfaces, and clients come. Before that they
+    /// would be refused.
+    pub(crate) fn ready(&mut self) {
+        if !std::mem::replace(&mut self.ready, true) {
+            self.claim();
+        }
+    }
+
+    /// Tells the address manager which addresses are to be there. The director tells of all services at once when the
+    /// kernel holds them, so that of a later reload every service counts as held.
+    fn claim(&self) {
+        let claims = self
+            .services
+            .iter()
+            .map(|(service, assign)| ServiceAddress {
+                service: *service,
+                assign: assign.clone(),
+                in_kernel: self.ready,
+            });
+        self.addresses.services(claims.collect());
     }
 
     /// What is wrong, for `status`.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.problem
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.problem.lock().clone()
     }
 }
 
@@ -112,61 +146,59 @@ impl Drop for Network {
     }
 }
 
-struct Task {
-    wanted: watch::Receiver<Wanted>,
+/// Tells the director of the machine.
+struct NetworkTask {
+    config: watch::Receiver<NetworkConfig>,
+    /// `None`: not known yet.
+    view: watch::Receiver<Option<NetworkView>>,
     inputs: mpsc::UnboundedSender<Input>,
-    problem: Arc<Mutex<Option<String>>>,
-    /// The interfaces of the short way that were told last, with their numbers.
+    /// The interfaces for offload that were told last, with their numbers.
     offloadable: BTreeMap<String, u32>,
     /// Whether there are too many of them.
     many: bool,
 }
 
-impl Task {
-    /// Looks at the addresses whenever they, or what is wanted, may have changed.
-    async fn run(&mut self) -> Result<std::convert::Infallible, AddressError> {
-        let mut watch = AddressWatch::open()?;
-        let mut addresses = Addresses::open()?;
-        // What the kernel has stays until then.
-        if self.wanted.wait_for(|it| it.configured).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+impl NetworkTask {
+    /// Ends when nobody can configure it any more, or the address manager is gone.
+    async fn run(mut self) {
         loop {
-            let wanted = self.wanted.borrow_and_update().clone();
-            let mut problems = Vec::new();
-            if wanted.ready {
-                for failure in addresses.reconcile(&wanted.assign).await?.failures {
-                    error!(error = %failure, "an address is not as configured");
-                    problems.push(failure.to_string());
-                }
-            }
-            self.note((!problems.is_empty()).then(|| problems.join("; ")));
-            let networks = hairpin_networks(&addresses.list().await?, &wanted.servers);
-            // Nobody listens any more when the daemon is ending.
-            let _ = self.inputs.send(Input::Hairpin(networks));
-            let offloadable = match wanted.offload {
-                true => addresses.offloadable().await?,
-                false => BTreeMap::new(),
+            self.tell();
+            // Both keep what was not seen yet, so each may be cancelled.
+            let changed = tokio::select! {
+                changed = self.config.changed() => changed,
+                changed = self.view.changed() => changed,
             };
-            self.tell(offloadable);
-            tokio::select! {
-                changed = watch.changed() => changed?,
-                Ok(()) = self.wanted.changed() => {}
-                () = tokio::time::sleep(AGAIN) => {}
+            if changed.is_err() {
+                return;
             }
         }
     }
 
-    /// Tells the interfaces of the short way. One that disappeared and came back left the data plane by itself meanwhile, where nobody is
-    /// told of it: so that is to be read again.
-    fn tell(&mut self, mut interfaces: BTreeMap<String, u32>) {
-        let many = interfaces.len() > MOST;
+    fn tell(&mut self) {
+        let config = self.config.borrow_and_update().clone();
+        let view = self.view.borrow_and_update().clone();
+        let Some(view) = view.filter(|_| config.configured) else {
+            return;
+        };
+        let networks = hairpin_networks(&view.addresses, &config.servers);
+        // Nobody listens any more when the daemon is ending.
+        let _ = self.inputs.send(Input::Hairpin(networks));
+        self.tell_offloadable(match config.offload {
+            true => view.offloadable,
+            false => BTreeMap::new(),
+        });
+    }
+
+    /// Tells the interfaces for offload. One that disappeared and came back left the data plane by itself meanwhile,
+    /// where nobody is told of it: so that is to be read again.
+    fn tell_offloadable(&mut self, mut interfaces: BTreeMap<String, u32>) {
+        let many = interfaces.len() > MAX_OFFLOAD_INTERFACES;
         if many {
             if !self.many {
                 let interfaces = interfaces.len();
                 warn!(
                     interfaces,
-                    "established flows go the long way: there are more than {MOST} interfaces"
+                    "established flows take the slow path: there are more than {MAX_OFFLOAD_INTERFACES} interfaces"
                 );
             }
             interfaces.clear();
@@ -182,10 +214,6 @@ impl Task {
             let _ = self.inputs.send(Input::Touched);
         }
         self.offloadable = interfaces;
-    }
-
-    fn note(&self, problem: Option<String>) {
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 }
 

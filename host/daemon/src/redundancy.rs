@@ -10,14 +10,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use evenkeel_addresses::AddressManager;
 use evenkeel_core::model::{self, ServiceKey, Tracked};
 use evenkeel_core::vrrp::{Command, Notified, Reading};
 use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-/// See the module's documentation.
+/// VRRP, as far as one is configured.
 pub(crate) struct Redundancy {
+    addresses: AddressManager,
     config: model::Vrrp,
     /// Whether there has been a configuration yet.
     configured: bool,
@@ -37,8 +39,8 @@ pub(crate) struct Redundancy {
     states: BTreeMap<String, Notified>,
 }
 
-/// What the daemon has to hear.
-pub(crate) struct Ears {
+/// What the daemon has to receive.
+pub(crate) struct Receivers {
     /// Of the driver.
     pub(crate) events: mpsc::UnboundedReceiver<VrrpEvent>,
     /// Of the watchers.
@@ -47,10 +49,11 @@ pub(crate) struct Ears {
 
 impl Redundancy {
     /// Nothing is configured yet. Call it inside a tokio runtime.
-    pub(crate) fn new() -> (Self, Ears) {
+    pub(crate) fn new(addresses: AddressManager) -> (Self, Receivers) {
         let (to_events, events) = mpsc::unbounded_channel();
         let (to_readings, readings) = mpsc::unbounded_channel();
         let redundancy = Self {
+            addresses,
             config: model::Vrrp::default(),
             configured: false,
             driver: None,
@@ -63,14 +66,15 @@ impl Redundancy {
             here: BTreeSet::new(),
             states: BTreeMap::new(),
         };
-        (redundancy, Ears { events, readings })
+        (redundancy, Receivers { events, readings })
     }
 
     /// What is configured now.
     pub(crate) fn configure(&mut self, config: &model::Vrrp) {
         let first = !std::mem::replace(&mut self.configured, true);
         if first && config.instances.is_empty() {
-            tokio::spawn(sweep());
+            // A daemon with VRRP before this one may have left something.
+            self.addresses.flush_vrrp();
         }
         if *config == self.config && (self.driver.is_some() || config.instances.is_empty()) {
             return;
@@ -93,7 +97,8 @@ impl Redundancy {
     }
 
     fn start(&mut self) {
-        let driver = match Vrrp::start(self.config.clone(), self.to_events.clone()) {
+        let driver = match Vrrp::start(self.config.clone(), &self.addresses, self.to_events.clone())
+        {
             Ok(driver) => driver,
             Err(error) => {
                 error!(%error, "VRRP cannot start: this director will not become master");
@@ -133,7 +138,7 @@ impl Redundancy {
     /// Does what an operator wants.
     ///
     /// # Errors
-    /// In words, when there is no such instance or group.
+    /// As text, when there is no such instance or group.
     pub(crate) fn command(&self, name: Option<String>, command: Command) -> Result<(), String> {
         let Some(driver) = &self.driver else {
             return Err(self.problem.clone().map_or_else(
@@ -256,20 +261,5 @@ impl Redundancy {
             self.handle(event);
         }
         self.notifier.finish().await;
-    }
-}
-
-/// Takes away what a daemon with VRRP left in the kernel, when there is no VRRP any more.
-async fn sweep() {
-    match evenkeel_vrrp::remove_all().await {
-        Ok(swept) => {
-            for what in swept.removed {
-                info!("removed {what}: VRRP is no longer configured");
-            }
-            for failure in swept.failures {
-                warn!("what VRRP has left stays: {failure}");
-            }
-        }
-        Err(error) => warn!(%error, "cannot look for what VRRP has left"),
     }
 }

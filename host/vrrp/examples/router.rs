@@ -1,6 +1,7 @@
 //! One virtual router from the command line: `router eth0 --id 51 --priority 150 --interval 100ms 10.0.0.100/24`.
 //!
-//! What happens is written to standard output. SIGTERM stops it (it hands over), SIGUSR1 makes it resign, SIGUSR2 resume.
+//! What happens is written to standard output. SIGTERM stops it (it hands over), SIGUSR1 makes it resign, SIGUSR2
+//! resume.
 
 use std::io::{Write as _, stdout};
 use std::net::IpAddr;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use evenkeel_addresses::AddressManager;
 use evenkeel_core::model::{
     self, Announce, Checksum, Family, Notify, Password, VirtualAddress, VrrpInstance, VrrpVersion,
 };
@@ -118,7 +120,8 @@ async fn main() -> Result<()> {
     let mut resign = signal(SignalKind::user_defined1())?;
     let mut resume = signal(SignalKind::user_defined2())?;
     let (to_events, mut events) = tokio::sync::mpsc::unbounded_channel();
-    let router = Vrrp::start(config, to_events)?;
+    let addresses = AddressManager::start(|_| {})?;
+    let router = Vrrp::start(config, &addresses, to_events)?;
     router.ready();
     loop {
         tokio::select! {

@@ -1,4 +1,5 @@
-//! Telling networks where addresses are: a queue of frames, sent a few at a time so that adverts between them are in time.
+//! Telling networks where addresses are: a queue of frames, sent a few at a time so that adverts between them are in
+//! time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -7,30 +8,30 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::model::VrrpInstance;
 
+use crate::frame_socket::FrameSocket;
 use crate::frames::announcement;
 use crate::links::Link;
-use crate::socket::FrameSocket;
 
 /// Frames in one go: some 100 us.
-const BUDGET: usize = 64;
+const MAX_FRAMES: usize = 64;
 
 /// Wait before going on when the interface takes no more.
-const AGAIN: Duration = Duration::from_millis(1);
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
 /// How long an interface may take none before the frames are dropped.
-const PATIENCE: Duration = Duration::from_millis(500);
+const SEND_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// See the module's documentation.
+/// The queue of frames.
 #[derive(Default)]
 pub(crate) struct Announcer {
     socket: Option<FrameSocket>,
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<AnnounceJob>,
     /// When to go on; `None`: at once.
-    rest: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
 /// All addresses of an instance, several times over.
-struct Job {
+struct AnnounceJob {
     instance: String,
     frames: Vec<Frame>,
     next: usize,
@@ -85,7 +86,7 @@ impl Announcer {
             })
             .collect();
         if !frames.is_empty() && rounds > 0 {
-            self.jobs.push_back(Job {
+            self.jobs.push_back(AnnounceJob {
                 instance: instance.name.clone(),
                 frames,
                 next: 0,
@@ -103,15 +104,15 @@ impl Announcer {
 
     /// When to call [`Announcer::work`]; `None`: there is nothing to do.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
-        self.jobs.front().map(|_| self.rest.unwrap_or(now))
+        self.jobs.front().map(|_| self.paused_until.unwrap_or(now))
     }
 
     /// Sends some frames. Gives a job that came to its end.
     pub(crate) fn work(&mut self, now: Instant) -> Option<Announced> {
-        if self.rest.is_some_and(|rest| now < rest) {
+        if self.paused_until.is_some_and(|until| now < until) {
             return None;
         }
-        self.rest = None;
+        self.paused_until = None;
         let job = self.jobs.front_mut()?;
         let socket = match open(&mut self.socket) {
             Ok(socket) => socket,
@@ -122,7 +123,7 @@ impl Announcer {
                 return self.finish();
             }
         };
-        for _ in 0..BUDGET {
+        for _ in 0..MAX_FRAMES {
             let Some(frame) = job.frames.get(job.next) else {
                 job.next = 0;
                 job.rounds -= 1;
@@ -134,8 +135,8 @@ impl Announcer {
             match socket.send(frame.index, &frame.bytes) {
                 Ok(()) => job.stuck = None,
                 Err(error) if full(&error) => {
-                    if now.duration_since(*job.stuck.get_or_insert(now)) < PATIENCE {
-                        self.rest = Some(now + AGAIN);
+                    if now.duration_since(*job.stuck.get_or_insert(now)) < SEND_TIMEOUT {
+                        self.paused_until = Some(now + RETRY_DELAY);
                         return None;
                     }
                     job.fail(&error);
@@ -156,7 +157,7 @@ impl Announcer {
     }
 }
 
-impl Job {
+impl AnnounceJob {
     fn fail(&mut self, error: &io::Error) {
         let Some(frame) = self.frames.get(self.next) else {
             return;

@@ -3,18 +3,26 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use etherparse::icmpv6::NeighborAdvertisementHeader;
+use etherparse::{
+    ArpEthIpv4Packet, ArpOperation, EtherType, Ethernet2Header, Icmpv6Header, Icmpv6Type, IpNumber,
+    Ipv6Header,
+};
+
 /// An Ethernet address.
 pub(crate) type Mac = [u8; 6];
 
 const BROADCAST: Mac = [0xff; 6];
 /// The Ethernet address of [`ALL_NODES`] (RFC 2464 section 7).
 const ALL_NODES_MAC: Mac = [0x33, 0x33, 0, 0, 0, 1];
+/// A neighbour advertisement with one option.
+const MESSAGE_LENGTH: u16 = 32;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// A frame that tells that `addr` is found at `mac`.
 ///
-/// `router` is said in IPv6 frames only: whether this machine forwards packets (RFC 4861 section 4.4). Hosts that had it as
-/// a router and hear otherwise forget their routes through it.
+/// `router` is said in IPv6 frames only: whether this machine forwards packets (RFC 4861 section 4.4). Hosts that had
+/// it as a router and learn otherwise forget their routes through it.
 pub(crate) fn announcement(addr: IpAddr, mac: Mac, router: bool) -> Vec<u8> {
     match addr {
         IpAddr::V4(addr) => gratuitous_arp(addr, mac),
@@ -22,73 +30,65 @@ pub(crate) fn announcement(addr: IpAddr, mac: Mac, router: bool) -> Vec<u8> {
     }
 }
 
-/// An ARP announcement (RFC 5227 section 3): a request whose sender and target are both the address. The target hardware
-/// address, which means nothing in a request, is the broadcast address, as keepalived sends it.
+/// An ARP announcement (RFC 5227 section 3): a request whose sender and target are both the address. The target
+/// hardware address, which means nothing in a request, is the broadcast address, as keepalived sends it.
 fn gratuitous_arp(addr: Ipv4Addr, mac: Mac) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(42);
-    frame.extend(BROADCAST);
-    frame.extend(mac);
-    frame.extend([0x08, 0x06]);
-    // Ethernet, IPv4, lengths 6 and 4, request (RFC 826).
-    frame.extend([0, 1, 0x08, 0, 6, 4, 0, 1]);
-    frame.extend(mac);
-    frame.extend(addr.octets());
-    frame.extend(BROADCAST);
-    frame.extend(addr.octets());
+    let arp = ArpEthIpv4Packet {
+        operation: ArpOperation::REQUEST,
+        sender_mac: mac,
+        sender_ipv4: addr.octets(),
+        target_mac: BROADCAST,
+        target_ipv4: addr.octets(),
+    };
+    let mut frame = ethernet(mac, BROADCAST, EtherType::ARP);
+    frame.extend(arp.to_bytes());
     frame
 }
 
-/// An unsolicited neighbour advertisement to all nodes (RFC 4861 sections 4.4 and 7.2.6, RFC 9568 section 6.4.2): it overrides
-/// what neighbours believe.
+/// An unsolicited neighbour advertisement to all nodes (RFC 4861 sections 4.4 and 7.2.6, RFC 9568 section 6.4.2): it
+/// overrides what neighbours believe.
 fn neighbour_advertisement(addr: Ipv6Addr, mac: Mac, router: bool) -> Vec<u8> {
-    const ICMPV6: u8 = 58;
-    const LENGTH: u8 = 32;
-    const ROUTER: u8 = 0x80;
-    const OVERRIDE: u8 = 0x20;
-
-    let mut message = Vec::with_capacity(usize::from(LENGTH));
-    // Type 136, code 0, checksum below.
-    message.extend([136, 0, 0, 0]);
-    message.extend([if router { ROUTER | OVERRIDE } else { OVERRIDE }, 0, 0, 0]);
-    message.extend(addr.octets());
-    // Option: target link-layer address, one unit of eight bytes.
-    message.extend([2, 1]);
-    message.extend(mac);
-
-    let pseudo_header = addr
-        .octets()
-        .into_iter()
-        .chain(ALL_NODES.octets())
-        .chain([0, 0, 0, LENGTH, 0, 0, 0, ICMPV6]);
-    let checksum = checksum(pseudo_header.chain(message.iter().copied()));
-    message.splice(2..4, checksum);
-
-    let mut frame = Vec::with_capacity(54 + message.len());
-    frame.extend(ALL_NODES_MAC);
-    frame.extend(mac);
-    frame.extend([0x86, 0xdd]);
-    // Version 6, no traffic class, no flow label; payload length, next header, hop limit.
-    frame.extend([0x60, 0, 0, 0, 0, LENGTH, ICMPV6, 255]);
-    frame.extend(addr.octets());
-    frame.extend(ALL_NODES.octets());
-    frame.extend(message);
+    // The target, and an option: target link-layer address, one unit of eight bytes.
+    let mut body = addr.octets().to_vec();
+    body.extend([2, 1]);
+    body.extend(mac);
+    let ip = Ipv6Header {
+        payload_length: MESSAGE_LENGTH,
+        next_header: IpNumber::IPV6_ICMP,
+        hop_limit: 255,
+        source: addr.octets(),
+        destination: ALL_NODES.octets(),
+        ..Ipv6Header::default()
+    };
+    let mut icmp = Icmpv6Header::new(Icmpv6Type::NeighborAdvertisement(
+        NeighborAdvertisementHeader {
+            router,
+            solicited: false,
+            r#override: true,
+        },
+    ));
+    // It cannot be too long.
+    let _ = icmp.update_checksum(ip.source, ip.destination, &body);
+    let mut frame = ethernet(mac, ALL_NODES_MAC, EtherType::IPV6);
+    frame.extend(ip.to_bytes());
+    frame.extend(icmp.to_bytes());
+    frame.extend(body);
     frame
 }
 
-/// The Internet checksum (RFC 1071).
-fn checksum(bytes: impl Iterator<Item = u8>) -> [u8; 2] {
-    let mut sum: u32 = 0;
-    for (position, byte) in bytes.enumerate() {
-        let high = position % 2 == 0;
-        sum += u32::from(byte) << if high { 8 } else { 0 };
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    let [_, _, high, low] = (!sum).to_be_bytes();
-    [high, low]
+fn ethernet(source: Mac, destination: Mac, ether_type: EtherType) -> Vec<u8> {
+    let header = Ethernet2Header {
+        source,
+        destination,
+        ether_type,
+    };
+    header.to_bytes().to_vec()
 }
 
 #[cfg(test)]
 mod tests {
+    use etherparse::checksum::Sum16BitWords;
+
     use super::*;
 
     const MAC: Mac = [0x02, 0x11, 0x22, 0x33, 0x44, 0x55];
@@ -128,8 +128,14 @@ mod tests {
         );
         let message = &frame[54..];
         let pseudo_header = [&frame[22..54], &[0, 0, 0, 32, 0, 0, 0, 58]].concat();
-        let sum = pseudo_header.iter().chain(message).copied();
-        assert_eq!(checksum(sum), [0, 0], "with its checksum the sum is zero");
+        let sum = Sum16BitWords::new()
+            .add_slice(&pseudo_header)
+            .add_slice(message);
+        assert_eq!(
+            sum.ones_complement(),
+            0,
+            "with its checksum the sum is zero"
+        );
     }
 
     #[test]

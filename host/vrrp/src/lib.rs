@@ -1,23 +1,27 @@
-//! What VRRP needs of the operating system: adverts and announcements on the wire, addresses on interfaces, scripts, files and
-//! processes that are watched, scripts that are told. What is decided is decided in [`evenkeel_core::vrrp`].
+//! What VRRP needs of the operating system: adverts and announcements on the wire, scripts, files and processes that
+//! are watched, notify scripts. What is decided is decided in [`evenkeel_core::vrrp`]; what is put on interfaces, the
+//! address manager ([`evenkeel_addresses`]) puts there.
 
 mod announcer;
-mod courier;
 mod driver;
+mod error;
+mod event;
+mod frame_socket;
 mod frames;
 mod handle;
-mod keeper;
 mod links;
-mod mailbox;
 mod notify;
-mod opener;
 mod program;
 mod realtime;
 mod socket;
+mod socket_opener;
 mod sockets;
+mod status;
 mod watch;
 
-pub use handle::{Vrrp, VrrpError, VrrpEvent, VrrpStatus};
-pub use keeper::{Keeper, KeeperError, KeeperReport, MARK, PROTOCOL, Swept, remove_all};
+pub use error::VrrpError;
+pub use event::VrrpEvent;
+pub use handle::Vrrp;
 pub use notify::Notifier;
+pub use status::VrrpStatus;
 pub use watch::Watchers;

@@ -1,12 +1,12 @@
 //! How the interfaces are, as the kernel tells it over rtnetlink.
 //!
-//! On a thread of its own: reading a machine with many interfaces takes its time and may wait for whoever changes them, and the
-//! adverts do not.
+//! On a thread of its own: reading a machine with many interfaces takes its time and may wait for whoever changes them,
+//! and the adverts do not.
 
+mod link;
 mod table;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,28 +20,11 @@ use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::frames::Mac;
+pub(crate) use link::Link;
 use table::{Interest, Table};
 
 /// Wait before another attempt after a failure.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// An interface that an instance has to do with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Link {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its number; another one after it was deleted and made again.
-    pub(crate) index: u32,
-    /// Whether it is up and has a carrier (`IFF_UP` and `IFF_RUNNING`).
-    pub(crate) up: bool,
-    /// Its Ethernet address; `None`: it is no Ethernet.
-    pub(crate) mac: Option<Mac>,
-    /// Its first IPv4 address that is not a virtual one.
-    pub(crate) ipv4: Option<Ipv4Addr>,
-    /// Its first link-local address that is not a virtual one and can be used.
-    pub(crate) ipv6: Option<Ipv6Addr>,
-}
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What [`Links`] tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +33,7 @@ pub(crate) enum LinkReport {
     Link(Link),
     /// An interface of this name is not there any more.
     Gone(String),
-    /// All interfaces that are there have been told. Comes once.
+    /// All interfaces that are there have been reported. Comes once.
     Looked,
     /// The kernel could not be asked, and why; `None`: it can again.
     Problem(Option<String>),
@@ -75,7 +58,7 @@ impl Links {
         let watcher = Watcher {
             configs,
             interest: Interest::of(&config),
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
             looked: false,
             failed: false,
             tell,
@@ -108,9 +91,9 @@ type Messages = Unbounded<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
 struct Watcher<F> {
     configs: mpsc::UnboundedReceiver<Arc<model::Vrrp>>,
     interest: Interest,
-    told: BTreeMap<String, Link>,
+    reported: BTreeMap<String, Link>,
     looked: bool,
-    /// A problem was told.
+    /// A problem was reported.
     failed: bool,
     tell: F,
 }
@@ -124,14 +107,14 @@ impl<F: Fn(LinkReport)> Watcher<F> {
                 End::Failed(text) => {
                     self.failed = true;
                     (self.tell)(LinkReport::Problem(Some(text)));
-                    tokio::time::sleep(AGAIN).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         }
     }
 
-    /// First listens, then reads everything, then takes in what was heard meanwhile: so nothing is missed, and the last word
-    /// about each thing is the kernel's last word.
+    /// First listens, then reads everything, then takes in what was received meanwhile: so nothing is missed, and the
+    /// last state of each thing is the kernel's.
     async fn watch(&mut self) -> End {
         let groups = [
             MulticastGroup::Link,
@@ -167,18 +150,18 @@ impl<F: Fn(LinkReport)> Watcher<F> {
         }
     }
 
-    /// Tells what is not as it was told last.
+    /// Reports what is not as it was reported last.
     fn report(&mut self, table: &Table) {
         let now = table.links(&self.interest);
-        for name in self.told.keys().filter(|name| !now.contains_key(*name)) {
+        for name in self.reported.keys().filter(|name| !now.contains_key(*name)) {
             (self.tell)(LinkReport::Gone(name.clone()));
         }
         for (name, link) in &now {
-            if self.told.get(name) != Some(link) {
+            if self.reported.get(name) != Some(link) {
                 (self.tell)(LinkReport::Link(link.clone()));
             }
         }
-        self.told = now;
+        self.reported = now;
         if !std::mem::replace(&mut self.looked, true) {
             (self.tell)(LinkReport::Looked);
         }
@@ -219,6 +202,8 @@ async fn read(handle: &Handle) -> Result<Table, rtnetlink::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use anyhow::{Context as _, Result};
     use evenkeel_core::model::{
         Announce, Checksum, Family, Notify, Track, Tracked, Vrrp, VrrpInstance, VrrpVersion,
@@ -261,7 +246,7 @@ mod tests {
         }
     }
 
-    /// What is told until `wanted` says that it is what was waited for.
+    /// The first report that is `wanted`.
     fn wait(
         reports: &std::sync::mpsc::Receiver<LinkReport>,
         wanted: impl Fn(&LinkReport) -> bool,
@@ -281,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_is_told_as_it_comes_changes_and_goes() -> Result<()> {
+    fn an_interface_is_reported_as_it_comes_changes_and_goes() -> Result<()> {
         isolated(|| {
             let lab = Lab::new()?;
             let (a, b) = (lab.node("a")?, lab.node("b")?);

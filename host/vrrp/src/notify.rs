@@ -1,4 +1,4 @@
-//! Notify scripts: programs that are told when the state of an instance or a sync group changes.
+//! Notify scripts: programs that are run when the state of an instance or a sync group changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 use crate::program::{self, Abandoned};
 
 /// How long one may run.
-const LIMIT: Duration = Duration::from_secs(60);
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long [`Notifier::finish`] waits.
-const FINISH: Duration = Duration::from_secs(5);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs notify scripts. Those of one instance or group run one after the other, in the order of the changes; those of different
-/// ones side by side. Nobody waits for them.
+/// Runs notify scripts. Those of one instance or group run one after the other, in the order of the changes; those of
+/// different ones side by side. Nobody waits for them.
 #[derive(Debug)]
 pub struct Notifier {
     /// Of each instance or group (`true`), what is to be run.
@@ -26,7 +26,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Nothing is to be told yet.
+    /// Nothing is to be run yet.
     #[must_use]
     pub fn start() -> Self {
         Self {
@@ -35,8 +35,8 @@ impl Notifier {
         }
     }
 
-    /// Has the scripts of a state run: the one for the state, and then the one for any. Returns at once. Call it inside a tokio
-    /// runtime.
+    /// Has the scripts of a state run: the one for the state, and then the one for any. Returns at once. Call it inside
+    /// a tokio runtime.
     pub fn tell(
         &mut self,
         notify: &Notify,
@@ -60,12 +60,12 @@ impl Notifier {
         }
     }
 
-    /// Waits until all have run, but not longer than five seconds: then those that run go on without the daemon, and those that
-    /// have not begun do not run.
+    /// Waits until all have run, but not longer than five seconds: then those that run go on without the daemon, and
+    /// those that have not begun do not run.
     pub async fn finish(mut self) {
         self.queues.clear();
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(FINISH, all).await.is_err() {
+        if tokio::time::timeout(FINISH_TIMEOUT, all).await.is_err() {
             tracing::warn!("notify scripts still run; the daemon does not wait for them");
         }
     }
@@ -98,7 +98,7 @@ fn commands(
 
 async fn work(name: String, mut queue: mpsc::UnboundedReceiver<Vec<String>>) {
     while let Some(command) = queue.recv().await {
-        let ended = program::run(&command, LIMIT, Abandoned::GoesOn).await;
+        let ended = program::run(&command, SCRIPT_TIMEOUT, Abandoned::GoesOn).await;
         let script = command.first().map_or("", String::as_str);
         if ended.well() {
             tracing::debug!(instance = name, script, "notify script has run");

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 pub(crate) use security::{Insecure, check};
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
-const GRACE: Duration = Duration::from_secs(2);
+const KILL_DELAY: Duration = Duration::from_secs(2);
 
 /// How a program ended.
 #[derive(Debug)]
@@ -57,8 +57,8 @@ pub(crate) enum Abandoned {
     GoesOn,
 }
 
-/// Runs a program to its end. It gets nothing to read, and what it writes is thrown away. After `limit` its process group gets
-/// SIGTERM, and SIGKILL two seconds later. Cancel-safe in the sense of `abandoned`.
+/// Runs a program to its end. It gets nothing to read, and what it writes is thrown away. After `limit` its process
+/// group gets SIGTERM, and SIGKILL two seconds later. Cancel-safe in the sense of `abandoned`.
 pub(crate) async fn run(command: &[String], limit: Duration, abandoned: Abandoned) -> Ended {
     let Some((program, args)) = command.split_first() else {
         return Ended::NotStarted(io::ErrorKind::InvalidInput.into());
@@ -83,7 +83,10 @@ pub(crate) async fn run(command: &[String], limit: Duration, abandoned: Abandone
         Ok(ended) => ended,
         Err(_) => {
             group.signal(Signal::SIGTERM);
-            if tokio::time::timeout(GRACE, group.wait()).await.is_err() {
+            if tokio::time::timeout(KILL_DELAY, group.wait())
+                .await
+                .is_err()
+            {
                 group.signal(Signal::SIGKILL);
                 group.wait().await;
             }

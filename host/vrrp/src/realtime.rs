@@ -13,8 +13,8 @@ pub(crate) enum Priority {
     Helpers = 9,
 }
 
-/// Gives the calling thread, and threads that it starts from now on, real-time priority (`SCHED_RR`) and timers that are
-/// not rounded.
+/// Gives the calling thread, and threads that it starts from now on, real-time priority (`SCHED_RR`) and timers that
+/// are not rounded.
 ///
 /// # Errors
 /// Mostly [`Errno::EPERM`]: not allowed (it takes `CAP_SYS_NICE`, or `LimitRTPRIO=` in a systemd unit).
@@ -35,13 +35,15 @@ pub(crate) fn prefer(priority: Priority) -> Result<(), Errno> {
 /// Only where memory may be locked without limit: with a limit, an allocation that goes beyond it would fail later on.
 ///
 /// # Errors
-/// Mostly [`Errno::EPERM`]: not allowed without limit (it takes `CAP_IPC_LOCK`, or `LimitMEMLOCK=infinity` in a systemd unit).
+/// Mostly [`Errno::EPERM`]: not allowed without limit (it takes `CAP_IPC_LOCK`, or `LimitMEMLOCK=infinity` in a systemd
+/// unit).
 pub(crate) fn lock_memory() -> Result<(), Errno> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_MEMLOCK)?;
     if soft == libc::RLIM_INFINITY {
         return lock_all();
     }
-    // While the limit is zero, locking succeeds for those only to whom limits do not apply (can_do_mlock of mm/mlock.c).
+    // While the limit is zero, locking succeeds for those only to whom limits do not apply (can_do_mlock of
+    // mm/mlock.c).
     setrlimit(Resource::RLIMIT_MEMLOCK, 0, hard)?;
     let result = lock_all();
     setrlimit(Resource::RLIMIT_MEMLOCK, soft, hard)?;

@@ -1,16 +1,17 @@
-//! Raw sockets: adverts come and go through [`AdvertSocket`], announcements leave through [`FrameSocket`].
+//! The raw socket through which adverts come and go.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use etherparse::Ipv4HeaderSlice;
 use evenkeel_core::model::Family;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, recv, recvmsg, sendmsg,
     setsockopt, sockopt,
 };
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 /// The protocol number of VRRP.
 const VRRP: i32 = 112;
@@ -22,11 +23,12 @@ const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 const TTL: u32 = 255;
 /// Class selector 6, "internetwork control" (RFC 2474 section 4.2.2).
 const TRAFFIC_CLASS: u32 = 0xc0;
-/// The highest priority in this machine's own queues (`tc-prio`: band of interactive traffic); what is allowed to anyone.
+/// The highest priority in this machine's own queues (`tc-prio`: band of interactive traffic); what is allowed to
+/// anyone.
 const QUEUE_PRIORITIES: [u32; 2] = [7, 6];
 
 /// The longest advert has 255 IPv6 addresses; the longest IPv4 header 60 bytes.
-const LONGEST: usize = 8 + 255 * 16 + 60;
+const MAX_PACKET: usize = 8 + 255 * 16 + 60;
 
 /// What came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl AdvertSocket {
             socket,
             family,
             index,
-            buffer: vec![0; LONGEST],
+            buffer: vec![0; MAX_PACKET],
             control: nix::cmsg_space!(libc::in6_pktinfo, libc::c_int),
         })
     }
@@ -208,189 +210,16 @@ impl AsFd for AdvertSocket {
     }
 }
 
-/// The parts of an IPv4 packet (RFC 791 section 3.1); `None` if it is too short.
+/// The parts of an IPv4 packet; `None`: it is shorter than its header.
 fn parse_v4(packet: &[u8]) -> Option<Received<'_>> {
-    let (header, _) = packet.split_first_chunk::<20>()?;
-    let header_length = usize::from(header[0] & 0x0f) * 4;
-    let address = |at: usize| {
-        let bytes: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
-        Some(IpAddr::from(bytes))
-    };
+    let header = Ipv4HeaderSlice::from_slice(packet).ok()?;
     Some(Received {
-        source: address(12)?,
-        destination: address(16)?,
-        ttl: header[8],
-        payload: packet.get(header_length.max(20)..)?,
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        ttl: header.ttl(),
+        payload: packet.get(header.slice().len()..)?,
     })
 }
 
-/// A packet socket that sends Ethernet frames and takes none. Never waits.
-pub(crate) struct FrameSocket(Socket);
-
-impl FrameSocket {
-    /// Opens one. Takes `CAP_NET_RAW`.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub(crate) fn open() -> io::Result<Self> {
-        let kind = Type::RAW.nonblocking().cloexec();
-        // Protocol 0: the kernel hands it no frames.
-        Socket::new(Domain::PACKET, kind, None).map(Self)
-    }
-
-    /// Sends a whole frame out of the interface of this index.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub(crate) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        let index = i32::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.0.send_to(frame, &packet_address(index)?).map(drop)
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "17 and 20")]
-fn packet_address(index: i32) -> io::Result<SockAddr> {
-    const FAMILY: libc::sa_family_t = libc::AF_PACKET as libc::sa_family_t;
-    const LENGTH: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-    #[expect(
-        unsafe_code,
-        reason = "socket2 has no safe way to make a packet address"
-    )]
-    // SAFETY: the storage is zeroed and larger than a sockaddr_ll, for which all zeros is valid; family and length are set.
-    let ((), address) = unsafe {
-        SockAddr::try_init(|storage, length| {
-            let address = &mut *storage.cast::<libc::sockaddr_ll>();
-            address.sll_family = FAMILY;
-            address.sll_ifindex = index;
-            *length = LENGTH;
-            Ok(())
-        })
-    }?;
-    Ok(address)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use anyhow::{Context as _, Result, ensure};
-    use evenkeel_tests::{Lab, Node, eventually, isolated};
-    use nix::net::if_::if_nametoindex;
-
-    use super::*;
-
-    /// Two machines with a cable, `eth0` on both.
-    fn cable() -> Result<[Node; 2]> {
-        let lab = Lab::new()?;
-        let (a, b) = (lab.node("a")?, lab.node("b")?);
-        lab.cable(&a, "eth0", &b, "eth0")?;
-        for (node, number) in [(&a, 1), (&b, 2)] {
-            node.add_address("eth0", &format!("10.9.0.{number}/24"))?;
-            node.add_address("eth0", &format!("fe80::{number}/64"))?;
-        }
-        Ok([a, b])
-    }
-
-    fn open(node: &Node, family: Family) -> Result<AdvertSocket> {
-        node.enter(|| {
-            let mut socket = AdvertSocket::open(if_nametoindex("eth0")?, family)?;
-            socket.join_group()?;
-            Ok(socket)
-        })?
-    }
-
-    /// What came: source, destination, TTL, payload.
-    fn receive(socket: &mut AdvertSocket) -> Result<(IpAddr, IpAddr, u8, Vec<u8>)> {
-        eventually("an advert", Duration::from_secs(5), || {
-            let received = socket.receive()?;
-            Ok(received.map(|r| (r.source, r.destination, r.ttl, r.payload.to_vec())))
-        })
-    }
-
-    #[test]
-    fn an_advert_arrives_with_its_addresses_and_its_ttl() -> Result<()> {
-        isolated(|| {
-            let [a, b] = cable()?;
-            let cases: [(Family, IpAddr, [IpAddr; 2]); 2] = [
-                (
-                    Family::V4,
-                    "10.9.0.1".parse()?,
-                    [GROUP_V4.into(), "10.9.0.2".parse()?],
-                ),
-                (
-                    Family::V6,
-                    "fe80::1".parse()?,
-                    [GROUP_V6.into(), "fe80::2".parse()?],
-                ),
-            ];
-            for (family, source, destinations) in cases {
-                let (from, mut to) = (open(&a, family)?, open(&b, family)?);
-                for destination in destinations {
-                    from.send(source, destination, b"advert")?;
-                    let received = receive(&mut to)?;
-                    ensure!(
-                        received == (source, destination, 255, b"advert".to_vec()),
-                        "{received:?}"
-                    );
-                }
-                ensure!(to.receive()?.is_none());
-            }
-            Ok(())
-        })
-    }
-
-    #[test]
-    fn nothing_is_heard_of_the_group_before_it_is_joined() -> Result<()> {
-        isolated(|| {
-            let [a, b] = cable()?;
-            let from = open(&a, Family::V4)?;
-            let mut to = b.enter(|| AdvertSocket::open(if_nametoindex("eth0")?, Family::V4))??;
-            let source = "10.9.0.1".parse()?;
-            from.send(source, GROUP_V4.into(), b"to the group")?;
-            from.send(source, "10.9.0.2".parse()?, b"to the peer")?;
-            let (.., payload) = receive(&mut to)?;
-            ensure!(payload == b"to the peer");
-            Ok(())
-        })
-    }
-
-    #[test]
-    fn a_frame_arrives_as_it_was_sent() -> Result<()> {
-        isolated(|| {
-            let [a, b] = cable()?;
-            let capture = evenkeel_tests::Capture::start(&b)?;
-            let frame =
-                crate::frames::announcement("10.9.0.100".parse()?, [2, 0, 0, 0, 0, 7], false);
-            a.enter(|| -> Result<()> {
-                let index = if_nametoindex("eth0")?;
-                FrameSocket::open()?.send(index, &frame).context("not sent")
-            })??;
-            eventually("the frame", Duration::from_secs(5), || {
-                let seen = capture.frames().iter().any(|seen| seen.bytes == frame);
-                Ok(seen.then_some(()))
-            })
-        })
-    }
-
-    #[test]
-    fn options_in_an_ip_header_are_skipped() {
-        let mut packet = vec![0; 24];
-        packet[0] = 0x46;
-        packet[8] = 255;
-        packet[12..16].copy_from_slice(&[10, 9, 0, 1]);
-        packet[16..20].copy_from_slice(&[224, 0, 0, 18]);
-        packet.extend(b"advert");
-        let received = parse_v4(&packet).unwrap();
-        assert_eq!(received.payload, b"advert");
-        assert_eq!(received.ttl, 255);
-        assert_eq!(received.source, IpAddr::from([10, 9, 0, 1]));
-        assert_eq!(received.destination, IpAddr::from([224, 0, 0, 18]));
-    }
-
-    #[test]
-    fn a_packet_shorter_than_its_header_is_nothing() {
-        assert_eq!(parse_v4(&[0x45; 19]), None);
-        assert_eq!(parse_v4(&[0x4f; 59]), None);
-        assert_eq!(parse_v4(&[]), None);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! The sockets that the instances need, opened and closed as interfaces come and go.
 
-mod words;
+mod messages;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -8,19 +8,19 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use evenkeel_addresses::channel::Sender;
 use evenkeel_core::model::{Family, Vrrp, VrrpInstance};
 
 use crate::links::Link;
-use crate::mailbox::Sender;
-use crate::opener::{Delivery, Job, Order};
 use crate::socket::{AdvertSocket, Received};
-use words::{cannot_open, cannot_send};
+use crate::socket_opener::{OpenedSocket, SocketJob, SocketOrder};
+use messages::{cannot_open, cannot_send};
 
 /// Wait before another attempt at opening, and before reading again from a socket that failed.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Adverts that wait for their socket; more than an instance sends while one is opened.
-const UNSENT: usize = 64;
+const MAX_UNSENT: usize = 64;
 
 /// One interface, one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,34 +31,34 @@ pub(crate) struct Place {
 
 /// What instances want at a [`Place`].
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
-    /// The interface that adverts are heard on as the instances see it: not their macvlan, but the one below it.
+struct SocketSpec {
+    /// The interface that adverts are received on as the instances see it: not their macvlan, but the one below it.
     interface: String,
     /// The interface that is opened.
     device: String,
     router_ids: BTreeSet<u8>,
-    /// Whether the multicast group is to be heard.
+    /// Whether the multicast group is to be joined.
     group: bool,
 }
 
 struct Slot {
-    wanted: Wanted,
+    wanted: SocketSpec,
     /// The socket in use. When another one is ordered, it stays until that comes.
     socket: Option<AdvertSocket>,
     /// It is left alone until then: it failed, or there was too much.
-    rest: Option<Instant>,
+    paused_until: Option<Instant>,
     /// The socket that is being opened.
-    ordered: Option<Order>,
-    /// Whether the socket that is there, or is being opened, hears the multicast group.
+    ordered: Option<SocketOrder>,
+    /// Whether the socket that is there, or is being opened, is in the multicast group.
     group: bool,
     /// When to try again to open it.
-    again: Option<Instant>,
+    retry_at: Option<Instant>,
     /// What waits for the socket.
-    unsent: VecDeque<Letter>,
+    unsent: VecDeque<UnsentAdvert>,
 }
 
 /// An advert and its addresses.
-struct Letter {
+struct UnsentAdvert {
     source: IpAddr,
     to: IpAddr,
     payload: Vec<u8>,
@@ -66,7 +66,7 @@ struct Letter {
 
 /// What [`Sockets::receive`] found.
 pub(crate) enum Incoming<'a> {
-    /// A message, heard on this interface as the instances see it.
+    /// A message, received on this interface as the instances see it.
     Message(&'a str, Received<'a>),
     /// A message for nobody here.
     Other,
@@ -76,11 +76,11 @@ pub(crate) enum Incoming<'a> {
     Failed(&'a str, io::Error),
 }
 
-/// See the module's documentation.
+/// The sockets of all instances.
 pub(crate) struct Sockets {
-    opener: Sender<Job>,
+    opener: Sender<SocketJob>,
     /// What the opener has not taken yet.
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<SocketJob>,
     slots: BTreeMap<Place, Slot>,
     /// Orders until now.
     orders: u64,
@@ -90,7 +90,7 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// None yet.
-    pub(crate) fn new(opener: Sender<Job>) -> Self {
+    pub(crate) fn new(opener: Sender<SocketJob>) -> Self {
         Self {
             opener,
             jobs: VecDeque::new(),
@@ -107,7 +107,7 @@ impl Sockets {
             .slots
             .extract_if(.., |place, _| !wanted.contains_key(place));
         self.jobs
-            .extend(gone.filter_map(|(_, slot)| slot.socket.map(Job::Close)));
+            .extend(gone.filter_map(|(_, slot)| slot.socket.map(SocketJob::Close)));
         for (place, slot) in &mut self.slots {
             if let Some(wanted) = wanted.remove(place) {
                 slot.wanted = wanted;
@@ -121,36 +121,36 @@ impl Sockets {
         for (place, slot) in &mut self.slots {
             if let Some(order) = slot.order(*place, self.orders, now) {
                 self.orders += 1;
-                self.jobs.push_back(Job::Open(order));
+                self.jobs.push_back(SocketJob::Open(order));
             }
         }
     }
 
     /// Takes a socket that was opened, or why it was not.
-    pub(crate) fn deliver(&mut self, delivery: Delivery, now: Instant) {
-        let Delivery { order, socket } = delivery;
+    pub(crate) fn take(&mut self, opened: OpenedSocket, now: Instant) {
+        let OpenedSocket { order, socket } = opened;
         let place = Place {
             index: order.index,
             family: order.family,
         };
         let slot = self.slots.get_mut(&place);
         let Some(slot) = slot.filter(|slot| slot.ordered == Some(order)) else {
-            self.jobs.extend(socket.ok().map(Job::Close));
+            self.jobs.extend(socket.ok().map(SocketJob::Close));
             return;
         };
         slot.ordered = None;
         match socket {
             Ok(socket) => {
                 self.problems.remove(&slot.wanted.device);
-                for letter in slot.unsent.drain(..) {
+                for advert in slot.unsent.drain(..) {
                     // If it cannot be sent, the next one will tell.
-                    let _ = socket.send(letter.source, letter.to, &letter.payload);
+                    let _ = socket.send(advert.source, advert.to, &advert.payload);
                 }
                 self.jobs
-                    .extend(slot.socket.replace(socket).map(Job::Close));
+                    .extend(slot.socket.replace(socket).map(SocketJob::Close));
             }
             Err(error) => {
-                slot.again = Some(now + AGAIN);
+                slot.retry_at = Some(now + RETRY_DELAY);
                 let device = &slot.wanted.device;
                 self.problems
                     .insert(device.clone(), cannot_open(device, &error));
@@ -169,28 +169,28 @@ impl Sockets {
     }
 
     /// When to call [`Sockets::update`] although nothing has changed.
-    pub(crate) fn again(&self) -> Option<Instant> {
-        self.slots.values().filter_map(|slot| slot.again).min()
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.slots.values().filter_map(|slot| slot.retry_at).min()
     }
 
     /// The sockets to wait for, and their places.
     pub(crate) fn listening(&self, now: Instant) -> impl Iterator<Item = (Place, BorrowedFd<'_>)> {
         self.slots
             .iter()
-            .filter(move |(_, slot)| slot.rest.is_none_or(|rest| rest <= now))
+            .filter(move |(_, slot)| slot.paused_until.is_none_or(|until| until <= now))
             .filter_map(|(place, slot)| Some((*place, slot.socket.as_ref()?.as_fd())))
     }
 
     /// When a socket that is left alone is to be listened to again.
-    pub(crate) fn rested(&self, now: Instant) -> Option<Instant> {
-        let rests = self.slots.values().filter_map(|slot| slot.rest);
-        rests.filter(|rest| now < *rest).min()
+    pub(crate) fn resume_at(&self, now: Instant) -> Option<Instant> {
+        let pauses = self.slots.values().filter_map(|slot| slot.paused_until);
+        pauses.filter(|until| now < *until).min()
     }
 
     /// The next message at a place.
     ///
-    /// A macvlan hears what the interface below it hears: what is for instances there is left to them, or they would hear it
-    /// twice. A message that is too short to tell is for all: someone has to count it.
+    /// A macvlan receives what the interface below it receives: what is for instances there is left to them, or they
+    /// would get it twice. A message that is too short to tell is for all: someone has to count it.
     pub(crate) fn receive(&mut self, place: Place, now: Instant) -> Incoming<'_> {
         let Some(slot) = self.slots.get_mut(&place) else {
             return Incoming::Nothing;
@@ -211,7 +211,7 @@ impl Sockets {
             Ok(None) => Incoming::Nothing,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Incoming::Other,
             Err(error) => {
-                slot.rest = Some(now + AGAIN);
+                slot.paused_until = Some(now + RETRY_DELAY);
                 Incoming::Failed(&slot.wanted.interface, error)
             }
         }
@@ -220,14 +220,14 @@ impl Sockets {
     /// Leaves a place alone for a while.
     pub(crate) fn pause(&mut self, place: Place, until: Instant) {
         if let Some(slot) = self.slots.get_mut(&place) {
-            slot.rest = Some(until);
+            slot.paused_until = Some(until);
         }
     }
 
     /// Sends an advert of an instance.
     ///
     /// # Errors
-    /// In words, with what to do.
+    /// As text, with what to do.
     pub(crate) fn send(
         &mut self,
         instance: &VrrpInstance,
@@ -250,29 +250,29 @@ impl Sockets {
 }
 
 impl Slot {
-    fn new(wanted: Wanted) -> Self {
+    fn new(wanted: SocketSpec) -> Self {
         Self {
             group: wanted.group,
             wanted,
             socket: None,
-            rest: None,
+            paused_until: None,
             ordered: None,
-            again: None,
+            retry_at: None,
             unsent: VecDeque::new(),
         }
     }
 
     /// Orders what is missing.
-    fn order(&mut self, place: Place, number: u64, now: Instant) -> Option<Order> {
+    fn order(&mut self, place: Place, number: u64, now: Instant) -> Option<SocketOrder> {
         let other = self.group != self.wanted.group;
         let missing = self.socket.is_none() && self.ordered.is_none();
-        let waits = self.again.is_some_and(|again| now < again);
+        let waits = self.retry_at.is_some_and(|at| now < at);
         if !other && (!missing || waits) {
             return None;
         }
         self.group = self.wanted.group;
-        self.again = None;
-        let order = Order {
+        self.retry_at = None;
+        let order = SocketOrder {
             index: place.index,
             family: place.family,
             group: self.group,
@@ -291,9 +291,9 @@ impl Slot {
     ) -> Result<(), String> {
         let Some(socket) = &self.socket else {
             // It is being opened, or it is known why it is not there.
-            if self.ordered.is_some() && self.unsent.len() < UNSENT {
+            if self.ordered.is_some() && self.unsent.len() < MAX_UNSENT {
                 let payload = payload.to_vec();
-                self.unsent.push_back(Letter {
+                self.unsent.push_back(UnsentAdvert {
                     source,
                     to,
                     payload,
@@ -309,8 +309,8 @@ impl Slot {
     }
 }
 
-/// The interface that an instance's adverts leave by and are heard on: the one with its virtual MAC if there is one. A frame
-/// from another router with the same virtual MAC is not heard below it. Peers write to this machine's own MAC.
+/// The interface that an instance's adverts are sent and received on: the one with its virtual MAC if there is one. A
+/// frame from another router with the same virtual MAC is not received below it. Peers send to this machine's own MAC.
 fn device<'a>(instance: &VrrpInstance, links: &'a BTreeMap<String, Link>) -> Option<&'a Link> {
     let virtual_mac = instance.virtual_mac.as_ref();
     virtual_mac
@@ -320,7 +320,7 @@ fn device<'a>(instance: &VrrpInstance, links: &'a BTreeMap<String, Link>) -> Opt
         .or_else(|| links.get(&instance.interface))
 }
 
-fn wanted(config: &Vrrp, links: &BTreeMap<String, Link>) -> BTreeMap<Place, Wanted> {
+fn wanted(config: &Vrrp, links: &BTreeMap<String, Link>) -> BTreeMap<Place, SocketSpec> {
     let mut all = BTreeMap::new();
     for instance in &config.instances {
         let Some(device) = device(instance, links) else {
@@ -330,7 +330,7 @@ fn wanted(config: &Vrrp, links: &BTreeMap<String, Link>) -> BTreeMap<Place, Want
             index: device.index,
             family: instance.family,
         };
-        let wanted = all.entry(place).or_insert_with(|| Wanted {
+        let wanted = all.entry(place).or_insert_with(|| SocketSpec {
             interface: instance.interface.clone(),
             device: device.name.clone(),
             router_ids: BTreeSet::new(),

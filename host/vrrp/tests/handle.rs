@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use common::{Net, SOON, VIP, ip};
+use evenkeel_addresses::AddressManager;
 use evenkeel_core::model::{
     self, Announce, Checksum, Family, Notify, Tracked, VirtualAddress, VrrpInstance, VrrpVersion,
 };
@@ -56,7 +57,10 @@ fn config(addresses: &[&str]) -> model::Vrrp {
 
 fn start(node: &Node, config: model::Vrrp) -> Result<(Vrrp, UnboundedReceiver<VrrpEvent>)> {
     let (to_events, events) = unbounded_channel();
-    let vrrp = node.enter(|| Vrrp::start(config, to_events))??;
+    let vrrp = node.enter(|| -> Result<Vrrp> {
+        let addresses = AddressManager::start(|_| {})?;
+        Ok(Vrrp::start(config, &addresses, to_events)?)
+    })??;
     Ok((vrrp, events))
 }
 

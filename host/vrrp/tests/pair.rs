@@ -184,7 +184,8 @@ fn two_routers_with_the_same_virtual_mac_hear_each_other() -> Result<()> {
     })
 }
 
-/// Ours and keepalived: each is master once, and gives way to the other by its death, by its resignation and by preemption.
+/// Ours and keepalived: each is master once, and gives way to the other by its death, by its resignation and by
+/// preemption.
 fn with_keepalived(ours: &str, theirs: &str, addresses: &[&str]) -> Result<()> {
     let net = Net::new()?;
     let held: Vec<_> = addresses

@@ -6,7 +6,7 @@ use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::State;
 
 use crate::exit::{self, Failed};
-use evenkeel_addresses::{AddressChange, Addresses};
+use evenkeel_addresses::flush_all;
 use evenkeel_daemon::lock::Lock;
 use evenkeel_daemon::plane;
 
@@ -17,21 +17,13 @@ use evenkeel_daemon::plane;
 pub(crate) async fn run(table: &str) -> anyhow::Result<()> {
     // Held until the end, so that no daemon starts meanwhile.
     let _lock = Lock::take()?;
-    let mut addresses = Addresses::open()?;
-    let removed = addresses.remove_all().await?;
-    for change in &removed.changes {
-        if let AddressChange::Removed(address) = change {
-            super::print(&format!("removed address {address}\n"))?;
-        }
-    }
-    let swept = evenkeel_vrrp::remove_all().await?;
-    for what in &swept.removed {
+    let flushed = flush_all().await?;
+    for what in &flushed.removed {
         super::print(&format!("removed {what}\n"))?;
     }
-    let mut failures = swept.failures;
+    let mut failures = flushed.failures;
     nftables(table)?;
     failures.extend(ipvs(table)?);
-    failures.extend(removed.failures.iter().map(ToString::to_string));
     if failures.is_empty() {
         return Ok(());
     }

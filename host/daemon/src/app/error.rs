@@ -2,6 +2,8 @@
 
 use std::io;
 
+use evenkeel_addresses::AddressError;
+
 use crate::control::BindError;
 use crate::lock::LockError;
 use crate::plane::PlaneError;
@@ -19,6 +21,9 @@ pub enum RunError {
     /// The data plane cannot work on this machine.
     #[error(transparent)]
     Plane(#[from] PlaneError),
+    /// Addresses cannot be managed.
+    #[error(transparent)]
+    Addresses(#[from] AddressError),
     /// There is no control socket.
     #[error(transparent)]
     Control(#[from] BindError),

@@ -19,7 +19,7 @@ use crate::plane::Opened;
 use crate::prepare::{Prepared, Preparer};
 use crate::prober::HealthEvent;
 use crate::probers::Probers;
-use crate::redundancy::{Ears, Redundancy};
+use crate::redundancy::{Receivers, Redundancy};
 use crate::verdicts::VerdictQueues;
 use crate::watcher::TableWatcher;
 
@@ -39,7 +39,7 @@ pub(super) struct App {
     pub(super) redundancy: Redundancy,
     pub(super) synchroniser: Synchroniser,
     /// What VRRP and its watchers tell.
-    pub(super) receivers: Ears,
+    pub(super) receivers: Receivers,
     pub(super) counting: Counting,
     pub(super) kind: DataPlaneKind,
     /// Why this data plane.
@@ -92,14 +92,15 @@ impl App {
         let kernel =
             DataPlaneDriver::start(plane, to_inputs.clone()).map_err(|source| thread("kernel", source))?;
         let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
-        let (redundancy, receivers) = Redundancy::new();
+        let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
+        let (redundancy, receivers) = Redundancy::new(network.addresses());
         let mut app = Self {
             started: now,
             kind,
             why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel,
-            network: Network::start(to_inputs.clone(), offloads.is_ok()),
+            network,
             probers: Probers::new(events),
             redundancy,
             synchroniser: Synchroniser::default(),

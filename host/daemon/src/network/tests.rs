@@ -1,9 +1,11 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use evenkeel_core::model::{Chosen, Daemon, DataPlaneChoice, IpvsTimeouts, Sandbox, Vrrp};
 
-use super::*;
 use evenkeel_addresses::namespace::{Net, in_own_namespace};
+
+use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,7 +30,7 @@ fn model(offload: Offload) -> Model {
     }
 }
 
-/// A task's words about the short way.
+/// What a task tells of the interfaces for offload.
 struct Told {
     inputs: mpsc::UnboundedReceiver<Input>,
     touched: usize,
@@ -53,15 +55,15 @@ impl Told {
 
 fn start(offloads: bool) -> (Network, Told) {
     let (sender, inputs) = mpsc::unbounded_channel();
-    let network = Network::start(sender, offloads);
+    let network = Network::start(sender, offloads).unwrap();
     (network, Told { inputs, touched: 0 })
 }
 
 #[test]
-fn the_short_way_is_between_the_interfaces_that_there_are() {
+fn flows_are_offloaded_between_the_interfaces_that_there_are() {
     in_own_namespace(async |net: Net| {
         net.interface("eth0").await;
-        let (network, mut told) = start(true);
+        let (mut network, mut told) = start(true);
         network.configure(&model(Offload::Auto));
         told.until(&["eth0", "eth0-peer"]).await;
         net.interface("eth1").await;
@@ -88,7 +90,7 @@ fn the_short_way_is_between_the_interfaces_that_there_are() {
 fn an_interface_that_came_back_is_put_to_the_data_plane_again() {
     in_own_namespace(async |net: Net| {
         net.interface("eth0").await;
-        let (network, mut told) = start(true);
+        let (mut network, mut told) = start(true);
         network.configure(&model(Offload::Auto));
         told.until(&["eth0", "eth0-peer"]).await;
         net.remove_interface("eth0").await;
@@ -112,7 +114,7 @@ fn an_interface_that_came_back_is_put_to_the_data_plane_again() {
 fn nothing_is_told_before_it_is_configured() {
     in_own_namespace(async |net: Net| {
         net.interface("eth0").await;
-        let (network, mut told) = start(true);
+        let (mut network, mut told) = start(true);
         let early = tokio::time::timeout(Duration::from_millis(300), told.inputs.recv()).await;
         assert!(early.is_err(), "something was told");
         network.configure(&model(Offload::Auto));
@@ -121,10 +123,10 @@ fn nothing_is_told_before_it_is_configured() {
 }
 
 #[test]
-fn a_data_plane_without_a_short_way_is_told_of_no_interface() {
+fn a_data_plane_that_cannot_offload_is_told_of_no_interface() {
     in_own_namespace(async |net: Net| {
         net.interface("eth0").await;
-        let (network, mut told) = start(false);
+        let (mut network, mut told) = start(false);
         network.configure(&model(Offload::Auto));
         told.until(&[]).await;
     });

@@ -1,4 +1,4 @@
-//! What does not work on this machine: told in the log once when it begins and once when it is over, and shown by `status`.
+//! What does not work on this machine: logged once when it begins and once when it is over, and shown by `status`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-/// See the module's documentation.
+/// What does not work now, with the text.
 #[derive(Debug, Default)]
 pub(super) struct Problems(BTreeMap<Source, String>);
 
@@ -98,7 +98,7 @@ impl Problems {
         });
     }
 
-    /// All of them, in words.
+    /// All of them, as text.
     pub(super) fn texts(&self) -> Vec<String> {
         let text = |(source, text): (&Source, &String)| match source {
             Source::Send(name, _) | Source::Announce(name) | Source::Keep(name) => {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_told_once_and_so_is_its_end() {
+    fn a_problem_is_logged_once_and_so_is_its_end() {
         let (mut problems, config) = (Problems::default(), Vrrp::default());
         let mut set = |text: Option<&str>| {
             let source = Source::Announce("web".into());

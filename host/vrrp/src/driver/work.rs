@@ -1,26 +1,27 @@
-//! What the driver does in a turn: what it is told, what is due, what came in; and what the routers want done.
+//! What the driver does in a turn: messages, what is due, what came in; and what the routers want done.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evenkeel_addresses::VrrpReport;
+use evenkeel_addresses::channel::Taken;
 use evenkeel_core::model::{self, VrrpInstance};
 use evenkeel_core::vrrp::{Input, Output};
 
+use super::message::Message;
 use super::problems::Source;
-use super::{BUSY, Driver, Message, STALE};
-use crate::courier::Parcel;
-use crate::handle::VrrpEvent;
-use crate::keeper::KeeperReport;
+use super::state::{BUSY_DELAY, Driver, STATUS_INTERVAL};
+use crate::event::{Forwarded, VrrpEvent};
 use crate::links::LinkReport;
 use crate::sockets::{Incoming, Place};
 
-/// Messages from one socket in one go, so that others and the rest of the turn get theirs. 255 routers that advertise every
-/// 10 ms send 26 in a millisecond.
-const BATCH: usize = 32;
+/// Messages from one socket in one go, so that others and the rest of the turn get theirs. 255 routers that advertise
+/// every 10 ms send 26 in a millisecond.
+const MAX_BATCH: usize = 32;
 
-/// Wait after a whole batch: a flood must not use up the time that the kernel grants to real-time threads (95 % of a processor;
-/// after that it stops them for 50 ms).
-const BREATH: Duration = Duration::from_millis(1);
+/// Wait after a whole batch: a flood must not use up the time that the kernel grants to real-time threads (95 % of a
+/// processor; after that it stops them for 50 ms).
+const FLOOD_PAUSE: Duration = Duration::from_millis(1);
 
 impl Driver {
     /// Tells the routers about the interfaces of the first look.
@@ -57,11 +58,11 @@ impl Driver {
             }
             Message::Quit => return false,
             Message::Link(report) => self.link(report, now),
-            Message::Socket(delivery) => {
-                self.sockets.deliver(delivery, now);
+            Message::Socket(opened) => {
+                self.sockets.take(opened, now);
                 self.note_socket_problems();
             }
-            Message::Keeper(report) => self.kept(report, now),
+            Message::Addresses(report) => self.addresses_report(report, now),
         }
         self.act();
         self.stale = Some(now);
@@ -79,7 +80,7 @@ impl Driver {
 
     /// Takes in what came to a socket. Timers are not late because of it.
     pub(super) fn receive(&mut self, place: Place) {
-        for _ in 0..BATCH {
+        for _ in 0..MAX_BATCH {
             self.on_time();
             let now = Instant::now();
             match self.sockets.receive(place, now) {
@@ -111,7 +112,7 @@ impl Driver {
                 }
             }
         }
-        self.sockets.pause(place, Instant::now() + BREATH);
+        self.sockets.pause(place, Instant::now() + FLOOD_PAUSE);
     }
 
     /// Sends some of the announcements.
@@ -128,7 +129,7 @@ impl Driver {
     /// Tries again to open what could not be opened.
     pub(super) fn look_after_sockets(&mut self) {
         let now = Instant::now();
-        if self.sockets.again().is_some_and(|at| at <= now) {
+        if self.sockets.retry_at().is_some_and(|at| at <= now) {
             self.update_sockets(now);
         }
     }
@@ -142,8 +143,8 @@ impl Driver {
         self.status.instances = self.router.report(now);
         self.status.groups = self.router.groups();
         self.status.problems = self.problems.texts();
-        let put = self.board.put(now, self.status.clone());
-        self.stale = (!put).then(|| now + BUSY);
+        let put = self.snapshot.put(now, self.status.clone());
+        self.stale = (!put).then(|| now + BUSY_DELAY);
     }
 
     /// When all is handed over: takes the addresses away and says that it is done; then this was all.
@@ -151,21 +152,22 @@ impl Driver {
         if self.stopping.is_empty() || !self.router.stopped() {
             return false;
         }
-        if let Some(keeper) = self.keeper.take() {
-            keeper.stop();
+        if let Some(addresses) = self.addresses.take() {
+            addresses.stop();
         }
-        // What the keeper had to say at the end is of no use to the routers, but the daemon wants to know which addresses are left.
-        if let super::Taken::Messages(messages) = self.mail.take() {
+        // What the address manager had to say at the end is of no use to the routers, but the daemon wants to know
+        // which addresses are left.
+        if let Taken::Messages(messages) = self.messages.take() {
             for message in messages {
-                if let Message::Keeper(KeeperReport::Here(addresses)) = message {
+                if let Message::Addresses(VrrpReport::Here(addresses)) = message {
                     self.tell(VrrpEvent::Here(addresses));
                 }
             }
         }
         self.stale = Some(Instant::now());
         self.publish();
-        self.parcels
-            .extend(self.stopping.drain(..).map(Parcel::Stopped));
+        self.outgoing
+            .extend(self.stopping.drain(..).map(Forwarded::Stopped));
         true
     }
 
@@ -177,8 +179,8 @@ impl Driver {
         both.instances.extend(leaving);
         self.config = Arc::new(both);
         self.links.configure(Arc::clone(&config));
-        if let Some(keeper) = &self.keeper {
-            keeper.configure(Arc::clone(&config));
+        if let Some(addresses) = &mut self.addresses {
+            addresses.configure(Arc::clone(&config));
         }
         self.update_sockets(now);
         self.router.configure(&config, now);
@@ -225,23 +227,23 @@ impl Driver {
         self.router.handle(input, now);
     }
 
-    fn kept(&mut self, report: KeeperReport, now: Instant) {
+    fn addresses_report(&mut self, report: VrrpReport, now: Instant) {
         match report {
-            KeeperReport::Found { instance } => {
+            VrrpReport::Found { instance } => {
                 let instance = &instance;
                 self.router.handle(Input::Found { instance }, now);
             }
-            KeeperReport::Looked => {
+            VrrpReport::Looked => {
                 self.ready.looked = true;
                 self.get_ready(now);
             }
-            KeeperReport::Held { instance } => {
+            VrrpReport::Held { instance } => {
                 let instance = &instance;
                 self.router.handle(Input::Held { instance }, now);
             }
-            KeeperReport::Released { .. } => {}
-            KeeperReport::Problem { instance, text } => self.note(Source::Keep(instance), text),
-            KeeperReport::Here(addresses) => self.tell(VrrpEvent::Here(addresses)),
+            VrrpReport::Released { .. } => {}
+            VrrpReport::Problem { instance, text } => self.note(Source::Keep(instance), text),
+            VrrpReport::Here(addresses) => self.tell(VrrpEvent::Here(addresses)),
         }
     }
 
@@ -268,14 +270,14 @@ impl Driver {
                     }
                 }
                 Output::Hold { instance } => {
-                    if let Some(keeper) = &self.keeper {
-                        keeper.hold(&instance);
+                    if let Some(addresses) = &mut self.addresses {
+                        addresses.hold(&instance);
                     }
                 }
                 Output::Release { instance } => {
                     self.announcer.forget(&instance);
-                    if let Some(keeper) = &self.keeper {
-                        keeper.release(&instance);
+                    if let Some(addresses) = &mut self.addresses {
+                        addresses.release(&instance);
                     }
                 }
                 Output::Announce { instance, rounds } => {
@@ -301,7 +303,8 @@ impl Driver {
                 Output::Event(event) => self.tell(VrrpEvent::Log(event)),
             }
         }
-        self.stale.get_or_insert_with(|| Instant::now() + STALE);
+        self.stale
+            .get_or_insert_with(|| Instant::now() + STATUS_INTERVAL);
     }
 
     fn update_sockets(&mut self, now: Instant) {
@@ -318,18 +321,5 @@ impl Driver {
         for (interface, text) in self.sockets.problems().clone() {
             self.note(Source::Socket(interface), Some(text));
         }
-    }
-
-    /// Notes a problem, or its end.
-    fn note(&mut self, source: Source, problem: Option<String>) {
-        let told = self.problems.set(source, problem, &self.config);
-        if let Some(event) = told {
-            self.stale = Some(Instant::now());
-            self.tell(VrrpEvent::Log(event));
-        }
-    }
-
-    fn tell(&mut self, event: VrrpEvent) {
-        self.parcels.push_back(Parcel::Event(event));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use evenkeel_addresses::{SERVICE_MARK, VRRP_MARK};
 use evenkeel_core::model::{self, Tracked};
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol,
@@ -10,11 +11,15 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::Link;
+use super::link::Link;
 use crate::frames::Mac;
 
-/// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes from them.
-const MARKS: [AddressProtocol; 2] = [AddressProtocol::Other(0x65), AddressProtocol::Other(0x66)];
+/// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes
+/// from them.
+const MARKS: [AddressProtocol; 2] = [
+    AddressProtocol::Other(SERVICE_MARK),
+    AddressProtocol::Other(VRRP_MARK),
+];
 
 /// What a configuration wants to know about interfaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +53,7 @@ impl Interest {
     }
 }
 
-/// See the module's documentation.
+/// All interfaces and addresses.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     links: BTreeMap<u32, Entry>,
@@ -77,7 +82,7 @@ impl Table {
     pub(super) fn apply(&mut self, message: &RouteNetlinkMessage) {
         match message {
             RouteNetlinkMessage::NewLink(link) if whole(link) => {
-                // A change of something else may be told without the name.
+                // A change of something else may come without the name.
                 if let Some(entry) = entry(link) {
                     self.links.insert(link.header.index, entry);
                 }

@@ -1,5 +1,5 @@
-//! Whether a program may run as root (keepalived `enable_script_security`): if anyone but root could have changed it, or put
-//! another in its place, it would be a way to become root.
+//! Whether a program may run as root (keepalived `enable_script_security`): if anyone but root could have changed it,
+//! or put another in its place, it would be a way to become root.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
@@ -37,8 +37,8 @@ struct Facts {
     directory: bool,
 }
 
-/// Looks at a program, and at every directory and symbolic link on the way to it. A name without a slash is looked for in `PATH`.
-/// Where this process is not root, everything may run.
+/// Looks at a program, and at every directory and symbolic link on the way to it. A name without a slash is looked for
+/// in `PATH`. Where this process is not root, everything may run.
 ///
 /// # Errors
 /// [`Insecure`], also where there is no such program.
@@ -60,7 +60,8 @@ fn find(program: &str, path: Option<&OsStr>) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Of the path as it is written and of where it leads to. The owner of a symbolic link is looked at, its mode means nothing.
+/// Of the path as it is written and of where it leads to. The owner of a symbolic link is looked at, its mode means
+/// nothing.
 fn facts(path: &Path) -> Option<Vec<Facts>> {
     let real = path.canonicalize().ok()?;
     let mut all = Vec::new();

@@ -13,13 +13,14 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::Readings;
+use super::readings::Readings;
 
-/// Read again after this, whatever the kernel tells: it does not tell of changes on another machine, or behind a symbolic link.
-const LOOK: Duration = Duration::from_secs(1);
+/// Read again after this, whatever the kernel tells: it does not tell of changes on another machine, or behind a
+/// symbolic link.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// As far as it is read.
-const MOST: u64 = 64;
+const MAX_BYTES: u64 = 64;
 
 /// The numbers that a file may say.
 const RANGE: i32 = 254;
@@ -53,7 +54,7 @@ pub(super) async fn watch(path: PathBuf, readings: Readings) {
             }
         }
         // Whether it changed or not, it is read again.
-        let _ = tokio::time::timeout(LOOK, changes.next(path.file_name())).await;
+        let _ = tokio::time::timeout(READ_INTERVAL, changes.next(path.file_name())).await;
         if changes.0.is_none() {
             changes = Changes::of(&path);
         }
@@ -72,7 +73,7 @@ fn read_number(path: &Path) -> Result<i32, Complaint> {
     let complain = |text: String| Complaint { text, instead: 0 };
     let mut text = String::new();
     let opened = std::fs::File::open(path);
-    let read = opened.and_then(|file| file.take(MOST).read_to_string(&mut text));
+    let read = opened.and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
     match read {
         Ok(_) => number(&text),
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -102,7 +103,8 @@ fn number(text: &str) -> Result<i32, Complaint> {
     Err(Complaint { text, instead })
 }
 
-/// Changes of the directory that the file is in: files are as often replaced as written. `None`: the kernel tells of none.
+/// Changes of the directory that the file is in: files are as often replaced as written. `None`: the kernel tells of
+/// none.
 struct Changes(Option<AsyncFd<Descriptor>>);
 
 /// [`AsyncFd`] wants the number of the file, which [`Inotify`] does not give by itself.

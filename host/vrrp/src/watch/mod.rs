@@ -1,7 +1,9 @@
-//! Watching what instances track: scripts, files and processes. Interfaces are watched by the driver, services by the daemon.
+//! Watching what instances track: scripts, files and processes. Interfaces are watched by the driver, services by the
+//! daemon.
 
 mod file;
 mod process;
+mod readings;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +14,7 @@ use evenkeel_core::vrrp::Reading;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Where readings go.
-type Readings = mpsc::UnboundedSender<(Tracked, Reading)>;
+use readings::Readings;
 
 /// What one task watches.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +23,8 @@ enum Watched {
     File(PathBuf),
 }
 
-/// Watches what a configuration tracks, and tells how it is once that is known, and whenever it changes. Dropping it ends all
-/// watching, and the scripts that run.
+/// Watches what a configuration tracks, and tells how it is once that is known, and whenever it changes. Dropping it
+/// ends all watching, and the scripts that run.
 #[derive(Debug)]
 pub struct Watchers {
     readings: Readings,
@@ -48,8 +49,8 @@ impl Watchers {
         }
     }
 
-    /// What is tracked now. What is watched as before goes on undisturbed; what is new or configured otherwise is looked at at
-    /// once. Call it inside a tokio runtime.
+    /// What is tracked now. What is watched as before goes on undisturbed; what is new or configured otherwise is
+    /// looked at at once. Call it inside a tokio runtime.
     pub fn configure(&mut self, config: &Vrrp) {
         let (wanted, processes) = wanted(config);
         self.running.retain(|tracked, (watched, task)| {

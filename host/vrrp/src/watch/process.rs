@@ -9,10 +9,10 @@ use evenkeel_core::model::Tracked;
 use evenkeel_core::vrrp::Reading;
 use tokio::sync::watch;
 
-use super::Readings;
+use super::readings::Readings;
 
 /// Between two looks.
-const LOOK: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Looks for the processes of these names, all in one go, and tells of each whether there is one.
 pub(super) async fn watch(mut names: watch::Receiver<BTreeSet<String>>, readings: Readings) {
@@ -44,7 +44,7 @@ pub(super) async fn watch(mut names: watch::Receiver<BTreeSet<String>>, readings
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(READ_INTERVAL) => {}
             changed = names.changed() => if changed.is_err() { return },
         }
     }

@@ -4,7 +4,7 @@ use evenkeel_core::model::{Script, Tracked};
 use evenkeel_core::vrrp::Reading;
 use tokio::time::MissedTickBehavior;
 
-use super::Readings;
+use super::readings::Readings;
 use crate::program::{self, Abandoned};
 
 /// Runs it again and again, and tells what that says.

@@ -179,7 +179,7 @@ async fn a_reload_leaves_alone_what_stays_and_ends_what_goes() {
 }
 
 #[tokio::test]
-async fn a_files_number_is_told_and_soon_when_it_is_written_or_replaced_or_goes() {
+async fn a_files_number_is_reported_and_soon_when_it_is_written_or_replaced_or_goes() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("number");
     let tracked = Tracked::File(file.clone());

@@ -21,7 +21,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-
 /// Interfaces for flowtable offload at most: more than these are on machines with a network of containers, and the
 /// kernel cannot list a flowtable that has very many.
 const MAX_OFFLOAD_INTERFACES: usize = 512;

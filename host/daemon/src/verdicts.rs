@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_core::mark;
 use evenkeel_core::director::{Input, QueueError, VerdictRequest};
 use evenkeel_core::flow::Flow;
+use evenkeel_core::mark;
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::Queue;
 use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
@@ -193,7 +193,11 @@ impl VerdictQueues {
     /// Makes the kernel's rules queue connections.
     fn start_heartbeat(&mut self) -> io::Result<()> {
         if self.heartbeat.is_none() {
-            self.heartbeat = Some(Heartbeat::start(mark::HEARTBEAT, HEARTBEAT_INTERVAL, || true)?);
+            self.heartbeat = Some(Heartbeat::start(
+                mark::HEARTBEAT,
+                HEARTBEAT_INTERVAL,
+                || true,
+            )?);
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use super::server::RealServer;
 use super::service::VirtualService;
-use crate::connections::Counts;
 use crate::approximate::{self, KernelScheduler};
+use crate::connections::Counts;
 use crate::health::ServerHealth;
 use crate::manifest::Decision;
 use crate::model::{DataPlaneKind, Forward, Persistence, ServiceKey};

@@ -89,8 +89,8 @@ impl App {
             .map(|watch| TableWatcher::start(watch, to_inputs.clone()))
             .transpose()
             .map_err(|source| thread("kernel-watch", source))?;
-        let kernel =
-            DataPlaneDriver::start(plane, to_inputs.clone()).map_err(|source| thread("kernel", source))?;
+        let kernel = DataPlaneDriver::start(plane, to_inputs.clone())
+            .map_err(|source| thread("kernel", source))?;
         let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
         let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
         let (redundancy, receivers) = Redundancy::new(network.addresses());

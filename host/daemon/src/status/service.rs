@@ -192,8 +192,7 @@ impl CheckStatus {
             (None, true) => "up",
             (None, false) => "down",
         };
-        let micros =
-            |latency: Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let micros = |latency: Duration| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         Self {
             plugin: check.plugin.clone(),
             state: state.to_owned(),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use evenkeel_core::mark;
 use evenkeel_core::approximate::KernelScheduler;
+use evenkeel_core::mark;
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::BackendId;
 use evenkeel_ipvs::{Destination, Family, Flags, Granularity, Key, Service};

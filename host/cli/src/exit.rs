@@ -83,6 +83,7 @@ fn of_run(error: &RunError) -> u8 {
         RunError::Prepare(_) => CONFIG,
         RunError::Lock(error) => of_lock(error),
         RunError::Plane(_)
+        | RunError::Addresses(_)
         | RunError::Control(_)
         | RunError::Signals(_)
         | RunError::Thread { .. }

@@ -30,7 +30,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
         return Err("is no WebAssembly".to_owned());
     }
     let mut outline = Outline::default();
-    let mut section = None;
+    let mut sections = Vec::new();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| {
@@ -52,9 +52,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(custom) if depth == 0 && custom.name() == NAME => {
-                if section.replace(custom.data()).is_some() {
-                    return Err("has more than one manifest".to_owned());
-                }
+                sections.push(custom.data());
             }
             payload if depth == 0 => outline
                 .read(&payload)
@@ -63,9 +61,10 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
         }
     }
     let (kind, contract) = outline.judge()?;
-    let manifest = match section {
-        Some(section) => crate::section::decode(section, kind)?,
-        None => None,
+    let manifest = match sections.as_slice() {
+        [] => None,
+        [section] => crate::section::decode(section, kind)?,
+        _ => return Err("has more than one manifest".to_owned()),
     };
     Ok(Inspected {
         kind,

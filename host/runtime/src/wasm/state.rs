@@ -78,7 +78,7 @@ pub(super) fn begin(store: &mut Store<State>) {
 
 impl State {
     /// The guest logs.
-    pub(super) fn log(&mut self, level: Level, message: &str) {
+    pub(super) fn write_log(&mut self, level: Level, message: &str) {
         if level == Level::ERROR {
             self.last_error = Some(clean(message, MAX_MESSAGE).into());
         }

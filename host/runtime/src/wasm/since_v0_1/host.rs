@@ -11,7 +11,7 @@ impl types::Host for State {}
 
 impl host::Host for State {
     fn log(&mut self, level: host::Level, message: String) {
-        State::log(self, to_tracing(level), &message);
+        self.write_log(to_tracing(level), &message);
     }
 
     fn log_enabled(&mut self, level: host::Level) -> bool {

@@ -1,5 +1,12 @@
 //! For tests: a network namespace of one's own, with real interfaces.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use nix::sched::{CloneFlags, unshare};

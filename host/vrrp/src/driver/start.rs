@@ -99,6 +99,15 @@ impl Helpers {
             locked: locked.is_ok(),
             ..VrrpStatus::default()
         };
+        // Whoever asks before the first look at the interfaces sees the instances as well. Nobody reads it yet.
+        let now = Instant::now();
+        let router = Router::new(config, now);
+        let first = VrrpStatus {
+            instances: router.report(now),
+            groups: router.groups(),
+            ..status.clone()
+        };
+        snapshot.put(now, first);
         Ok(Self {
             links,
             sockets: Sockets::new(opener),

@@ -1,29 +1,20 @@
 //! Healthy is who answers an HTTP/1.1 request with a good status and, if asked for, the right text.
 
 use evenkeel_sdk::{
-    CheckError, Connection, HealthChecker, Target, TlsOptions, Verdict, choice, register_checker,
-    settings,
+    CheckError, Connection, HealthChecker, Target, TlsOptions, Verdict, register_checker, settings,
 };
 
 mod body;
 mod head;
+mod method;
 mod request;
 mod status;
 mod wire;
 
+pub use self::method::Method;
 use self::request::Request;
 use self::status::Statuses;
 use self::wire::Wire;
-
-choice! {
-    /// How to ask.
-    pub enum Method {
-        /// For header and body.
-        Get = "GET",
-        /// For the header alone.
-        Head = "HEAD",
-    }
-}
 
 settings! {
     /// What can be configured.

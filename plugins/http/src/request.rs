@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use crate::Method;
+use crate::method::Method;
 
 /// A request, but for the server that it goes to.
 #[derive(Debug)]

@@ -74,7 +74,12 @@ fn run() -> Result<()> {
         alone => {
             args.finish()?;
             match alone {
-                "setup" => setup::everything(),
+                "setup" => {
+                    setup::everything()?;
+                    wasm::Toolchain::find()?;
+                    println!("Everything is there.");
+                    Ok(())
+                }
                 "ci" => ci::run(),
                 "lint" => lint::run(),
                 other => bail!("there is no task {other}: see cargo xtask --help"),

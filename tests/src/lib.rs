@@ -32,6 +32,7 @@ mod daemon;
 mod download;
 mod holding;
 mod ipvs;
+mod isolated;
 mod keepalived;
 mod kernels;
 mod lab;
@@ -50,6 +51,7 @@ pub use client::{Answer, Client, Record, Stream};
 pub use daemon::Evenkeel;
 pub use download::{Download, DownloadServer, Progress};
 pub use holding::{Sighting, Sightings, Watch, sole_holder, wait_holder};
+pub use isolated::{isolated, isolated_with};
 pub use keepalived::Keepalived;
 pub use kernels::{on_debian_kernel, on_slow_kernel, on_uml, on_uml_with};
 pub use lab::{Lab, Node};
@@ -59,6 +61,4 @@ pub use paths::Paths;
 pub use ping::{Ping, Pings};
 pub use process::Process;
 pub use wait::{eventually, wait_until};
-pub use world::{
-    Impossible, inside, isolated, isolated_with, possible, reexec, with_private_world,
-};
+pub use world::{Impossible, inside, possible, reexec, with_private_world};

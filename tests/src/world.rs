@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result, bail};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{Pid, geteuid, getpid};
 
-use crate::kernels;
 use crate::process::wait_child;
 
 /// Set in the copy of a process that lives in its own namespaces.
@@ -45,33 +44,7 @@ pub fn inside() -> bool {
     env::var_os(INSIDE).is_some() && getpid() == Pid::from_raw(1)
 }
 
-/// Runs a test's body in a private world. The name of the test is taken from the closure's type, so the closure has to be
-/// written in the test's function itself.
-///
-/// Where namespaces are impossible it says `SKIPPED: <why>` on standard error and is content.
-///
-/// In a file of tests whose name begins with `ipvs_` it is the same as [`on_uml`](crate::on_uml): the tests of another file that such a file
-/// includes as a module are done on that kernel, too.
-///
-/// # Errors
-/// What `body` returns; also when the copy of the process failed, did not end in time, or had no such test.
-pub fn isolated<F: FnOnce() -> Result<()>>(body: F) -> Result<()> {
-    isolated_with(&[], body)
-}
-
-/// Like [`isolated`], for a test that needs programs which not every machine has. Where one is missing it says `SKIPPED: <why>`
-/// on standard error and is content.
-///
-/// # Errors
-/// As [`isolated`].
-pub fn isolated_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
-    if kernels::is_for_uml(std::any::type_name::<F>()) {
-        return kernels::on_uml_with(programs, body);
-    }
-    privately(programs, body)
-}
-
-/// [`isolated_with`] on the kernel that this process runs on.
+/// Runs a test's body in a private world on the kernel that this process runs on; see [`isolated_with`](crate::isolated_with).
 pub(crate) fn privately<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     if inside() {
         prepare()?;

@@ -76,7 +76,12 @@ fn run() -> Result<()> {
         alone => {
             args.finish()?;
             match alone {
-                "setup" => setup::everything(),
+                "setup" => {
+                    setup::everything()?;
+                    wasm::Toolchain::find()?;
+                    println!("Everything is there.");
+                    Ok(())
+                }
                 "ci" => ci::run(),
                 "structure" => structure::run(),
                 "lint" => lint::run(),

@@ -125,7 +125,7 @@ mod tests {
                 .filter_map(|word| u32::from_str_radix(word.strip_prefix("0x")?, 16).ok())
                 .collect()
         };
-        let mut marks: Vec<u32> = FRAME.lines().flat_map(numbers).collect();
+        let mut marks: Vec<u32> = BASE.lines().flat_map(numbers).collect();
         marks.sort_unstable();
         let mut expected = vec![
             REFUSED,

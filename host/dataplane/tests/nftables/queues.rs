@@ -11,7 +11,6 @@ use evenkeel_core::model::{Persistence, Protocol, ServiceKey};
 use evenkeel_core::state::{Change, Queue, Selector, ServiceState};
 use evenkeel_dataplane::DataPlane;
 use evenkeel_dataplane::nftables::{Nftables, queue_support};
-use evenkeel_dataplane::verdict::HEARTBEAT_LIFETIME;
 use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
 
 use crate::lab::{client, connect, id, key, service, set_up, within};

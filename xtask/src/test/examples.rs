@@ -34,7 +34,7 @@ fn has_example(dir: &Path) -> Result<bool> {
             has_example(&path)?
         } else {
             path.extension().is_some_and(|it| it == "rs")
-                && fs::read_to_string(&path)?.lines().any(is_fence)
+                && text_has_example(&fs::read_to_string(&path)?)
         };
         if found {
             return Ok(true);
@@ -43,12 +43,22 @@ fn has_example(dir: &Path) -> Result<bool> {
     Ok(false)
 }
 
-fn is_fence(line: &str) -> bool {
+/// Whether documentation in this source has a block that rustdoc would compile. Blocks of `text`, such as diagrams, it does not.
+fn text_has_example(source: &str) -> bool {
+    let mut inside = false;
+    source.lines().filter_map(fence).any(|language| {
+        inside = !inside;
+        inside && !["text", "toml", "console", "sh"].contains(&language)
+    })
+}
+
+/// The language of a fence in a comment that is documentation; empty where none is named.
+fn fence(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let text = line
         .strip_prefix("//!")
-        .or_else(|| line.strip_prefix("///"));
-    text.is_some_and(|it| it.trim_start().starts_with("```"))
+        .or_else(|| line.strip_prefix("///"))?;
+    text.trim_start().strip_prefix("```").map(str::trim)
 }
 
 #[cfg(test)]
@@ -56,11 +66,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_example_is_a_fence_in_documentation() {
-        assert!(is_fence("    //! ```no_run"));
-        assert!(is_fence("/// ```"));
-        assert!(!is_fence("// ```"));
-        assert!(!is_fence("let fence = \"```\";"));
+    fn an_example_is_a_block_in_documentation_that_is_not_plain_text() {
+        assert!(text_has_example("    //! ```no_run\n//! f();\n//! ```"));
+        assert!(text_has_example("/// ```text\n/// a -> b\n/// ```\n/// ```\n/// f();\n/// ```"));
+        assert!(!text_has_example("//! ```text\n//! a -> b\n//! ```"));
+        assert!(!text_has_example("// ```\n// f();\n// ```"));
+        assert!(!text_has_example("let fence = \"```\";"));
     }
 
     #[test]

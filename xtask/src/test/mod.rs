@@ -97,13 +97,14 @@ fn tests(options: &Options) -> Result<()> {
             missed = "SKIPPED: all tests on Debian's kernel: it cannot be fetched\n";
         }
     }
+    let mut runners = here(&binaries, options)?;
     let mut seen = Seen::default();
     thread::scope(|scope| {
         let beside = [
             scope.spawn(|| on_other_kernel("uml    | ", uml)),
             scope.spawn(|| on_other_kernel("debian | ", debian.into_iter().collect())),
         ];
-        for (what, command) in &mut here(&binaries, options)? {
+        for (what, command) in &mut runners {
             step(what);
             command
                 .env("EVENKEEL_SKIPS", &skips)

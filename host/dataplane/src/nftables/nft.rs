@@ -63,7 +63,8 @@ pub(super) fn remove_table(ourselves: &Ourselves, name: &str) -> Result<(), Erro
     let json = serde_json::to_string(&batch.to_nftables()).map_err(|error| Error::Nft {
         stderr: error.to_string(),
     })?;
-    run(ourselves, &["-j", "-f", "-"], &json).map(|_| ())
+    // Not by standard input: `nft -j` opens /dev/stdin, which not every container has.
+    run(ourselves, &["-j", &json], "").map(|_| ())
 }
 
 /// Runs `nft` with these arguments and input, in the network namespace of this thread; returns what it prints.

@@ -68,7 +68,9 @@ mod tests {
     #[test]
     fn an_example_is_a_block_in_documentation_that_is_not_plain_text() {
         assert!(text_has_example("    //! ```no_run\n//! f();\n//! ```"));
-        assert!(text_has_example("/// ```text\n/// a -> b\n/// ```\n/// ```\n/// f();\n/// ```"));
+        assert!(text_has_example(
+            "/// ```text\n/// a -> b\n/// ```\n/// ```\n/// f();\n/// ```"
+        ));
         assert!(!text_has_example("//! ```text\n//! a -> b\n//! ```"));
         assert!(!text_has_example("// ```\n// f();\n// ```"));
         assert!(!text_has_example("let fence = \"```\";"));

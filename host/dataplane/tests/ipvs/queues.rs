@@ -50,11 +50,11 @@ with_ipvs! {
         each(|plane, key, snat| {
             let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
             // The last one is of no server.
-            let chooser = InTurn::of(&[pick(1), pick(2), pick(3), QueueVerdict::Pass, pick(99)]);
-            let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            let verdicts = InTurn::of(&[pick(1), pick(2), pick(3), QueueVerdict::Pass, pick(99)]);
+            let listener = Listener::start(QUEUE, "test", verdicts.clone()).unwrap();
             alive();
             assert_eq!(client(10, key), [1, 2, 3, 4, 4, 1, 2, 3, 4, 4], "{key} {snat}");
-            let asked = chooser.asked();
+            let asked = verdicts.asked();
             assert_eq!(asked.len(), 10, "each connection's first packet only: {asked:?}");
             let like = |flow: &Flow| flow.protocol == key.protocol && flow.destination == key.socket_addr();
             assert!(asked.iter().all(like), "{asked:?}");
@@ -97,8 +97,8 @@ with_ipvs! {
     fn without_a_heartbeat_nobody_is_asked() {
         set_up();
         each(|_, key, snat| {
-            let chooser = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
-            let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            let verdicts = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
+            let _listener = Listener::start(QUEUE, "test", verdicts.clone()).unwrap();
             let heart = heart();
             alive();
             assert_eq!(client(2, key), [1, 1]);
@@ -108,7 +108,7 @@ with_ipvs! {
                 std::thread::sleep(Duration::from_millis(50));
             }
             assert_eq!(client(2, key), [4, 4]);
-            assert_eq!(chooser.times(), 2);
+            assert_eq!(verdicts.times(), 2);
         });
     }
 }

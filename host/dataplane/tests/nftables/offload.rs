@@ -38,7 +38,7 @@ macro_rules! offloaded {
     };
 }
 
-/// The lab, with servers that echo, and a count of packets that are forwarded the long way.
+/// The lab, with servers that echo, and a count of packets that are forwarded on the slow path.
 fn lab() {
     set_up();
     sh(
@@ -177,7 +177,7 @@ fn takes_it(flow: ServiceKey) -> bool {
     entries(flow).contains("[OFFLOAD]")
 }
 
-/// Packets that were forwarded the long way so far.
+/// Packets that were forwarded on the slow path so far.
 fn long_way() -> u64 {
     let chain = sh("nft list chain inet witness forward");
     let count = chain.split("packets ").nth(1).unwrap();
@@ -314,7 +314,7 @@ offloaded! {
             // The daemon starts again, and no longer wants offload: the flow goes on by the slow path.
             let mut plane = Nftables::new("evenkeel").unwrap();
             plane.apply(&[Change::Offload(interfaces(&[]))]).unwrap();
-            until("back on the long way", || !takes_it(key));
+            until("back on the slow path", || !takes_it(key));
             assert_eq!(first.say().unwrap(), 1, "{key} {snat}");
             plane.apply(&[both()]).unwrap();
             first.settle(key);
@@ -371,7 +371,7 @@ offloaded! {
                 let limit = Duration::from_secs(if reset { 15 } else { 2 });
                 assert!(took < limit, "reset: {reset}, {took:?}");
             }
-            // Nothing is said for a while: the flow goes the long way, and is still there.
+            // Nothing is said for a while: the flow takes the slow path, and is still there.
             let mut flow = Flow::open(key);
             flow.settle(key);
             until("idle", || !takes_it(key));
@@ -490,7 +490,7 @@ offloaded! {
 }
 
 offloaded! {
-    fn a_flow_whose_answers_leave_by_another_interface_stays_on_the_long_way() {
+    fn a_flow_whose_answers_leave_by_another_interface_stays_on_the_slow_path() {
         lab();
         sh("ip link add other type veth peer name other netns client; ip link set other up; ip -n client link set other up; \
             ip addr add 10.79.0.1/24 dev other; ip -n client addr add 10.79.0.2/24 dev other; \

@@ -63,11 +63,11 @@ in_a_namespace! {
         each(|plane, key, snat| {
             let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
             // The last one is of no server.
-            let chooser = InTurn::of(&[pick(1), pick(2), pick(3), QueueVerdict::Pass, pick(99)]);
-            let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            let verdicts = InTurn::of(&[pick(1), pick(2), pick(3), QueueVerdict::Pass, pick(99)]);
+            let listener = Listener::start(QUEUE, "test", verdicts.clone()).unwrap();
             believe_alive();
             assert_eq!(client(10, key), [1, 2, 3, 4, 4, 1, 2, 3, 4, 4], "{key} {snat}");
-            let asked = chooser.asked();
+            let asked = verdicts.asked();
             assert_eq!(asked.len(), 10, "each connection's first packet only: {asked:?}");
             let like = |flow: &Flow| flow.protocol == key.protocol && flow.destination == key.socket_addr();
             assert!(asked.iter().all(like), "{asked:?}");
@@ -100,8 +100,8 @@ in_a_namespace! {
         set_up();
         let heart = Heartbeat::start(HEARTBEAT, Duration::from_secs(30), || true).unwrap();
         each(|_, key, snat| {
-            let chooser = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
-            let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            let verdicts = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
+            let _listener = Listener::start(QUEUE, "test", verdicts.clone()).unwrap();
             assert_eq!(client(1, key), [4], "the first beat was before there were rules");
             // Only these beats can be heard. A slow machine may take longer than one is remembered.
             let decided = (0..20).any(|_| {
@@ -117,8 +117,8 @@ in_a_namespace! {
     fn without_a_heartbeat_nothing_is_queued() {
         set_up();
         each(|_, key, snat| {
-            let chooser = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
-            let _listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            let verdicts = InTurn::of(&[QueueVerdict::Mark(mark::verdict(Some(id(1)), snat))]);
+            let _listener = Listener::start(QUEUE, "test", verdicts.clone()).unwrap();
             assert_eq!(client(2, key), [4, 4]);
             let heart = heart();
             // Where the machine stops for a moment, so does the heart.
@@ -127,9 +127,9 @@ in_a_namespace! {
             while alive() {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            let asked = chooser.times();
+            let asked = verdicts.times();
             assert_eq!(client(2, key), [4, 4]);
-            assert_eq!(chooser.times(), asked);
+            assert_eq!(verdicts.times(), asked);
         });
     }
 }
@@ -169,17 +169,17 @@ in_a_namespace! {
             let state = ServiceState { persistence, ..asking(v6, snat) };
             plane.apply(&[Change::Put(key, state.clone())]).unwrap();
             let pick = |n| QueueVerdict::Mark(mark::verdict(Some(id(n)), snat));
-            let chooser = InTurn::of(&[pick(2), pick(3)]);
-            let listener = Listener::start(QUEUE, "test", chooser.clone()).unwrap();
+            let verdicts = InTurn::of(&[pick(2), pick(3)]);
+            let listener = Listener::start(QUEUE, "test", verdicts.clone()).unwrap();
             believe_alive();
             assert_eq!(client(5, key), [2; 5], "{key} {snat}");
-            assert_eq!(chooser.times(), 1, "{key} {snat}");
+            assert_eq!(verdicts.times(), 1, "{key} {snat}");
             // Its server goes: it is asked about again.
             let mut without = state.clone();
             without.backends.remove(&id(2));
             plane.apply(&[Change::Put(key, without)]).unwrap();
             assert_eq!(client(5, key), [3; 5], "{key} {snat}");
-            assert_eq!(chooser.times(), 2, "{key} {snat}");
+            assert_eq!(verdicts.times(), 2, "{key} {snat}");
             drop(listener);
             assert_eq!(client(2, key), [3; 2], "{key} {snat}");
             // Nobody listens, and its server goes: the plan's is remembered, too.

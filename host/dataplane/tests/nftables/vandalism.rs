@@ -189,21 +189,21 @@ in_a_namespace! {
             "nft 'delete element inet evenkeel svc4 { 192.0.2.1 . tcp . 81 }; \
              add element inet evenkeel svc4 { 192.0.2.1 . tcp . 81 : jump p3 }'",
             "nft flush chain inet evenkeel queue_prerouting",
-            "nft 'flush chain inet evenkeel ask_output; delete chain inet evenkeel ask_output'",
-            "nft 'flush chain inet evenkeel ask_output; delete chain inet evenkeel ask_output; \
+            "nft 'flush chain inet evenkeel queue_output; delete chain inet evenkeel queue_output'",
+            "nft 'flush chain inet evenkeel queue_output; delete chain inet evenkeel queue_output; \
              flush chain inet evenkeel queue_prerouting; delete chain inet evenkeel queue_prerouting'",
-            "nft add rule inet evenkeel ask_output accept",
+            "nft add rule inet evenkeel queue_output accept",
             "nft flush chain inet evenkeel to_queue",
             "nft flush chain inet evenkeel local",
-            "nft flush chain inet evenkeel picked",
+            "nft flush chain inet evenkeel by_verdict",
             "nft flush chain inet evenkeel chosen",
             "nft add chain inet evenkeel p9",
             "nft add chain inet evenkeel q9",
             "nft delete table inet evenkeel",
         ]);
         // Hooks that nobody needs.
-        is_repaired(&["nft 'add chain inet evenkeel ask_output { type filter hook output priority -101; }; \
-                       add rule inet evenkeel ask_output jump local'"]);
+        is_repaired(&["nft 'add chain inet evenkeel queue_output { type filter hook output priority -101; }; \
+                       add rule inet evenkeel queue_output jump local'"]);
     }
 }
 

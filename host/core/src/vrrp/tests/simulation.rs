@@ -199,7 +199,7 @@ proptest! {
         world.act(Act::Take(0));
         world.pass(10 * case.interval);
         prop_assert_eq!(world.holders("VI_1"), [0]);
-        // The keeper of the new one is as fast as that of the old one, which is told later.
+        // The address manager of the new one is as fast as that of the old one, which is told later.
         prop_assert_eq!(world.longest(begin, |holders| holders == 0), Duration::ZERO);
         let both = world.longest(begin, |holders| holders > 1);
         prop_assert!(both <= moment(world.delay), "both for {both:?}");

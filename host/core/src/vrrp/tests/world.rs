@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::Command;
 use super::*;
 
-/// How long the keeper takes.
-const KEEPER: Duration = Duration::from_micros(400);
+/// How long the address manager takes.
+const ADDRESS_MANAGER: Duration = Duration::from_micros(400);
 /// From a start to being ready.
 const READY: Duration = Duration::from_millis(5);
 
@@ -54,7 +54,7 @@ enum Happening {
         from: IpAddr,
         bytes: Vec<u8>,
     },
-    /// The keeper has done it.
+    /// The address manager has done it.
     Kept {
         instance: String,
         hold: bool,
@@ -137,7 +137,7 @@ impl World {
                 self.machines[at].router = None;
                 self.machines[at].paused = false;
                 self.machines[at].inbox.clear();
-                // What the keeper was asked for is done or not.
+                // What the address manager was asked for is done or not.
                 self.queue.retain(|_, (to, _)| *to != at);
             }
             Act::Start(at) => self.start(at),
@@ -250,7 +250,7 @@ impl World {
                 Output::Hold { instance } => {
                     self.schedule(
                         at,
-                        KEEPER,
+                        ADDRESS_MANAGER,
                         Happening::Kept {
                             instance,
                             hold: true,
@@ -260,7 +260,7 @@ impl World {
                 Output::Release { instance } => {
                     self.schedule(
                         at,
-                        KEEPER,
+                        ADDRESS_MANAGER,
                         Happening::Kept {
                             instance,
                             hold: false,
@@ -426,7 +426,7 @@ impl World {
     }
 }
 
-/// What the keeper needs, and a packet, and some more.
+/// What the address manager needs, and a packet, and some more.
 pub(super) fn moment(delay: Duration) -> Duration {
-    delay + 2 * KEEPER
+    delay + 2 * ADDRESS_MANAGER
 }

@@ -220,14 +220,14 @@ proptest! {
         after.carry_out(&plan.then);
 
         // The slot is chosen before or after the first batch, looked up after the one or the other, as is its backend.
-        for (chooser, slots, backends) in [
+        for (service, slots, backends) in [
             (&before, &before, &between),
             (&before, &between, &between),
             (&between, &between, &between),
             (&between, &between, &after),
             (&between, &after, &after),
         ] {
-            for slot in chooser.chosen(&key) {
+            for slot in service.chosen(&key) {
                 let mark = slots.slots.get(&slot);
                 prop_assert!(mark.is_some(), "slot {slot:#x}");
                 prop_assert!(backends.backends.contains_key(mark.unwrap()), "of slot {slot:#x}");

@@ -359,9 +359,9 @@ async fn the_log_names_each_change_once_with_service_server_and_reason() {
     }
     let lines = String::from_utf8(log.0.lock().clone()).unwrap();
     insta::assert_snapshot!(lines, @r#"
-    WARN evenkeel::prober: checker plugin failed: the server stays as it is service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp" error="plugin tcp 1.0.0: trapped: unreachable"
-    INFO evenkeel::prober: checker plugin works again service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp"
-    WARN evenkeel::prober: server is down service="web" server="172.16.0.1:80" address=172.16.0.1:80 reason="connection refused"
-    INFO evenkeel::prober: server is up service="web" server="172.16.0.1:80" address=172.16.0.1:80 share=100
+    WARN evenkeel_daemon::prober: checker plugin failed: the server stays as it is service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp" error="plugin tcp 1.0.0: trapped: unreachable"
+    INFO evenkeel_daemon::prober: checker plugin works again service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp"
+    WARN evenkeel_daemon::prober: server is down service="web" server="172.16.0.1:80" address=172.16.0.1:80 reason="connection refused"
+    INFO evenkeel_daemon::prober: server is up service="web" server="172.16.0.1:80" address=172.16.0.1:80 share=100
     "#);
 }

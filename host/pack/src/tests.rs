@@ -144,7 +144,7 @@ fn sections(component: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for payload in Parser::new(0).parse_all(component) {
         match payload.unwrap() {
-            Payload::ModuleSection { .. } => depth += 1,
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth -= 1,
             Payload::CustomSection(custom) if depth == 0 && custom.name() == section::NAME => {
                 found.push(custom.data().to_vec());

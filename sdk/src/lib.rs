@@ -96,6 +96,7 @@ mod declared;
 mod glue;
 pub mod hash;
 mod host;
+mod level;
 mod log;
 mod manifest;
 #[cfg(not(target_family = "wasm"))]
@@ -103,6 +104,7 @@ mod manifest;
 pub mod native;
 mod plan;
 mod register;
+mod registered;
 mod scheduler;
 #[doc(hidden)]
 pub mod section;
@@ -116,7 +118,8 @@ mod wasm;
 pub use backends::{Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Protocol};
 pub use checker::{CheckError, HealthChecker, Verdict};
 pub use host::{now, random};
-pub use log::{Level, log, log_enabled};
+pub use level::Level;
+pub use log::{log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 pub use plan::{Greedy, Plan, Ratio, Run, Selector, Table, draw, draw_another, least, two_choices};
 pub use scheduler::Scheduler;
@@ -129,7 +132,7 @@ pub mod __private {
     pub use crate::declared::{Declared, DeclaredKind, DeclaredSetting, DeclaredValue};
     #[cfg(not(target_family = "wasm"))]
     pub use crate::native::{abi::Entry, checker_entry, scheduler_entry};
-    pub use crate::register::{Registered, is_name};
+    pub use crate::registered::{Registered, is_name};
     pub use crate::settings::{DeclaredDefault, DefaultLiteral, take};
     #[cfg(target_family = "wasm")]
     pub use crate::wasm::*;

@@ -2,20 +2,7 @@
 
 use std::fmt;
 
-/// How much a message matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// The plugin cannot do what it is for.
-    Error,
-    /// Worth waking someone.
-    Warn,
-    /// Something changed.
-    Info,
-    /// For whoever looks for a mistake.
-    Debug,
-    /// Every step.
-    Trace,
-}
+use crate::level::Level;
 
 /// Writes a message to Evenkeel's log, which adds plugin and service and drops what comes too fast.
 /// [`error!`](crate::error!), [`warn!`](crate::warn!), [`info!`](crate::info!),

@@ -1,49 +1,10 @@
 //! The register macros.
 //!
-//! `register_*!` says what the plugin is ([`Registered`]) and leaves the rest to one macro for each
-//! kind of code, chosen by the target: `__emit_*!` exports the contract's functions from a WebAssembly
-//! module that has the manifest in a custom section, and elsewhere an entry for hosts that load the plugin as a shared object (`native`). That
-//! entry's symbol has the crate's name in it, so that several plugins can be linked into one test.
-
-use crate::manifest::Manifest;
-use crate::settings::Settings;
-
-/// What a register macro was told.
-pub trait Registered {
-    /// The plugin's name.
-    const NAME: &'static str;
-    /// The version of its crate.
-    const VERSION: &'static str;
-    /// One line for the user.
-    const SUMMARY: &'static str;
-}
-
-/// What a plugin says about itself.
-pub(crate) fn manifest<P: Registered, S: Settings>() -> Manifest {
-    Manifest {
-        name: P::NAME.to_owned(),
-        version: P::VERSION.to_owned(),
-        summary: P::SUMMARY.to_owned(),
-        settings: S::specs(),
-    }
-}
-
-/// Whether it is a name for a plugin: `[a-z][a-z0-9-]*`.
-#[must_use]
-pub const fn is_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    if bytes.is_empty() || !bytes[0].is_ascii_lowercase() {
-        return false;
-    }
-    let mut i = 1;
-    while i < bytes.len() {
-        if !(bytes[i].is_ascii_lowercase() || bytes[i].is_ascii_digit() || bytes[i] == b'-') {
-            return false;
-        }
-        i += 1;
-    }
-    true
-}
+//! `register_*!` says what the plugin is ([`Registered`](crate::registered::Registered)) and leaves the
+//! rest to one macro for each kind of code, chosen by the target: `__emit_*!` exports the contract's
+//! functions from a WebAssembly module that has the manifest in a custom section, and elsewhere an entry
+//! for hosts that load the plugin as a shared object (`native`). That entry's symbol has the crate's name
+//! in it, so that several plugins can be linked into one test.
 
 /// Makes a type that is a [`Scheduler`](crate::Scheduler) the plugin that this crate is, with its name
 /// in configurations (`[a-z][a-z0-9-]*`) and one line about it. The version is the crate's.
@@ -176,19 +137,4 @@ macro_rules! __emit_checker {
             static ENTRY: $crate::__private::Entry = $crate::__private::checker_entry::<$type>();
         };
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_name;
-
-    #[test]
-    fn a_name_is_lower_case_and_begins_with_a_letter() {
-        for good in ["rr", "least-conn", "p2c", "a"] {
-            assert!(is_name(good), "{good}");
-        }
-        for bad in ["", "2c", "-a", "RR", "a_b", "a b", "ä"] {
-            assert!(!is_name(bad), "{bad}");
-        }
-    }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::backends::{Decision, Facts};
 use crate::checker::HealthChecker;
 use crate::declared::{Declared, DeclaredKind, DeclaredSetting, DeclaredValue};
-use crate::register::Registered;
+use crate::registered::Registered;
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
 

@@ -16,7 +16,7 @@ pub use self::checker::CheckerPlugin;
 pub use self::scheduler::SchedulerPlugin;
 
 use self::bindings::scheduler::evenkeel::plugin::host;
-use crate::log::Level;
+use crate::level::Level;
 
 /// Monotonic, from an arbitrary zero.
 pub(crate) fn now() -> Duration {

@@ -102,7 +102,8 @@ impl VerdictQueues {
     }
 
     fn try_serve(&mut self, request: VerdictRequest) -> Result<(), QueueError> {
-        self.start_heartbeat().map_err(QueueError::Failed)?;
+        self.start_heartbeat()
+            .map_err(|error| QueueError::Failed(error.to_string()))?;
         let service = request.service;
         if let Some(handle) = self.handles.get(&service)
             && handle.queue == request.queue
@@ -123,7 +124,7 @@ impl VerdictQueues {
             {
                 QueueError::InUse
             } else {
-                QueueError::Failed(error)
+                QueueError::Failed(error.to_string())
             }
         })?;
         info!(

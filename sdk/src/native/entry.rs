@@ -7,7 +7,7 @@ use super::guard::{guarded, keep_panics};
 use super::{convert, host};
 use crate::backends::BackendId;
 use crate::glue::{SchedulerGlue, SchedulerInstance};
-use crate::register::{Registered, manifest};
+use crate::registered::{Registered, manifest};
 use crate::scheduler::Scheduler;
 
 /// The entry of a scheduler. Instances go from one thread of the host to another, so they have to be [`Send`].

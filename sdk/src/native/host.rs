@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::abi::{Host, Text};
-use crate::log::Level;
+use crate::level::Level;
 use crate::testing::host as test;
 
 /// As the host has handed them over. Without a host, this is a test.

@@ -8,7 +8,7 @@ use super::values;
 use crate::checker::{HealthChecker, Verdict};
 use crate::glue::{CheckerGlue, CheckerInstance};
 use crate::manifest::{Manifest, SettingValue};
-use crate::register::{Registered, manifest};
+use crate::registered::{Registered, manifest};
 
 /// Runs one check of a new instance, with these settings and defaults for the rest, against a real
 /// server at `address`. TCP and UDP are real; TLS connections fail, since the SDK has no TLS of its own.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::{FLOW, SchedulerTest, scheduler_manifest};
 use crate::backends::{BackendId, Backends, Decision, Facts, Flow};
 use crate::plan::Plan;
-use crate::register::Registered;
+use crate::registered::Registered;
 use crate::scheduler::Scheduler;
 
 /// A usable server: its name, weight, open connections and closing ones.

@@ -8,7 +8,7 @@ use crate::backends::{Backend, BackendId, Counts, Flow, Protocol};
 use crate::glue::{SchedulerGlue, SchedulerInstance};
 use crate::manifest::{Manifest, SettingValue};
 use crate::plan::{Plan, Table};
-use crate::register::{Registered, manifest};
+use crate::registered::{Registered, manifest};
 use crate::scheduler::Scheduler;
 
 /// A connection like any other, for schedulers that do not look at it: from 198.51.100.1 to 192.0.2.200:80 over TCP.

@@ -11,7 +11,7 @@ use super::bindings::scheduler::evenkeel::plugin::types;
 use super::{convert, report_panics};
 use crate::checker::HealthChecker;
 use crate::glue::{CheckerGlue, CheckerInstance};
-use crate::register::{Registered, manifest};
+use crate::registered::{Registered, manifest};
 use crate::target::{Doing, RawConnection, RawTarget, TargetError, Transport};
 
 thread_local! {

@@ -9,7 +9,7 @@ use super::bindings::scheduler::evenkeel::plugin::{host, types};
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
 use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Protocol};
 use crate::checker::Verdict;
-use crate::log::Level;
+use crate::level::Level;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 use crate::plan::{Plan, Run, Selector};
 use crate::settings::Values;

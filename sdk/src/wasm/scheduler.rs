@@ -8,7 +8,7 @@ use super::bindings::scheduler::exports::evenkeel::plugin::scheduler as contract
 use super::{convert, report_panics};
 use crate::backends::BackendId;
 use crate::glue::{SchedulerGlue, SchedulerInstance};
-use crate::register::{Registered, manifest};
+use crate::registered::{Registered, manifest};
 use crate::scheduler::Scheduler;
 
 thread_local! {

@@ -151,6 +151,6 @@ pub struct VerdictRequest {
 pub enum QueueError {
     /// Another program has the queue.
     InUse,
-    /// The system refuses.
-    Failed(std::io::Error),
+    /// The system refuses, in its words.
+    Failed(String),
 }

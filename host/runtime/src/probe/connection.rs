@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::client::TlsStream;
 
-use super::{ProbeError, Transport, tls};
+use super::tls;
+use super::transport::{ProbeError, Transport};
 
 /// Closed when dropped.
 #[derive(Debug)]

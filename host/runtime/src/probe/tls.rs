@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::{ProbeError, TlsOptions};
+use super::transport::{ProbeError, TlsOptions};
 
 fn tls(text: impl ToString) -> ProbeError {
     ProbeError::Tls(text.to_string())

@@ -1,0 +1,53 @@
+//! How a check's connections are made, and why what is done with them fails.
+
+use std::io;
+
+/// How a connection is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+    Tls(TlsOptions),
+}
+
+/// TLS, and what of the server is to be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsOptions {
+    /// For SNI and the certificate. `None`: the target's address.
+    pub(crate) server_name: Option<String>,
+    pub(crate) verify: bool,
+    pub(crate) alpn: Vec<String>,
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ProbeError {
+    Refused,
+    Unreachable,
+    Reset,
+    TimedOut,
+    Limit,
+    Tls(String),
+    Other(String),
+}
+
+impl From<io::Error> for ProbeError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        if let Some(error) = error
+            .get_ref()
+            .and_then(|e| e.downcast_ref::<rustls::Error>())
+        {
+            return Self::Tls(error.to_string());
+        }
+        match error.kind() {
+            Kind::ConnectionRefused => Self::Refused,
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+                Self::Unreachable
+            }
+            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Self::Reset,
+            Kind::TimedOut => Self::TimedOut,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}

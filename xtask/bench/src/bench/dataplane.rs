@@ -1,23 +1,13 @@
 //! What each connection and each byte costs on its way.
 
 use anyhow::Result;
-use evenkeel_tests::Paths;
 use serde_json::json;
 
 use super::rounds::{self, Measure, Rounds};
 use super::stage::{Stage, Way};
-use xtask::cmd::target;
 
 /// Connections under way at once.
 const AT_ONCE: usize = 256;
-
-/// What the release build has made.
-pub(crate) fn paths() -> Paths {
-    Paths {
-        binary: target().join("release/evenkeel"),
-        ..Paths::default()
-    }
-}
 
 pub(crate) fn run(options: &rounds::Options, as_json: bool) -> Result<()> {
     let stage = Stage::set(&Way::ALL)?;

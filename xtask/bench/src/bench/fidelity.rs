@@ -108,7 +108,7 @@ fn measure(options: &Options, as_json: bool) -> Result<()> {
             backends.push(Backend::tcp(node, address, &server.to_string())?);
         }
     }
-    let mut evenkeel = Evenkeel::with_paths(&net.director, &config, super::dataplane::paths())?;
+    let mut evenkeel = Evenkeel::with_paths(&net.director, &config, super::release::paths())?;
     evenkeel.start()?;
     let status = evenkeel.status()?;
     println!(

@@ -9,6 +9,7 @@ mod failover;
 mod fidelity;
 mod ipvs;
 mod plugins;
+mod release;
 mod rounds;
 mod stage;
 mod stall;

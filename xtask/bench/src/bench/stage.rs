@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use evenkeel_tests::{Client, Evenkeel, Keepalived, Lab, Nginx, Node, Process, wait_until};
 
 use super::connections::Server;
+use super::release::paths;
 
 /// Port for new connections.
 pub(crate) const ASK: u16 = 7000;
@@ -370,7 +371,7 @@ fn evenkeel(node: &Node, way: Way) -> Result<Evenkeel> {
         );
     }
     // What entries of closed connections cost is memory, and there are as many a second as in a day elsewhere.
-    let mut evenkeel = Evenkeel::with_paths(node, &config, super::dataplane::paths())?;
+    let mut evenkeel = Evenkeel::with_paths(node, &config, paths())?;
     evenkeel.start()?;
     for kind in ["close", "time_wait"] {
         if way != Way::Ipvs {

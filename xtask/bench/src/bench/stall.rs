@@ -14,7 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
-use super::dataplane::paths;
+use super::release::paths;
 use super::stats::median;
 
 const PORT: u16 = 7000;

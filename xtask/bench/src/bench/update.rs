@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use evenkeel_tests::{Evenkeel, Lab, Node, wait_until};
 use serde_json::{Value, json};
 
-use super::dataplane::paths;
+use super::release::paths;
 use super::stats::median;
 use xtask::cmd::target;
 

@@ -13,7 +13,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Socket, Type};
 
-use super::net::{SERVERS, Stage};
+use super::net::Stage;
+use super::scenario::SERVERS;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 /// How often open connections are counted.

@@ -3,6 +3,7 @@
 
 mod load;
 mod net;
+mod scenario;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use load::{Load, Samples};
 use net::{Balancer, Stage};
+use scenario::{SCENARIOS, Scenario};
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
@@ -49,31 +51,6 @@ impl Options {
         })
     }
 }
-
-/// What servers there are.
-#[derive(Debug, Clone, Copy)]
-struct Scenario {
-    name: &'static str,
-    scheduler: &'static str,
-    weights: [u32; net::SERVERS],
-    /// Mean lifetime of a connection at each server, in milliseconds.
-    lifetimes: [u32; net::SERVERS],
-}
-
-const SCENARIOS: [Scenario; 2] = [
-    Scenario {
-        name: "one server of four holds connections ten times as long",
-        scheduler: "lc",
-        weights: [1, 1, 1, 1],
-        lifetimes: [500, 500, 500, 5000],
-    },
-    Scenario {
-        name: "weights 4, 2, 1, 1; the last server holds connections ten times as long",
-        scheduler: "wlc",
-        weights: [4, 2, 1, 1],
-        lifetimes: [500, 500, 500, 5000],
-    },
-];
 
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     let mut all = Vec::new();

@@ -10,10 +10,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use evenkeel_tests::{Article, Client, Evenkeel, Node, Process, wait_until};
 
-use super::Scenario;
-use crate::bench::dataplane::paths;
+use super::scenario::{SERVERS, Scenario};
+use crate::bench::release::paths;
 
-pub(super) const SERVERS: usize = 4;
 const PORT: u16 = 7000;
 
 /// Who balances.

@@ -2,17 +2,17 @@
 //! the same network, measured in the same way.
 
 mod attempts;
+mod interval;
 mod pair;
 mod report;
 mod round;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 use evenkeel_tests::{Article, Backend};
 
+use self::interval::Interval;
 use self::pair::{ASK, Program};
 use self::report::Row;
 use self::round::{Event, Round};
@@ -28,47 +28,6 @@ pub(crate) struct Options {
     /// Only this pair
     #[arg(long, value_enum)]
     pair: Option<Program>,
-}
-
-/// From one advert to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Interval {
-    /// VRRP version 2, as in the article.
-    #[value(name = "1s")]
-    Second,
-    /// Version 3.
-    #[value(name = "100ms")]
-    Tenth,
-    /// Version 3, as short as the protocol has it.
-    #[value(name = "10ms")]
-    Hundredth,
-}
-
-impl Interval {
-    const ALL: [Self; 3] = [Self::Second, Self::Tenth, Self::Hundredth];
-
-    fn duration(self) -> Duration {
-        Duration::from_millis(match self {
-            Self::Second => 1000,
-            Self::Tenth => 100,
-            Self::Hundredth => 10,
-        })
-    }
-
-    fn version(self) -> u8 {
-        match self {
-            Self::Second => 2,
-            Self::Tenth | Self::Hundredth => 3,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Second => "1 s (v2)",
-            Self::Tenth => "100 ms (v3)",
-            Self::Hundredth => "10 ms (v3)",
-        }
-    }
 }
 
 pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 use evenkeel_tests::{Article, Evenkeel, Keepalived, Node};
 
-use super::Interval;
-use crate::bench::dataplane::paths;
+use super::interval::Interval;
+use crate::bench::release::paths;
 
 /// Port of the service whose connections are watched.
 pub(crate) const ASK: u16 = 7000;

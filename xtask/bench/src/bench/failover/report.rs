@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Interval;
 use super::attempts::Seen;
+use super::interval::Interval;
 use super::pair::Program;
 use super::round::{Event, Measured, PACE};
 use crate::bench::stats::{median, range};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use evenkeel_tests::{Article, Capture, Node, Ping, eventually, wait_holder};
 
-use super::Interval;
 use super::attempts::{Attempts, Seen};
+use super::interval::Interval;
 use super::pair::{Program, Router, down_time, routers};
 
 /// From one question to the next.

@@ -8,8 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use evenkeel_tests::{Article, Evenkeel, Node, Paths, wait_holder};
 
-use super::LIMIT;
+use super::limits::LIMIT;
 use xtask::cmd::root;
+
+/// The director that is master while both are well, and the other one.
+pub(super) const MASTER: usize = 0;
+pub(super) const BACKUP: usize = 1;
 
 /// Master and backup, by number.
 pub(super) struct Directors {

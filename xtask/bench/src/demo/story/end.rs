@@ -3,8 +3,8 @@
 use anyhow::Result;
 use evenkeel_tests::Article;
 
+use super::directors::{BACKUP, MASTER};
 use super::stage::Stage;
-use super::{BACKUP, MASTER};
 
 impl Stage {
     pub(super) fn finish(&mut self) -> Result<()> {

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
+use super::directors::{BACKUP, MASTER};
 use super::stage::Stage;
 use super::takeover::later;
-use super::{BACKUP, MASTER};
 
 impl Stage {
     pub(super) fn hand_over(&mut self) -> Result<()> {

@@ -6,9 +6,10 @@ use anyhow::Result;
 use evenkeel_tests::{Article, Watch};
 
 use super::super::tell::seconds;
+use super::directors::{BACKUP, MASTER};
+use super::limits::SLACK;
 use super::stage::Stage;
 use super::takeover::later;
-use super::{BACKUP, MASTER, SLACK};
 
 /// For so long a director may be seen with one address and not the other: they are set one after the other.
 const MOMENT: Duration = Duration::from_millis(100);

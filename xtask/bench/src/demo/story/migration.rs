@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use super::directors::{BACKUP, MASTER};
 use super::stage::Stage;
-use super::{BACKUP, MASTER};
 
 impl Stage {
     pub(super) fn take_keepalived_conf(&mut self) -> Result<()> {

@@ -3,6 +3,7 @@
 mod directors;
 mod end;
 mod handover;
+mod limits;
 mod link;
 mod migration;
 mod servers;
@@ -10,21 +11,11 @@ mod stage;
 mod takeover;
 mod watch;
 
-use std::time::Duration;
-
 use anyhow::Result;
 use evenkeel_tests::Paths;
 
 use self::directors::Directors;
 use self::stage::Stage;
-
-/// What a busy machine may add to the promised times.
-const SLACK: Duration = Duration::from_millis(500);
-/// How long anything may take before the demo gives up.
-const LIMIT: Duration = Duration::from_secs(20);
-/// The director that is master while both are well, and the other one.
-const MASTER: usize = 0;
-const BACKUP: usize = 1;
 
 /// Tells the story; an error if a promise was broken.
 pub(crate) fn tell(paths: Paths) -> Result<()> {

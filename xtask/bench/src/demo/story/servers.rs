@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::super::tell::seconds;
+use super::directors::MASTER;
+use super::limits::{LIMIT, SLACK};
 use super::stage::Stage;
-use super::{LIMIT, MASTER, SLACK};
 
 /// As in the example: interval + 3 x retry_delay + timeout.
 const OUT: Duration = Duration::from_millis(1000 + 3 * 500 + 500);

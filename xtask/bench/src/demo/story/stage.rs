@@ -7,8 +7,7 @@ use anyhow::Result;
 use evenkeel_tests::{Article, Client, Nginx, Paths};
 
 use super::super::tell::{Teller, seconds};
-use super::directors::Directors;
-use super::{BACKUP, MASTER};
+use super::directors::{BACKUP, Directors, MASTER};
 
 const SERVERS: usize = 2;
 

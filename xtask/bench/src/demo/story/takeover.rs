@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::super::tell::seconds;
+use super::directors::{BACKUP, MASTER};
+use super::limits::SLACK;
 use super::stage::Stage;
-use super::{BACKUP, MASTER, SLACK};
 
 impl Stage {
     /// `bound`: how long the backup hears nothing before it takes over.

@@ -43,7 +43,7 @@ fn checks() -> Result<()> {
     step("Documentation");
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     cmd::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    test::everything("ci")
+    test::everything_here("ci")
 }
 
 /// Crates that stand alone, as a user's would.

@@ -98,13 +98,13 @@ fn misbehaving_schedulers_cost_their_own_service_only_and_its_last_good_plan_sta
         // A server that fails makes all of them plan again, and then they misbehave.
         drop(backends.pop());
         for (index, how) in ways.iter().enumerate() {
+            // In the log, which keeps it: in the status it stands for a second, until the plugin is started again.
+            let failed = format!(
+                "the scheduler failed; its last good plan stays service=\"{how}\" plugin=\"misbehave\" version=\""
+            );
+            evenkeel.wait_log(&failed, PATIENCE)?;
             evenkeel.wait_status(how, PATIENCE, |status| {
-                let service = &status["services"][index + 1];
-                service["scheduler_problem"]
-                    .as_str()
-                    .is_some_and(|problem| {
-                        problem.starts_with("plugin misbehave ") && service["slots"] == 2
-                    })
+                status["services"][index + 1]["slots"] == 2
             })?;
         }
         for port in (80..).take(ways.len() + 1) {
@@ -119,10 +119,6 @@ fn misbehaving_schedulers_cost_their_own_service_only_and_its_last_good_plan_sta
             .filter(|answer| answer.result.as_ref().is_err_and(|e| !refused(e)))
             .collect();
         assert!(failed.is_empty(), "{:?}", failed.first());
-        for how in ways {
-            let said = format!("service=\"{how}\" plugin=\"misbehave\" version=\"");
-            assert!(evenkeel.log().contains(&said), "{said}\n{}", evenkeel.log());
-        }
         // They are started again, with their first good plan.
         evenkeel.wait_log("the scheduler works again", PATIENCE)?;
         Ok(())

@@ -15,9 +15,9 @@ use super::binaries::{Binary, Kernel};
 /// Modules of the nftables data plane's tests: `queue` and flowtables. All of them would take ten minutes there (`tests/kernels/dataplane`).
 const MODULES: [&str; 2] = ["queues::", "offload::"];
 /// How long one program of tests may take, in seconds.
-const LIMIT: u32 = 1_200;
+const LIMIT: u32 = 2_400;
 /// How long all programs may take on Debian's kernel, in seconds.
-const DEBIAN_LIMIT: u32 = 2_700;
+const DEBIAN_LIMIT: u32 = 3_000;
 /// Tests at once in User-Mode Linux: it has one processor, and they wait more than they work.
 const UML_THREADS: u32 = 2;
 

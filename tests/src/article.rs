@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 
 use crate::lab::{Lab, Node};
 
-/// The article's network. Real servers send their answers through the virtual gateway 172.16.50.254 (fd00:50::254), which this
-/// network puts on the director.
+/// The article's network. Real servers send their answers through the virtual gateway 172.16.50.254 (fd00:50::254),
+/// which this network puts on the director.
 ///
 /// | machine | eth0 | eth1 |
 /// |---|---|---|
@@ -56,7 +56,8 @@ impl Article {
         let net = Self::without_virtual_addresses(servers)?;
         net.director
             .add_address("eth0", &format!("{}/32", Self::VIP))?;
-        // Deprecated: never the source of the director's own connections, which with direct routing a server would answer itself.
+        // Deprecated: never the source of the director's own connections, which with direct routing a server would
+        // answer itself.
         let vip6 = format!("{}/128", Self::VIP6);
         let lifetime = ["preferred_lft", "0", "nodad"];
         net.director
@@ -155,8 +156,8 @@ impl Article {
         Ok(node)
     }
 
-    /// A second network card for each real server, on the clients' side, eth1: 10.10.54.157 + 2 N and fd00:54::157 and on. For servers that
-    /// answer clients themselves (direct routing, tunnels).
+    /// A second network card for each real server, on the clients' side, eth1: 10.10.54.157 + 2 N and fd00:54::157
+    /// and on. For servers that answer clients themselves (direct routing, tunnels).
     ///
     /// # Errors
     /// When the network cannot be built.

@@ -90,8 +90,8 @@ impl Client {
         self.enter(|| self.connect_here(to))
     }
 
-    /// Opens a TCP connection to a server that greets with its name of one letter (see [`Backend::holding`](crate::Backend)); returns
-    /// both.
+    /// Opens a TCP connection to a server that greets with its name of one letter (see
+    /// [`Backend::holding`](crate::Backend)); returns both.
     ///
     /// # Errors
     /// As the system says.
@@ -112,8 +112,8 @@ impl Client {
         self.keep(pause, move || client.ask_here(to))
     }
 
-    /// Opens TCP connections without end and closes each at once, `pause` in between, on a thread of its own. Each successful
-    /// answer is empty.
+    /// Opens TCP connections without end and closes each at once, `pause` in between, on a thread of its own. Each
+    /// successful answer is empty.
     ///
     /// # Errors
     /// When no thread can be made.

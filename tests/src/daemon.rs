@@ -29,8 +29,8 @@ const AHEAD: [&str; 2] = ["-n", "-10"];
 /// Where the daemon keeps compiled plugins by default.
 const CACHE: &str = "/var/cache/evenkeel";
 
-/// The daemon on one machine, with a configuration file, a control socket and plugin directories of its own. Dropping it kills
-/// the process; rules stay in the kernel, as after any end of it.
+/// The daemon on one machine, with a configuration file, a control socket and plugin directories of its own. Dropping
+/// it kills the process; rules stay in the kernel, as after any end of it.
 #[derive(Debug)]
 pub struct Evenkeel {
     node: Node,
@@ -76,8 +76,8 @@ impl Evenkeel {
         Ok(evenkeel)
     }
 
-    /// With a configuration file of this name and content, to the letter: a `keepalived.conf`, say. Where the daemon keeps compiled
-    /// plugins by default, this world has the directory that all tests share.
+    /// With a configuration file of this name and content, to the letter: a `keepalived.conf`, say. Where the daemon
+    /// keeps compiled plugins by default, this world has the directory that all tests share.
     ///
     /// # Errors
     /// When there is no binary or the file cannot be written.
@@ -125,8 +125,8 @@ impl Evenkeel {
         self
     }
 
-    /// Replaces the configuration file; the running daemon is not told. Compiled plugins are kept in a directory that all tests
-    /// share, unless the text sets `cache_dir`.
+    /// Replaces the configuration file; the running daemon is not told. Compiled plugins are kept in a directory that
+    /// all tests share, unless the text sets `cache_dir`.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -162,7 +162,8 @@ impl Evenkeel {
         &self.socket
     }
 
-    /// Starts the daemon and waits until it says that the kernel holds what is configured. Also after [`Self::kill9`] and [`Self::sigterm`].
+    /// Starts the daemon and waits until it says that the kernel holds what is configured. Also after [`Self::kill9`]
+    /// and [`Self::sigterm`].
     ///
     /// # Errors
     /// When it ends at once or does not answer within 60 s, with its log.
@@ -309,7 +310,8 @@ impl Evenkeel {
         Ok(find_server(&self.status()?, service, server))
     }
 
-    /// Waits until the status says that a server's health is this (`up`, `down`, `drain`, `unknown`), and says how long that took.
+    /// Waits until the status says that a server's health is this (`up`, `down`, `drain`, `unknown`), and says how
+    /// long that took.
     ///
     /// # Errors
     /// After `limit`, with the daemon's log.
@@ -397,8 +399,9 @@ impl Evenkeel {
         self.completed(Command::new(&self.paths.binary), subcommand)
     }
 
-    /// The same, ahead of the other programs of this machine where that is allowed: a director has its machine to itself, and here it
-    /// shares it with other tests. What it owes within milliseconds, such as heartbeats and adverts, would wait for them.
+    /// The same, ahead of the other programs of this machine where that is allowed: a director has its machine to
+    /// itself, and here it shares it with other tests. What it owes within milliseconds, such as heartbeats and
+    /// adverts, would wait for them.
     fn command_ahead(&self, subcommand: &str) -> Command {
         if !may_go_ahead() {
             return self.command(subcommand);

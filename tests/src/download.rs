@@ -148,7 +148,8 @@ pub struct Progress {
 }
 
 impl Download {
-    /// Connects and waits for the server's name; the rest is received and compared with what it should be in the background.
+    /// Connects and waits for the server's name; the rest is received and compared with what it should be in the
+    /// background.
     ///
     /// # Errors
     /// When the server cannot be reached.

@@ -27,8 +27,8 @@ impl Node {
         self.enter(addresses_here)?
     }
 
-    /// What `ip address` shows of one address: an object with `local`, `prefixlen`, `scope`, `label`, `protocol` and so on, and the
-    /// name of its interface as `ifname`. `None` if the machine does not have it.
+    /// What `ip address` shows of one address: an object with `local`, `prefixlen`, `scope`, `label`, `protocol` and
+    /// so on, and the name of its interface as `ifname`. `None` if the machine does not have it.
     ///
     /// # Errors
     /// With what `ip` said.
@@ -192,8 +192,8 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    /// The longest time for which `condition` held of what the machines had. From the first look that shows it to the first
-    /// that does not.
+    /// The longest time for which `condition` held of what the machines had. From the first look that shows it to the
+    /// first that does not.
     #[must_use]
     pub fn longest(&self, condition: impl Fn(&[BTreeSet<IpAddr>]) -> bool) -> Duration {
         let mut longest = Duration::ZERO;

@@ -13,8 +13,8 @@ impl Node {
         self.run("ipvsadm", args)
     }
 
-    /// What IPVS holds: the lines of `ipvsadm -Sn`, sorted, each a command that would make a service (`-A`) or a destination (`-a`). As
-    /// every destination's line names its service, the order tells nothing.
+    /// What IPVS holds: the lines of `ipvsadm -Sn`, sorted, each a command that would make a service (`-A`) or a
+    /// destination (`-a`). As every destination's line names its service, the order tells nothing.
     ///
     /// # Errors
     /// When this kernel has no IPVS.
@@ -44,7 +44,8 @@ impl Node {
         Ok(found)
     }
 
-    /// The connections in IPVS's table: the lines of `ipvsadm -Lnc`, each `PROTOCOL EXPIRE STATE CLIENT VIRTUAL DESTINATION`.
+    /// The connections in IPVS's table: the lines of `ipvsadm -Lnc`, each `PROTOCOL EXPIRE STATE CLIENT VIRTUAL
+    /// DESTINATION`.
     ///
     /// # Errors
     /// When this kernel has no IPVS.

@@ -18,8 +18,8 @@ use crate::wait::{eventually, wait_until};
 /// How long it may take to start, and to end after SIGTERM (it waits a second by itself).
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// keepalived on one machine. Dropping it kills its processes; its addresses and its services of IPVS stay, as they do when it is killed
-/// anywhere.
+/// keepalived on one machine. Dropping it kills its processes; its addresses and its services of IPVS stay, as they
+/// do when it is killed anywhere.
 #[derive(Debug)]
 pub struct Keepalived {
     node: Node,
@@ -143,8 +143,8 @@ impl Keepalived {
         self.process.as_mut().context("keepalived was not started")
     }
 
-    /// The parent would start its child again, and the child resigns when its parent dies: so the parent is stopped first, then
-    /// the child is killed, then the parent.
+    /// The parent would start its child again, and the child resigns when its parent dies: so the parent is stopped
+    /// first, then the child is killed, then the parent.
     fn kill_all(&mut self) {
         let Some(process) = &mut self.process else {
             return;

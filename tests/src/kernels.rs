@@ -27,8 +27,9 @@ const DEBIAN: &str = "debian";
 /// How long one of them may take to start and stop.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// Runs a test's body in a private world (see [`isolated`](crate::isolated)) on a kernel that has IPVS and no nftables: User-Mode Linux,
-/// as `tests/kernels/uml-run` starts it. The closure has to be written in the test's function itself.
+/// Runs a test's body in a private world (see [`isolated`](crate::isolated)) on a kernel that has IPVS and no
+/// nftables: User-Mode Linux, as `tests/kernels/uml-run` starts it. The closure has to be written in the test's
+/// function itself.
 ///
 /// Where User-Mode Linux is not installed it says `SKIPPED: <why>` on standard error and is content.
 ///
@@ -57,9 +58,9 @@ pub fn on_uml_with<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Res
     run_copy(name, with_test(command, name)?, limit)
 }
 
-/// Runs a test's body in a private world on Debian's kernel, as `tests/kernels/qemu-run` starts it: nftables with flowtables and `queue`, and
-/// IPVS. Such a test is marked `#[ignore]`: `cargo xtask test --all` runs them all in one start of that kernel. Alone, on any other kernel,
-/// it starts one for itself.
+/// Runs a test's body in a private world on Debian's kernel, as `tests/kernels/qemu-run` starts it: nftables with
+/// flowtables and `queue`, and IPVS. Such a test is marked `#[ignore]`: `cargo xtask test --all` runs them all in one
+/// start of that kernel. Alone, on any other kernel, it starts one for itself.
 ///
 /// # Errors
 /// As [`on_uml`].
@@ -98,7 +99,8 @@ fn is_on(kernel: &str) -> bool {
     env::var_os(KERNEL).is_some_and(|it| it == kernel)
 }
 
-/// On the kernel that was asked for. The process that started it looks for [`PASSED`], but one that runs many tests does not.
+/// On the kernel that was asked for. The process that started it looks for [`PASSED`], but one that runs many tests
+/// does not.
 fn go_on<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     privately(programs, body)?;
     if !inside() && env::args_os().any(|arg| arg == "--exact") {
@@ -107,8 +109,8 @@ fn go_on<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     Ok(())
 }
 
-/// `tests/kernels/RUNNER env NAME=VALUE..`, to be followed by a program. Where there are namespaces it has its own, so that it ends with
-/// this process, however that ends.
+/// `tests/kernels/RUNNER env NAME=VALUE..`, to be followed by a program. Where there are namespaces it has its own,
+/// so that it ends with this process, however that ends.
 fn started_by(runner: &str, kernel: &str) -> Command {
     let runner = runners().join(runner);
     let mut command = if possible().is_ok() {

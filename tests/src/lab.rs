@@ -306,8 +306,8 @@ impl Node {
         self.sysctl("net.ipv6.conf.all.forwarding", "1")
     }
 
-    /// Runs `work` on a thread that is on this machine: sockets that it opens are this machine's, and stay so when they are
-    /// returned. (`/proc/net` still shows the process's first network.) A panic goes on in the caller.
+    /// Runs `work` on a thread that is on this machine: sockets that it opens are this machine's, and stay so when
+    /// they are returned. (`/proc/net` still shows the process's first network.) A panic goes on in the caller.
     ///
     /// # Errors
     /// When the namespace cannot be entered.

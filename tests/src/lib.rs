@@ -1,8 +1,8 @@
 //! The Lab: a private network in which real programs meet real traffic, for end-to-end tests, the demo and the benches.
 //!
-//! A test calls [`isolated`] first: it goes on in a copy of its process that has namespaces of its own (network, mounts,
-//! processes, and users where it is not root). Whatever it starts or sets up there is gone when it ends, however it ends, and
-//! nothing of the machine's network is touched.
+//! A test calls [`isolated`] first: it goes on in a copy of its process that has namespaces of its own (network,
+//! mounts, processes, and users where it is not root). Whatever it starts or sets up there is gone when it ends,
+//! however it ends, and nothing of the machine's network is touched.
 //!
 //! ```no_run
 //! use evenkeel_tests::{Article, Backend, Client, Evenkeel, isolated};
@@ -21,8 +21,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! A crate whose tests need a network and no lab takes [`in_a_namespace!`] (a copy of the process, as above), [`with_ipvs!`] (the same in
-//! User-Mode Linux) or [`in_own_network`] (a thread; nothing but the network is private).
+//! A crate whose tests need a network and no lab takes [`in_a_namespace!`] (a copy of the process, as above),
+//! [`with_ipvs!`] (the same in User-Mode Linux) or [`in_own_network`] (a thread; nothing but the network is private).
 
 mod article;
 mod backend;

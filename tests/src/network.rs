@@ -27,7 +27,8 @@ macro_rules! in_a_namespace {
     };
 }
 
-/// A test whose body runs where there is IPVS (see [`on_uml`](crate::on_uml)), in a network of its own in which loopback is up.
+/// A test whose body runs where there is IPVS (see [`on_uml`](crate::on_uml)), in a network of its own in which
+/// loopback is up.
 #[macro_export]
 macro_rules! with_ipvs {
     ($(#[doc = $doc:expr])* fn $name:ident() $body:block) => {
@@ -43,11 +44,12 @@ macro_rules! with_ipvs {
     };
 }
 
-/// Runs a test on a thread in a network that is empty but for `lo`, which is up; it goes with the test. A panic of the test is one of the
-/// caller. Where no network can be made (see [`isolated`](crate::isolated)) it says `SKIPPED: <why>` on standard error.
+/// Runs a test on a thread in a network that is empty but for `lo`, which is up; it goes with the test. A panic of
+/// the test is one of the caller. Where no network can be made (see [`isolated`](crate::isolated)) it says `SKIPPED:
+/// <why>` on standard error.
 ///
-/// Cheaper than a copy of the process, and for tests that are inside their crate. Only what the thread itself does, and threads and programs
-/// that it starts, is in that network.
+/// Cheaper than a copy of the process, and for tests that are inside their crate. Only what the thread itself does,
+/// and threads and programs that it starts, is in that network.
 pub fn in_own_network(test: impl FnOnce() + Send + 'static) {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let thread = thread::spawn(move || {

@@ -19,7 +19,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` from the calling thread, thus in that thread's network. Standard output and error go to the end of `log`.
+    /// Starts `command` from the calling thread, thus in that thread's network. Standard output and error go to the
+    /// end of `log`.
     pub(crate) fn start(name: &str, command: &mut Command, log: PathBuf) -> Result<Self> {
         let file = File::options().append(true).create(true).open(&log)?;
         let child = command

@@ -1,4 +1,5 @@
-//! Namespaces of one's own: going on in a copy of the process that shares no network, mounts or processes with the machine.
+//! Namespaces of one's own: going on in a copy of the process that shares no network, mounts or processes with the
+//! machine.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -44,7 +45,8 @@ pub fn inside() -> bool {
     env::var_os(INSIDE).is_some() && getpid() == Pid::from_raw(1)
 }
 
-/// Runs a test's body in a private world on the kernel that this process runs on; see [`isolated_with`](crate::isolated_with).
+/// Runs a test's body in a private world on the kernel that this process runs on; see
+/// [`isolated_with`](crate::isolated_with).
 pub(crate) fn privately<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -> Result<()> {
     if inside() {
         prepare()?;
@@ -67,7 +69,8 @@ pub(crate) fn privately<F: FnOnce() -> Result<()>>(programs: &[&str], body: F) -
     )
 }
 
-/// Runs a copy of this process that has been told to run one test, shows what it says, and returns what became of the test.
+/// Runs a copy of this process that has been told to run one test, shows what it says, and returns what became of the
+/// test.
 pub(crate) fn run_copy(name: &str, mut copy: Command, limit: Duration) -> Result<()> {
     // nextest captures by process. libtest captures what this thread prints, so there the copy's output is passed on.
     let capture = env::var_os("NEXTEST").is_none();
@@ -112,8 +115,8 @@ pub fn with_private_world(body: impl FnOnce() -> Result<()>) -> Result<ExitStatu
     reexec(env::args_os().skip(1))
 }
 
-/// Runs this program again with these arguments in a private world and waits for its end. All that lives there ends with
-/// this process.
+/// Runs this program again with these arguments in a private world and waits for its end. All that lives there ends
+/// with this process.
 ///
 /// # Errors
 /// [`Impossible`] where there are no namespaces.
@@ -169,8 +172,8 @@ fn private_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Result
     Ok(command)
 }
 
-/// A program in namespaces of its own. `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of `unshare`, whose end
-/// is that of the namespaces.
+/// A program in namespaces of its own. `setpriv` makes the end of the calling thread (by Ctrl-C, say) the end of
+/// `unshare`, whose end is that of the namespaces.
 pub(crate) fn in_namespaces(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command

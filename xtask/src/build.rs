@@ -83,8 +83,8 @@ pub(crate) fn everything(profile: Profile, packages: &[&str], plugins: Plugins) 
     with_plugins(profile, plugins, || programs(profile, packages))
 }
 
-/// The daemon's debug build together with all tests, and all plugins. Apart from the tests the daemon would have other features of what they
-/// share, and the compiler for plugins would be built twice.
+/// The daemon's debug build together with all tests, and all plugins. Apart from the tests the daemon would have
+/// other features of what they share, and the compiler for plugins would be built twice.
 pub(crate) fn tests() -> Result<()> {
     with_plugins(Profile::Dev, Plugins::All, || {
         step("Building the workspace and its tests; beside it the plugins");
@@ -114,8 +114,8 @@ pub(crate) fn programs(profile: Profile, packages: &[&str]) -> Result<()> {
     cmd::run(&mut cargo)
 }
 
-/// Compiles plugins beside `programs`, which has the packer of this profile built. The last crates of a daemon come one after the other, and
-/// leave a processor idle.
+/// Compiles plugins beside `programs`, which has the packer of this profile built. The last crates of a daemon come
+/// one after the other, and leave a processor idle.
 fn with_plugins(
     profile: Profile,
     plugins: Plugins,

@@ -1,5 +1,5 @@
-//! What other tools find: licences, bans and sources of dependencies, dependencies that nothing uses, and spelling. They are not installed
-//! here, and `cargo xtask ci` does without them.
+//! What other tools find: licences, bans and sources of dependencies, dependencies that nothing uses, and spelling.
+//! They are not installed here, and `cargo xtask ci` does without them.
 
 use anyhow::{Result, ensure};
 use xtask::cmd::{self, answer, cargo, command, step};

@@ -89,7 +89,8 @@ impl Package {
     }
 }
 
-/// Keeps Debian from starting the installed web servers and proxies as services of the machine. The trap undoes it even on Ctrl-C.
+/// Keeps Debian from starting the installed web servers and proxies as services of the machine. The trap undoes it
+/// even on Ctrl-C.
 const INSTALL: &str = r#"
 set -eu
 policy=/usr/sbin/policy-rc.d

@@ -1,4 +1,5 @@
-//! Whether the compiler at hand is new enough. No toolchain is pinned: the workspace's `rust-version` or anything newer will do.
+//! Whether the compiler at hand is new enough. No toolchain is pinned: the workspace's `rust-version` or anything
+//! newer will do.
 
 use std::fs;
 

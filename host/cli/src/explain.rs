@@ -1,6 +1,7 @@
 //! `evenkeel explain`: how a connection to a service travels, in plain words, and what its real servers need.
 //!
-//! Text from the configuration alone; [`plan`] asks the scheduler for its plan. What the machine is like is `preflight`'s to say.
+//! Text from the configuration alone; [`plan`] asks the scheduler for its plan. What the machine is like is
+//! `preflight`'s to say.
 
 mod director;
 mod plan;

@@ -1,6 +1,8 @@
-//! `evenkeel check`'s look at the machine: what would keep this configuration from working here, and what to do about it.
+//! `evenkeel check`'s look at the machine: what would keep this configuration from working here, and what to do about
+//! it.
 //!
-//! [`facts`] looks, [`machine`], [`counting`], [`vrrp`], [`services`] and [`servers`] judge what was seen. Nothing is changed.
+//! [`facts`] looks, [`machine`], [`counting`], [`vrrp`], [`services`] and [`servers`] judge what was seen. Nothing is
+//! changed.
 
 mod counting;
 mod facts;
@@ -19,8 +21,8 @@ use facts::Facts;
 use finding::listed;
 pub(crate) use finding::{Finding, Level};
 
-/// Looks at the machine (the network namespace of the calling thread; call it inside a tokio runtime) and judges whether this
-/// configuration can work on it. What could not be looked at is a finding too.
+/// Looks at the machine (the network namespace of the calling thread; call it inside a tokio runtime) and judges
+/// whether this configuration can work on it. What could not be looked at is a finding too.
 ///
 /// `counted`: the services whose schedulers want to know the number of connections.
 pub(crate) async fn preflight(

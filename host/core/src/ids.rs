@@ -1,5 +1,5 @@
-//! Numbers for real servers. A number is the connection mark of established connections, so it stays with its server for as
-//! long as the server is known, over restarts of the daemon too, and is not given to another one soon after.
+//! Numbers for real servers. A number is the connection mark of established connections, so it stays with its server
+//! for as long as the server is known, over restarts of the daemon too, and is not given to another one soon after.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

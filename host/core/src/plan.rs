@@ -59,8 +59,9 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Checks the plan against the backends that the plugin was given and lays out its slots. Where all of them are the same backend's and
-    /// no hash chooses, one says it all: otherwise the kernel would be changed for every plan that only foresees more or fewer connections.
+    /// Checks the plan against the backends that the plugin was given and lays out its slots. Where all of them are
+    /// the same backend's and no hash chooses, one says it all: otherwise the kernel would be changed for every plan
+    /// that only foresees more or fewer connections.
     ///
     /// # Errors
     /// When the plan names a backend not in `usable`, has no or too many slots, or asks for per-connection decisions.

@@ -4,8 +4,8 @@ use crate::model::Service;
 
 /// A service's quorum, over the sum of the weights of its servers that are up.
 ///
-/// Reached at `quorum + hysteresis`, lost below `quorum - hysteresis` or at 0 (keepalived `quorum`, `hysteresis`); in between it
-/// stays what it was. A new service starts with what its servers' weights say without hysteresis.
+/// Reached at `quorum + hysteresis`, lost below `quorum - hysteresis` or at 0 (keepalived `quorum`, `hysteresis`); in
+/// between it stays what it was. A new service starts with what its servers' weights say without hysteresis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quorum {
     reached: bool,

@@ -1,7 +1,8 @@
-//! Scheduler plugins as the director uses them: told of servers and their load, asked for plans and for single decisions.
+//! Scheduler plugins as the director uses them: told of servers and their load, asked for plans and for single
+//! decisions.
 //!
-//! The plugin runtimes implement these traits. Calls may block for as long as a plugin's sandbox lets them, so the director makes none
-//! itself: it hands out jobs, which the driver runs where blocking is allowed.
+//! The plugin runtimes implement these traits. Calls may block for as long as a plugin's sandbox lets them, so the
+//! director makes none itself: it hands out jobs, which the driver runs where blocking is allowed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,7 +30,8 @@ pub trait SchedulerPlugin: Send + Sync {
     ) -> Result<Box<dyn Scheduler>, PluginError>;
 }
 
-/// One service's scheduler. Calls block for up to the sandbox's call time. After an error the instance is of no more use.
+/// One service's scheduler. Calls block for up to the sandbox's call time. After an error the instance is of no more
+/// use.
 pub trait Scheduler: Send {
     /// The usable servers, whole, in the order of the configuration.
     ///
@@ -49,8 +51,8 @@ pub trait Scheduler: Send {
     /// [`PluginError`].
     fn make_plan(&mut self) -> Result<Plan, PluginError>;
 
-    /// Places one connection, where the scheduler can and was chosen to. Blocks for up to the sandbox's pick time. `None`: refuse it.
-    /// What it answers is not checked.
+    /// Places one connection, where the scheduler can and was chosen to. Blocks for up to the sandbox's pick time.
+    /// `None`: refuse it. What it answers is not checked.
     ///
     /// # Errors
     /// [`PluginError`].

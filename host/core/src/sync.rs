@@ -1,8 +1,9 @@
 //! Keeps the kernel at what is wanted: decides when to read it and what to change, one step at a time.
 //!
-//! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`KernelStep`] with
-//! [`KernelSync::next`], carry it out, report with [`KernelSync::read_done`] or [`KernelSync::applied`], and ask again; wake at
-//! [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in the next one.
+//! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`KernelStep`]
+//! with [`KernelSync::next`], carry it out, report with [`KernelSync::read_done`] or [`KernelSync::applied`], and ask
+//! again; wake at [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in
+//! the next one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -200,7 +201,8 @@ impl KernelSync {
         Some(step)
     }
 
-    /// The kernel was read. Returns the differences from what it should have held, by service: what someone else changed.
+    /// The kernel was read. Returns the differences from what it should have held, by service: what someone else
+    /// changed.
     pub fn read_done(&mut self, read: Option<State>, now: Instant) -> BTreeMap<ServiceKey, Damage> {
         self.under_way = None;
         let stale = std::mem::take(&mut self.stale);
@@ -236,7 +238,8 @@ impl KernelSync {
         }
     }
 
-    /// When [`Self::next`] may have something to do that it had not before. Later than the `now` of the last [`Self::next`].
+    /// When [`Self::next`] may have something to do that it had not before. Later than the `now` of the last
+    /// [`Self::next`].
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         if self.held || self.under_way.is_some() {

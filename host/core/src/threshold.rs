@@ -1,9 +1,11 @@
 //! Connection thresholds of a real server.
 
-/// Whether a server that has `all` connections, active and inactive, takes no new ones. `was`: whether it took none until now.
+/// Whether a server that has `all` connections, active and inactive, takes no new ones. `was`: whether it took none
+/// until now.
 ///
-/// As IPVS has it (`ip_vs_conn.c`, `ip_vs_bind_dest` and `ip_vs_unbind_dest`): from the upper threshold on it takes none; it takes new
-/// ones again below the lower threshold or, where there is none, below three quarters of the upper one.
+/// As IPVS has it (`ip_vs_conn.c`, `ip_vs_bind_dest` and `ip_vs_unbind_dest`): from the upper threshold on it takes
+/// none; it takes new ones again below the lower threshold or, where there is none, below three quarters of the upper
+/// one.
 #[must_use]
 pub fn full(was: bool, all: u32, upper: Option<u32>, lower: Option<u32>) -> bool {
     let Some(upper) = upper.filter(|upper| *upper > 0) else {

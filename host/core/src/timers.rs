@@ -1,7 +1,7 @@
 //! The timers of a machine, in one table.
 //!
-//! A machine names its timers with an enum (or a key made of one and whom it is for) and keeps all of them here. When the driver
-//! is to wake it is then [`TimerTable::next`] by construction, and no deadline can be left out of it.
+//! A machine names its timers with an enum (or a key made of one and whom it is for) and keeps all of them here. When
+//! the driver is to wake it is then [`TimerTable::next`] by construction, and no deadline can be left out of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! Counts connections while anybody wants to know. With nftables the kernel's events go to the director, and while nobody listens, `status` has
-//! them counted once; IPVS counts by itself, and is read from time to time.
+//! Counts connections while anybody wants to know. With nftables the kernel's events go to the director, and while
+//! nobody listens, `status` has them counted once; IPVS counts by itself, and is read from time to time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -87,7 +87,8 @@ impl DataPlaneDriver {
         async move { answer.await.unwrap_or_default() }
     }
 
-    /// Counts the connections, where the data plane does that itself; what has changed since the last time comes as an [`Input`].
+    /// Counts the connections, where the data plane does that itself; what has changed since the last time comes as
+    /// an [`Input`].
     pub(crate) fn count(&self) {
         self.send(DriverRequest::Count);
     }

@@ -50,8 +50,8 @@ pub fn new(kind: DataPlaneKind, table: &str) -> Result<Box<dyn DataPlane>, Error
     })
 }
 
-/// Opens the data plane, says what it is, and reads what an earlier daemon has left. `watch_timeout`: how long a look at what
-/// others do to our rules may block.
+/// Opens the data plane, says what it is, and reads what an earlier daemon has left. `watch_timeout`: how long a look
+/// at what others do to our rules may block.
 ///
 /// # Errors
 /// When it cannot work on this machine.

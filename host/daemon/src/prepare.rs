@@ -1,4 +1,5 @@
-//! From a configuration file to all that the daemon needs to run it. Whatever can fail fails here, before anything is touched.
+//! From a configuration file to all that the daemon needs to run it. Whatever can fail fails here, before anything is
+//! touched.
 
 pub mod keepalived;
 
@@ -53,7 +54,8 @@ impl Preparer {
     /// Reads what the daemon needs to start at all: its own settings.
     ///
     /// # Errors
-    /// When the file cannot be read or no plugin runtime can be made. Mistakes in the file are reported by [`Self::prepare`].
+    /// When the file cannot be read or no plugin runtime can be made. Mistakes in the file are reported by
+    /// [`Self::prepare`].
     pub fn new(source: ConfigSource) -> Result<Self, PrepareError> {
         Self::with_cache(source, CacheUse::Own)
     }
@@ -109,8 +111,8 @@ impl Preparer {
         &self.source.config
     }
 
-    /// Reads the configuration and makes everything that it needs. `in_force` tells the plugin and settings of the scheduler that a
-    /// service has already.
+    /// Reads the configuration and makes everything that it needs. `in_force` tells the plugin and settings of the
+    /// scheduler that a service has already.
     ///
     /// # Errors
     /// Everything that is wrong with the file, or the first plugin that refuses its settings.

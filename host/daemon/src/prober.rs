@@ -7,8 +7,8 @@
 //!    '- ...            --/            '--> snapshot() --> status
 //! ```
 //!
-//! A task awaits its own checker only, so a check that hangs or traps delays no other one. Cancel safety: a task may be dropped
-//! at any await; an unfinished check then leaves no trace but its start.
+//! A task awaits its own checker only, so a check that hangs or traps delays no other one. Cancel safety: a task may
+//! be dropped at any await; an unfinished check then leaves no trace but its start.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -24,8 +24,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout themselves; this
-/// is for the one that does not.
+/// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout
+/// themselves; this is for the one that does not.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What is to be checked, and how.
@@ -75,8 +75,8 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
-    /// Starts the checks; call it inside a tokio runtime. The first ones come at random within two seconds. Events wait for room
-    /// in the channel; while they do, this server is not checked, and others are.
+    /// Starts the checks; call it inside a tokio runtime. The first ones come at random within two seconds. Events
+    /// wait for room in the channel; while they do, this server is not checked, and others are.
     #[must_use]
     pub(crate) fn start(spec: ProbeSpec, events: mpsc::Sender<HealthEvent>) -> Self {
         let machine = ServerMachine::new(
@@ -218,8 +218,8 @@ impl CheckTask {
         }
     }
 
-    /// Sends how the server is once there is room. Another check of it may have changed that meanwhile, so look only then, and
-    /// let no other event overtake this one.
+    /// Sends how the server is once there is room. Another check of it may have changed that meanwhile, so look only
+    /// then, and let no other event overtake this one.
     async fn report(&self) -> Result<(), mpsc::error::SendError<()>> {
         let permit = self.events.reserve().await?;
         let machine = self.shared.machine();

@@ -55,8 +55,8 @@ impl Probers {
         }
     }
 
-    /// Starts and ends probers so that these checks are run and no others. A server whose checks changed keeps its health; one
-    /// that is new starts with what `found` knows of it.
+    /// Starts and ends probers so that these checks are run and no others. A server whose checks changed keeps its
+    /// health; one that is new starts with what `found` knows of it.
     pub(crate) fn configure(
         &mut self,
         wanted: Vec<ServerChecks>,

@@ -1,5 +1,5 @@
-//! Verdicts of schedulers on each new connection: an NFQUEUE and a thread for every service that wants that, so that a scheduler that is
-//! slow or fails holds up its own service's connections only.
+//! Verdicts of schedulers on each new connection: an NFQUEUE and a thread for every service that wants that, so that
+//! a scheduler that is slow or fails holds up its own service's connections only.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,8 +31,8 @@ pub struct QueueReport {
     pub(crate) passed: u64,
     /// Packets that began no connection, or could not be understood; they were left to the plan.
     pub(crate) unreadable: u64,
-    /// How long a decision takes, in microseconds, half of them and 99 in 100: in the scheduler, and from the packet's being read to its
-    /// being sent on.
+    /// How long a decision takes, in microseconds, half of them and 99 in 100: in the scheduler, and from the
+    /// packet's being read to its being sent on.
     pub(crate) pick_p50_us: u64,
     pub(crate) pick_p99_us: u64,
     pub(crate) total_p50_us: u64,
@@ -53,7 +53,8 @@ struct QueueHandle {
     current: CurrentRequest,
 }
 
-/// Who gives the verdicts; nobody after a failure, and while the queue is paused. Never locked while a verdict is being given.
+/// Who gives the verdicts; nobody after a failure, and while the queue is paused. Never locked while a verdict is
+/// being given.
 #[derive(Clone, Default)]
 struct CurrentRequest(Arc<Mutex<Option<Arc<VerdictRequest>>>>);
 
@@ -141,7 +142,8 @@ impl VerdictQueues {
         Ok(())
     }
 
-    /// Gives no verdicts any more: the plan decides. The queue is kept open for when its service wants it again, unless it is released.
+    /// Gives no verdicts any more: the plan decides. The queue is kept open for when its service wants it again,
+    /// unless it is released.
     pub(crate) fn stop(&mut self, service: &ServiceKey, release: bool) {
         if release {
             self.close(service);
@@ -183,8 +185,8 @@ impl VerdictQueues {
         self.heartbeat.as_ref().and_then(Heartbeat::problem)
     }
 
-    /// The kernel's rules for queues have just been made, or made anew, and have seen no heartbeat yet: sends one at once, since until
-    /// they see one, connections go by the plan.
+    /// The kernel's rules for queues have just been made, or made anew, and have seen no heartbeat yet: sends one at
+    /// once, since until they see one, connections go by the plan.
     pub(crate) fn beat(&self) {
         if let Some(heartbeat) = &self.heartbeat {
             heartbeat.beat();

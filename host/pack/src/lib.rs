@@ -100,8 +100,8 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
     }
 }
 
-/// The manifest that the SDK has left in a module. `None`: it was built with an SDK that leaves none, and a host runs it
-/// once to know what it is.
+/// The manifest that the SDK has left in a module. `None`: it was built with an SDK that leaves none, and a host runs
+/// it once to know what it is.
 fn manifest(module: &[u8]) -> Result<Option<&[u8]>, PackError> {
     let mut found = None;
     for payload in Parser::new(0).parse_all(module) {

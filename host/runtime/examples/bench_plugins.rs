@@ -1,5 +1,6 @@
-//! How long plugins take: `cargo xtask bench plugins`. Options: `--json` (the calls of schedulers, as the last line), `--target DIR` (with
-//! `plugins/` and `native/` in it), `--connection-us N` (what a connection costs the machine in all).
+//! How long plugins take: `cargo xtask bench plugins`. Options: `--json` (the calls of schedulers, as the last line),
+//! `--target DIR` (with `plugins/` and `native/` in it), `--connection-us N` (what a connection costs the machine in
+//! all).
 
 #![expect(clippy::print_stdout, reason = "a measurement is printed")]
 

@@ -1,5 +1,5 @@
-//! Which plugins there are: every `*.wasm` of the plugin directories, the files that the configuration names, and the native
-//! plugins that it lists as trusted. A `*.so` in a plugin directory is none of them.
+//! Which plugins there are: every `*.wasm` of the plugin directories, the files that the configuration names, and the
+//! native plugins that it lists as trusted. A `*.so` in a plugin directory is none of them.
 //!
 //! ```text
 //! scan, add_files: files --describe--> what they say about themselves --find--> the configuration
@@ -50,15 +50,15 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Describes every `*.wasm` of the directories (not of directories in them). Only a file that does not say what it is gets
-    /// compiled; that blocks.
+    /// Describes every `*.wasm` of the directories (not of directories in them). Only a file that does not say what
+    /// it is gets compiled; that blocks.
     #[must_use]
     pub fn scan(runtime: &dyn PluginRuntime, directories: &[PathBuf]) -> Self {
         Self::default().rescan(runtime, directories)
     }
 
-    /// A new catalogue of the directories. A file whose content is what it was keeps its loaded plugin; files that were named
-    /// one by one have to be named again with [`Self::add_files`].
+    /// A new catalogue of the directories. A file whose content is what it was keeps its loaded plugin; files that
+    /// were named one by one have to be named again with [`Self::add_files`].
     #[must_use]
     pub fn rescan(&self, runtime: &dyn PluginRuntime, directories: &[PathBuf]) -> Self {
         let mut unreadable = Vec::new();
@@ -85,8 +85,8 @@ impl Catalogue {
         }
     }
 
-    /// Loads the native plugins that the configuration lists, and forgets those that it no longer lists. `runtime` is the one
-    /// for native plugins; call it before [`Self::add_files`], which leaves these files alone.
+    /// Loads the native plugins that the configuration lists, and forgets those that it no longer lists. `runtime` is
+    /// the one for native plugins; call it before [`Self::add_files`], which leaves these files alone.
     pub fn load_native(&mut self, runtime: &dyn PluginRuntime, files: &[PathBuf]) {
         let entries = files.iter();
         self.native = entries
@@ -114,8 +114,8 @@ impl Catalogue {
         self.files = files.into_iter().zip(entries).collect();
     }
 
-    /// Loads the plugins that the configuration names, several at once where there are several cores. Blocks for as long as
-    /// compiling takes. What cannot be loaded is found as broken from then on.
+    /// Loads the plugins that the configuration names, several at once where there are several cores. Blocks for as
+    /// long as compiling takes. What cannot be loaded is found as broken from then on.
     pub fn load<'a>(
         &mut self,
         runtime: &dyn PluginRuntime,
@@ -139,7 +139,8 @@ impl Catalogue {
         }
     }
 
-    /// Every file of the directories, usable or not, in their order; then the ones that were named, and the native ones.
+    /// Every file of the directories, usable or not, in their order; then the ones that were named, and the native
+    /// ones.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         let named = self
             .files
@@ -193,8 +194,9 @@ impl Catalogue {
         self.entries.iter().chain(&self.native)
     }
 
-    /// What a file says; without looking if its content is what it was. A plugin knows its own file, so only the same file will
-    /// do. Should the file change before it is loaded, the next scan sees another hash and describes it again.
+    /// What a file says; without looking if its content is what it was. A plugin knows its own file, so only the same
+    /// file will do. Should the file change before it is loaded, the next scan sees another hash and describes it
+    /// again.
     fn describe(&self, runtime: &dyn PluginRuntime, file: &Path) -> Entry {
         let hash = fs::read(file).map(|bytes| blake3::hash(&bytes)).ok();
         let same = |entry: &&Entry| hash.is_some_and(|hash| entry.is_still(file, hash));

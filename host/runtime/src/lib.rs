@@ -1,7 +1,7 @@
 //! Runs plugins.
 //!
-//! One trait, [`PluginRuntime`]; the daemon knows no other way to a plugin. Implementations: [`wasm`], where a plugin can do
-//! nothing but compute, and [`native`], where it is trusted with everything.
+//! One trait, [`PluginRuntime`]; the daemon knows no other way to a plugin. Implementations: [`wasm`], where a plugin
+//! can do nothing but compute, and [`native`], where it is trusted with everything.
 
 pub mod catalogue;
 mod identity;
@@ -31,15 +31,15 @@ pub use evenkeel_core::scheduler::{
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
-    /// What a plugin file says about itself. Compiles nothing if the file has its manifest in it, or has been asked before. May
-    /// take a second otherwise: call it where blocking is allowed.
+    /// What a plugin file says about itself. Compiles nothing if the file has its manifest in it, or has been asked
+    /// before. May take a second otherwise: call it where blocking is allowed.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
     fn describe(&self, file: &Path) -> Result<Described, LoadError>;
 
-    /// Reads and checks a plugin file, compiles it (or takes it from the cache) and asks it for its manifest. May take a
-    /// second: call it where blocking is allowed.
+    /// Reads and checks a plugin file, compiles it (or takes it from the cache) and asks it for its manifest. May
+    /// take a second: call it where blocking is allowed.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
@@ -84,7 +84,8 @@ impl Described {
     }
 }
 
-/// A loaded plugin. What it says about itself, and the schedulers that it makes, are what the director uses: [`SchedulerPlugin`].
+/// A loaded plugin. What it says about itself, and the schedulers that it makes, are what the director uses:
+/// [`SchedulerPlugin`].
 pub trait Plugin: SchedulerPlugin {
     /// What it is for.
     fn kind(&self) -> PluginKind;

@@ -47,7 +47,8 @@ fn a_scheduler_says_the_same_of_itself_in_both_runtimes() {
     }
 }
 
-/// What its README says of it: when to use it, its settings, how it is followed (the default first), and where it comes from.
+/// What its README says of it: when to use it, its settings, how it is followed (the default first), and where it
+/// comes from.
 #[test]
 fn the_readme_of_a_scheduler_says_what_the_module_says() {
     for pair in Pair::shipped() {
@@ -107,8 +108,8 @@ fn serve(both: &mut Both, family: Family, weights: &[u32]) {
         for protocol in PROTOCOLS {
             let flow = family.flow(protocol, client, 1024 + 7);
             let picked = both.pick(&flow, &when);
-            // Some refuse a client whose server has no weight, and ovf when as many connections are open as the weights say, as
-            // IPVS does. There are none at first; its own picks count.
+            // Some refuse a client whose server has no weight, and ovf when as many connections are open as the
+            // weights say, as IPVS does. There are none at first; its own picks count.
             let first = client == 0 && protocol == Protocol::Tcp;
             if first && weights.iter().all(|weight| *weight > 0) && !weights.is_empty() {
                 assert!(
@@ -270,8 +271,8 @@ fn refusal(plugin: &dyn Plugin, settings: &[Setting]) -> Option<PluginError> {
     plugin.scheduler("web", settings).err()
 }
 
-/// The host checks settings against the manifest. What is of another kind is refused by the plugin too; what is out of range is taken or
-/// refused, in both the same way.
+/// The host checks settings against the manifest. What is of another kind is refused by the plugin too; what is out
+/// of range is taken or refused, in both the same way.
 #[test]
 fn settings_that_do_not_fit_are_refused_alike() {
     let mut tried = 0;

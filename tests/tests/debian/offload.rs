@@ -1,5 +1,6 @@
-//! Established flows are offloaded to a flowtable, while the whole daemon goes through what it goes through. On Debian's kernel, since
-//! many build machines' kernels have none: `cargo xtask test --all` runs these in one start of it.
+//! Established flows are offloaded to a flowtable, while the whole daemon goes through what it goes through. On
+//! Debian's kernel, since many build machines' kernels have none: `cargo xtask test --all` runs these in one start of
+//! it.
 
 use std::net::SocketAddr;
 use std::time::Duration;

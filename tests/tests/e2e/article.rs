@@ -1,5 +1,5 @@
-//! The article that this project began from, end to end: its two `keepalived.conf`, as they were pasted from a web page, run by
-//! Evenkeel.
+//! The article that this project began from, end to end: its two `keepalived.conf`, as they were pasted from a web
+//! page, run by Evenkeel.
 
 use std::fs;
 use std::time::Duration;

@@ -170,7 +170,8 @@ fn a_server_at_its_upper_threshold_gets_no_more_until_it_is_below_its_lower_one(
         let first: Vec<usize> = (0..6).filter(|it| held[*it].0 == "0").collect();
         for at in first.into_iter().rev().take(2) {
             let (_, connection) = held.remove(at);
-            // IPVS keeps one that was closed for two minutes. Conntrack has seen too little of an offloaded one to believe in a reset.
+            // IPVS keeps one that was closed for two minutes. Conntrack has seen too little of an offloaded one to
+            // believe in a reset.
             if on_slow_kernel() {
                 reset(connection)?;
             }

@@ -21,8 +21,9 @@ const WAYS: [(&str, &str, bool); 7] = [
 const FIRST_PORT: u16 = 80;
 const CLIENTS: std::ops::Range<u8> = 10..40;
 
-/// All ways, each a service; `other` as an administrator might have written the second director's file: something else comes first, so
-/// that slots and servers have other numbers, and where that makes no difference the servers come in another order.
+/// All ways, each a service; `other` as an administrator might have written the second director's file: something
+/// else comes first, so that slots and servers have other numbers, and where that makes no difference the servers
+/// come in another order.
 fn config(net: &Article, other: bool) -> String {
     let mut text = String::new();
     if other {

@@ -264,7 +264,8 @@ fn a_programs_output_and_end_are_seen() -> Result<()> {
 
 #[test]
 fn nothing_is_left_of_a_private_world() -> Result<()> {
-    // A second private world looks for what a first one left: it cannot, so the machine's own processes are looked through.
+    // A second private world looks for what a first one left: it cannot, so the machine's own processes are looked
+    // through.
     let mark = "31.4159";
     isolated(move || {
         let lab = Lab::new()?;

@@ -1,4 +1,5 @@
-//! Everything that a user does, end to end, each test in a network of its own. In one program: each would be linked for itself.
+//! Everything that a user does, end to end, each test in a network of its own. In one program: each would be linked
+//! for itself.
 
 #[path = "../support/mod.rs"]
 mod support;

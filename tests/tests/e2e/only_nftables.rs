@@ -1,6 +1,6 @@
-//! What nftables does, and IPVS does otherwise: it has an order of its own for weights, keeps a client for as long as it keeps the client's
-//! last connection, remembers clients without asking anybody, has no marks, and serves clients on the servers' own networks only where it tracks
-//! connections anyway.
+//! What nftables does, and IPVS does otherwise: it has an order of its own for weights, keeps a client for as long as
+//! it keeps the client's last connection, remembers clients without asking anybody, has no marks, and serves clients
+//! on the servers' own networks only where it tracks connections anyway.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

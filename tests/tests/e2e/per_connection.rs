@@ -15,7 +15,8 @@ const LC: &str = "scheduler = \"lc\"\ndecision = \"per-connection\"";
 /// Always the first server, which no plan would do.
 const FIRST: &str = "scheduler = { plugin = \"misbehave-pick\" }";
 
-/// What `status` shows, a scheduler is told a moment later: at most 40 times a second, and by a thread that may have to wait.
+/// What `status` shows, a scheduler is told a moment later: at most 40 times a second, and by a thread that may have
+/// to wait.
 const TOLD: Duration = Duration::from_millis(200);
 
 /// How many connections of the first service its scheduler has decided, if it is asked.

@@ -58,7 +58,8 @@ fn a_scheduler_referred_to_by_file_is_used_too() -> Result<()> {
     })
 }
 
-/// Every way in which a scheduler can misbehave from its second plan on, each in a service of its own, beside one that behaves.
+/// Every way in which a scheduler can misbehave from its second plan on, each in a service of its own, beside one
+/// that behaves.
 #[test]
 fn misbehaving_schedulers_cost_their_own_service_only_and_its_last_good_plan_stays() -> Result<()> {
     isolated(|| {

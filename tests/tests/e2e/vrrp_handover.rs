@@ -1,4 +1,5 @@
-//! Who is master, and how it is handed over without a lost connection attempt: by a planned stop, by an operator's word, by preemption.
+//! Who is master, and how it is handed over without a lost connection attempt: by a planned stop, by an operator's
+//! word, by preemption.
 
 use std::time::Duration;
 

@@ -28,7 +28,8 @@ fn addresses_that_left_the_configuration_meanwhile_go_at_the_start() -> Result<(
         let mut pair = Pair::of(more)?;
         let extra: IpAddr = "10.10.54.152".parse()?;
         pair.directors[MASTER].kill9()?;
-        // A daemon that is back sooner serves what it finds, and is alone with it already while the backup is still about to take over.
+        // A daemon that is back sooner serves what it finds, and is alone with it already while the backup is still
+        // about to take over.
         pair.wait_has(BACKUP)?;
         assert!(has(&pair.nodes[MASTER], extra)?);
         let fewer = Instance::v3(PRIORITIES[MASTER]).toml() + &web(&pair.net);

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs two directors that do not fit together, and waits until the second one's status says `problem`, with all of `words`.
-/// Then it must be in its log once, however long it goes on.
+/// Runs two directors that do not fit together, and waits until the second one's status says `problem`, with all of
+/// `words`. Then it must be in its log once, however long it goes on.
 fn mismatch(
     instances: [Instance; 2],
     teller: usize,

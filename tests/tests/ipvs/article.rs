@@ -1,5 +1,5 @@
-//! The article's set-up on a kernel that has IPVS and no nftables: Evenkeel on both directors, from its two `keepalived.conf`; and
-//! connections that survive the master because IPVS has copied them to the backup.
+//! The article's set-up on a kernel that has IPVS and no nftables: Evenkeel on both directors, from its two
+//! `keepalived.conf`; and connections that survive the master because IPVS has copied them to the backup.
 
 use std::fs;
 use std::time::Duration;

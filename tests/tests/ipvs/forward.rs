@@ -7,7 +7,8 @@ use crate::support::{PATIENCE, Service, assert_repeats, servers};
 use anyhow::{Result, ensure};
 use evenkeel_tests::{Article, Backend, Client, Evenkeel, Node, on_uml};
 
-/// The commands for the real servers in what `evenkeel explain SERVICE` prints; those with a word for the reader to fill in are left out.
+/// The commands for the real servers in what `evenkeel explain SERVICE` prints; those with a word for the reader to
+/// fill in are left out.
 fn commands(evenkeel: &Evenkeel, node: &Node, service: &str) -> Result<Vec<String>> {
     let mut command = evenkeel.command("explain");
     command

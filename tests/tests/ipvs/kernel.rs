@@ -1,4 +1,5 @@
-//! What is in the kernel is what counts: IPVS's entries are adopted, repaired, removed when they are ours, and left alone when they are not.
+//! What is in the kernel is what counts: IPVS's entries are adopted, repaired, removed when they are ours, and left
+//! alone when they are not.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

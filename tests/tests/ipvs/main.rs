@@ -1,4 +1,5 @@
-//! What is balanced by IPVS, on a kernel that has it and no nftables. `cargo xtask test` runs all of them in few starts of that kernel.
+//! What is balanced by IPVS, on a kernel that has it and no nftables. `cargo xtask test` runs all of them in few
+//! starts of that kernel.
 
 #[path = "../support/mod.rs"]
 mod support;

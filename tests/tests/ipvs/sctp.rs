@@ -12,8 +12,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 /// IPPROTO_SCTP
 const SCTP: i32 = 132;
 
-/// A socket of one association at a time. It is bound to one address: with any, the peers would tell each other all that they have, which no
-/// translation follows.
+/// A socket of one association at a time. It is bound to one address: with any, the peers would tell each other all
+/// that they have, which no translation follows.
 fn bound(node: &Node, address: SocketAddr) -> Result<Socket> {
     let socket = node.enter(|| {
         Socket::new(

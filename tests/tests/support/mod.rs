@@ -140,7 +140,8 @@ fn backends(
         .collect()
 }
 
-/// Asks over UDP, each time from another port: a port that is used again belongs to a flow that the kernel knows already.
+/// Asks over UDP, each time from another port: a port that is used again belongs to a flow that the kernel knows
+/// already.
 pub(crate) fn ask_udp_from_new_ports(
     client: &Client,
     source: IpAddr,
@@ -164,7 +165,8 @@ pub(crate) fn count(answers: &[String]) -> std::collections::BTreeMap<&str, usiz
     counts
 }
 
-/// Panics unless the answers repeat `cycle`, beginning anywhere in it; forwards or backwards, since IPVS begins with the newest server.
+/// Panics unless the answers repeat `cycle`, beginning anywhere in it; forwards or backwards, since IPVS begins with
+/// the newest server.
 pub(crate) fn assert_repeats(answers: &[String], cycle: &[&str]) {
     let backwards: Vec<&str> = cycle.iter().rev().copied().collect();
     let fits = |cycle: &[&str]| {

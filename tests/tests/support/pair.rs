@@ -19,8 +19,8 @@ pub(crate) const BACKUP: usize = 1;
 /// Priorities of the two.
 pub(crate) const PRIORITIES: [u8; 2] = [120, 80];
 
-/// An attempt to connect that takes so long has lost a packet: the kernel sends it again after a second. (`TCPSynRetrans` also counts
-/// those that it sends again at once, because an answer did not fit.)
+/// An attempt to connect that takes so long has lost a packet: the kernel sends it again after a second.
+/// (`TCPSynRetrans` also counts those that it sends again at once, because an answer did not fit.)
 const SENT_AGAIN: Duration = Duration::from_millis(900);
 
 /// Both directors run, and [`MASTER`] has the addresses.
@@ -161,8 +161,9 @@ impl Pair {
         format!("master:\n{}backup:\n{}", master.log(), backup.log())
     }
 
-    /// Opens connections through the service all the time while `action` goes on. None may fail, and no packet that opens one may
-    /// be lost. (What is open when the addresses move is another matter: directors do not share their connections.)
+    /// Opens connections through the service all the time while `action` goes on. None may fail, and no packet that
+    /// opens one may be lost. (What is open when the addresses move is another matter: directors do not share their
+    /// connections.)
     pub(crate) fn loses_nothing(
         &mut self,
         action: impl FnOnce(&mut Self) -> Result<()>,

@@ -58,7 +58,8 @@ impl Instance {
         }
     }
 
-    /// Version 3 every 100 ms over IPv6, with both addresses of IPv6 after the link-local one that RFC 9568 wants first.
+    /// Version 3 every 100 ms over IPv6, with both addresses of IPv6 after the link-local one that RFC 9568 wants
+    /// first.
     pub(crate) fn v6(priority: u8) -> Self {
         Self {
             addresses: vec![
@@ -70,8 +71,8 @@ impl Instance {
         }
     }
 
-    /// Version 3 every 100 ms, with the other director as a named peer: the master, [`PRIORITIES`](super::pair::PRIORITIES)' first,
-    /// is 10.10.54.155.
+    /// Version 3 every 100 ms, with the other director as a named peer: the master,
+    /// [`PRIORITIES`](super::pair::PRIORITIES)' first, is 10.10.54.155.
     pub(crate) fn unicast(priority: u8) -> Self {
         let [own, other] = if priority > 100 {
             ["10.10.54.155", "10.10.54.156"]

@@ -1,4 +1,5 @@
-//! The demo, the measurements and the recordings, each in a private network. `cargo xtask` builds what they need and starts this.
+//! The demo, the measurements and the recordings, each in a private network. `cargo xtask` builds what they need and
+//! starts this.
 #![expect(
     clippy::print_stdout,
     reason = "figures and what happens are for the reader of the terminal"

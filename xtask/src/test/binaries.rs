@@ -42,7 +42,8 @@ impl Binary {
     }
 }
 
-/// All of them, of the workspace. Builds what is not built; the selection is that of everything else, so that nothing is built again.
+/// All of them, of the workspace. Builds what is not built; the selection is that of everything else, so that nothing
+/// is built again.
 pub(super) fn all() -> Result<Vec<Binary>> {
     let mut cargo = cargo(&[
         "test",

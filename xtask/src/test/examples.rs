@@ -1,5 +1,5 @@
-//! Examples in documentation. Each crate that is asked for them costs seconds, and most have none: their manifests say `doctest = false`, and
-//! this looks whether that is true.
+//! Examples in documentation. Each crate that is asked for them costs seconds, and most have none: their manifests
+//! say `doctest = false`, and this looks whether that is true.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,8 @@ fn has_example(dir: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether documentation in this source has a block that rustdoc would compile. Blocks of `text`, such as diagrams, it does not.
+/// Whether documentation in this source has a block that rustdoc would compile. Blocks of `text`, such as diagrams,
+/// it does not.
 fn text_has_example(source: &str) -> bool {
     let mut inside = false;
     source.lines().filter_map(fence).any(|language| {

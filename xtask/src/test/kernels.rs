@@ -1,5 +1,6 @@
-//! Tests on other kernels, many in one start of such a kernel: User-Mode Linux for the programs called `ipvs`, and Debian's kernel in qemu for
-//! the program `debian` and those of the nftables data plane's tests for which many build machines' kernels lack something.
+//! Tests on other kernels, many in one start of such a kernel: User-Mode Linux for the programs called `ipvs`, and
+//! Debian's kernel in qemu for the program `debian` and those of the nftables data plane's tests for which many build
+//! machines' kernels lack something.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +13,8 @@ use xtask::cmd::{answer, command, root, target};
 
 use super::binaries::{Binary, Kernel};
 
-/// Modules of the nftables data plane's tests: `queue` and flowtables. All of them would take ten minutes there (`tests/kernels/dataplane`).
+/// Modules of the nftables data plane's tests: `queue` and flowtables. All of them would take ten minutes there
+/// (`tests/kernels/dataplane`).
 const MODULES: [&str; 2] = ["queues::", "offload::"];
 /// How long one program of tests may take, in seconds.
 const LIMIT: u32 = 2_400;
@@ -88,8 +90,8 @@ pub(super) fn debian(
     Ok(Some(Start { name, command }))
 }
 
-/// `tests/kernels/RUNNER`, to be followed by a program. Where there are namespaces it has its own processes, so that they end with this
-/// process, however that ends.
+/// `tests/kernels/RUNNER`, to be followed by a program. Where there are namespaces it has its own processes, so that
+/// they end with this process, however that ends.
 fn starter(runner: &str) -> Command {
     let runner = root().join("tests/kernels").join(runner);
     let own = [

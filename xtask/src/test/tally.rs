@@ -18,9 +18,10 @@ impl AddAssign for Tally {
     }
 }
 
-/// What one line of a runner's output reports, if it is one of those that sum up: nextest's `Summary [..] 12 tests run: 11
-/// passed, 1 failed, 2 skipped` or libtest's `test result: ok. 3 passed; 0 failed; 1 ignored; ...`. What nextest shows of a test that has
-/// failed is indented: it may be the words of a libtest, whose failure is counted already.
+/// What one line of a runner's output reports, if it is one of those that sum up: nextest's `Summary [..] 12 tests
+/// run: 11 passed, 1 failed, 2 skipped` or libtest's `test result: ok. 3 passed; 0 failed; 1 ignored; ...`. What
+/// nextest shows of a test that has failed is indented: it may be the words of a libtest, whose failure is counted
+/// already.
 pub(crate) fn summary(line: &str) -> Option<Tally> {
     let counts = if line.trim_start().starts_with("Summary [") {
         line.split_once("run:")?.1

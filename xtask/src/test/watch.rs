@@ -41,8 +41,8 @@ impl Seen {
         }
     }
 
-    /// Runs a runner, shows what it says, each line after `label`, and keeps its sums. What it leaves out, another runner has, or
-    /// [`Self::left_out`] counts it.
+    /// Runs a runner, shows what it says, each line after `label`, and keeps its sums. What it leaves out, another
+    /// runner has, or [`Self::left_out`] counts it.
     pub(super) fn watch(&mut self, label: &str, command: &mut Command) -> Result<()> {
         let mut child = command
             .stdout(Stdio::piped())
@@ -79,7 +79,8 @@ impl Seen {
         Ok(())
     }
 
-    /// Says it all again, in short; the sum is the last line. `skipped` has a line for each test that found it could not run.
+    /// Says it all again, in short; the sum is the last line. `skipped` has a line for each test that found it could
+    /// not run.
     pub(super) fn report(mut self, skipped: &str) -> Result<()> {
         step("Summary");
         for line in &self.summaries {

@@ -47,8 +47,8 @@ fn nftables(table: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes our services, and what copies connections if there were any. Loads no module: where IPVS is not in use, there is nothing of
-/// ours. Returns what has failed.
+/// Removes our services, and what copies connections if there were any. Loads no module: where IPVS is not in use,
+/// there is nothing of ours. Returns what has failed.
 fn ipvs(table: &str) -> anyhow::Result<Vec<String>> {
     if !Path::new(IPVS).exists() {
         return Ok(Vec::new());

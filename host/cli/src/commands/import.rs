@@ -9,11 +9,12 @@ use evenkeel_keepalived::Kind;
 use crate::exit::{self, Failed};
 use evenkeel_daemon::prepare::keepalived;
 
-/// Prints a keepalived configuration as TOML, or writes it to a file; what is not carried over goes to standard error, a line each.
+/// Prints a keepalived configuration as TOML, or writes it to a file; what is not carried over goes to standard
+/// error, a line each.
 ///
 /// # Errors
-/// When a file cannot be read or written, and [`exit::CONFIG`] when something in the configuration cannot be understood; the rest
-/// is there all the same.
+/// When a file cannot be read or written, and [`exit::CONFIG`] when something in the configuration cannot be
+/// understood; the rest is there all the same.
 pub(crate) fn run(file: &Path, output: Option<&Path>, id: Option<&str>) -> anyhow::Result<()> {
     let bytes = keepalived::read(file)?;
     let translation = keepalived::translate(file, &bytes, id);

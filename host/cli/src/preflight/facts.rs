@@ -55,8 +55,8 @@ pub(super) struct Facts {
     pub(super) routes: BTreeMap<IpAddr, Route>,
     /// From which address this machine reaches real servers that have their service's address themselves.
     pub(super) sources: BTreeMap<IpAddr, IpAddr>,
-    /// How packets with the firewall mark of a service would be treated that are for an address elsewhere, by mark and whether they are
-    /// IPv4.
+    /// How packets with the firewall mark of a service would be treated that are for an address elsewhere, by mark
+    /// and whether they are IPv4.
     pub(super) marked: BTreeMap<(u32, bool), Route>,
     /// Sockets that wait for clients.
     pub(super) listening: BTreeSet<(Protocol, SocketAddr)>,

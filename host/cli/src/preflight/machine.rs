@@ -89,7 +89,8 @@ pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Whether this machine forwards packets of an IP version to servers and back. Servers on this machine are reached without that.
+/// Whether this machine forwards packets of an IP version to servers and back. Servers on this machine are reached
+/// without that.
 fn is_forwarded(model: &Model, facts: &Facts, is_v4: bool) -> bool {
     servers_by_nat(model)
         .map(|server| server.address.ip())

@@ -2,16 +2,16 @@
 
 /// The connections of one real server, as IPVS counts them (`ActiveConn`, `InActConn`).
 ///
-/// The kernel's conntrack decides when a connection that nobody closes is forgotten: its timeouts differ from those of IPVS
-/// (UDP 30 or 120 s, not 300; a TCP connection that was never answered 120 s, not 60).
+/// The kernel's conntrack decides when a connection that nobody closes is forgotten: its timeouts differ from those
+/// of IPVS (UDP 30 or 120 s, not 300; a TCP connection that was never answered 120 s, not 60).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Open: from the first packet until one side closes (`ip_vs_proto_tcp.c`, `tcp_state_active_table`).
     pub active: u32,
     /// Closing or closed, and still known to the kernel; all UDP, as with IPVS: see [`super::Phase`].
     pub inactive: u32,
-    /// New connections since counting began. Those that there were before do not count, nor those of a [`super::Table::clear`]'s
-    /// pause.
+    /// New connections since counting began. Those that there were before do not count, nor those of a
+    /// [`super::Table::clear`]'s pause.
     pub total: u64,
 }
 

@@ -21,8 +21,8 @@ pub struct Key(pub u64);
 pub enum Phase {
     /// Counts as active: TCP from the first packet until one side closes or resets it.
     Active,
-    /// Counts as inactive: TCP after that, and whatever is not TCP as long as the kernel knows it. IPVS too shows UDP under
-    /// `InActConn`, whether or not the server has answered (seen with Linux 6.1).
+    /// Counts as inactive: TCP after that, and whatever is not TCP as long as the kernel knows it. IPVS too shows UDP
+    /// under `InActConn`, whether or not the server has answered (seen with Linux 6.1).
     Inactive,
 }
 
@@ -39,10 +39,10 @@ pub enum Event {
 
 /// All connections to our real servers: some 25 bytes each.
 ///
-/// Call [`heard`](Self::heard) with the kernel's events in their order. Where events may have been lost, and at the start,
-/// read all connections: [`begin_dump`](Self::begin_dump) before the kernel is asked, [`dumped`](Self::dumped) with each
-/// answer, [`finish_dump`](Self::finish_dump) after the last. Events may be heard meanwhile; those that the kernel told
-/// before the dump may be heard after it. A dump that broke off is begun again.
+/// Call [`heard`](Self::heard) with the kernel's events in their order. Where events may have been lost, and at the
+/// start, read all connections: [`begin_dump`](Self::begin_dump) before the kernel is asked, [`dumped`](Self::dumped)
+/// with each answer, [`finish_dump`](Self::finish_dump) after the last. Events may be heard meanwhile; those that the
+/// kernel told before the dump may be heard after it. A dump that broke off is begun again.
 #[derive(Debug, Default)]
 pub struct Table {
     connections: BTreeMap<Key, Connection>,

@@ -19,7 +19,8 @@ use crate::scheduler::BackendFacts;
 use crate::state::{Spread, State};
 
 impl Director {
-    /// Makes the configuration the one in force: services, servers and schedulers that stay as they are keep their state.
+    /// Makes the configuration the one in force: services, servers and schedulers that stay as they are keep their
+    /// state.
     ///
     /// `adopted` is what the kernel held at the start of the daemon; nothing afterwards.
     pub fn configure(&mut self, config: DirectorConfig, adopted: Option<&State>, now: Instant) {

@@ -12,8 +12,8 @@ use crate::model::ServiceKey;
 use crate::state::{BackendId, Selector, Spread};
 
 impl Director {
-    /// Nobody will follow the counts of connections any more: plans that were made for the next moment only give way to what holds for
-    /// long, shares by weight.
+    /// Nobody will follow the counts of connections any more: plans that were made for the next moment only give way
+    /// to what holds for long, shares by weight.
     pub fn leave(&mut self) {
         let keys: Vec<ServiceKey> = self.services.keys().copied().collect();
         for key in keys {

@@ -21,8 +21,8 @@ use crate::sync::KernelStep;
 pub struct DirectorConfig {
     /// The virtual services, in the order of the configuration.
     pub services: Vec<Service>,
-    /// New schedulers, for the services that need one: those that are new, or have another plugin or other settings than
-    /// [`super::Director::in_force`] says.
+    /// New schedulers, for the services that need one: those that are new, or have another plugin or other settings
+    /// than [`super::Director::in_force`] says.
     pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
     /// How often the kernel is read unasked.
     pub resync: Duration,
@@ -134,7 +134,8 @@ pub struct VerdictRequest {
     pub service: ServiceKey,
     /// The service's name, for logs.
     pub name: String,
-    /// Tells it apart from a request for an instance that was there before, in [`Input::QueueServed`] and [`Input::VerdictFailed`].
+    /// Tells it apart from a request for an instance that was there before, in [`Input::QueueServed`] and
+    /// [`Input::VerdictFailed`].
     pub generation: u64,
     /// The NFQUEUE.
     pub queue: Queue,

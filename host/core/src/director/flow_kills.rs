@@ -1,4 +1,5 @@
-//! Flows of servers that failed or are configured no more (`on_down = "kill"`): flushed as soon as the kernel sends them no more.
+//! Flows of servers that failed or are configured no more (`on_down = "kill"`): flushed as soon as the kernel sends
+//! them no more.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,8 @@ impl PendingFlowKills {
         self.by_service.entry(service).or_default().push(server);
     }
 
-    /// The servers to which the kernel sends nothing since these changes. `is_up`: whether a server has come back meanwhile, so that its
-    /// flows stay.
+    /// The servers to which the kernel sends nothing since these changes. `is_up`: whether a server has come back
+    /// meanwhile, so that its flows stay.
     pub(super) fn flush(
         &mut self,
         changes: &[Change],

@@ -1,4 +1,5 @@
-//! A scheduler's instance, which its supervisor shares with the queue's thread where the scheduler decides each connection.
+//! A scheduler's instance, which its supervisor shares with the queue's thread where the scheduler decides each
+//! connection.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use crate::state::BackendId;
 /// A connection that was placed, and that the kernel has not counted for so long, has come to nothing.
 const PLACED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A running scheduler, with what it was told of its servers. Cloning it makes another handle of the same one; calls of several
-/// handles wait for each other.
+/// A running scheduler, with what it was told of its servers. Cloning it makes another handle of the same one; calls
+/// of several handles wait for each other.
 #[derive(Clone)]
 pub struct Instance(Arc<Mutex<Inner>>);
 
@@ -38,7 +39,8 @@ struct PlacedLoad {
 }
 
 impl PlacedLoad {
-    /// Takes in what the kernel has counted: as many of the connections placed are among them as are new, the oldest first.
+    /// Takes in what the kernel has counted: as many of the connections placed are among them as are new, the oldest
+    /// first.
     fn count(&mut self, facts: BackendFacts) {
         let new = facts.counts.total.saturating_sub(self.facts.counts.total);
         let counted = usize::try_from(new).map_or(usize::MAX, |new| new);

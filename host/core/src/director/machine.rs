@@ -144,7 +144,8 @@ impl Director {
         }
     }
 
-    /// When [`Self::effects`] may have something to do although nothing happened. Later than the `now` of the last [`Self::effects`].
+    /// When [`Self::effects`] may have something to do although nothing happened. Later than the `now` of the last
+    /// [`Self::effects`].
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
         let deadlines = [self.timers.next(), self.sync.poll_at()];

@@ -1,5 +1,5 @@
-//! What is known of the services, as plain values. What a status page makes of them, and in which words, is the driver's: so its form can
-//! stay as it is whatever becomes of these types.
+//! What is known of the services, as plain values. What a status page makes of them, and in which words, is the
+//! driver's: so its form can stay as it is whatever becomes of these types.
 
 use std::net::SocketAddr;
 

@@ -14,8 +14,8 @@ use crate::model::ServiceKey;
 use crate::plan::Plan;
 
 impl Director {
-    /// The servers of a service changed. Its scheduler makes a new plan; where one of them takes less than before, the kernel is told
-    /// at once, by what is left of the last plan, rather than after the plugin has answered.
+    /// The servers of a service changed. Its scheduler makes a new plan; where one of them takes less than before,
+    /// the kernel is told at once, by what is left of the last plan, rather than after the plugin has answered.
     pub(super) fn servers_changed(&mut self, key: ServiceKey, at_once: bool) {
         self.needs_plan.insert(key);
         let Some(service) = self.services.get_mut(&key) else {

@@ -28,7 +28,8 @@ impl RealServer {
         self.health.as_ref().is_none_or(|health| health.up)
     }
 
-    /// The weight now: the configured one, less what the checkers take from it; 0 while its thresholds keep it from new connections.
+    /// The weight now: the configured one, less what the checkers take from it; 0 while its thresholds keep it from
+    /// new connections.
     pub(super) fn weight(&self) -> u32 {
         if self.full {
             return 0;

@@ -1,4 +1,5 @@
-//! One virtual service as the director keeps it: its configuration, its servers' health, and its scheduler's last good plan.
+//! One virtual service as the director keeps it: its configuration, its servers' health, and its scheduler's last
+//! good plan.
 
 use super::job::SchedulerUpdate;
 use super::server::RealServer;
@@ -75,7 +76,8 @@ impl VirtualService {
         }
     }
 
-    /// Takes in a health report. Returns whether anything changed for the kernel, or `None` when there is no such server.
+    /// Takes in a health report. Returns whether anything changed for the kernel, or `None` when there is no such
+    /// server.
     pub(super) fn set_health(
         &mut self,
         address: std::net::SocketAddr,

@@ -1,5 +1,5 @@
-//! Supervises the scheduler of a virtual service: one instance of a plugin, run when there is something to tell it or to ask it, and
-//! restarted when it fails.
+//! Supervises the scheduler of a virtual service: one instance of a plugin, run when there is something to tell it or
+//! to ask it, and restarted when it fails.
 //!
 //! ```text
 //!            job() ----------------> Running ---- done() ---> Idle
@@ -139,7 +139,8 @@ impl SchedulerSupervisor {
         self.timers.set(SupervisorTimer::Update, at);
     }
 
-    /// When [`Self::job`] may have something to do that it had not before. Later than the `now` of a [`Self::job`] that had nothing.
+    /// When [`Self::job`] may have something to do that it had not before. Later than the `now` of a [`Self::job`]
+    /// that had nothing.
     pub(super) fn poll_at(&self) -> Option<Instant> {
         match self.state {
             InstanceState::Idle(_) | InstanceState::Failed => self.timers.next(),
@@ -147,8 +148,9 @@ impl SchedulerSupervisor {
         }
     }
 
-    /// The next run of the plugin, if there is anything to tell or to ask it and it is not running already. `update_interval`: how long it
-    /// is left alone between changes of facts. `update` is asked for the servers (`true`) or for the facts that have changed.
+    /// The next run of the plugin, if there is anything to tell or to ask it and it is not running already.
+    /// `update_interval`: how long it is left alone between changes of facts. `update` is asked for the servers
+    /// (`true`) or for the facts that have changed.
     pub(super) fn job(
         &mut self,
         now: Instant,
@@ -216,7 +218,8 @@ impl SchedulerSupervisor {
         }
     }
 
-    /// The plugin failed, or its plan cannot be used. Returns how long it is left alone. `generation` is that of its next instance.
+    /// The plugin failed, or its plan cannot be used. Returns how long it is left alone. `generation` is that of its
+    /// next instance.
     pub(super) fn fail(&mut self, generation: u64, now: Instant) -> Duration {
         self.generation = generation;
         let wait = MIN_RESTART_DELAY

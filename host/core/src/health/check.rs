@@ -14,8 +14,8 @@ use crate::model::CheckTiming;
 /// 2. [`start`](Self::start), and run the check.
 /// 3. [`finish`](Self::finish) with its outcome; it says whether the check's word has changed. Back to 1.
 ///
-/// `start` while a check is under way and `finish` without one change nothing. Between the two `poll_at` has no meaning. Instants
-/// must not go back. `random` is any number, evenly distributed; each call needs a fresh one.
+/// `start` while a check is under way and `finish` without one change nothing. Between the two `poll_at` has no
+/// meaning. Instants must not go back. `random` is any number, evenly distributed; each call needs a fresh one.
 #[derive(Debug, Clone)]
 pub struct CheckMachine {
     timing: CheckTiming,
@@ -73,7 +73,8 @@ impl Phase {
 }
 
 impl CheckMachine {
-    /// A check by the plugin of that name, whose first run comes soon: at random within the interval or 2 s, whichever is less.
+    /// A check by the plugin of that name, whose first run comes soon: at random within the interval or 2 s,
+    /// whichever is less.
     #[must_use]
     pub fn new(
         plugin: impl Into<String>,

@@ -8,8 +8,8 @@ use crate::model::CheckTiming;
 
 /// The checks of one real server, which must all pass. A server without checks is up.
 ///
-/// Driven like [`CheckMachine`], with the check's position in the configuration as a further argument; positions that do not
-/// exist change nothing.
+/// Driven like [`CheckMachine`], with the check's position in the configuration as a further argument; positions that
+/// do not exist change nothing.
 #[derive(Debug, Clone)]
 pub struct ServerMachine {
     checks: Vec<CheckMachine>,
@@ -21,8 +21,8 @@ pub struct ServerMachine {
 }
 
 impl ServerMachine {
-    /// A server with these checks (the plugin's name and the timing of each). `initial` is what was known of it before: nothing
-    /// for a server that is new in the configuration. `random` is called for each check.
+    /// A server with these checks (the plugin's name and the timing of each). `initial` is what was known of it
+    /// before: nothing for a server that is new in the configuration. `random` is called for each check.
     #[must_use]
     pub fn new(
         checks: impl IntoIterator<Item = (String, CheckTiming)>,
@@ -104,8 +104,8 @@ impl ServerMachine {
         }
     }
 
-    /// What the machine of the next configuration should start from. `None` while checks are outstanding that have never come to
-    /// a verdict and none has failed: such a server is still new.
+    /// What the machine of the next configuration should start from. `None` while checks are outstanding that have
+    /// never come to a verdict and none has failed: such a server is still new.
     #[must_use]
     pub fn handover(&self) -> Option<InitialHealth> {
         let known = self.checks.iter().all(CheckMachine::is_known);
@@ -132,7 +132,8 @@ impl ServerMachine {
         (up, share)
     }
 
-    /// The word of the first check that failed, else of the first that knows nothing, else of the one that grants the least.
+    /// The word of the first check that failed, else of the first that knows nothing, else of the one that grants the
+    /// least.
     fn reason(&self) -> Option<String> {
         let down = || {
             self.checks

@@ -18,8 +18,8 @@ pub enum Outcome {
     Unknown(String),
 }
 
-/// What is known of a server before its first check: read from the kernel after a restart, or taken over from the machine of
-/// the previous configuration.
+/// What is known of a server before its first check: read from the kernel after a restart, or taken over from the
+/// machine of the previous configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitialHealth {
     /// Whether it is in the pool. Such a server has all of its retries; one that is not needs `rise` passes.
@@ -74,8 +74,8 @@ pub struct ServerHealth {
     pub up: bool,
     /// The share of its weight that it gets while up, in percent: the least that any check says.
     pub share: u8,
-    /// Why it is out of the pool or gets less than its weight: the first such check's word, after the plugin's name where
-    /// there are several checks.
+    /// Why it is out of the pool or gets less than its weight: the first such check's word, after the plugin's name
+    /// where there are several checks.
     pub reason: Option<String>,
     /// Since when it is in the pool or out of it.
     pub since: Instant,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::model::CheckTiming;
 
-/// No two first checks of a start need to fall into the same instant, but a server is not left unchecked for long either.
+/// No two first checks of a start need to fall into the same instant, but a server is not left unchecked for long
+/// either.
 const FIRST_SPREAD: Duration = Duration::from_secs(2);
 
 /// Jitter takes up to this part of the interval.
@@ -24,8 +25,8 @@ pub(super) fn first(timing: &CheckTiming, random: u64) -> Duration {
     part(timing.interval.min(FIRST_SPREAD), random)
 }
 
-/// From the start of a check to the start of the next regular one. Never more than the interval, so that jitter does not
-/// lengthen the time in which a failure is noticed.
+/// From the start of a check to the start of the next regular one. Never more than the interval, so that jitter does
+/// not lengthen the time in which a failure is noticed.
 pub(super) fn regular(timing: &CheckTiming, random: u64) -> Duration {
     let interval = timing.interval.max(LEAST_INTERVAL);
     interval - part(interval / JITTER_PART, random)

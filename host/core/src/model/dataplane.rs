@@ -52,8 +52,9 @@ pub enum Offload {
     Off,
 }
 
-/// After how long without a packet IPVS forgets a connection (`ipvsadm --set`, keepalived `lvs_timeouts`): one setting for all services of a
-/// network namespace, others' too. Whole seconds, from 1 s to [`IpvsTimeouts::MAX`]. `None`: as it is in the kernel, at first in brackets.
+/// After how long without a packet IPVS forgets a connection (`ipvsadm --set`, keepalived `lvs_timeouts`): one
+/// setting for all services of a network namespace, others' too. Whole seconds, from 1 s to [`IpvsTimeouts::MAX`].
+/// `None`: as it is in the kernel, at first in brackets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IpvsTimeouts {
     /// Established TCP connections (15 min).
@@ -100,8 +101,8 @@ impl IpvsTimeouts {
     }
 }
 
-/// IPVS's own copying of connections to the other director (keepalived `lvs_sync_daemon`): the master of a VRRP instance sends, the
-/// backup takes in, so that established connections survive a failover.
+/// IPVS's own copying of connections to the other director (keepalived `lvs_sync_daemon`): the master of a VRRP
+/// instance sends, the backup takes in, so that established connections survive a failover.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionSync {
     /// The interface on which the directors see each other.

@@ -13,8 +13,9 @@ pub enum Protocol {
     Udp,
     /// Protocol number 132.
     Sctp,
-    /// Any packet that the operator's own rules have given this firewall mark, whatever its address, port and protocol (`ipvsadm`'s FWM).
-    /// The service's address is then the unspecified one of its IP version, and its port 0.
+    /// Any packet that the operator's own rules have given this firewall mark, whatever its address, port and
+    /// protocol (`ipvsadm`'s FWM). The service's address is then the unspecified one of its IP version, and its port
+    /// 0.
     Fwmark(NonZeroU32),
 }
 

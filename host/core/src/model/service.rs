@@ -29,9 +29,11 @@ pub struct Service {
     pub on_down: OnDown,
     /// Where Evenkeel puts the virtual address, if it is to do so.
     pub assign: Option<Assign>,
-    /// The sum of the weights of its servers that are up, from which on it has its quorum (keepalived `quorum`). At least 1.
+    /// The sum of the weights of its servers that are up, from which on it has its quorum (keepalived `quorum`). At
+    /// least 1.
     pub quorum: u32,
-    /// The quorum is reached at `quorum` + this, and lost below `quorum` - this (keepalived `hysteresis`). Less than `quorum`.
+    /// The quorum is reached at `quorum` + this, and lost below `quorum` - this (keepalived `hysteresis`). Less than
+    /// `quorum`.
     pub hysteresis: u32,
     /// Its servers are checked only while its address is on this director (keepalived `ha_suspend`).
     pub ha_suspend: bool,
@@ -44,8 +46,8 @@ pub struct Service {
 pub struct Persistence {
     /// How long after a client's last new connection. Whole seconds, at least 1.
     pub timeout: Duration,
-    /// Clients whose addresses begin with the same so many bits are taken as one (keepalived `persistence_granularity`): 1 to 32 or
-    /// 128.
+    /// Clients whose addresses begin with the same so many bits are taken as one (keepalived
+    /// `persistence_granularity`): 1 to 32 or 128.
     pub prefix: u8,
 }
 
@@ -75,20 +77,21 @@ pub struct Assign {
 pub struct Server {
     /// The name in logs, `status` and for plugins; by default the address.
     pub name: String,
-    /// Where connections are sent. Of the same family as the service. For a firewall mark the port may be 0: connections keep theirs.
+    /// Where connections are sent. Of the same family as the service. For a firewall mark the port may be 0:
+    /// connections keep theirs.
     pub address: SocketAddr,
-    /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's (unless that is a firewall mark), since it
-    /// is not changed on the way.
+    /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's (unless that is a
+    /// firewall mark), since it is not changed on the way.
     pub forward: Forward,
     /// 0 to 65535. 0: takes no new connections (draining).
     pub weight: u32,
-    /// While it has failed it stays in the kernel with weight 0, so that its established connections can go on (keepalived
-    /// `inhibit_on_failure`).
+    /// While it has failed it stays in the kernel with weight 0, so that its established connections can go on
+    /// (keepalived `inhibit_on_failure`).
     pub inhibit_on_failure: bool,
     /// With so many connections it gets no new ones (keepalived `uthreshold`); `None`: there is no limit.
     pub upper_threshold: Option<u32>,
-    /// Below so many it gets new ones again (keepalived `lthreshold`). `None`: below three quarters of the upper threshold, as IPVS
-    /// has it. At most the upper threshold.
+    /// Below so many it gets new ones again (keepalived `lthreshold`). `None`: below three quarters of the upper
+    /// threshold, as IPVS has it. At most the upper threshold.
     pub lower_threshold: Option<u32>,
     /// Free key/value pairs for schedulers.
     pub labels: BTreeMap<String, String>,
@@ -102,10 +105,11 @@ pub enum Forward {
     /// The destination is rewritten; replies come back through the director (`ipvsadm -m`, Masq).
     #[default]
     Nat,
-    /// Direct routing: the packet goes to the server's MAC address as it is; the server has the virtual address itself and answers the
-    /// client directly (`ipvsadm -g`, Route).
+    /// Direct routing: the packet goes to the server's MAC address as it is; the server has the virtual address
+    /// itself and answers the client directly (`ipvsadm -g`, Route).
     Dr,
-    /// Tunnelling: the packet goes to the server inside another one (IP in IP), and is answered directly (`ipvsadm -i`, Tunnel).
+    /// Tunnelling: the packet goes to the server inside another one (IP in IP), and is answered directly (`ipvsadm
+    /// -i`, Tunnel).
     Tun,
 }
 

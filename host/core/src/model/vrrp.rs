@@ -10,7 +10,8 @@ use ipnet::IpNet;
 /// Everything about VRRP that a configuration asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vrrp {
-    /// The instances, in the order of the configuration. Names are unique, and so are interface, family and router ID together.
+    /// The instances, in the order of the configuration. Names are unique, and so are interface, family and router ID
+    /// together.
     pub instances: Vec<VrrpInstance>,
     /// The sync groups. Names are unique; an instance is in one of them at most.
     pub groups: Vec<SyncGroup>,
@@ -45,7 +46,8 @@ pub struct VrrpInstance {
     pub checksum: Checksum,
     /// The source address of adverts; `None`: the interface's first one (IPv6: its link-local one).
     pub source: Option<IpAddr>,
-    /// Where adverts go, and the only routers that are listened to; empty: the multicast group (keepalived `unicast_peer`).
+    /// Where adverts go, and the only routers that are listened to; empty: the multicast group (keepalived
+    /// `unicast_peer`).
     pub peers: Vec<IpAddr>,
     /// The virtual addresses, in the order of the configuration.
     pub addresses: Vec<VirtualAddress>,
@@ -55,14 +57,14 @@ pub struct VrrpInstance {
     pub rules: Vec<VirtualRule>,
     /// When the network is told where the addresses are.
     pub announce: Announce,
-    /// The name of the macvlan interface that carries the virtual MAC address; `None`: the interface's own MAC address is used
-    /// (keepalived `use_vmac`).
+    /// The name of the macvlan interface that carries the virtual MAC address; `None`: the interface's own MAC
+    /// address is used (keepalived `use_vmac`).
     pub virtual_mac: Option<String>,
-    /// The kernel takes the virtual addresses away by itself when the daemon has not confirmed them for so long: a director that
-    /// was killed or hangs does not keep them for ever. Whole seconds, from 2 s. `None`: they stay.
+    /// The kernel takes the virtual addresses away by itself when the daemon has not confirmed them for so long: a
+    /// director that was killed or hangs does not keep them for ever. Whole seconds, from 2 s. `None`: they stay.
     pub address_lifetime: Option<Duration>,
-    /// What takes part in this router's priority, or puts it into fault. The interface of the adverts, and those that virtual
-    /// addresses are on, are watched anyway.
+    /// What takes part in this router's priority, or puts it into fault. The interface of the adverts, and those that
+    /// virtual addresses are on, are watched anyway.
     pub track: Vec<Track>,
     /// What is run when the state changes.
     pub notify: Notify,
@@ -152,7 +154,8 @@ pub struct VirtualAddress {
     pub label: Option<String>,
     /// Its scope: 0 (global) to 255, as `ip address` has it (`include/uapi/linux/rtnetlink.h`, `rt_scope_t`).
     pub scope: u8,
-    /// Whether adverts list it. Never one of the other family than the adverts' (keepalived `virtual_ipaddress_excluded`).
+    /// Whether adverts list it. Never one of the other family than the adverts' (keepalived
+    /// `virtual_ipaddress_excluded`).
     pub advertised: bool,
 }
 
@@ -232,9 +235,9 @@ impl Default for Announce {
 pub struct Track {
     /// What.
     pub what: Tracked,
-    /// -253 to 253. 0: the instance is in fault while it fails. Positive: added to the priority while it is well. Negative:
-    /// taken from the priority while it fails. For a file: multiplied with the number in it and added; 0: fault while the number
-    /// is not 0.
+    /// -253 to 253. 0: the instance is in fault while it fails. Positive: added to the priority while it is well.
+    /// Negative: taken from the priority while it fails. For a file: multiplied with the number in it and added; 0:
+    /// fault while the number is not 0.
     pub weight: i16,
 }
 
@@ -293,8 +296,8 @@ pub struct Notify {
     pub fault: Vec<String>,
     /// When the daemon ends.
     pub stop: Vec<String>,
-    /// On every change, after the one above. Four arguments are added: `INSTANCE` or `GROUP`, the name, the state (`MASTER`,
-    /// `BACKUP`, `FAULT`, `STOP`) and the priority.
+    /// On every change, after the one above. Four arguments are added: `INSTANCE` or `GROUP`, the name, the state
+    /// (`MASTER`, `BACKUP`, `FAULT`, `STOP`) and the priority.
     pub any: Vec<String>,
 }
 

@@ -1,8 +1,8 @@
 //! VRRP: virtual routers as one pure machine.
 //!
 //! [`router::Router`] holds every instance and sync group. The driver hands it what it receives and what it learns of
-//! interfaces and tracked things ([`Input`]), calls [`router::Router::poll`] at [`router::Router::poll_at`], and carries
-//! out what it wants ([`Output`]).
+//! interfaces and tracked things ([`Input`]), calls [`router::Router::poll`] at [`router::Router::poll_at`], and
+//! carries out what it wants ([`Output`]).
 //!
 //! # The states of an instance
 //!

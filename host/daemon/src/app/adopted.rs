@@ -8,7 +8,8 @@ use evenkeel_core::health::InitialHealth;
 use evenkeel_core::model::{Service, ServiceKey};
 use evenkeel_core::state::{Spread, State};
 
-/// What a server was before the daemon started: the kernel knows. `stays`: it would be in the kernel in any case, without a share.
+/// What a server was before the daemon started: the kernel knows. `stays`: it would be in the kernel in any case,
+/// without a share.
 pub(super) fn found_in(
     adopted: &State,
     service: &ServiceKey,

@@ -11,8 +11,8 @@ pub fn is_keepalived(file: &Path, bytes: &[u8]) -> bool {
     keepalived::is_keepalived(&file.to_string_lossy(), bytes)
 }
 
-/// Translates a file that has been read, and reads those that it includes. `id` is what `@NAME` lines are compared with; without
-/// one it is this host's name, as with keepalived.
+/// Translates a file that has been read, and reads those that it includes. `id` is what `@NAME` lines are compared
+/// with; without one it is this host's name, as with keepalived.
 pub fn translate(file: &Path, bytes: &[u8], id: Option<&str>) -> Translation {
     let host = host_name();
     let id = id.or(host.as_deref());
@@ -46,7 +46,8 @@ fn host_name() -> Option<String> {
     (!first.is_empty()).then(|| first.to_owned())
 }
 
-/// The files that an `include` names, in the order of their names. Relative ones start from the including file's directory.
+/// The files that an `include` names, in the order of their names. Relative ones start from the including file's
+/// directory.
 fn included(pattern: &str, from: &str) -> Result<Vec<Included>, String> {
     let directory = Path::new(from).parent().unwrap_or(Path::new(""));
     let directory = glob::Pattern::escape(&directory.to_string_lossy());

@@ -21,8 +21,8 @@ pub struct ConfigSource {
 /// Reads a configuration file, Evenkeel's own or keepalived's, as far as that goes without its plugins.
 ///
 /// # Errors
-/// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in it is kept for
-/// [`Parsed::resolve`].
+/// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in
+/// it is kept for [`Parsed::resolve`].
 pub fn read(file: &Path) -> anyhow::Result<Parsed> {
     let bytes = std::fs::read(file)
         .with_context(|| format!("cannot read the configuration {}", file.display()))?;

@@ -346,8 +346,8 @@ async fn the_log_names_each_change_once_with_service_server_and_reason() {
         .without_time()
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    // With one subscriber only, tracing asks the one of the thread that comes first to a place whether it is to be logged; that may
-    // be another test's thread, which has none. With two it asks both.
+    // With one subscriber only, tracing asks the one of the thread that comes first to a place whether it is to be
+    // logged; that may be another test's thread, which has none. With two it asks both.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
 
     let checker = Arc::new(Scripted::default());

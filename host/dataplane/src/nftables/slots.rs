@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use evenkeel_core::mark;
 
-/// The first slot's number. A connection's mark is its slot's number until the slot has been looked up, so slots are told from
-/// backends by bits 31 and 30 (see `base.nft`).
+/// The first slot's number. A connection's mark is its slot's number until the slot has been looked up, so slots are
+/// told from backends by bits 31 and 30 (see `base.nft`).
 pub(super) const FIRST: u32 = mark::SLOT;
 /// There are 2 to the power of this many slot numbers.
 const ORDERS: u32 = mark::SLOT_BITS;

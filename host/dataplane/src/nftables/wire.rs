@@ -1,4 +1,5 @@
-//! The messages of nf_tables, as far as they are used here. Framing is [`evenkeel_netlink`]'s, attributes are those of `netlink_bindings`.
+//! The messages of nf_tables, as far as they are used here. Framing is [`evenkeel_netlink`]'s, attributes are those
+//! of `netlink_bindings`.
 
 pub(super) use evenkeel_netlink::attribute::get_text as text;
 pub(super) use evenkeel_netlink::netfilter::{Head, INET, UNSPEC, put_request as message};

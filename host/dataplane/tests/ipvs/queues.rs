@@ -35,7 +35,8 @@ fn each(mut test: impl FnMut(&mut Ipvs, ServiceKey, bool)) {
                 plane.apply(&[put(key, &asking(v6, snat))]).unwrap();
                 assert_eq!(plane.read().unwrap(), only(key, &asking(v6, snat)));
                 test(&mut plane, key, snat);
-                // A server that comes back while it has connections goes on counting, and what it had is in its statistics by then.
+                // A server that comes back while it has connections goes on counting, and what it had is in its
+                // statistics by then.
                 std::thread::sleep(Duration::from_millis(2_500));
                 plane.clear().unwrap();
             }

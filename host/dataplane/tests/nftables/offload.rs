@@ -363,8 +363,8 @@ offloaded! {
                     std::thread::sleep(Duration::from_millis(300));
                 }
                 drop(stream);
-                // A reset whose number conntrack cannot know, since it has not seen the data, leaves the connection established to it for
-                // another 10 s (before Linux 6.14); it is forgotten when someone looks.
+                // A reset whose number conntrack cannot know, since it has not seen the data, leaves the connection
+                // established to it for another 10 s (before Linux 6.14); it is forgotten when someone looks.
                 let took = until("closed", || {
                     !takes_it(key) && counts(&reports, id(1), &mut last).active == 0
                 });

@@ -1,4 +1,5 @@
-//! New connections are queued for a verdict, and the verdict is carried out; whatever becomes of the daemon, connections go on.
+//! New connections are queued for a verdict, and the verdict is carried out; whatever becomes of the daemon,
+//! connections go on.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ fn alive() -> bool {
     sh("nft list set inet evenkeel alive").contains("expires")
 }
 
-/// Makes the kernel believe for longer than any test that the daemon is alive, in the table as it is now: a heart of its own would stop
-/// for a moment wherever the machine does.
+/// Makes the kernel believe for longer than any test that the daemon is alive, in the table as it is now: a heart of
+/// its own would stop for a moment wherever the machine does.
 fn believe_alive() {
     sh("nft add element inet evenkeel alive '{ 0 timeout 1h }'");
 }

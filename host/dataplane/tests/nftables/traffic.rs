@@ -156,8 +156,8 @@ in_a_namespace! {
     }
 }
 
-/// Opens connections, one after another, until it is told to stop. Faster than a lost SYN's retransmission, so that one counts as a failure.
-/// How many were served, and when those began that failed.
+/// Opens connections, one after another, until it is told to stop. Faster than a lost SYN's retransmission, so that
+/// one counts as a failure. How many were served, and when those began that failed.
 fn keep_connecting(
     key: ServiceKey,
     stopped: Arc<AtomicBool>,
@@ -229,8 +229,8 @@ in_a_namespace! {
         stop.store(true, Ordering::Relaxed);
         let (served, failed) = clients.join().unwrap();
         assert!(served > 100, "only {served} connections were made");
-        // A packet that is in the middle of the old rules when the new ones come may find the old maps empty already: some millionths of a
-        // second, where a gap that could be seen would cost every replacement a connection.
+        // A packet that is in the middle of the old rules when the new ones come may find the old maps empty already:
+        // some millionths of a second, where a gap that could be seen would cost every replacement a connection.
         let times = |(at, _): &(Instant, _)| {
             let within = replaced.iter().filter(|(begin, end)| (begin..=end).contains(&at));
             within.count()

@@ -92,7 +92,8 @@ fn all() -> String {
     sh("nft -s list table inet evenkeel")
 }
 
-/// Does each of these things in turn, and each time expects it to be seen and repaired by the same process and by a new one.
+/// Does each of these things in turn, and each time expects it to be seen and repaired by the same process and by a
+/// new one.
 fn is_repaired(vandalism: &[&str]) {
     is_repaired_in(&wanted(), vandalism);
 }

@@ -65,7 +65,8 @@ impl Entry {
         self.info.is_ok() && self.plugin.is_none()
     }
 
-    /// Whether another one, or a later catalogue, can use it again for a file with this content. One that failed is tried again.
+    /// Whether another one, or a later catalogue, can use it again for a file with this content. One that failed is
+    /// tried again.
     pub(super) fn is_still(&self, file: &Path, hash: blake3::Hash) -> bool {
         self.file == file && self.hash == Some(hash) && self.info().is_ok()
     }

@@ -63,7 +63,8 @@ impl Catalogue {
         }
     }
 
-    /// A broken file that gives itself the name; or one that is called like the plugin, which is probably what was meant.
+    /// A broken file that gives itself the name; or one that is called like the plugin, which is probably what was
+    /// meant.
     fn broken(&self, name: &str) -> Option<Found<'_>> {
         let called = |entry: &&Entry| entry.file.file_stem().is_some_and(|stem| stem == name);
         self.named(name)

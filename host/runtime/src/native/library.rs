@@ -13,7 +13,8 @@ use object::{Object as _, ObjectKind, ObjectSymbol as _};
 
 use crate::text::clean;
 
-/// A plugin's entry. Nothing of it is ever unloaded: its code may be on any thread's stack, and its functions in any table.
+/// A plugin's entry. Nothing of it is ever unloaded: its code may be on any thread's stack, and its functions in any
+/// table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Library {
     pub(super) entry: &'static Entry,
@@ -29,13 +30,13 @@ impl Library {
         // The linker knows objects by this name, so its number must never be another file's.
         std::mem::forget(copy);
         let flags = RTLD_NOW | RTLD_LOCAL;
-        // SAFETY: it runs the object's initialisers, whatever they do. That is what "trusted" means: the configuration names
-        // the file, and root alone can have written it.
+        // SAFETY: it runs the object's initialisers, whatever they do. That is what "trusted" means: the
+        // configuration names the file, and root alone can have written it.
         #[expect(unsafe_code, reason = "native plugins are trusted code")]
         let object = unsafe { Object::open(Some(&name), flags) }
             .map_err(|error| format!("the system's linker refuses it: {error}"))?;
-        // SAFETY: the symbol is the one that the register macros of the SDK export, with the version of the interface in its
-        // name; its type is checked below as far as it can be.
+        // SAFETY: the symbol is the one that the register macros of the SDK export, with the version of the interface
+        // in its name; its type is checked below as far as it can be.
         #[expect(unsafe_code, reason = "native plugins are trusted code")]
         let found = unsafe { object.get::<*const Entry>(symbol.as_bytes()) }
             .map(|symbol| symbol.as_raw_ptr().cast::<Entry>());
@@ -98,8 +99,8 @@ fn symbol(content: &[u8]) -> Result<String, String> {
     }
 }
 
-/// A copy in memory that nobody can write to any more: neither who could write to the file, nor who replaces it in place while
-/// its code runs.
+/// A copy in memory that nobody can write to any more: neither who could write to the file, nor who replaces it in
+/// place while its code runs.
 fn sealed_copy(path: &Path, content: &[u8]) -> std::io::Result<File> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     // The kernel takes 249 bytes, and no zero among them.

@@ -6,8 +6,9 @@
 //!                                        NativePlugin --one instance per service--> NativeScheduler
 //! ```
 //!
-//! A panic is caught inside the plugin and ends the instance as a trap does. Nothing else is contained: a plugin that loops
-//! keeps its thread, one that writes through a wild pointer or was built with `panic = "abort"` takes the daemon with it.
+//! A panic is caught inside the plugin and ends the instance as a trap does. Nothing else is contained: a plugin that
+//! loops keeps its thread, one that writes through a wild pointer or was built with `panic = "abort"` takes the
+//! daemon with it.
 
 mod convert;
 mod host;

@@ -92,7 +92,8 @@ fn a_file_that_others_could_have_written_is_not_loaded() {
     assert!(error.reason.contains("to mend it:"), "{error}");
 }
 
-/// A directory that root alone can write to, as are all above it; `None`, and a word about it, where tests do not run as root.
+/// A directory that root alone can write to, as are all above it; `None`, and a word about it, where tests do not run
+/// as root.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn roots_directory() -> Option<tempfile::TempDir> {
     let own = tempfile::tempdir().unwrap();

@@ -91,9 +91,9 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Ends with a reset unless the peer has closed first. The end that closes first keeps the connection for a minute
-    /// (TIME-WAIT, RFC 9293 section 3.6); with thousands of checks every few seconds that would be a hundred thousand of them on
-    /// the director, each with an entry in conntrack too.
+    /// Ends with a reset unless the peer has closed first. The end that closes first keeps the connection for a
+    /// minute (TIME-WAIT, RFC 9293 section 3.6); with thousands of checks every few seconds that would be a hundred
+    /// thousand of them on the director, each with an entry in conntrack too.
     fn drop(&mut self) {
         let stream = match &self.stream {
             _ if self.ended => return,
@@ -113,8 +113,8 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream, ProbeError> {
     Ok(stream)
 }
 
-/// A socket that takes datagrams of `address` only. Whether anyone is there shows when it is used: ICMP's answer to what was sent
-/// comes as the error of a later operation.
+/// A socket that takes datagrams of `address` only. Whether anyone is there shows when it is used: ICMP's answer to
+/// what was sent comes as the error of a later operation.
 async fn udp(address: SocketAddr) -> Result<UdpSocket, ProbeError> {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),

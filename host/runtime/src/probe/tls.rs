@@ -85,8 +85,8 @@ fn read_native() -> Result<Arc<dyn ServerCertVerifier>, String> {
     Ok(verifier)
 }
 
-/// Takes any certificate: a check that does not verify asks whether the server works, not who it is. The server must still
-/// hold the key of the certificate that it shows.
+/// Takes any certificate: a check that does not verify asks whether the server works, not who it is. The server must
+/// still hold the key of the certificate that it shows.
 #[derive(Debug)]
 struct Anyone;
 

@@ -9,8 +9,8 @@ use evenkeel_sdk::section::{MAX_LENGTH, VERSION, is_whole, tag};
 
 use crate::manifest::checked;
 
-/// The manifest in a section of a plugin of that kind. `None` if it has a form that this host does not know: the plugin has to
-/// be asked then.
+/// The manifest in a section of a plugin of that kind. `None` if it has a form that this host does not know: the
+/// plugin has to be asked then.
 ///
 /// # Errors
 /// What is wrong with it, as the end of a sentence about the file.

@@ -1,4 +1,5 @@
-//! A manifest as a sequence of bytes: the custom section of a plugin file, and what is remembered of a file without one.
+//! A manifest as a sequence of bytes: the custom section of a plugin file, and what is remembered of a file without
+//! one.
 //!
 //! The form is the SDK's ([`evenkeel_sdk::section`]). The bytes are untrusted: whoever wrote the plugin wrote them.
 

@@ -1,7 +1,7 @@
 //! Compiled code, kept from one start to the next, and the manifests of plugins that have none in their files.
 //!
-//! Compiled code runs as the daemon itself, so only code that this user wrote is taken: the directory and every file in it
-//! must be owned by it and closed to others, and a file must be what was written.
+//! Compiled code runs as the daemon itself, so only code that this user wrote is taken: the directory and every file
+//! in it must be owned by it and closed to others, and a file must be what was written.
 
 mod file;
 
@@ -99,9 +99,10 @@ impl Cache {
         let path = self.code_file(wasm);
         let code = self.read(&path, CODE_MAGIC)?;
         #[expect(unsafe_code, reason = "the one way to take precompiled code")]
-        // SAFETY: the bytes must be what `Component::serialize` gave. `keep_code` wrote them so: the file is in a directory that
-        // nobody but this user (or root) could write to and belongs to this user, and its hash, compared in `file::read`, shows that
-        // it is whole. That the engine fits is part of the file's name, and wasmtime checks it again.
+        // SAFETY: the bytes must be what `Component::serialize` gave. `keep_code` wrote them so: the file is in a
+        // directory that nobody but this user (or root) could write to and belongs to this user, and its hash,
+        // compared in `file::read`, shows that it is whole. That the engine fits is part of the file's name, and
+        // wasmtime checks it again.
         let component = unsafe { Component::deserialize(engine, &code) };
         component
             .inspect_err(|error| self.note(&path, error, "not used"))

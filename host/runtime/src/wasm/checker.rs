@@ -26,7 +26,8 @@ use crate::{Checker, Failure, PluginError, Target, Verdict};
 /// A checker's code, its imports resolved.
 pub(super) type Code = HealthCheckerPluginPre<State>;
 
-/// Idle instances kept for each plugin with its settings. Enough for thousands of checks a second of a few milliseconds each.
+/// Idle instances kept for each plugin with its settings. Enough for thousands of checks a second of a few
+/// milliseconds each.
 const IDLE: usize = 32;
 /// Checks after which an instance is replaced, so that one that leaks never reaches its limit.
 const USES: u32 = 1000;

@@ -17,13 +17,15 @@ fn tick(pick_time: Duration) -> Duration {
     (pick_time / 4).clamp(SHORTEST_TICK, TICK)
 }
 
-/// Address space of an instance's memory before it has to move to grow. A Rust guest starts with 1.1 MiB (its stack is 1 MiB).
+/// Address space of an instance's memory before it has to move to grow. A Rust guest starts with 1.1 MiB (its stack
+/// is 1 MiB).
 const MEMORY_RESERVATION: u64 = 2 << 20;
 
 /// An engine for thousands of small instances at once.
 ///
-/// The kernel allows a process 65,530 mappings (`vm.max_map_count`), so an instance has to do with few of them: its memory's
-/// image is copied and not mapped, and its memory is one short piece with checked bounds instead of 4 GiB and guards.
+/// The kernel allows a process 65,530 mappings (`vm.max_map_count`), so an instance has to do with few of them: its
+/// memory's image is copied and not mapped, and its memory is one short piece with checked bounds instead of 4 GiB
+/// and guards.
 pub(super) fn engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config

@@ -7,7 +7,8 @@
 //!                                                                      its instances run on fibers, idle ones are reused
 //! ```
 //!
-//! The manifest is in a section of the file. A file without one is compiled and asked once; the answer is kept in the cache.
+//! The manifest is in a section of the file. A file without one is compiled and asked once; the answer is kept in the
+//! cache.
 //!
 //! A plugin can do nothing but compute and call what `since_v0_1` offers it. An instance that trapped is dropped.
 

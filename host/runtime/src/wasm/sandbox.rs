@@ -120,8 +120,8 @@ fn nanos(time: Duration) -> u64 {
 /// `Meter::since` between the pieces of a call, and until a synchronous call has seen a tick.
 const NOT_RUNNING: u64 = u64::MAX;
 
-/// Measures the processor time of one call at a time. Time in which the thread did not run, because the machine is busy or the
-/// call waits for the network, does not count.
+/// Measures the processor time of one call at a time. Time in which the thread did not run, because the machine is
+/// busy or the call waits for the network, does not count.
 #[derive(Debug)]
 pub(super) struct Meter {
     /// Of the present call.
@@ -182,8 +182,8 @@ impl Meter {
         }
     }
 
-    /// What to do at a tick in an asynchronous call: let others run. `yield_now`, and not a mere wake-up, so that tokio looks
-    /// after its timers and sockets in between.
+    /// What to do at a tick in an asynchronous call: let others run. `yield_now`, and not a mere wake-up, so that
+    /// tokio looks after its timers and sockets in between.
     pub(super) fn tick_yielding(&self) -> UpdateDeadline {
         if self.is_over() {
             UpdateDeadline::Interrupt

@@ -1,7 +1,7 @@
 //! The contract from version 0.1 on: `sdk/wit/v0.1`.
 //!
-//! One module like this one per contract version that is spoken; each translates to the types of the crate root, so nothing
-//! else knows what a contract looks like.
+//! One module like this one per contract version that is spoken; each translates to the types of the crate root, so
+//! nothing else knows what a contract looks like.
 
 mod convert;
 mod host;
@@ -17,8 +17,8 @@ pub(super) mod scheduler {
     });
 }
 
-/// The world of checkers. What does I/O is asynchronous, and so are all exports, since a store that runs on fibers can only be
-/// called so.
+/// The world of checkers. What does I/O is asynchronous, and so are all exports, since a store that runs on fibers
+/// can only be called so.
 pub(super) mod checker {
     wasmtime::component::bindgen!({
         path: "../../sdk/wit/v0.1",

@@ -116,8 +116,9 @@ impl Player {
         differences
     }
 
-    /// For a module that only plans: between changes, IPVS goes round as the plan does. A fresh service begins where the plan begins
-    /// (but wrr's where its servers' coming left it); after a change the kernel's counter and IPVS's position are anywhere.
+    /// For a module that only plans: between changes, IPVS goes round as the plan does. A fresh service begins where
+    /// the plan begins (but wrr's where its servers' coming left it); after a change the kernel's counter and IPVS's
+    /// position are anywhere.
     fn rounds(&mut self, scenario: &Value) -> Differences {
         self.change(&scenario["servers"]);
         let mut differences = Vec::new();

@@ -17,7 +17,8 @@ use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime, Scheduler};
 
-/// Those whose picks are drawn: only how often each server is picked can be compared. Every other scheduler is taken to be deterministic.
+/// Those whose picks are drawn: only how often each server is picked can be compared. Every other scheduler is taken
+/// to be deterministic.
 pub(crate) const DRAWS: [&str; 3] = ["ewma", "p2c", "twos"];
 /// Those whose plans depend on the clock once a latency has gone down.
 const DECAYS: [&str; 1] = ["ewma"];
@@ -39,8 +40,8 @@ fn target() -> PathBuf {
     )
 }
 
-/// Limits that a busy machine does not reach: what is compared is what they answer. Code is kept, since every test is a process of its
-/// own that needs all of it.
+/// Limits that a busy machine does not reach: what is compared is what they answer. Code is kept, since every test is
+/// a process of its own that needs all of it.
 pub(crate) fn wasm() -> WasmRuntime {
     let long = Duration::from_secs(20);
     let sandbox = Sandbox {

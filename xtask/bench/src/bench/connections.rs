@@ -1,8 +1,8 @@
-//! New connections per second: connect, ask, read the answer up to its end, close. As with HTTP and `Connection: close`, the
-//! server closes first.
+//! New connections per second: connect, ask, read the answer up to its end, close. As with HTTP and `Connection:
+//! close`, the server closes first.
 //!
-//! So no port of the client is left in TIME_WAIT, and a run is not a measurement of how many ports there are. Both sides are event
-//! loops that do little else: what is between them is to be the slowest part.
+//! So no port of the client is left in TIME_WAIT, and a run is not a measurement of how many ports there are. Both
+//! sides are event loops that do little else: what is between them is to be the slowest part.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -121,8 +121,8 @@ pub(crate) struct Rate {
 
 /// Opens connections to the addresses in turn, `at_once` at a time, for `time`, after a short run-up.
 ///
-/// One client on each core: a single one would be the slowest part itself, and what is between it and the servers would have a core
-/// to spare.
+/// One client on each core: a single one would be the slowest part itself, and what is between it and the servers
+/// would have a core to spare.
 pub(crate) fn measure(
     node: &Node,
     to: &[SocketAddr],

@@ -1,7 +1,7 @@
 //! Datagrams per second that get through a director, of one flow of UDP.
 //!
-//! The kernel's own generator (`pktgen`) makes them, and the server's network card drops them: so little is done beside the director's work that
-//! the rate says what the director can do, as it would on a machine of its own.
+//! The kernel's own generator (`pktgen`) makes them, and the server's network card drops them: so little is done
+//! beside the director's work that the rate says what the director can do, as it would on a machine of its own.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;

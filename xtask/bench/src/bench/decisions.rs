@@ -93,7 +93,8 @@ fn order(round: usize) -> impl Iterator<Item = (usize, Way)> {
 fn processor_time(stage: &Stage, way: Way) -> Option<f64> {
     let pid = stage.evenkeel(way)?.status().ok()?["pid"].as_u64()?;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name in brackets: state is field 3, utime and stime are 14 and 15 (proc_pid_stat(5)), in hundredths of a second.
+    // After the name in brackets: state is field 3, utime and stime are 14 and 15 (proc_pid_stat(5)), in hundredths
+    // of a second.
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
     let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
     Some((ticks(14)? + ticks(15)?) / 100.0)

@@ -1,4 +1,5 @@
-//! nftables with and without a flowtable beside IPVS, driven by Evenkeel and by keepalived: one kernel that has all of it, one start.
+//! nftables with and without a flowtable beside IPVS, driven by Evenkeel and by keepalived: one kernel that has all
+//! of it, one start.
 
 use anyhow::Result;
 use clap::ValueEnum as _;

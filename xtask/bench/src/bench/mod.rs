@@ -37,20 +37,24 @@ pub(crate) struct Options {
 enum What {
     /// Throughput and new connections/s: plain routing, Evenkeel, HAProxy (mode tcp) and nginx (stream) in one run
     Dataplane(rounds::Options),
-    /// Throughput and new connections/s on Debian's kernel in qemu: plain routing, nftables, with a flowtable, IPVS, IPVS by keepalived
+    /// Throughput and new connections/s on Debian's kernel in qemu: plain routing, nftables, with a flowtable, IPVS,
+    /// IPVS by keepalived
     Ipvs(ipvs::Options),
-    /// How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, IPVS in one run
+    /// How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, IPVS in
+    /// one run
     Balance(balance::Options),
     /// How near each data plane comes to what schedulers plan (fidelity): nftables here, IPVS in User-Mode Linux
     #[command(alias = "follow")]
     Fidelity(fidelity::Options),
-    /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy, nginx in one run
+    /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy,
+    /// nginx in one run
     Decisions(decisions::Options),
     /// New connections while the daemon that decides them hangs (SIGSTOP) or dies (kill -9)
     Stall(stall::Options),
     /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
     Update(update::Options),
-    /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of keepalived
+    /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of
+    /// keepalived
     Failover(failover::Options),
     /// Loading plugins, checks, and what a plan and a pick take at 2 to 1,000 servers: WebAssembly beside native
     Plugins(plugins::Options),

@@ -1,4 +1,5 @@
-//! Throughput and new connections per second of several ways, measured in turn, round by round, and compared with the first of them.
+//! Throughput and new connections per second of several ways, measured in turn, round by round, and compared with the
+//! first of them.
 
 use std::process::Command;
 use std::thread::available_parallelism;

@@ -1,5 +1,6 @@
-//! The network that is measured: one client, two servers, and between them one director for each way of balancing. Each director
-//! has cables of its own to all of them, so that whatever one of them has in its kernel costs the others nothing.
+//! The network that is measured: one client, two servers, and between them one director for each way of balancing.
+//! Each director has cables of its own to all of them, so that whatever one of them has in its kernel costs the
+//! others nothing.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

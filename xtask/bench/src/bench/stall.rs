@@ -1,5 +1,5 @@
-//! What new connections meet when the daemon that decides them hangs or dies: an attempt begins every 5 ms, whatever became of the
-//! others.
+//! What new connections meet when the daemon that decides them hangs or dies: an attempt begins every 5 ms, whatever
+//! became of the others.
 
 use std::io;
 use std::net::SocketAddr;

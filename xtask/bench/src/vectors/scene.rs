@@ -1,4 +1,5 @@
-//! A client, a director with IPVS and the servers, each in a network of its own. Only for a kernel that was booted for it.
+//! A client, a director with IPVS and the servers, each in a network of its own. Only for a kernel that was booted
+//! for it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -127,7 +128,8 @@ fn ipvsadm(line: &str) -> Result<()> {
     run(command("ipvsadm").args(line.split_whitespace()))
 }
 
-/// Makes the service's servers these. Those that come are added from the last to the first, as IPVS puts each before the others.
+/// Makes the service's servers these. Those that come are added from the last to the first, as IPVS puts each before
+/// the others.
 fn set(service: &str, before: &mut BTreeMap<usize, Server>, now: &[Server]) -> Result<()> {
     let wanted: BTreeMap<usize, Server> = now.iter().map(|server| (server.0, *server)).collect();
     for place in before.keys().filter(|place| !wanted.contains_key(place)) {

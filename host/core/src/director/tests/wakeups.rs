@@ -106,7 +106,8 @@ proptest! {
             let at = world.director.poll_at();
             prop_assert!(at.is_none_or(|at| at > world.now), "to be woken {:?} ago", at.map(|at| world.now - at));
         }
-        // Whatever there was: with a kernel and a scheduler that work it ends where it should, in a bounded number of wakeups.
+        // Whatever there was: with a kernel and a scheduler that work it ends where it should, in a bounded number of
+        // wakeups.
         world.broken.store(false, Ordering::Relaxed);
         let end = world.now + Duration::from_secs(120);
         let mut wakeups = 0;

@@ -63,7 +63,8 @@ proptest! {
         let mut now = epoch;
         for (random, took) in steps.iter().cycle() {
             now = now.max(machine.poll_at());
-            // The worst case: a check finds the server alive at its very start, or takes its whole time to find it dead.
+            // The worst case: a check finds the server alive at its very start, or takes its whole time to find it
+            // dead.
             let (took, outcome) = if now < dies {
                 (part(timing.timeout.min(timing.interval), *took), Outcome::Healthy)
             } else {

@@ -1,4 +1,5 @@
-//! The I/O of checkers. A target or connection is only a number to the guest; without a check under way every number is void.
+//! The I/O of checkers. A target or connection is only a number to the guest; without a check under way every number
+//! is void.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, and IPVS where the kernel
-//! has it, one after the other with the same arrivals and lifetimes.
+//! How evenly least connections spreads connections of unequal lifetimes: Evenkeel in both ways, HAProxy, and IPVS
+//! where the kernel has it, one after the other with the same arrivals and lifetimes.
 
 mod load;
 mod net;
@@ -25,7 +25,8 @@ pub(crate) struct Options {
     /// Where the arrivals' and lifetimes' random numbers begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Runs in Debian's own kernel in qemu, which has IPVS: ten times slower, so with a rate of 40 unless another is given
+    /// Runs in Debian's own kernel in qemu, which has IPVS: ten times slower, so with a rate of 40 unless another is
+    /// given
     #[arg(long)]
     qemu: bool,
 }

@@ -11,8 +11,8 @@ use super::pair::ASK;
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(3)];
 /// Long enough for three attempts of the kernel's (after 1 and 3 s).
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The kernel waits for a second before it sends a packet that opens a connection again. (It does so at once when an answer does
-/// not fit, which is why its own count, `TCPSynRetrans`, says more than was lost.)
+/// The kernel waits for a second before it sends a packet that opens a connection again. (It does so at once when an
+/// answer does not fit, which is why its own count, `TCPSynRetrans`, says more than was lost.)
 const LATE: Duration = Duration::from_millis(500);
 /// After so long without an answer a connection counts as broken.
 const BROKEN: Duration = Duration::from_millis(500);

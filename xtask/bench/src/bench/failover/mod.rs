@@ -1,5 +1,5 @@
-//! How long a virtual address is away when it moves, seen by a client: a pair of Evenkeel and a pair of keepalived, in turns, in
-//! the same network, measured in the same way.
+//! How long a virtual address is away when it moves, seen by a client: a pair of Evenkeel and a pair of keepalived,
+//! in turns, in the same network, measured in the same way.
 
 mod attempts;
 mod interval;
@@ -50,8 +50,8 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     for interval in intervals {
         for number in 0..options.rounds {
             for program in &programs {
-                // In the middle of an equal part of the time between two adverts, another part each round: chance has no part
-                // in who is killed right before an advert.
+                // In the middle of an equal part of the time between two adverts, another part each round: chance has
+                // no part in who is killed right before an advert.
                 let phase = (f64::from(number) + 0.5) / f64::from(options.rounds);
                 let round = Round::new(&net, *program, *interval, phase)?;
                 let name = program.name();

@@ -144,8 +144,8 @@ impl<'a> Round<'a> {
         Ok((event, Measured { gap, attempts }))
     }
 
-    /// As a power cut does it: from one moment on nothing of it is heard. So the cable goes first, and whatever the program
-    /// does in the milliseconds until its end, nobody learns of it.
+    /// As a power cut does it: from one moment on nothing of it is heard. So the cable goes first, and whatever the
+    /// program does in the milliseconds until its end, nobody learns of it.
     fn kill(&mut self) -> Result<()> {
         let advert = self.next_advert()?;
         let moment = advert + self.interval.duration().mul_f64(self.phase);

@@ -34,7 +34,8 @@ const QUICKER: [(&str, &str); 3] = [
 ];
 
 impl Directors {
-    /// How long the backup hears nothing before it takes over, with an advert a second: three intervals and (256 - 80)/256 s.
+    /// How long the backup hears nothing before it takes over, with an advert a second: three intervals and (256 -
+    /// 80)/256 s.
     pub(super) const SLOW: Duration = Duration::from_micros(3_687_500);
     /// The same with an advert every 100 ms.
     pub(super) const QUICK: Duration = Duration::from_micros(368_750);
@@ -63,7 +64,8 @@ impl Directors {
         Ok(())
     }
 
-    /// With its example and ten adverts a second from now on. It must have been ended. Returns the lines that are changed.
+    /// With its example and ten adverts a second from now on. It must have been ended. Returns the lines that are
+    /// changed.
     pub(super) fn quick_example(&mut self, which: usize) -> Result<String> {
         let mut config = example(&format!("director-{}.toml", Self::ROLES[which]))?;
         let mut changes = String::new();

@@ -11,7 +11,8 @@ impl Stage {
             "Both directors are given a keepalived.conf, one after the other, while they serve",
         );
         let seen = self.watch(|stage| {
-            // The backup has nothing to hand over; the master hands over to it, and gets the addresses back when it returns.
+            // The backup has nothing to hand over; the master hands over to it, and gets the addresses back when it
+            // returns.
             for which in [BACKUP, MASTER] {
                 let name = stage.directors.nodes[which].name().to_owned();
                 stage.directors[which].sigterm()?;

@@ -23,7 +23,7 @@ use crate::registered::Registered;
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
 
-/// The section's name. [`__manifest_section!`](crate::__manifest_section!) repeats it.
+/// The section's name. The macro `__manifest_section` repeats it.
 pub const NAME: &str = "evenkeel-manifest";
 /// The version of this form.
 pub const VERSION: u8 = 1;

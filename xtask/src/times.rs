@@ -32,10 +32,10 @@ pub fn end() {
     }
 }
 
-/// Adds something that ran beside the steps.
-pub fn beside(what: &str, time: Duration) {
+/// Adds a part of the step that runs.
+pub fn part(what: &str, time: Duration) {
     if let Ok(mut steps) = STEPS.lock() {
-        steps.ended.push((format!("(beside) {what}"), time));
+        steps.ended.push((format!("  of it: {what}"), time));
     }
 }
 

@@ -30,15 +30,21 @@ pub(super) struct Binary {
 }
 
 impl Binary {
-    /// How many tests it has that these filters leave, of the ignored ones or of all.
-    pub(super) fn count(&self, filters: &[&str], ignored: bool) -> usize {
+    /// The tests that these filters leave, of the ignored ones or of all.
+    pub(super) fn tests(&self, filters: &[&str], ignored: bool) -> Vec<String> {
         let mut list = command(&self.program);
         list.current_dir(&self.directory)
             .args(["--list", "--format=terse"])
             .args(ignored.then_some("--ignored"))
             .args(filters);
         let tests = answer(&mut list).unwrap_or_default();
-        tests.lines().filter(|it| it.ends_with(": test")).count()
+        let names = tests.lines().filter_map(|it| it.strip_suffix(": test"));
+        names.map(str::to_owned).collect()
+    }
+
+    /// How many those are.
+    pub(super) fn count(&self, filters: &[&str], ignored: bool) -> usize {
+        self.tests(filters, ignored).len()
     }
 }
 

@@ -22,6 +22,8 @@ const LIMIT: u32 = 2_400;
 const DEBIAN_LIMIT: u32 = 3_000;
 /// Tests at once in User-Mode Linux: it has one processor, and a test that shares it is late with what it waits for.
 const UML_THREADS: u32 = 1;
+/// Kernels at once, each with a share of the tests.
+const UML_KERNELS: usize = 2;
 
 /// A start of a kernel, with the tests that it is for.
 #[derive(Debug)]
@@ -30,22 +32,31 @@ pub(super) struct Start {
     pub(super) command: Command,
 }
 
-/// A start of User-Mode Linux for each of its programs.
+/// Starts of User-Mode Linux, for each a share of all programs' tests.
 pub(super) fn uml(binaries: &[Binary], filter: Option<&str>, skips: &Path) -> Result<Vec<Start>> {
+    let which: Vec<&str> = filter.into_iter().collect();
     let mut starts = Vec::new();
-    let own = binaries.iter().filter(|it| it.kernel == Kernel::Uml);
-    for binary in own {
-        let which: Vec<&str> = filter.into_iter().collect();
-        if binary.count(&which, false) == 0 {
+    for share in 0..UML_KERNELS {
+        let mut script = Script::new("uml", skips)?;
+        let mut any = false;
+        for binary in binaries.iter().filter(|it| it.kernel == Kernel::Uml) {
+            let tests = binary.tests(&which, false);
+            let its = tests.iter().skip(share).step_by(UML_KERNELS);
+            let mut its: Vec<&str> = its.map(String::as_str).collect();
+            if its.is_empty() {
+                continue;
+            }
+            any = true;
+            its.push("--exact");
+            script.run(binary, UML_THREADS, &its);
+        }
+        if !any {
             continue;
         }
-        let name = format!("{} ({}), User-Mode Linux", binary.package, binary.name);
-        let mut script = Script::new("uml", skips)?;
-        script.run(binary, UML_THREADS, &which);
-        let file = target().join(format!("uml-tests-{}", binary.package));
+        let name = format!("User-Mode Linux, {} of {UML_KERNELS}", share + 1);
         let mut command = starter("uml-run");
         command
-            .arg(script.write(&file)?)
+            .arg(script.write(&target().join(format!("uml-tests-{share}")))?)
             .env("UML_TIMEOUT", (LIMIT + 60).to_string());
         starts.push(Start { name, command });
     }

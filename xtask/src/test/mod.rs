@@ -5,7 +5,7 @@
 //! | kernel | one after the other |
 //! |---|---|
 //! | this one | nextest (or libtest), the documentation's examples, the crates that stand alone |
-//! | User-Mode Linux | a start for each program of tests called `ipvs` |
+//! | User-Mode Linux | two starts at once, each with a half of the tests of programs called `ipvs` |
 //! | Debian's in qemu (`--all`) | one start |
 
 mod binaries;
@@ -109,18 +109,15 @@ fn tests(options: &Options) -> Result<()> {
     // Not beside the others: an emulated kernel that gets no processor for seconds is late with all that a test waits
     // for.
     step("Testing in User-Mode Linux");
-    // Each kernel has one processor; the machine has at least two for them.
-    let (whole, parts) = uml
-        .into_iter()
-        .partition(|start| start.name.starts_with("tests "));
-    let (whole, parts) = thread::scope(|scope| {
-        let parts = scope.spawn(|| on_other_kernel("uml 2  | ", parts));
-        let whole = on_other_kernel("uml    | ", whole);
-        let gone = |_| Seen::broken("the thread of a kernel's tests has ended".to_owned());
-        (whole, parts.join().unwrap_or_else(gone))
+    thread::scope(|scope| {
+        let kernels = uml.into_iter().zip(["uml 1  | ", "uml 2  | "]);
+        let kernels =
+            kernels.map(|(start, label)| scope.spawn(move || on_other_kernel(label, vec![start])));
+        for kernel in Vec::from_iter(kernels) {
+            let gone = |_| Seen::broken("the thread of a kernel's tests has ended".to_owned());
+            seen.add(kernel.join().unwrap_or_else(gone));
+        }
     });
-    seen.add(whole);
-    seen.add(parts);
     if let Some(debian) = debian {
         step("Testing in Debian's kernel in qemu");
         seen.add(on_other_kernel("debian | ", vec![debian]));

@@ -69,6 +69,15 @@ pub struct Facts {
     pub latency: bool,
 }
 
+impl Counts {
+    /// What a server has to do: an open connection counts as much as 256 that are closing, as for IPVS's
+    /// least-connection schedulers (`ip_vs_dest_conn_overhead` in the kernel's `include/net/ip_vs.h`).
+    #[must_use]
+    pub fn overhead(self) -> u64 {
+        u64::from(self.active) * 256 + u64::from(self.inactive)
+    }
+}
+
 impl Facts {
     /// Neither.
     pub const NONE: Self = Self {

@@ -1,5 +1,5 @@
-//! What is remembered for addresses: a bounded number of them, those unused for longest go first. For schedulers that decide each connection
-//! and keep what they decided.
+//! What is remembered for addresses: a bounded number of them, those unused for longest go first. For schedulers that
+//! decide each connection and keep what they decided.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

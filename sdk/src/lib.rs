@@ -90,6 +90,7 @@
 //! in place of [`println!`]. It may panic: that costs its own service only, and the text is logged.
 
 mod backends;
+mod by_load;
 pub mod cache;
 mod checker;
 mod declared;
@@ -97,6 +98,7 @@ mod glue;
 pub mod hash;
 mod host;
 mod level;
+pub mod locality;
 mod log;
 mod manifest;
 #[cfg(not(target_family = "wasm"))]
@@ -116,6 +118,7 @@ pub mod testing;
 mod wasm;
 
 pub use backends::{Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Protocol};
+pub use by_load::ByLoad;
 pub use checker::{CheckError, HealthChecker, Verdict};
 pub use host::{now, random};
 pub use level::Level;

@@ -1,6 +1,7 @@
 //! The custom section in which a plugin file carries its manifest, so that a host knows it without running the plugin.
 //!
-//! All numbers are little-endian; a *text* is its length in bytes (`u16`) and UTF-8; a *list* is its length (`u16`) and its elements.
+//! All numbers are little-endian; a *text* is its length in bytes (`u16`) and UTF-8; a *list* is its length (`u16`)
+//! and its elements.
 //!
 //! ```text
 //! section   = VERSION (u8), length of what follows (u32),

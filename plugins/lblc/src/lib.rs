@@ -1,24 +1,11 @@
 //! Locality-based least connections: an address keeps its server, until that is overloaded.
-use std::net::IpAddr;
 use std::time::Duration;
 
 use evenkeel_sdk::cache::Cache;
+use evenkeel_sdk::locality::{self, Key};
 use evenkeel_sdk::{
-    BackendId, Backends, Decision, Facts, Flow, Plan, Scheduler, choice, now, register_scheduler,
-    settings,
+    BackendId, Backends, Decision, Facts, Flow, Plan, Scheduler, now, register_scheduler, settings,
 };
-
-mod load;
-
-choice! {
-    /// Which address keeps its server.
-    pub enum Key {
-        /// The virtual address.
-        Destination = "destination",
-        /// The client's.
-        Source = "source",
-    }
-}
 
 settings! {
     /// What can be configured.
@@ -54,7 +41,7 @@ impl Scheduler for Locality {
     }
 
     fn plan(&mut self, backends: &Backends) -> Plan {
-        load::fallback(backends)
+        locality::fallback(backends)
     }
 
     fn pick(&mut self, flow: &Flow, backends: &Backends) -> Option<BackendId> {
@@ -63,23 +50,13 @@ impl Scheduler for Locality {
         let known = self.servers.touch(address, now);
         if let Some(server) = known.and_then(|id| backends.get(*id))
             && server.weight > 0
-            && !load::is_overloaded(server, backends)
+            && !locality::is_overloaded(server, backends)
         {
             return Some(server.id);
         }
-        let server = load::least(backends.iter())?.id;
+        let server = locality::least(backends.iter())?.id;
         self.servers.insert(address, server, now);
         Some(server)
-    }
-}
-
-impl Key {
-    /// The address of a connection.
-    fn of(&self, flow: &Flow) -> IpAddr {
-        match self {
-            Self::Destination => flow.destination.ip(),
-            Self::Source => flow.source.ip(),
-        }
     }
 }
 

@@ -1,28 +1,16 @@
 //! Locality-based least connections with replication: an address keeps a set of servers, which grows
 //! while they are overloaded and shrinks with time.
-use std::net::IpAddr;
 use std::time::Duration;
 
 use evenkeel_sdk::cache::Cache;
+use evenkeel_sdk::locality::{self, Key};
 use evenkeel_sdk::{
-    BackendId, Backends, Decision, Facts, Flow, Plan, Scheduler, choice, now, register_scheduler,
-    settings,
+    BackendId, Backends, Decision, Facts, Flow, Plan, Scheduler, now, register_scheduler, settings,
 };
 
-mod load;
 mod set;
 
 use crate::set::Set;
-
-choice! {
-    /// Which address keeps its servers.
-    pub enum Key {
-        /// The virtual address.
-        Destination = "destination",
-        /// The client's.
-        Source = "source",
-    }
-}
 
 settings! {
     /// What can be configured.
@@ -61,38 +49,28 @@ impl Scheduler for Replication {
     }
 
     fn plan(&mut self, backends: &Backends) -> Plan {
-        load::fallback(backends)
+        locality::fallback(backends)
     }
 
     fn pick(&mut self, flow: &Flow, backends: &Backends) -> Option<BackendId> {
         let now = now();
         let address = self.key.of(flow);
         let Some(set) = self.sets.touch(address, now) else {
-            let server = load::least(backends.iter())?.id;
+            let server = locality::least(backends.iter())?.id;
             self.sets.insert(address, Set::new(server, now), now);
             return Some(server);
         };
         // The server is chosen first, so the one that is taken out may still get this connection.
-        let server = load::least(set.usable(backends));
+        let server = locality::least(set.usable(backends));
         set.shrink(backends, self.timeout, now);
         if let Some(server) = server
-            && !load::is_overloaded(server, backends)
+            && !locality::is_overloaded(server, backends)
         {
             return Some(server.id);
         }
-        let server = load::least(backends.iter())?.id;
+        let server = locality::least(backends.iter())?.id;
         set.add(server, now);
         Some(server)
-    }
-}
-
-impl Key {
-    /// The address of a connection.
-    fn of(&self, flow: &Flow) -> IpAddr {
-        match self {
-            Self::Destination => flow.destination.ip(),
-            Self::Source => flow.source.ip(),
-        }
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use evenkeel_sdk::locality::overhead;
 use evenkeel_sdk::{Backend, BackendId, Backends};
-
-use crate::load;
 
 /// The most servers in a set: bounds the memory that all sets take.
 const MOST: usize = 64;
@@ -61,12 +60,8 @@ impl Set {
         self.usable(backends)
             .filter(|backend| backend.weight > 0)
             .reduce(|most, other| {
-                let mine = load::overhead(most) * u64::from(other.weight);
-                if mine < load::overhead(other) * u64::from(most.weight) {
-                    other
-                } else {
-                    most
-                }
+                let more = overhead(other) > overhead(most);
+                if more { other } else { most }
             })
             .map(|backend| backend.id)
     }

@@ -1,32 +1,18 @@
 //! Least connections: the server with the fewest connections, whatever its weight.
-use evenkeel_sdk::{
-    Backend, BackendId, Backends, Decision, Facts, Flow, Greedy, Plan, Scheduler, least,
-    register_scheduler,
-};
+use evenkeel_sdk::{Backend, Backends, ByLoad, Greedy, Plan, register_scheduler};
 
 #[derive(Default)]
 struct LeastConnections(Greedy);
 
-/// What a server has to do: an open connection counts as much as 256 that are closing (IPVS).
-fn overhead(backend: &Backend) -> u64 {
-    u64::from(backend.counts.active) * 256 + u64::from(backend.counts.inactive)
-}
+impl ByLoad for LeastConnections {
+    type Load = u64;
 
-impl Scheduler for LeastConnections {
-    type Settings = ();
-    const DECISIONS: &'static [Decision] = &[Decision::Plan, Decision::PerConnection];
-    const FACTS: Facts = Facts::CONNECTIONS;
-
-    fn new((): ()) -> Result<Self, String> {
-        Ok(Self::default())
+    fn load(backend: &Backend) -> u64 {
+        backend.counts.overhead()
     }
 
-    fn plan(&mut self, backends: &Backends) -> Plan {
-        self.0.plan(backends, overhead)
-    }
-
-    fn pick(&mut self, _: &Flow, backends: &Backends) -> Option<BackendId> {
-        least(backends, overhead)
+    fn spread(&mut self, backends: &Backends) -> Plan {
+        self.0.plan(backends, Self::load)
     }
 }
 

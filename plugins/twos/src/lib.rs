@@ -1,16 +1,25 @@
 //! The lesser loaded of two servers drawn by weight, as IPVS draws them.
 use evenkeel_sdk::{
-    Backend, BackendId, Backends, Decision, Facts, Flow, Plan, Ratio, Scheduler, random,
-    register_scheduler, two_choices,
+    Backend, BackendId, Backends, ByLoad, Plan, Ratio, random, register_scheduler, two_choices,
 };
 
+#[derive(Default)]
 struct TwoChoices;
 
-/// What a server has to do for its weight: an open connection counts as much as 256 that are closing
-/// (IPVS).
-fn load(backend: &Backend) -> Ratio {
-    let overhead = u64::from(backend.counts.active) * 256 + u64::from(backend.counts.inactive);
-    Ratio::new(overhead, backend.weight)
+impl ByLoad for TwoChoices {
+    type Load = Ratio;
+
+    fn load(backend: &Backend) -> Ratio {
+        Ratio::new(backend.counts.overhead(), backend.weight)
+    }
+
+    fn spread(&mut self, backends: &Backends) -> Plan {
+        two_choices(backends, Self::load)
+    }
+
+    fn choose(&mut self, backends: &Backends) -> Option<BackendId> {
+        choose(backends, random(), random())
+    }
 }
 
 /// The server at a point of the sum of the weights. IPVS draws the point from 0 to the sum, both
@@ -28,26 +37,8 @@ fn choose(backends: &Backends, first: u64, second: u64) -> Option<BackendId> {
     let points = u128::from(backends.total_weight()) + 1;
     let point = |random: u64| u64::try_from((u128::from(random) * points) >> 64).unwrap_or(0);
     let (first, second) = (at(backends, point(first))?, at(backends, point(second))?);
-    let better = load(second) < load(first);
+    let better = TwoChoices::load(second) < TwoChoices::load(first);
     Some(if better { second.id } else { first.id })
-}
-
-impl Scheduler for TwoChoices {
-    type Settings = ();
-    const DECISIONS: &'static [Decision] = &[Decision::Plan, Decision::PerConnection];
-    const FACTS: Facts = Facts::CONNECTIONS;
-
-    fn new((): ()) -> Result<Self, String> {
-        Ok(Self)
-    }
-
-    fn plan(&mut self, backends: &Backends) -> Plan {
-        two_choices(backends, load)
-    }
-
-    fn pick(&mut self, _: &Flow, backends: &Backends) -> Option<BackendId> {
-        choose(backends, random(), random())
-    }
 }
 
 register_scheduler!(

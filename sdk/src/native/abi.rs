@@ -1,7 +1,7 @@
 //! What a native plugin and the host say to each other: types of C, borrowed for the time of one call.
 //!
-//! No memory changes its owner. Who is called copies what it wants to keep; what a plugin answers goes to a [`Sink`] of the
-//! host while it is still the plugin's. Every choice is a number that is checked by who reads it.
+//! No memory changes its owner. Who is called copies what it wants to keep; what a plugin answers goes to a [`Sink`]
+//! of the host while it is still the plugin's. Every choice is a number that is checked by who reads it.
 //!
 //! A change of anything here is a new [`VERSION`].
 
@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 /// The number of this interface. Host and plugin must have the same.
 pub const VERSION: u32 = 1;
 
-/// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's name is
-/// there so that several plugins can be linked into one program, such as a test.
+/// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's
+/// name is there so that several plugins can be linked into one program, such as a test.
 pub const SYMBOL: &str = "evenkeel_plugin_abi";
 
 /// The version of the contract (`sdk/wit`) that the traits of this SDK are.
@@ -137,8 +137,8 @@ pub struct Entry {
     pub scheduler: Scheduler,
 }
 
-/// A text's sink, an answer's sink and so on: all calls of a scheduler. Each returns one of [`status`]; `said` gets the text of
-/// a refusal or a panic.
+/// A text's sink, an answer's sink and so on: all calls of a scheduler. Each returns one of [`status`]; `said` gets
+/// the text of a refusal or a panic.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Scheduler {

@@ -10,8 +10,8 @@ thread_local! {
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// From now on a panic's text is kept for the host, and not written to the standard error. A shared object has a standard
-/// library, and a hook, of its own.
+/// From now on a panic's text is kept for the host, and not written to the standard error. A shared object has a
+/// standard library, and a hook, of its own.
 pub(super) fn keep_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("(no text)");
@@ -46,6 +46,7 @@ pub(super) fn guarded(said: Sink<Text<'_>>, call: impl FnOnce() -> Result<(), St
 #[expect(unsafe_code, reason = "calls the host")]
 fn say(said: Sink<Text<'_>>, text: &str) {
     let text = Text::new(text.as_bytes());
-    // SAFETY: the host gave function and context together, for the time of this call, and copies the text before it returns.
+    // SAFETY: the host gave function and context together, for the time of this call, and copies the text before it
+    // returns.
     unsafe { (said.put)(said.context, std::ptr::from_ref(&text).cast()) };
 }

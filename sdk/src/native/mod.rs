@@ -1,4 +1,5 @@
-//! The native side of a plugin: the same traits behind a C interface, for a host that loads the plugin as a shared object.
+//! The native side of a plugin: the same traits behind a C interface, for a host that loads the plugin as a shared
+//! object.
 //!
 //! [`abi`] is that interface. The register macros export an [`abi::Entry`] from every crate of a plugin.
 

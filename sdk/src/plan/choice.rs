@@ -20,8 +20,8 @@ const MOST_SLOTS: u128 = 32_768;
 /// # assert_eq!(pick(&Backends::default()), None);
 /// ```
 pub fn least<C: Ord>(backends: &Backends, cost: impl Fn(&Backend) -> C) -> Option<BackendId> {
-    // Not `min_by_key`: it hands each pair on through memory, written in pieces and read as a whole, for which processors have to
-    // wait. With a `Ratio` that takes four times as long.
+    // Not `min_by_key`: it hands each pair on through memory, written in pieces and read as a whole, for which
+    // processors have to wait. With a `Ratio` that takes four times as long.
     let mut taking = backends.taking();
     let first = taking.next()?;
     let (mut least, mut id) = (cost(first), first.id);

@@ -121,8 +121,8 @@ impl Greedy {
         }
     }
 
-    /// How many connections to place: about as many as come, at least one for each server, and, as far as that is little, as many as the proportion of the weights needs. The last number
-    /// is kept as long as it is about right.
+    /// How many connections to place: about as many as come, at least one for each server, and, as far as that is
+    /// little, as many as the proportion of the weights needs. The last number is kept as long as it is about right.
     fn length(&self) -> u64 {
         let servers = self.scratch.len().max(1) as u64;
         let weights = self.scratch.iter().map(|b| u64::from(b.weight));

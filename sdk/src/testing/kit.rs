@@ -43,8 +43,8 @@ pub fn assert_decides_both_ways_by_connections<S: Scheduler + Registered>(name: 
     assert_eq!(S::FACTS, Facts::CONNECTIONS);
 }
 
-/// Of servers, each a weight with open and closing connections, it picks the one that `rule` names; that one has a slot in the plan; and no
-/// server of weight 0 has one. Made for any servers, such as `proptest` thinks of.
+/// Of servers, each a weight with open and closing connections, it picks the one that `rule` names; that one has a
+/// slot in the plan; and no server of weight 0 has one. Made for any servers, such as `proptest` thinks of.
 pub fn assert_follows_rule<S: Scheduler>(
     servers: &[(u32, u32, u32)],
     rule: impl for<'a> Fn(&[Load<'a>]) -> Option<&'a str>,
@@ -72,7 +72,8 @@ pub fn assert_follows_rule<S: Scheduler>(
     assert_eq!(test.pick(&FLOW).as_deref(), expected);
 }
 
-/// A rule for [`assert_follows_rule`]: of the servers of a weight, the first with the least `cost(weight, open, closing)`.
+/// A rule for [`assert_follows_rule`]: of the servers of a weight, the first with the least `cost(weight, open,
+/// closing)`.
 pub fn first_of_least<'a>(
     servers: &[Load<'a>],
     cost: impl Fn(u128, u128, u128) -> u128,

@@ -134,8 +134,8 @@ impl<S: Scheduler> SchedulerTest<S> {
         self.glue.pick(flow).map(|id| self.name(id))
     }
 
-    /// The names of the servers picked for that many connections like [`FLOW`] one after the other, of which none ends; one that is refused adds
-    /// nothing.
+    /// The names of the servers picked for that many connections like [`FLOW`] one after the other, of which none
+    /// ends; one that is refused adds nothing.
     pub fn picks(&mut self, count: usize) -> Vec<String> {
         (0..count).filter_map(|_| self.pick(&FLOW)).collect()
     }

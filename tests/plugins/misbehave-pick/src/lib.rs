@@ -1,4 +1,5 @@
-//! A scheduler that decides each connection, and at some time does what no scheduler should, so that tests can see the host bear it.
+//! A scheduler that decides each connection, and at some time does what no scheduler should, so that tests can see the
+//! host bear it.
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -49,6 +49,6 @@ mod timer;
 pub mod timing;
 mod tracking;
 
-pub use input::{Command, Input, Reading};
+pub use input::{Command, Hearing, Input, Reading};
 pub use output::{Event, Notified, Output};
 pub use report::{Counters, GroupReport, InstanceReport, State};

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::instance::{AdvertOutcome, Instance};
 use super::tracking::{Interface, Observations};
-use super::{Command, GroupReport, Input, InstanceReport, Output, receive};
+use super::{Command, GroupReport, Hearing, Input, InstanceReport, Output, receive};
 use crate::model::{Track, Vrrp};
 use group::Group;
 
@@ -44,8 +44,7 @@ impl Router {
         router.arrange(config, now);
         // Interfaces are not known yet, so that all are in fault for now; it is not worth a word.
         for (instance, tracks) in router.instances.iter_mut().zip(&router.tracks) {
-            let facts = router.observed.judge(&instance.spec, tracks);
-            instance.set_facts(facts, now, &mut Vec::new());
+            instance.judge(&router.observed, tracks, now, &mut Vec::new());
         }
         router
     }
@@ -54,11 +53,12 @@ impl Router {
     /// their state; those that are gone hand over at once.
     pub fn configure(&mut self, config: &Vrrp, now: Instant) {
         self.arrange(config, now);
-        self.judge(now);
+        self.judge_all(now);
         self.settle(0..self.instances.len(), now);
     }
 
     fn arrange(&mut self, config: &Vrrp, now: Instant) {
+        self.observed.set_scripts(&config.scripts);
         let mut old = std::mem::take(&mut self.instances);
         for spec in &config.instances {
             let known = old.iter().position(|it| it.same_router(spec));
@@ -128,11 +128,15 @@ impl Router {
             } => {
                 let interface = Interface { up, ipv4, ipv6 };
                 self.observed.interfaces.insert(name.to_owned(), interface);
-                self.judge(now);
+                self.judge_all(now);
+            }
+            Input::Hearing { instance, hearing } => {
+                self.set_hearing(instance, hearing, now);
+                return;
             }
             Input::Tracked { what, reading } => {
                 self.observed.readings.insert(what.clone(), reading);
-                self.judge(now);
+                self.judge_all(now);
             }
             Input::Ready => self.ready = true,
             Input::Found { instance } => {
@@ -159,6 +163,25 @@ impl Router {
             }
         }
         self.settle(0..self.instances.len(), now);
+    }
+
+    fn set_hearing(&mut self, name: &str, hearing: Hearing<'_>, now: Instant) {
+        let hearing = match hearing {
+            Hearing::Awaited => None,
+            Hearing::Works => Some(Ok(())),
+            Hearing::Fails(why) => Some(Err(why.to_owned())),
+        };
+        let mut instances = self.instances.iter();
+        let Some(position) = instances.position(|it| it.spec.name == name) else {
+            return;
+        };
+        if let Some(instance) = self.instances.get_mut(position)
+            && instance.hearing != hearing
+        {
+            instance.hearing = hearing;
+            self.judge(position..=position, now);
+            self.settle([position], now);
+        }
     }
 
     /// Hands a packet to those whom it is for; nothing is done for the others.
@@ -197,6 +220,7 @@ impl Router {
                 due.push(position);
             }
         }
+        self.judge_unknown(&due, now);
         if self.stopping {
             self.finish();
         }

@@ -60,7 +60,7 @@ impl Driver {
             Message::Link(report) => self.link(report, now),
             Message::Socket(opened) => {
                 self.sockets.take(opened, now);
-                self.note_socket_problems();
+                self.tell_hearing(now);
             }
             Message::Addresses(report) => self.addresses_report(report, now),
         }
@@ -131,6 +131,7 @@ impl Driver {
         let now = Instant::now();
         if self.sockets.retry_at().is_some_and(|at| at <= now) {
             self.update_sockets(now);
+            self.act();
         }
     }
 
@@ -309,16 +310,25 @@ impl Driver {
 
     fn update_sockets(&mut self, now: Instant) {
         self.sockets.update(&self.config, &self.interfaces, now);
-        self.note_socket_problems();
+        self.tell_hearing(now);
     }
 
-    fn note_socket_problems(&mut self) {
+    /// Tells the routers, the log and `status` which sockets are there.
+    fn tell_hearing(&mut self, now: Instant) {
+        for instance in &self.config.instances {
+            let input = Input::Hearing {
+                instance: &instance.name,
+                hearing: self.sockets.hearing(instance, &self.interfaces),
+            };
+            self.router.handle(input, now);
+        }
+        let problems = self.sockets.problems();
         for interface in self.problems.sockets() {
-            if !self.sockets.problems().contains_key(&interface) {
+            if !problems.contains_key(&interface) {
                 self.note(Source::Socket(interface), None);
             }
         }
-        for (interface, text) in self.sockets.problems().clone() {
+        for (interface, text) in problems {
             self.note(Source::Socket(interface), Some(text));
         }
     }

@@ -1,5 +1,6 @@
 //! What is known of one virtual router, and what follows from it alone.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,8 @@ use crate::model::{VrrpInstance, VrrpVersion};
 use crate::vrrp::announce::AnnounceSchedule;
 use crate::vrrp::mismatch::{MismatchKind, Mismatches};
 use crate::vrrp::timer::{InstanceTimer, InstanceTimers};
+use crate::vrrp::tracking::UNKNOWN_LIMIT;
 use crate::vrrp::{Counters, Event, InstanceReport, Notified, Output, State, timing};
-
-/// So long a new router may wait to hear of its interfaces and of what it tracks, before that is a fault.
-const STARTUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Another router that is master.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +42,12 @@ pub(in crate::vrrp) struct Instance {
     /// As trackers make it.
     pub(super) priority: u8,
     pub(in crate::vrrp) faults: Vec<String>,
+    /// Whether its adverts can be received, and why not; `None`: not known yet.
+    pub(in crate::vrrp) hearing: Option<Result<(), String>>,
+    /// What is not known yet, and until when that changes nothing.
+    pub(super) unknown: BTreeMap<String, Instant>,
+    /// That time is over for something: it is to be judged again.
+    pub(super) unknown_too_long: bool,
     pub(super) reasons: Vec<String>,
     pub(super) source: Option<IpAddr>,
     pub(super) master: Option<Master>,
@@ -71,7 +76,7 @@ pub(in crate::vrrp) struct Instance {
 impl Instance {
     pub(in crate::vrrp) fn new(spec: &VrrpInstance, now: Instant) -> Self {
         let mut timers = InstanceTimers::new();
-        timers.set(InstanceTimer::Startup, now + STARTUP_TIMEOUT);
+        timers.set(InstanceTimer::Startup, now + UNKNOWN_LIMIT);
         Self {
             priority: spec.priority,
             spec: spec.clone(),
@@ -80,6 +85,9 @@ impl Instance {
             timers,
             wants: false,
             faults: Vec::new(),
+            hearing: None,
+            unknown: BTreeMap::new(),
+            unknown_too_long: false,
             reasons: Vec::new(),
             source: None,
             master: None,
@@ -115,7 +123,7 @@ impl Instance {
     /// Whether no state of it was notified yet, because not everything that it needs is known. `begun`: the data plane
     /// is ready; before, that may take any time.
     pub(in crate::vrrp) fn is_beginning(&self, begun: bool, now: Instant) -> bool {
-        let waited = begun && self.age(now) >= STARTUP_TIMEOUT;
+        let waited = begun && self.age(now) >= UNKNOWN_LIMIT;
         !self.notified && !waited
     }
 

@@ -33,6 +33,7 @@ impl Instance {
                 self.mismatches.expire(now);
                 self.await_mismatch();
             }
+            InstanceTimer::Unknown => self.unknown_too_long = true,
             // What is not known yet counts as failed from now on: the router looks at it after this.
             InstanceTimer::Startup => {}
             InstanceTimer::MasterDown => self.wants = true,

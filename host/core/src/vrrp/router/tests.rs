@@ -116,6 +116,14 @@ impl Bench {
             ipv4: Some([10, 0, 0, 1].into()),
             ipv6: None,
         });
+        // The names of the instances there.
+        let instance = match name {
+            "eth0" => "out",
+            "eth1" => "in",
+            _ => "new",
+        };
+        let hearing = Hearing::Works;
+        self.give(Input::Hearing { instance, hearing });
     }
 
     fn hear(&mut self, interface: &str, priority: u8) {

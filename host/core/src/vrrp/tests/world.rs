@@ -171,6 +171,7 @@ impl World {
         if let Some(router) = &mut machine.router {
             router.configure(&machine.config, now);
             self.carry_out(at);
+            self.open_sockets(at);
         }
     }
 
@@ -215,6 +216,15 @@ impl World {
                 ipv6: None,
             },
         );
+        self.open_sockets(at);
+    }
+
+    /// Every instance's socket hears.
+    fn open_sockets(&mut self, at: usize) {
+        for spec in self.machines[at].config.instances.clone() {
+            let (instance, hearing) = (&*spec.name, Hearing::Works);
+            self.give(at, Input::Hearing { instance, hearing });
+        }
     }
 
     fn give(&mut self, at: usize, input: Input<'_>) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use common::{Net, SOON, VIP, VIP6, ip, keepalived, mac, router, virtual_addresses};
-use evenkeel_tests::{Capture, Keepalived, Ping, Watch, isolated, isolated_with, wait_holder};
+use evenkeel_tests::{
+    Capture, Keepalived, Ping, Watch, isolated, isolated_with, wait_holder, wait_until,
+};
 use nix::sys::signal::Signal;
 
 /// For an address to be put in place or taken away, and for a busy machine.
@@ -80,6 +82,31 @@ fn a_router_that_is_stopped_hands_over_without_a_gap() -> Result<()> {
             "{:?}",
             pings.gap()
         );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_router_whose_source_no_interface_has_leaves_the_other_one_master() -> Result<()> {
+    isolated(|| {
+        let net = Net::new()?;
+        let _a = router(&net.a, "10.9.0.100/24 --interval 100ms --priority 100")?;
+        wait_holder(&net.pair(), &[ip(VIP)], 0, SOON)?;
+        let watch = Watch::start(&net.pair(), &[ip(VIP)])?;
+        let arguments = "10.9.0.100/24 --interval 100ms --priority 150 --source 10.9.0.77";
+        let b = router(&net.b, arguments)?;
+        wait_until("it says why", SOON, || {
+            Ok(b.log().contains("10.9.0.77, which no interface of this machine has"))
+        })?;
+        sleep(Duration::from_secs(1));
+        let seen = watch.stop()?;
+        ensure!(seen.moves() == 0, "{}", b.log());
+        ensure!(seen.doubled() == Duration::ZERO, "{}", b.log());
+        // On any interface.
+        net.b.add_address("lo", "10.9.0.77/32")?;
+        wait_holder(&net.pair(), &[ip(VIP)], 1, SOON)?;
+        net.b.delete_address("lo", "10.9.0.77/32")?;
+        wait_holder(&net.pair(), &[ip(VIP)], 0, SOON)?;
         Ok(())
     })
 }

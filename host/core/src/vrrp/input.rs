@@ -31,6 +31,14 @@ pub enum Input<'a> {
         /// The address that IPv6 adverts are sent from: its link-local one.
         ipv6: Option<IpAddr>,
     },
+    /// Whether this machine has an address that an instance's `source` names, on any interface; now and whenever that
+    /// changes. Until it was heard of, nothing can be sent from it.
+    Source {
+        /// The address.
+        addr: IpAddr,
+        /// Whether it is there and can be used.
+        present: bool,
+    },
     /// Whether an instance's adverts can be received, now and whenever that changes. Until it was heard of, they
     /// cannot. A router that is deaf would be master beside a healthy one.
     Hearing {

@@ -130,6 +130,10 @@ impl Router {
                 self.observed.interfaces.insert(name.to_owned(), interface);
                 self.judge_all(now);
             }
+            Input::Source { addr, present } => {
+                self.observed.sources.insert(addr, present);
+                self.judge_all(now);
+            }
             Input::Hearing { instance, hearing } => {
                 self.set_hearing(instance, hearing, now);
                 return;

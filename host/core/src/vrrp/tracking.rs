@@ -24,6 +24,8 @@ pub(super) struct Interface {
 pub(super) struct Observations {
     pub(super) interfaces: BTreeMap<String, Interface>,
     pub(super) readings: BTreeMap<Tracked, Reading>,
+    /// Whether this machine has an address that some `source` names.
+    pub(super) sources: BTreeMap<IpAddr, bool>,
     /// How long a run of each script may take.
     pub(super) run_times: BTreeMap<String, Duration>,
 }
@@ -125,7 +127,9 @@ impl Observations {
     /// Whether adverts can be sent and received on an interface that is up.
     fn look_at_adverts(&self, subject: &Subject<'_>, facts: &mut Facts) {
         let interface = &subject.spec.interface;
-        if facts.source.is_none() {
+        if let Some(source) = subject.spec.source {
+            self.look_at_source(source, subject, facts);
+        } else if facts.source.is_none() {
             let family = subject.spec.family;
             facts.faults.push(format!(
                 "{interface} has no {family} address to send adverts from"
@@ -141,6 +145,25 @@ impl Observations {
                     facts.faults.push(text);
                 }
             }
+        }
+    }
+
+    /// What cannot be sent from its source is heard by nobody: another router would be master, too.
+    fn look_at_source(&self, source: IpAddr, subject: &Subject<'_>, facts: &mut Facts) {
+        let mut own = subject.spec.addresses.iter();
+        if own.any(|it| it.addr == source) {
+            // It comes with being master.
+            return;
+        }
+        let fails = match self.sources.get(&source) {
+            Some(present) => !present,
+            None => subject.fails_unknown(format!("source {source}"), UNKNOWN_LIMIT, facts),
+        };
+        if fails {
+            facts.source = None;
+            facts.faults.push(format!(
+                "`source` is {source}, which no interface of this machine has: adverts cannot be sent"
+            ));
         }
     }
 

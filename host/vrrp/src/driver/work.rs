@@ -212,6 +212,9 @@ impl Driver {
                 self.tell_interface(&name, now);
                 self.update_sockets(now);
             }
+            LinkReport::Source(addr, present) => {
+                self.router.handle(Input::Source { addr, present }, now);
+            }
             LinkReport::Looked => {}
             LinkReport::Problem(problem) => self.note(Source::Links, problem),
         }

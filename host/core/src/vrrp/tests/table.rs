@@ -6,6 +6,8 @@ use crate::model::{Script, Track, Tracked};
 
 const OTHER: &str = "10.10.54.156";
 const LOWER: &str = "10.10.54.154";
+/// An address that is configured as `source`.
+const SOURCE: &str = "10.10.54.157";
 
 /// A start, something that happens, and what follows.
 struct Row {
@@ -33,6 +35,11 @@ fn with(change: fn(&mut VrrpInstance)) -> VrrpInstance {
     let mut spec = instance(100);
     change(&mut spec);
     spec
+}
+
+fn source(bench: &mut Bench, present: bool) {
+    let addr = ip(SOURCE);
+    bench.give(Input::Source { addr, present });
 }
 
 /// Ready, but without a socket.
@@ -173,6 +180,18 @@ fn rows() -> Vec<Row> {
               state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
         Row { name: "fault: over, but the new socket is not open yet", start: || { let mut b = backup(); b.interface("eth0", false); b.outputs(); b }, happens: |b| { b.hearing(Hearing::Awaited); b.link("eth0", true); b.pass(20_000 * MS); },
               state: Fault, holding: false, deeds: &[] },
+        // The source
+        Row { name: "no interface has the source: never master", start: || { let mut b = Bench::asleep(with(|it| it.source = Some(ip(SOURCE)))); b.interfaces(true); b.give(Input::Ready); b }, happens: |b| { source(b, false); b.pass(20_000 * MS); },
+              state: Fault, holding: false, deeds: &["notify Fault"] },
+        Row { name: "an interface gets the source at last", start: || { let mut b = Bench::asleep(with(|it| it.source = Some(ip(SOURCE)))); b.interfaces(true); b.give(Input::Ready); b }, happens: |b| { source(b, false); b.pass(20_000 * MS); source(b, true); b.pass(1000 * MS); },
+              state: Master, holding: true, deeds: &["notify Fault", "notify Backup", "send 100", "hold", "notify Master"] },
+        // Nothing can be sent from it: the other router hears no priority 0.
+        Row { name: "master: its source goes", start: || { let mut b = Bench::asleep(with(|it| it.source = Some(ip(SOURCE)))); source(&mut b, true); b.interfaces(true); b.give(Input::Ready); b.pass(400 * MS); b.outputs(); b }, happens: |b| source(b, false),
+              state: Fault, holding: false, deeds: &["release", "notify Fault"] },
+        Row { name: "reload: a source that is not known yet", start: master, happens: |b| b.router.configure(&config(with(|it| it.source = Some(ip(SOURCE)))), b.now),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "reload: a source that no interface has", start: master, happens: |b| { b.router.configure(&config(with(|it| it.source = Some(ip(SOURCE)))), b.now); source(b, false); },
+              state: Fault, holding: false, deeds: &["release", "notify Fault"] },
         // nopreempt
         Row { name: "nopreempt: a healthy master is left alone", start: nopreempt, happens: |b| hears(b, 80, 30),
               state: Backup, holding: false, deeds: &[] },

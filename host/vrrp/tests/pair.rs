@@ -86,6 +86,38 @@ fn a_router_that_is_stopped_hands_over_without_a_gap() -> Result<()> {
     })
 }
 
+/// Stops a backup's process for a while, and again: it never becomes master, and nobody loses the address.
+fn pauses(backup: &str, time: Duration) -> Result<()> {
+    let net = Net::new()?;
+    let _a = router(&net.a, "10.9.0.100/24 --interval 100ms --priority 100")?;
+    wait_holder(&net.pair(), &[ip(VIP)], 0, SOON)?;
+    let b = router(&net.b, &format!("10.9.0.100/24 --interval 100ms {backup}"))?;
+    wait_until("it is backup", SOON, || Ok(b.log().contains("state Backup")))?;
+    // It has heard the master.
+    sleep(Duration::from_secs(1));
+    let watch = Watch::start(&net.pair(), &[ip(VIP)])?;
+    for _ in 0..4 {
+        b.signal(Signal::SIGSTOP)?;
+        sleep(time);
+        b.signal(Signal::SIGCONT)?;
+        sleep(Duration::from_secs(1));
+    }
+    let seen = watch.stop()?;
+    ensure!(!b.log().contains("state Master"), "{}", b.log());
+    ensure!(seen.moves() == 0 && seen.doubled() == Duration::ZERO, "{seen:?}");
+    Ok(())
+}
+
+#[test]
+fn a_backup_that_was_paused_hears_what_has_waited_before_it_takes_over() -> Result<()> {
+    isolated(|| pauses("--priority 80", Duration::from_secs(2)))
+}
+
+#[test]
+fn a_better_backup_that_is_not_to_preempt_leaves_the_master_alone_after_a_pause() -> Result<()> {
+    isolated(|| pauses("--priority 150 --no-preempt", Duration::from_millis(500)))
+}
+
 #[test]
 fn a_router_whose_source_no_interface_has_leaves_the_other_one_master() -> Result<()> {
     isolated(|| {

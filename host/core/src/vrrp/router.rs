@@ -215,7 +215,9 @@ impl Router {
         self.instances.iter_mut().find(|it| it.spec.name == name)
     }
 
-    /// Does what is due. Afterwards [`Self::poll_at`] is later than `now`.
+    /// Does what is due. Afterwards [`Self::poll_at`] is later than `now`. What waits to be received goes to
+    /// [`Self::handle`] first: a router that was not run for a while takes a master for silent otherwise whose adverts
+    /// are there.
     pub fn poll(&mut self, now: Instant) {
         let mut due = Vec::new();
         for (position, instance) in self.instances.iter_mut().enumerate() {

@@ -19,6 +19,12 @@ use crate::sockets::{Incoming, Place};
 /// every 10 ms send 26 in a millisecond.
 const MAX_BATCH: usize = 32;
 
+/// Messages from one socket that are taken in before a timer that is late: more than its buffer holds.
+const MAX_WAITING: usize = 1024;
+
+/// A timer that is so late is late because this thread was not run: what waits in the sockets may be as old.
+const LATE: Duration = Duration::from_millis(5);
+
 /// Wait after a whole batch: a flood must not use up the time that the kernel grants to real-time threads (95 % of a
 /// processor; after that it stops them for 50 ms).
 const FLOOD_PAUSE: Duration = Duration::from_millis(1);
@@ -69,50 +75,76 @@ impl Driver {
         true
     }
 
-    /// Does what is due.
+    /// Does what is due. What waits in the sockets comes first: where this thread was not run for a while, it is older
+    /// than the timers, and says that the master is well.
     pub(super) fn on_time(&mut self) {
         let now = Instant::now();
-        if self.router.poll_at().is_some_and(|at| at <= now) {
-            self.router.poll(now);
-            self.act();
+        let Some(due) = self.router.poll_at().filter(|at| *at <= now) else {
+            return;
+        };
+        let late = now >= due + LATE;
+        let most = if late { MAX_WAITING } else { MAX_BATCH };
+        let places: Vec<_> = self.sockets.listening(now).map(|(place, _)| place).collect();
+        for place in places {
+            self.take_in(place, most);
         }
+        self.router.poll(Instant::now());
+        self.act();
     }
 
     /// Takes in what came to a socket. Timers are not late because of it.
     pub(super) fn receive(&mut self, place: Place) {
         for _ in 0..MAX_BATCH {
             self.on_time();
-            let now = Instant::now();
-            match self.sockets.receive(place, now) {
-                Incoming::Message(interface, message) => {
-                    let source = Source::Receive(interface.to_owned());
-                    let input = Input::Received {
-                        interface,
-                        source: message.source,
-                        destination: message.destination,
-                        ttl: message.ttl,
-                        payload: message.payload,
-                    };
-                    self.router.handle(input, now);
-                    if self.problems.has(&source) {
-                        self.note(source, None);
-                    }
-                    self.act();
-                }
-                Incoming::Other => {}
-                Incoming::Nothing => return,
-                Incoming::Failed(interface, error) => {
-                    let interface = interface.to_owned();
-                    let text = format!("cannot receive adverts on {interface}: {error}");
-                    // An interface that goes down says so once.
-                    if self.interfaces.get(&interface).is_some_and(|link| link.up) {
-                        self.note(Source::Receive(interface), Some(text));
-                    }
-                    return;
-                }
+            if !self.take_one(place) {
+                return;
             }
         }
         self.sockets.pause(place, Instant::now() + FLOOD_PAUSE);
+    }
+
+    /// Takes in what waits in a socket, but no more than so much.
+    fn take_in(&mut self, place: Place, most: usize) {
+        for _ in 0..most {
+            if !self.take_one(place) {
+                return;
+            }
+        }
+        self.sockets.pause(place, Instant::now() + FLOOD_PAUSE);
+    }
+
+    /// Takes in the next message of a socket; `false`: there is none.
+    fn take_one(&mut self, place: Place) -> bool {
+        let now = Instant::now();
+        match self.sockets.receive(place, now) {
+            Incoming::Message(interface, message) => {
+                let source = Source::Receive(interface.to_owned());
+                let input = Input::Received {
+                    interface,
+                    source: message.source,
+                    destination: message.destination,
+                    ttl: message.ttl,
+                    payload: message.payload,
+                };
+                self.router.handle(input, now);
+                if self.problems.has(&source) {
+                    self.note(source, None);
+                }
+                self.act();
+                true
+            }
+            Incoming::Other => true,
+            Incoming::Nothing => false,
+            Incoming::Failed(interface, error) => {
+                let interface = interface.to_owned();
+                let text = format!("cannot receive adverts on {interface}: {error}");
+                // An interface that goes down says so once.
+                if self.interfaces.get(&interface).is_some_and(|link| link.up) {
+                    self.note(Source::Receive(interface), Some(text));
+                }
+                false
+            }
+        }
     }
 
     /// Sends some of the announcements.

@@ -69,6 +69,7 @@ impl Instance {
             }
             self.lower_since = None;
             self.start_timer(InstanceTimer::MasterDown, now + self.skew());
+            self.listens_again = false;
             self.wants = false;
             return false;
         }

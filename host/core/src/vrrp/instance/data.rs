@@ -57,6 +57,8 @@ pub(in crate::vrrp) struct Instance {
     pub(super) hold_reason: Option<HoldReason>,
     /// A hand-over has ended without another master: it is to be seen whether the addresses stay.
     pub(super) left_over: bool,
+    /// This router was not run for so long that adverts may have been missed, and listens once more.
+    pub(super) listens_again: bool,
     /// The address manager has put the addresses in place.
     pub(super) held: bool,
     pub(super) announcements: AnnounceSchedule,
@@ -95,6 +97,7 @@ impl Instance {
             resigned: false,
             hold_reason: None,
             left_over: false,
+            listens_again: false,
             held: false,
             announcements: AnnounceSchedule::default(),
             last_sent: None,
@@ -193,6 +196,7 @@ impl Instance {
             }
         };
         self.start_timer(InstanceTimer::MasterDown, now + wait);
+        self.listens_again = false;
         self.wants = false;
     }
 

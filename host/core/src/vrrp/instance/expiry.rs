@@ -36,7 +36,7 @@ impl Instance {
             InstanceTimer::Unknown => self.unknown_too_long = true,
             // What is not known yet counts as failed from now on: the router looks at it after this.
             InstanceTimer::Startup => {}
-            InstanceTimer::MasterDown => self.wants = true,
+            InstanceTimer::MasterDown => self.master_is_silent(due, now),
             InstanceTimer::Advert => {
                 self.send(self.priority, now, out);
                 // From the time that it was due at, so that delays do not add up; but not two at once.
@@ -60,6 +60,17 @@ impl Instance {
                     self.announce(rounds, out);
                 }
             }
+        }
+    }
+
+    /// The master was not heard for long enough; but where this router was not run for an interval after that (its
+    /// machine was paused, or moved), its adverts may have been lost, and one of the next two will come.
+    fn master_is_silent(&mut self, due: Instant, now: Instant) {
+        if now >= due + self.interval() && !std::mem::replace(&mut self.listens_again, true) {
+            let next = now + 2 * self.interval() + self.skew();
+            self.start_timer(InstanceTimer::MasterDown, next);
+        } else {
+            self.wants = true;
         }
     }
 

@@ -191,6 +191,16 @@ impl Bench {
         self.now = end;
     }
 
+    /// Lets time pass without running.
+    fn sleep(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// Does what is due.
+    fn wake(&mut self) {
+        self.router.poll(self.now);
+    }
+
     /// To the next timer.
     fn reach_next(&mut self) {
         let at = self.router.poll_at().expect("something to wait for");

@@ -21,6 +21,8 @@ pub(super) enum Act {
     Pause(usize),
     /// It goes on, with what has come meanwhile.
     Resume(usize),
+    /// It goes on, and the packets that have come meanwhile are lost.
+    ResumeDeaf(usize),
     /// A machine's interface loses its carrier, and notices.
     Cut(usize, usize),
     /// It is back.
@@ -147,6 +149,11 @@ impl World {
                 for happening in std::mem::take(&mut self.machines[at].inbox) {
                     self.happen(at, happening);
                 }
+            }
+            Act::ResumeDeaf(at) => {
+                let inbox = &mut self.machines[at].inbox;
+                inbox.retain(|it| !matches!(it, Happening::Packet { .. }));
+                self.act(Act::Resume(at));
             }
             Act::Cut(at, interface) => self.set_link(at, interface, false),
             Act::Mend(at, interface) => self.set_link(at, interface, true),

@@ -77,19 +77,9 @@ impl Router {
         }
         let old = std::mem::take(&mut self.groups);
         for spec in &config.groups {
-            let position = |name: &String| {
-                let mut instances = self.instances.iter();
-                instances.position(|it| it.spec.name == *name)
-            };
-            self.groups.push(Group {
-                members: spec.members.iter().filter_map(position).collect(),
-                notified: old
-                    .iter()
-                    .find(|it| it.spec.name == spec.name)
-                    .and_then(|it| it.notified),
-                stopped: false,
-                spec: spec.clone(),
-            });
+            let before = old.iter().find(|it| it.spec.name == spec.name);
+            let group = Group::new(spec, before, &self.instances);
+            self.groups.push(group);
         }
         self.tracks = (0..self.instances.len())
             .map(|position| {

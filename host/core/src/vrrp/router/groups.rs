@@ -64,11 +64,8 @@ impl Router {
     }
 
     pub(super) fn state_of(&self, group: &Group) -> State {
-        let states = group
-            .members
-            .iter()
-            .filter_map(|at| self.instances.get(*at));
-        let states: Vec<State> = states.map(|it| it.state).collect();
+        let states = group.deciding(&self.instances).map(|it| it.state);
+        let states: Vec<State> = states.collect();
         if states.contains(&State::Fault) {
             State::Fault
         } else if states.iter().all(|state| *state == State::Master) {
@@ -80,13 +77,16 @@ impl Router {
 
     pub(super) fn notify_groups(&mut self) {
         for position in 0..self.groups.len() {
+            if let Some(group) = self.groups.get_mut(position) {
+                group.join(&self.instances);
+            }
             let Some(group) = self.groups.get(position) else {
                 return;
             };
             let state = self.state_of(group);
-            let mut members = group.members.iter();
-            let all_notified =
-                members.all(|at| self.instances.get(*at).is_some_and(Instance::is_notified));
+            let all_notified = group
+                .deciding(&self.instances)
+                .all(Instance::is_notified);
             if group.notified == Some(state) || !all_notified {
                 continue;
             }

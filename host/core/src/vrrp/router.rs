@@ -151,7 +151,7 @@ impl Router {
             Input::Stop => {
                 self.stopping = true;
                 for instance in &mut self.instances {
-                    instance.hand_over(now, true, &mut self.outputs);
+                    instance.hand_over("the daemon ends", now, true, &mut self.outputs);
                 }
                 self.finish();
             }
@@ -269,7 +269,8 @@ impl Router {
             };
             instance.resigned = command == Command::Resign;
             if command == Command::Resign {
-                instance.hand_over(now, self.stopping, &mut self.outputs);
+                let why = "an operator told it to resign";
+                instance.hand_over(why, now, self.stopping, &mut self.outputs);
             }
         }
     }

@@ -39,6 +39,10 @@ pub(in crate::vrrp) struct Instance {
     pub(super) timers: InstanceTimers,
     /// The master-down timer has expired, and what else it takes to be master is awaited.
     pub(in crate::vrrp) wants: bool,
+    /// Why it wants to be master, or is about to yield.
+    pub(in crate::vrrp) because: String,
+    /// Since when it waits for a master's silence.
+    pub(super) listening_since: Instant,
     /// As trackers make it.
     pub(super) priority: u8,
     pub(in crate::vrrp) faults: Vec<String>,
@@ -86,6 +90,8 @@ impl Instance {
             since: now,
             timers,
             wants: false,
+            because: String::new(),
+            listening_since: now,
             faults: Vec::new(),
             hearing: None,
             unknown: BTreeMap::new(),
@@ -196,6 +202,7 @@ impl Instance {
             }
         };
         self.start_timer(InstanceTimer::MasterDown, now + wait);
+        self.listening_since = now;
         self.listens_again = false;
         self.wants = false;
     }

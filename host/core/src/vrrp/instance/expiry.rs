@@ -1,6 +1,6 @@
 //! What happens when a timer of an instance expires.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::data::Instance;
 use crate::vrrp::timer::InstanceTimer;
@@ -70,7 +70,27 @@ impl Instance {
             let next = now + 2 * self.interval() + self.skew();
             self.start_timer(InstanceTimer::MasterDown, next);
         } else {
-            self.wants = true;
+            let because = self.silence(now);
+            self.wants_to_be_master(because);
+        }
+    }
+
+    /// What has become of the master.
+    fn silence(&self, now: Instant) -> String {
+        if let Some((who, at)) = self.handed_over
+            && at >= self.listening_since
+        {
+            return format!("{who} gave up being master (priority 0)");
+        }
+        let silent = now.saturating_duration_since(self.listening_since);
+        let silent = humantime(silent);
+        match self.master {
+            Some(it) if self.lower_since.is_some() => {
+                let (addr, priority) = (it.addr, it.priority);
+                format!("{addr} is master with the lower priority {priority}")
+            }
+            Some(it) => format!("no advert from {} for {silent}", it.addr),
+            None => format!("no master was heard for {silent}"),
         }
     }
 
@@ -80,10 +100,14 @@ impl Instance {
             self.event(true, text.to_owned(), out);
             self.release(out);
         } else {
-            self.event(true, "no other router has taken over".to_owned(), out);
             self.set_hold_reason(None);
             self.left_over = true;
-            self.wants = true;
+            self.wants_to_be_master("it gave the addresses up, and no other router has taken over".to_owned());
         }
     }
+}
+
+/// For people: to the millisecond.
+fn humantime(time: Duration) -> String {
+    format!("{:?}", Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
 }

@@ -65,7 +65,11 @@ impl Instance {
         self.faults = faults;
         self.reasons = reasons;
         if std::mem::replace(&mut self.priority, priority) != priority {
-            self.event(false, format!("priority {priority}"), out);
+            let why = match self.reasons.join(", ") {
+                why if why.is_empty() => "as configured".to_owned(),
+                why => why,
+            };
+            self.event(false, format!("priority {priority}: {why}"), out);
             if self.state == State::Master {
                 self.advertise(now, out);
             }

@@ -3,6 +3,7 @@
 mod deadlines;
 mod garbage;
 mod groups;
+mod log;
 mod packets;
 mod simulation;
 mod table;

@@ -67,6 +67,7 @@ const ROWS: &[Row] = &[
 fn each_change_of_the_state_is_one_line_with_from_to_and_why() {
     for (start, happens, line) in ROWS {
         let mut bench = start();
+        bench.lines();
         happens(&mut bench);
         assert_eq!(bench.lines(), [*line]);
     }

@@ -31,6 +31,11 @@ pub enum Input<'a> {
         /// The address that IPv6 adverts are sent from: its link-local one.
         ipv6: Option<IpAddr>,
     },
+    /// An interface has another MAC address than before: what is on it is announced again. Not for one that is new.
+    MacChanged {
+        /// The name of the interface.
+        interface: &'a str,
+    },
     /// Whether this machine has an address that an instance's `source` names, on any interface; now and whenever that
     /// changes. Until it was heard of, nothing can be sent from it.
     Source {

@@ -120,6 +120,14 @@ impl Router {
                 self.observed.interfaces.insert(name.to_owned(), interface);
                 self.judge_all(now);
             }
+            Input::MacChanged { interface } => {
+                for instance in &mut self.instances {
+                    if instance.has_address_on(interface) {
+                        instance.announce_again(now, &mut self.outputs);
+                    }
+                }
+                return;
+            }
             Input::Source { addr, present } => {
                 self.observed.sources.insert(addr, present);
                 self.judge_all(now);

@@ -11,6 +11,7 @@ use evenkeel_core::vrrp::{Input, Output};
 use super::message::Message;
 use super::problems::Source;
 use super::state::{BUSY_DELAY, Driver, STATUS_INTERVAL};
+use crate::announcer::announcements;
 use crate::event::{Forwarded, VrrpEvent};
 use crate::links::LinkReport;
 use crate::sockets::{Incoming, Place};
@@ -154,7 +155,7 @@ impl Driver {
             return;
         }
         if let Some(done) = self.announcer.work(now) {
-            self.note(Source::Announce(done.instance), done.problem);
+            self.note(Source::Announce(done.owner), done.problem);
         }
     }
 
@@ -233,11 +234,15 @@ impl Driver {
     fn link(&mut self, report: LinkReport, now: Instant) {
         match report {
             LinkReport::Link(link) => {
-                let name = link.name.clone();
-                self.interfaces.insert(name.clone(), link);
+                let (name, mac) = (link.name.clone(), link.mac);
+                let before = self.interfaces.insert(name.clone(), link);
                 // First the sockets: what the routers do at once goes out through them.
                 self.update_sockets(now);
                 self.tell_interface(&name, now);
+                if before.is_some_and(|before| before.mac != mac) {
+                    let interface = &name;
+                    self.router.handle(Input::MacChanged { interface }, now);
+                }
             }
             LinkReport::Gone(name) => {
                 self.interfaces.remove(&name);
@@ -319,7 +324,8 @@ impl Driver {
                 Output::Announce { instance, rounds } => {
                     let config = Arc::clone(&self.config);
                     if let Some(of) = config.instances.iter().find(|i| i.name == instance) {
-                        self.announcer.announce(of, &self.interfaces, rounds);
+                        let what = announcements(of, &self.interfaces);
+                        self.announcer.push(&instance, what, rounds);
                     }
                 }
                 Output::Notify {

@@ -12,7 +12,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, Lin
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::link::Link;
-use crate::frames::Mac;
+use evenkeel_addresses::announce::Mac;
 
 /// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes
 /// from them.

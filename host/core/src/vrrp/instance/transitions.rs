@@ -142,6 +142,14 @@ impl Instance {
             return;
         }
         self.held = true;
+        self.announce_again(now, out);
+    }
+
+    /// Announces the addresses, if they are here, as after becoming master.
+    pub(in crate::vrrp) fn announce_again(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state != State::Master || !self.held {
+            return;
+        }
         let config = self.spec.announce;
         self.announce(config.repeat, out);
         self.announcements.begin(

@@ -155,6 +155,12 @@ fn rows() -> Vec<Row> {
         // The addresses
         Row { name: "held: announced at once, and again", start: || { let mut b = backup(); b.pass(361 * MS); b.outputs(); b }, happens: |b| b.give(Input::Held { instance: "VI_1" }),
               state: Master, holding: true, deeds: &["announce 5"] },
+        Row { name: "master: an interface has another MAC address", start: || { let mut b = master(); b.pass(50 * MS); b.outputs(); b }, happens: |b| b.give(Input::MacChanged { interface: "eth1" }),
+              state: Master, holding: true, deeds: &["announce 5"] },
+        Row { name: "master: an interface of no address has another MAC address", start: master, happens: |b| b.give(Input::MacChanged { interface: "eth2" }),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "backup: an interface has another MAC address", start: backup, happens: |b| b.give(Input::MacChanged { interface: "eth1" }),
+              state: Backup, holding: false, deeds: &[] },
         Row { name: "held too late is not announced", start: backup, happens: |b| b.give(Input::Held { instance: "VI_1" }),
               state: Backup, holding: false, deeds: &[] },
         // Interfaces and tracked things

@@ -7,5 +7,5 @@ mod queue;
 mod rounds;
 
 pub use frames::Mac;
-pub(crate) use rounds::{AnnounceRounds, Place, Sighting};
 pub use queue::{AnnounceQueue, Announced, Announcement};
+pub(crate) use rounds::{AnnounceRounds, Place, Sighting};

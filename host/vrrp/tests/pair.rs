@@ -100,7 +100,9 @@ fn pauses(backup: &str, time: Duration) -> Result<()> {
     let _a = router(&net.a, "10.9.0.100/24 --interval 100ms --priority 100")?;
     wait_holder(&net.pair(), &[ip(VIP)], 0, SOON)?;
     let b = router(&net.b, &format!("10.9.0.100/24 --interval 100ms {backup}"))?;
-    wait_until("it is backup", SOON, || Ok(b.log().contains("state Backup")))?;
+    wait_until("it is backup", SOON, || {
+        Ok(b.log().contains("state Backup"))
+    })?;
     // It has heard the master.
     sleep(Duration::from_secs(1));
     let watch = Watch::start(&net.pair(), &[ip(VIP)])?;
@@ -112,7 +114,10 @@ fn pauses(backup: &str, time: Duration) -> Result<()> {
     }
     let seen = watch.stop()?;
     ensure!(!b.log().contains("state Master"), "{}", b.log());
-    ensure!(seen.moves() == 0 && seen.doubled() == Duration::ZERO, "{seen:?}");
+    ensure!(
+        seen.moves() == 0 && seen.doubled() == Duration::ZERO,
+        "{seen:?}"
+    );
     Ok(())
 }
 
@@ -136,7 +141,8 @@ fn a_router_whose_source_no_interface_has_leaves_the_other_one_master() -> Resul
         let arguments = "10.9.0.100/24 --interval 100ms --priority 150 --source 10.9.0.77";
         let b = router(&net.b, arguments)?;
         wait_until("it says why", SOON, || {
-            Ok(b.log().contains("10.9.0.77, which no interface of this machine has"))
+            Ok(b.log()
+                .contains("10.9.0.77, which no interface of this machine has"))
         })?;
         sleep(Duration::from_secs(1));
         let seen = watch.stop()?;

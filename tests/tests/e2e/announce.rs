@@ -25,7 +25,8 @@ fn set_mac(node: &Node, last: u8) -> Result<[u8; 6]> {
 }
 
 #[test]
-fn a_services_address_is_announced_when_it_is_put_on_or_back_and_when_its_link_is_another() -> Result<()> {
+fn a_services_address_is_announced_when_it_is_put_on_or_back_and_when_its_link_is_another()
+-> Result<()> {
     isolated(|| {
         let net = Article::without_virtual_addresses(1)?;
         net.director.add_address("eth1", "172.16.50.254/24")?;

@@ -237,7 +237,11 @@ fn a_director_that_cannot_open_its_socket_leaves_the_healthy_one_master() -> Res
         // Alone, it is not master either: nobody could hear it.
         pair.directors[MASTER].sigterm()?;
         std::thread::sleep(SECOND);
-        assert!(!pair.nodes[BACKUP].addresses()?.contains(&Article::VIRTUAL[0]));
+        assert!(
+            !pair.nodes[BACKUP]
+                .addresses()?
+                .contains(&Article::VIRTUAL[0])
+        );
         pair.directors[MASTER].start()?;
         pair.wait(MASTER)?;
         pair.directors[BACKUP].sigterm()?;

@@ -128,10 +128,26 @@ mod tests {
     #[test]
     fn only_what_has_changed_is_announced_again() {
         let changed: [(&str, Vec<Sighting>, &[Place]); 4] = [
-            ("another MAC address", vec![sighting(1, 9, 1), sighting(2, 1, 1)], &[]),
-            ("its link came up again", vec![sighting(1, 1, 2), sighting(2, 1, 1)], &[]),
-            ("put back", vec![sighting(1, 1, 1), sighting(2, 1, 1)], &[(2, IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)))]),
-            ("one more", vec![sighting(1, 1, 1), sighting(2, 1, 1), sighting(3, 1, 1)], &[]),
+            (
+                "another MAC address",
+                vec![sighting(1, 9, 1), sighting(2, 1, 1)],
+                &[],
+            ),
+            (
+                "its link came up again",
+                vec![sighting(1, 1, 2), sighting(2, 1, 1)],
+                &[],
+            ),
+            (
+                "put back",
+                vec![sighting(1, 1, 1), sighting(2, 1, 1)],
+                &[(2, IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)))],
+            ),
+            (
+                "one more",
+                vec![sighting(1, 1, 1), sighting(2, 1, 1), sighting(3, 1, 1)],
+                &[],
+            ),
         ];
         for (what, now_there, added) in changed {
             let (mut rounds, begin) = (AnnounceRounds::default(), Instant::now());

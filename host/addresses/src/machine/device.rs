@@ -35,7 +35,10 @@ impl Device {
         let mut device = Self {
             name: String::new(),
             up: message.header.flags.contains(LinkFlags::Up),
-            running: message.header.flags.contains(LinkFlags::Up | LinkFlags::Running),
+            running: message
+                .header
+                .flags
+                .contains(LinkFlags::Up | LinkFlags::Running),
             link_ups: 0,
             base: None,
             mac: Vec::new(),

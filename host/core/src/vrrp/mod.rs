@@ -10,8 +10,8 @@
 //!
 //! ```text
 //!                 +---------+
-//!   start ------->|  Fault  |<------ from Backup and Master: an interface is down, or a tracked thing has failed
-//!                 +---------+        (from Master: an advert of priority 0, then Release)
+//!   start ------->|  Fault  |<------ from Backup and Master: an interface is down, adverts cannot be received or sent,
+//!                 +---------+        or a tracked thing has failed (from Master: an advert of priority 0, then Release)
 //!                    |   |
 //!  all is well       |   |  all is well, and priority 255 (6.4.1): at once
 //!  (6.4.1): start    |   +------------------------------+

@@ -85,7 +85,11 @@ impl Driver {
         };
         let late = now >= due + LATE;
         let most = if late { MAX_WAITING } else { MAX_BATCH };
-        let places: Vec<_> = self.sockets.listening(now).map(|(place, _)| place).collect();
+        let places: Vec<_> = self
+            .sockets
+            .listening(now)
+            .map(|(place, _)| place)
+            .collect();
         for place in places {
             self.take_in(place, most);
         }

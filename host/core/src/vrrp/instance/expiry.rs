@@ -83,7 +83,7 @@ impl Instance {
             return format!("{who} gave up being master (priority 0)");
         }
         let silent = now.saturating_duration_since(self.listening_since);
-        let silent = humantime(silent);
+        let silent = in_milliseconds(silent);
         match self.master {
             Some(it) if self.lower_since.is_some() => {
                 let (addr, priority) = (it.addr, it.priority);
@@ -102,12 +102,17 @@ impl Instance {
         } else {
             self.set_hold_reason(None);
             self.left_over = true;
-            self.wants_to_be_master("it gave the addresses up, and no other router has taken over".to_owned());
+            self.wants_to_be_master(
+                "it gave the addresses up, and no other router has taken over".to_owned(),
+            );
         }
     }
 }
 
 /// For people: to the millisecond.
-fn humantime(time: Duration) -> String {
-    format!("{:?}", Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+fn in_milliseconds(time: Duration) -> String {
+    format!(
+        "{:?}",
+        Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    )
 }

@@ -25,9 +25,7 @@ impl Instance {
             spec: &self.spec,
             tracks,
             hearing: self.hearing.as_ref(),
-            tolerates: &|what| {
-                active && self.unknown.get(what).is_none_or(|until| now < *until)
-            },
+            tolerates: &|what| active && self.unknown.get(what).is_none_or(|until| now < *until),
         });
         self.set_facts(facts, now, out);
     }

@@ -22,7 +22,10 @@ impl Router {
         let Some(first) = self.instances.get(position) else {
             return;
         };
-        let why = format!("{} of its sync group yields: {}", first.spec.name, first.because);
+        let why = format!(
+            "{} of its sync group yields: {}",
+            first.spec.name, first.because
+        );
         for member in self.together(position) {
             let Some(instance) = self.instances.get_mut(member) else {
                 continue;
@@ -93,9 +96,7 @@ impl Router {
                 return;
             };
             let state = self.state_of(group);
-            let all_notified = group
-                .deciding(&self.instances)
-                .all(Instance::is_notified);
+            let all_notified = group.deciding(&self.instances).all(Instance::is_notified);
             if group.notified == Some(state) || !all_notified {
                 continue;
             }

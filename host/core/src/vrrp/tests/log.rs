@@ -79,6 +79,14 @@ fn of_two_masters_with_the_same_priority_the_address_is_the_reason() {
     bench.hear(OTHER, &advert(100));
     let said = bench.lines();
     let why = "! from MASTER to BACKUP, priority 100: 10.10.54.156 is master with the same priority and the higher address";
-    assert_eq!(said.iter().filter(|line| *line == why).count(), 1, "{said:?}");
-    assert_eq!(said.iter().filter(|line| line.starts_with("! ")).count(), 1, "{said:?}");
+    assert_eq!(
+        said.iter().filter(|line| *line == why).count(),
+        1,
+        "{said:?}"
+    );
+    assert_eq!(
+        said.iter().filter(|line| line.starts_with("! ")).count(),
+        1,
+        "{said:?}"
+    );
 }

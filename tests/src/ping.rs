@@ -129,6 +129,14 @@ impl Pings {
             .unwrap_or_default()
     }
 
+    /// How many questions in a row had no answer, at most. On a busy machine this says more of an address than
+    /// [`Self::gap`]: who is late in asking is late with all of it.
+    #[must_use]
+    pub fn longest_loss(&self) -> usize {
+        let runs = self.answered.split(Option::is_some);
+        runs.map(<[_]>::len).max().unwrap_or(0)
+    }
+
     /// How many questions had no answer.
     #[must_use]
     pub fn lost(&self) -> usize {
@@ -183,6 +191,7 @@ mod tests {
         };
         assert_eq!(pings.gap(), Duration::from_millis(10));
         assert_eq!(pings.lost(), 1);
+        assert_eq!(pings.longest_loss(), 1);
     }
 
     #[test]

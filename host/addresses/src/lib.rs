@@ -10,6 +10,7 @@
 //! mark or not (another implementation that was killed leaves them), except where the priority is 255: then they are
 //! the machine's own.
 
+pub mod announce;
 pub mod channel;
 mod client;
 mod desired;

@@ -15,6 +15,7 @@
 //! wants. What Evenkeel has put there is known by marks in the kernel ([`crate::SERVICE_MARK`], [`crate::VRRP_MARK`],
 //! [`crate::PROTOCOL`]).
 
+mod announcer;
 mod commands;
 mod log;
 mod services;

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Settle,
     /// Addresses with a lifetime are to get it anew.
     Refresh,
+    /// Services' addresses are to be announced.
+    Announce,
     /// Something could not be done.
     Retry,
     /// The machine is to be looked at although nothing is known to have changed.
@@ -29,10 +31,11 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Handover,
         Self::Settle,
         Self::Refresh,
+        Self::Announce,
         Self::Retry,
         Self::Resync,
     ];

@@ -54,11 +54,13 @@ impl Synchroniser {
         config: Option<&ConnectionSync>,
         role: impl Fn(&str) -> Option<Notified>,
     ) {
-        if self.config.as_ref() == config {
+        let role = config.and_then(|it| role(&it.vrrp)).map(of_state);
+        // An instance that is another router now has no role until it tells one.
+        if self.config.as_ref() == config && self.role == role {
             return;
         }
         self.config = config.cloned();
-        self.role = config.and_then(|it| role(&it.vrrp)).map(of_state);
+        self.role = role;
         self.send_wanted();
     }
 

@@ -7,6 +7,8 @@
 //!                                       notify scripts, the log, checks that rest <-------+
 //! ```
 
+mod roles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -16,6 +18,8 @@ use evenkeel_core::vrrp::{Command, Notified, Reading};
 use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
+
+use roles::Roles;
 
 /// VRRP, as far as one is configured.
 pub(crate) struct Redundancy {
@@ -35,8 +39,7 @@ pub(crate) struct Redundancy {
     ready: bool,
     /// The virtual addresses that are on this director.
     here: BTreeSet<IpAddr>,
-    /// The state of each instance, as far as it has told one.
-    states: BTreeMap<String, Notified>,
+    roles: Roles,
 }
 
 /// What the daemon has to receive.
@@ -64,7 +67,7 @@ impl Redundancy {
             readings: BTreeMap::new(),
             ready: false,
             here: BTreeSet::new(),
-            states: BTreeMap::new(),
+            roles: Roles::default(),
         };
         (redundancy, Receivers { events, readings })
     }
@@ -79,6 +82,7 @@ impl Redundancy {
         if *config == self.config && (self.driver.is_some() || config.instances.is_empty()) {
             return;
         }
+        self.roles.configure(&self.config, config);
         self.config = config.clone();
         match &self.driver {
             Some(driver) => driver.configure(config.clone()),
@@ -188,7 +192,7 @@ impl Redundancy {
                 priority,
             } => {
                 if !group {
-                    self.states.insert(name.clone(), state);
+                    self.roles.told(&self.config, &name, state);
                 }
                 let mut instances = self.config.instances.iter();
                 let mut groups = self.config.groups.iter();
@@ -226,7 +230,7 @@ impl Redundancy {
 
     /// The state of an instance, once it has told one.
     pub(crate) fn state(&self, instance: &str) -> Option<Notified> {
-        self.states.get(instance).copied()
+        self.roles.get(instance)
     }
 
     /// How VRRP is; `None` where none is configured.

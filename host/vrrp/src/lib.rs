@@ -6,8 +6,6 @@ mod announcer;
 mod driver;
 mod error;
 mod event;
-mod frame_socket;
-mod frames;
 mod handle;
 mod links;
 mod notify;

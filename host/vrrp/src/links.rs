@@ -7,6 +7,7 @@ mod link;
 mod table;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) enum LinkReport {
     Link(Link),
     /// An interface of this name is not there any more.
     Gone(String),
+    /// Whether this machine has an address that an instance's `source` names and that can be used, on any interface.
+    Source(IpAddr, bool),
     /// All interfaces that are there have been reported. Comes once.
     Looked,
     /// The kernel could not be asked, and why; `None`: it can again.
@@ -59,6 +62,7 @@ impl Links {
             configs,
             interest: Interest::of(&config),
             reported: BTreeMap::new(),
+            reported_sources: BTreeMap::new(),
             looked: false,
             failed: false,
             tell,
@@ -92,6 +96,7 @@ struct Watcher<F> {
     configs: mpsc::UnboundedReceiver<Arc<model::Vrrp>>,
     interest: Interest,
     reported: BTreeMap<String, Link>,
+    reported_sources: BTreeMap<IpAddr, bool>,
     looked: bool,
     /// A problem was reported.
     failed: bool,
@@ -162,6 +167,13 @@ impl<F: Fn(LinkReport)> Watcher<F> {
             }
         }
         self.reported = now;
+        let sources = table.sources(&self.interest);
+        for (addr, present) in &sources {
+            if self.reported_sources.get(addr) != Some(present) {
+                (self.tell)(LinkReport::Source(*addr, *present));
+            }
+        }
+        self.reported_sources = sources;
         if !std::mem::replace(&mut self.looked, true) {
             (self.tell)(LinkReport::Looked);
         }

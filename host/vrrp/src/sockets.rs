@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_addresses::channel::Sender;
 use evenkeel_core::model::{Family, Vrrp, VrrpInstance};
+use evenkeel_core::vrrp::Hearing;
 
 use crate::links::Link;
 use crate::socket::{AdvertSocket, Received};
@@ -53,6 +54,8 @@ struct Slot {
     group: bool,
     /// When to try again to open it.
     retry_at: Option<Instant>,
+    /// Why it could not be opened.
+    problem: Option<String>,
     /// What waits for the socket.
     unsent: VecDeque<UnsentAdvert>,
 }
@@ -84,8 +87,6 @@ pub(crate) struct Sockets {
     slots: BTreeMap<Place, Slot>,
     /// Orders until now.
     orders: u64,
-    /// Why a socket is not there, by interface.
-    problems: BTreeMap<String, String>,
 }
 
 impl Sockets {
@@ -96,7 +97,6 @@ impl Sockets {
             jobs: VecDeque::new(),
             slots: BTreeMap::new(),
             orders: 0,
-            problems: BTreeMap::new(),
         }
     }
 
@@ -116,8 +116,6 @@ impl Sockets {
         for (place, wanted) in wanted {
             self.slots.insert(place, Slot::new(wanted));
         }
-        let devices: BTreeSet<_> = self.slots.values().map(|s| &s.wanted.device).collect();
-        self.problems.retain(|device, _| devices.contains(device));
         for (place, slot) in &mut self.slots {
             if let Some(order) = slot.order(*place, self.orders, now) {
                 self.orders += 1;
@@ -141,7 +139,7 @@ impl Sockets {
         slot.ordered = None;
         match socket {
             Ok(socket) => {
-                self.problems.remove(&slot.wanted.device);
+                slot.problem = None;
                 for advert in slot.unsent.drain(..) {
                     // If it cannot be sent, the next one will tell.
                     let _ = socket.send(advert.source, advert.to, &advert.payload);
@@ -151,9 +149,9 @@ impl Sockets {
             }
             Err(error) => {
                 slot.retry_at = Some(now + RETRY_DELAY);
-                let device = &slot.wanted.device;
-                self.problems
-                    .insert(device.clone(), cannot_open(device, &error));
+                slot.problem = Some(cannot_open(&slot.wanted.device, &error));
+                // It is not what is wanted, and is not to keep another from being opened.
+                self.jobs.extend(slot.socket.take().map(SocketJob::Close));
             }
         }
     }
@@ -164,8 +162,31 @@ impl Sockets {
     }
 
     /// Why sockets are missing, by interface.
-    pub(crate) fn problems(&self) -> &BTreeMap<String, String> {
-        &self.problems
+    pub(crate) fn problems(&self) -> BTreeMap<String, String> {
+        let problem = |slot: &Slot| Some((slot.wanted.device.clone(), slot.problem.clone()?));
+        self.slots.values().filter_map(problem).collect()
+    }
+
+    /// Whether an instance's adverts can be received.
+    pub(crate) fn hearing(
+        &self,
+        instance: &VrrpInstance,
+        links: &BTreeMap<String, Link>,
+    ) -> Hearing<'_> {
+        let slot = device(instance, links).and_then(|device| {
+            let place = Place {
+                index: device.index,
+                family: instance.family,
+            };
+            self.slots.get(&place)
+        });
+        match slot {
+            Some(Slot {
+                problem: Some(why), ..
+            }) => Hearing::Fails(why),
+            Some(slot) if slot.socket.is_some() => Hearing::Works,
+            _ => Hearing::Awaited,
+        }
     }
 
     /// When to call [`Sockets::update`] although nothing has changed.
@@ -258,6 +279,7 @@ impl Slot {
             paused_until: None,
             ordered: None,
             retry_at: None,
+            problem: None,
             unsent: VecDeque::new(),
         }
     }

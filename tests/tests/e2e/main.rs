@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod announce;
 mod article;
 mod cli;
 mod counting;

@@ -40,6 +40,32 @@ fn resigning_loses_no_connection_attempt_and_lasts_until_resumed() -> Result<()>
             pair.wait(MASTER).map(drop)
         })?;
         assert_eq!(pair.report(MASTER)?["resigned"], false);
+        // Each director says once what it has become, and why.
+        for (which, line) in [
+            (
+                MASTER,
+                "from MASTER to BACKUP, priority 120: an operator told it to resign",
+            ),
+            (
+                BACKUP,
+                "from BACKUP to MASTER, priority 80: 10.10.54.155 gave up being master (priority 0)",
+            ),
+            (
+                MASTER,
+                "from BACKUP to MASTER, priority 120: 10.10.54.156 is master with the lower priority 80",
+            ),
+            (
+                BACKUP,
+                "from MASTER to BACKUP, priority 80: 10.10.54.155 is master with the higher priority 120",
+            ),
+        ] {
+            pair.directors[which].wait_log(line, PATIENCE)?;
+            let log = pair.directors[which].log();
+            let told = log
+                .lines()
+                .filter(|it| it.contains("WARN") && it.contains(line));
+            assert_eq!(told.count(), 1, "{log}");
+        }
         // The one that resigned is still there when it is needed.
         pair.directors[MASTER].vrrp("resign", None)?;
         pair.wait(BACKUP)?;

@@ -11,7 +11,7 @@ use crate::support::pair::{BACKUP, MASTER, PRIORITIES, Pair, checked_web, web};
 use crate::support::servers;
 use crate::support::vrrp::Instance;
 use anyhow::Result;
-use evenkeel_tests::{Article, Capture, Frame, Node, isolated, wait_until};
+use evenkeel_tests::{Article, Capture, Frame, Node, Watch, isolated, wait_until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -136,6 +136,31 @@ fn a_director_gives_way_while_a_script_hangs() -> Result<()> {
             || Ok(fs::remove_file(sign)?),
             || Ok(fs::write(sign, "")?),
         )
+    })
+}
+
+#[test]
+fn a_script_that_a_reload_adds_moves_nothing_before_it_has_run() -> Result<()> {
+    isolated(|| {
+        let mut pair = Pair::of(Instance::v3)?;
+        let script = "[[script]]\nname = \"slow\"\ncommand = [\"sleep\", \"1\"]\n\
+                      interval = \"2s\"\ntimeout = \"5s\"\n";
+        let track = "[[vrrp.track]]\nscript = \"slow\"";
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        for which in [MASTER, BACKUP] {
+            let instance = Instance::v3(PRIORITIES[which]).table(track).toml();
+            let config = instance + script + &web(&pair.net);
+            pair.directors[which].reload(&config)?;
+        }
+        for director in &pair.directors {
+            director.wait_log("tracked script succeeds", PATIENCE)?;
+        }
+        std::thread::sleep(SECOND / 2);
+        let seen = watch.stop()?;
+        assert_eq!(seen.moves(), 0, "{}", pair.logs());
+        assert_eq!(seen.missing(), Duration::ZERO, "{}", pair.logs());
+        assert_eq!(pair.report(MASTER)?["counters"]["became_master"], 1);
+        pair.wait_state(BACKUP, "backup").map(drop)
     })
 }
 

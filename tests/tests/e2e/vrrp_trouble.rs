@@ -1,6 +1,8 @@
 //! What else a director meets: adverts that are none, plugins that hang.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use crate::support::pair::{BACKUP, MASTER, PRIORITIES, Pair, web};
 use crate::support::vrrp::Instance;
 use crate::support::{PATIENCE, Service, servers};
 use anyhow::{Context as _, Result};
-use evenkeel_tests::{Article, Capture, Node, Paths, Watch, isolated};
+use evenkeel_tests::{Article, Capture, Evenkeel, Node, Paths, Watch, isolated, isolated_with};
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -183,5 +185,110 @@ fn a_plugin_that_never_answers_delays_no_advert() -> Result<()> {
         // None was so late that the other director took over: that would have been a move.
         assert!(adverts.count() > 5);
         pair.serves(5)
+    })
+}
+
+/// The daemon without the right to raw sockets, as under a service manager that does not grant it.
+fn without_raw_sockets(node: &Node) -> Result<Paths> {
+    let paths = Paths::default();
+    let program = node.dir().join("evenkeel-without-raw-sockets");
+    let text = format!(
+        "#!/bin/sh\nexec setpriv --bounding-set=-net_raw --inh-caps=-net_raw {} \"$@\"\n",
+        paths.binary.display()
+    );
+    fs::write(&program, text)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    Ok(Paths {
+        binary: program,
+        ..paths
+    })
+}
+
+#[test]
+fn a_director_that_cannot_open_its_socket_leaves_the_healthy_one_master() -> Result<()> {
+    isolated_with(&["setpriv"], || {
+        let net = Article::pair(2)?;
+        // The one that is deaf has the higher priority.
+        let [high, low] = PRIORITIES;
+        let configs = [low, high].map(|priority| Instance::v3(priority).toml() + &web(&net));
+        let mut pair = Pair::prepare(net, &configs, &Article::VIRTUAL)?;
+        let node = pair.nodes[BACKUP].clone();
+        let deaf = Evenkeel::with_paths(&node, &configs[BACKUP], without_raw_sockets(&node)?)?;
+        pair.directors[BACKUP] = deaf;
+        pair.directors[MASTER].start()?;
+        pair.wait(MASTER)?;
+
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        pair.directors[BACKUP].start()?;
+        pair.directors[BACKUP].wait_log("FAULT", PATIENCE)?;
+        std::thread::sleep(2 * SECOND);
+        let seen = watch.stop()?;
+        assert_eq!(seen.moves(), 0, "{}", pair.logs());
+        assert_eq!(seen.doubled(), Duration::ZERO, "{}", pair.logs());
+        let report = pair.report(BACKUP)?;
+        assert_eq!(report["state"], "fault", "{report:#}");
+        assert!(
+            report["reasons"].to_string().contains("CAP_NET_RAW"),
+            "{report:#}"
+        );
+        assert!(pair.directors[BACKUP].log().contains("CAP_NET_RAW"));
+        pair.serves(5)?;
+
+        // Alone, it is not master either: nobody could hear it.
+        pair.directors[MASTER].sigterm()?;
+        std::thread::sleep(SECOND);
+        assert!(
+            !pair.nodes[BACKUP]
+                .addresses()?
+                .contains(&Article::VIRTUAL[0])
+        );
+        pair.directors[MASTER].start()?;
+        pair.wait(MASTER)?;
+        pair.directors[BACKUP].sigterm()?;
+        // With the right to it, it takes over.
+        pair.directors[BACKUP] = Evenkeel::new(&node, &configs[BACKUP])?;
+        pair.directors[BACKUP].start()?;
+        pair.wait(BACKUP).map(drop)
+    })
+}
+
+/// Pauses a director that is backup for a while, as a virtual machine that is moved, and again: nothing comes of it.
+fn pause(pair: &mut Pair, which: usize, time: Duration) -> Result<()> {
+    let master = ["10.10.54.156", "10.10.54.155"][which];
+    pair.directors[which].wait_status("it knows the master", PATIENCE, |status| {
+        status["vrrp"]["instances"][0]["master"] == master
+    })?;
+    let before = pair.report(which)?["counters"]["became_master"].clone();
+    let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+    for _ in 0..3 {
+        pair.directors[which].pause()?;
+        std::thread::sleep(time);
+        pair.directors[which].resume()?;
+        std::thread::sleep(SECOND);
+    }
+    let seen = watch.stop()?;
+    assert_eq!(seen.moves(), 0, "{}", pair.logs());
+    assert_eq!(seen.doubled(), Duration::ZERO, "{}", pair.logs());
+    assert_eq!(pair.report(which)?["counters"]["became_master"], before);
+    Ok(())
+}
+
+#[test]
+fn a_backup_that_was_paused_is_not_master_for_an_instant_when_it_wakes() -> Result<()> {
+    isolated(|| {
+        let mut pair = Pair::of(Instance::v3)?;
+        pause(&mut pair, BACKUP, 2 * SECOND)
+    })
+}
+
+#[test]
+fn a_backup_that_is_not_to_preempt_leaves_the_master_alone_when_it_wakes() -> Result<()> {
+    isolated(|| {
+        // The better one comes back to a healthy master.
+        let mut pair = Pair::of(|priority| Instance::v3(priority).with("preempt = false"))?;
+        pair.directors[MASTER].sigterm()?;
+        pair.wait(BACKUP)?;
+        pair.directors[MASTER].start()?;
+        pause(&mut pair, MASTER, SECOND / 2)
     })
 }

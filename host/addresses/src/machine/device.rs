@@ -12,6 +12,10 @@ pub(crate) struct Device {
     pub(crate) name: String,
     /// Set up by an administrator (`IFF_UP`).
     pub(crate) up: bool,
+    /// Up, and with a carrier (`IFF_RUNNING`).
+    pub(crate) running: bool,
+    /// How often it has got a carrier.
+    pub(crate) link_ups: u32,
     /// The interface that this one lives on.
     pub(crate) base: Option<u32>,
     pub(crate) mac: Vec<u8>,
@@ -31,6 +35,11 @@ impl Device {
         let mut device = Self {
             name: String::new(),
             up: message.header.flags.contains(LinkFlags::Up),
+            running: message
+                .header
+                .flags
+                .contains(LinkFlags::Up | LinkFlags::Running),
+            link_ups: 0,
             base: None,
             mac: Vec::new(),
             alias: None,
@@ -45,6 +54,7 @@ impl Device {
                 LinkAttribute::IfName(word) => name = Some(word),
                 LinkAttribute::Link(index) => device.base = Some(index),
                 LinkAttribute::Address(mac) => device.mac = mac,
+                LinkAttribute::CarrierUpCount(count) => device.link_ups = count,
                 LinkAttribute::IfAlias(alias) => device.alias = Some(alias),
                 LinkAttribute::Controller(_) => device.port = true,
                 LinkAttribute::LinkInfo(infos) => {

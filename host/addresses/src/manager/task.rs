@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::announcer::ServiceAnnouncer;
 use super::log::{self, LogLine, Outbox};
 use super::services::ServiceOwner;
 use super::vrrp::{self, VrrpOwner};
@@ -29,6 +30,7 @@ pub(super) struct ManagerTask {
     /// When the first change was noticed that was not looked at yet.
     pub(super) changed: Option<Instant>,
     pub(super) services: ServiceOwner,
+    announcer: ServiceAnnouncer,
     pub(super) vrrp: Option<VrrpOwner>,
     /// As told.
     pub(super) view: Option<NetworkView>,
@@ -53,6 +55,7 @@ impl ManagerTask {
             settle: SettleTime::SERVICES,
             changed: None,
             services: ServiceOwner::default(),
+            announcer: ServiceAnnouncer::default(),
             vrrp: None,
             view: None,
             orphans: Vec::new(),
@@ -96,6 +99,7 @@ impl ManagerTask {
             // Every turn of the loop hands over.
             Timer::Handover => {}
             Timer::Refresh => self.refresh().await,
+            Timer::Announce => self.announce(),
             Timer::Settle | Timer::Retry | Timer::Resync => {
                 self.reconciler.stale = true;
                 self.pass().await;
@@ -112,6 +116,17 @@ impl ManagerTask {
             self.pass().await;
         }
         self.plan_refresh();
+    }
+
+    /// Announces some of the services' addresses that are due.
+    fn announce(&mut self) {
+        let now = Instant::now().into_std();
+        if let Some(problem) = self.announcer.work(now) {
+            let text = format!("the network is not told where services' addresses are: {problem}");
+            self.outbox.log([LogLine::warning(text)]);
+        }
+        let next = self.announcer.due(now).map(Instant::from_std);
+        self.timers.set(Timer::Announce, next);
     }
 
     fn plan_refresh(&mut self) {
@@ -155,6 +170,11 @@ impl ManagerTask {
             .await;
         self.tell(&desired, &outcome, &requested);
         let now = Instant::now();
+        if !self.reconciler.stale && desired.active.services {
+            let machine = &self.reconciler.machine;
+            self.announcer.look(machine, &outcome, now.into_std());
+            self.announce();
+        }
         let pending = self.reconciler.stale || outcome.is_partial() || !self.orphans.is_empty();
         let retry = pending.then_some(now + RETRY_DELAY);
         self.timers.set(Timer::Retry, retry);

@@ -65,7 +65,9 @@ table! {
         on_down: OnDown = Presence::Optional("`\"kill\"` for UDP without `inhibit_on_failure`, else `\"keep\"`");
         /// Evenkeel puts the service's address on this interface, once the kernel is ready for connections to it. It
         /// stays when the daemon ends, as the rules do, and is taken away when the service is no longer configured, or
-        /// by `evenkeel flush`. For an address that another director may take over, use `[[vrrp]]` instead.
+        /// by `evenkeel flush`. The network is told where it is (gratuitous ARP, unsolicited neighbour advertisements),
+        /// also when the link is back or has another MAC address. For an address that another director may take over,
+        /// use `[[vrrp]]` instead.
         interface: Interface = Presence::Optional("the address is left to others");
         /// The address's prefix length on the interface. Only with `interface`; up to 32 for IPv4.
         prefix: Whole<1, 128> = Presence::Optional("32 for IPv4, 128 for IPv6");

@@ -31,8 +31,29 @@ pub enum Input<'a> {
         /// The address that IPv6 adverts are sent from: its link-local one.
         ipv6: Option<IpAddr>,
     },
-    /// How something tracked is, now and whenever it changes. Until it was heard of, it counts as failed. Not for
-    /// interfaces.
+    /// An interface has another MAC address than before: what is on it is announced again. Not for one that is new.
+    MacChanged {
+        /// The name of the interface.
+        interface: &'a str,
+    },
+    /// Whether this machine has an address that an instance's `source` names, on any interface; now and whenever that
+    /// changes. Until it was heard of, nothing can be sent from it.
+    Source {
+        /// The address.
+        addr: IpAddr,
+        /// Whether it is there and can be used.
+        present: bool,
+    },
+    /// Whether an instance's adverts can be received, now and whenever that changes. Until it was heard of, they
+    /// cannot. A router that is deaf would be master beside a healthy one.
+    Hearing {
+        /// The instance.
+        instance: &'a str,
+        /// Whether they can.
+        hearing: Hearing<'a>,
+    },
+    /// How something tracked is, now and whenever it changes. Until it was heard of, it counts as failed, except for
+    /// an instance that is backup or master already: of that it changes nothing for a while. Not for interfaces.
     Tracked {
         /// What.
         what: &'a Tracked,
@@ -63,6 +84,17 @@ pub enum Input<'a> {
     /// The daemon is to end: masters hand over, and [`Router::stopped`](super::router::Router::stopped) says when that
     /// is done.
     Stop,
+}
+
+/// Whether adverts can be received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing<'a> {
+    /// The socket is being opened.
+    Awaited,
+    /// The socket is open.
+    Works,
+    /// The socket cannot be opened, and why, with what to do.
+    Fails(&'a str),
 }
 
 /// How something tracked is.

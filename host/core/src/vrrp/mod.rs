@@ -10,8 +10,8 @@
 //!
 //! ```text
 //!                 +---------+
-//!   start ------->|  Fault  |<------ from Backup and Master: an interface is down, or a tracked thing has failed
-//!                 +---------+        (from Master: an advert of priority 0, then Release)
+//!   start ------->|  Fault  |<------ from Backup and Master: an interface is down, adverts cannot be received or sent,
+//!                 +---------+        or a tracked thing has failed (from Master: an advert of priority 0, then Release)
 //!                    |   |
 //!  all is well       |   |  all is well, and priority 255 (6.4.1): at once
 //!  (6.4.1): start    |   +------------------------------+
@@ -49,6 +49,6 @@ mod timer;
 pub mod timing;
 mod tracking;
 
-pub use input::{Command, Input, Reading};
+pub use input::{Command, Hearing, Input, Reading};
 pub use output::{Event, Notified, Output};
 pub use report::{Counters, GroupReport, InstanceReport, State};

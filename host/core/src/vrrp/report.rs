@@ -1,5 +1,6 @@
 //! What `status` shows of instances and sync groups.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +13,16 @@ pub enum State {
     Master,
     /// This router cannot be master: an interface is down, or something tracked has failed.
     Fault,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backup => "BACKUP",
+            Self::Master => "MASTER",
+            Self::Fault => "FAULT",
+        })
+    }
 }
 
 /// What `status` shows of an instance.

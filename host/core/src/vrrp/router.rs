@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::instance::{AdvertOutcome, Instance};
 use super::tracking::{Interface, Observations};
-use super::{Command, GroupReport, Input, InstanceReport, Output, receive};
+use super::{Command, GroupReport, Hearing, Input, InstanceReport, Output, receive};
 use crate::model::{Track, Vrrp};
 use group::Group;
 
@@ -44,8 +44,7 @@ impl Router {
         router.arrange(config, now);
         // Interfaces are not known yet, so that all are in fault for now; it is not worth a word.
         for (instance, tracks) in router.instances.iter_mut().zip(&router.tracks) {
-            let facts = router.observed.judge(&instance.spec, tracks);
-            instance.set_facts(facts, now, &mut Vec::new());
+            instance.judge(&router.observed, tracks, now, &mut Vec::new());
         }
         router
     }
@@ -54,11 +53,12 @@ impl Router {
     /// their state; those that are gone hand over at once.
     pub fn configure(&mut self, config: &Vrrp, now: Instant) {
         self.arrange(config, now);
-        self.judge(now);
+        self.judge_all(now);
         self.settle(0..self.instances.len(), now);
     }
 
     fn arrange(&mut self, config: &Vrrp, now: Instant) {
+        self.observed.set_scripts(&config.scripts);
         let mut old = std::mem::take(&mut self.instances);
         for spec in &config.instances {
             let known = old.iter().position(|it| it.same_router(spec));
@@ -77,19 +77,9 @@ impl Router {
         }
         let old = std::mem::take(&mut self.groups);
         for spec in &config.groups {
-            let position = |name: &String| {
-                let mut instances = self.instances.iter();
-                instances.position(|it| it.spec.name == *name)
-            };
-            self.groups.push(Group {
-                members: spec.members.iter().filter_map(position).collect(),
-                notified: old
-                    .iter()
-                    .find(|it| it.spec.name == spec.name)
-                    .and_then(|it| it.notified),
-                stopped: false,
-                spec: spec.clone(),
-            });
+            let before = old.iter().find(|it| it.spec.name == spec.name);
+            let group = Group::new(spec, before, &self.instances);
+            self.groups.push(group);
         }
         self.tracks = (0..self.instances.len())
             .map(|position| {
@@ -128,11 +118,27 @@ impl Router {
             } => {
                 let interface = Interface { up, ipv4, ipv6 };
                 self.observed.interfaces.insert(name.to_owned(), interface);
-                self.judge(now);
+                self.judge_all(now);
+            }
+            Input::MacChanged { interface } => {
+                for instance in &mut self.instances {
+                    if instance.has_address_on(interface) {
+                        instance.announce_again(now, &mut self.outputs);
+                    }
+                }
+                return;
+            }
+            Input::Source { addr, present } => {
+                self.observed.sources.insert(addr, present);
+                self.judge_all(now);
+            }
+            Input::Hearing { instance, hearing } => {
+                self.set_hearing(instance, hearing, now);
+                return;
             }
             Input::Tracked { what, reading } => {
                 self.observed.readings.insert(what.clone(), reading);
-                self.judge(now);
+                self.judge_all(now);
             }
             Input::Ready => self.ready = true,
             Input::Found { instance } => {
@@ -153,12 +159,31 @@ impl Router {
             Input::Stop => {
                 self.stopping = true;
                 for instance in &mut self.instances {
-                    instance.hand_over(now, true, &mut self.outputs);
+                    instance.hand_over("the daemon ends", now, true, &mut self.outputs);
                 }
                 self.finish();
             }
         }
         self.settle(0..self.instances.len(), now);
+    }
+
+    fn set_hearing(&mut self, name: &str, hearing: Hearing<'_>, now: Instant) {
+        let hearing = match hearing {
+            Hearing::Awaited => None,
+            Hearing::Works => Some(Ok(())),
+            Hearing::Fails(why) => Some(Err(why.to_owned())),
+        };
+        let mut instances = self.instances.iter();
+        let Some(position) = instances.position(|it| it.spec.name == name) else {
+            return;
+        };
+        if let Some(instance) = self.instances.get_mut(position)
+            && instance.hearing != hearing
+        {
+            instance.hearing = hearing;
+            self.judge(position..=position, now);
+            self.settle([position], now);
+        }
     }
 
     /// Hands a packet to those whom it is for; nothing is done for the others.
@@ -188,7 +213,9 @@ impl Router {
         self.instances.iter_mut().find(|it| it.spec.name == name)
     }
 
-    /// Does what is due. Afterwards [`Self::poll_at`] is later than `now`.
+    /// Does what is due. Afterwards [`Self::poll_at`] is later than `now`. What waits to be received goes to
+    /// [`Self::handle`] first: a router that was not run for a while takes a master for silent otherwise whose adverts
+    /// are there.
     pub fn poll(&mut self, now: Instant) {
         let mut due = Vec::new();
         for (position, instance) in self.instances.iter_mut().enumerate() {
@@ -197,6 +224,7 @@ impl Router {
                 due.push(position);
             }
         }
+        self.judge_unknown(&due, now);
         if self.stopping {
             self.finish();
         }
@@ -249,7 +277,8 @@ impl Router {
             };
             instance.resigned = command == Command::Resign;
             if command == Command::Resign {
-                instance.hand_over(now, self.stopping, &mut self.outputs);
+                let why = "an operator told it to resign";
+                instance.hand_over(why, now, self.stopping, &mut self.outputs);
             }
         }
     }

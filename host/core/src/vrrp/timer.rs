@@ -8,6 +8,8 @@ use crate::timers::TimerTable;
 pub(super) enum InstanceTimer {
     /// The next mismatch that was not heard for long enough is forgotten.
     Mismatch,
+    /// Something that is not known for a while counts as failed from now on.
+    Unknown,
     /// Fault: what is not known so long after the start counts as failed.
     Startup,
     /// Backup: no advert was received for so long that the master is gone (RFC 9568 section 6.2, `Active_Down_Timer`).

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evenkeel_addresses::announce::AnnounceQueue;
 use evenkeel_addresses::channel::{Receiver, Sender, Taken};
 use evenkeel_addresses::{AddressManager, VrrpAddresses};
 use evenkeel_core::model;
@@ -16,7 +17,6 @@ use nix::sys::time::TimeSpec;
 use super::message::Message;
 use super::problems::Problems;
 use super::state::{Driver, Ready};
-use crate::announcer::Announcer;
 use crate::error::VrrpError;
 use crate::event::Forwarded;
 use crate::links::{Link, LinkReport, Links};
@@ -131,7 +131,7 @@ impl Helpers {
             addresses: Some(self.addresses),
             links: self.links,
             sockets: self.sockets,
-            announcer: Announcer::default(),
+            announcer: AnnounceQueue::default(),
             problems: Problems::default(),
             messages: self.messages,
             forwarder: self.forwarder,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_addresses::VrrpAddresses;
+use evenkeel_addresses::announce::AnnounceQueue;
 use evenkeel_addresses::channel::{Receiver, Sender};
 use evenkeel_core::model;
 use evenkeel_core::vrrp::Event;
@@ -13,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::message::Message;
 use super::problems::{Problems, Source};
-use crate::announcer::Announcer;
 use crate::event::{Forwarded, VrrpEvent};
 use crate::links::{Link, Links};
 use crate::sockets::Sockets;
@@ -45,7 +45,7 @@ pub(super) struct Driver {
     pub(super) addresses: Option<VrrpAddresses>,
     pub(super) links: Links,
     pub(super) sockets: Sockets,
-    pub(super) announcer: Announcer,
+    pub(super) announcer: AnnounceQueue,
     pub(super) problems: Problems,
     pub(super) messages: Receiver<Message>,
     pub(super) forwarder: Sender<Forwarded>,

@@ -11,6 +11,7 @@ use evenkeel_core::vrrp::{Input, Output};
 use super::message::Message;
 use super::problems::Source;
 use super::state::{BUSY_DELAY, Driver, STATUS_INTERVAL};
+use crate::announcer::announcements;
 use crate::event::{Forwarded, VrrpEvent};
 use crate::links::LinkReport;
 use crate::sockets::{Incoming, Place};
@@ -18,6 +19,12 @@ use crate::sockets::{Incoming, Place};
 /// Messages from one socket in one go, so that others and the rest of the turn get theirs. 255 routers that advertise
 /// every 10 ms send 26 in a millisecond.
 const MAX_BATCH: usize = 32;
+
+/// Messages from one socket that are taken in before a timer that is late: more than its buffer holds.
+const MAX_WAITING: usize = 1024;
+
+/// A timer that is so late is late because this thread was not run: what waits in the sockets may be as old.
+const LATE: Duration = Duration::from_millis(5);
 
 /// Wait after a whole batch: a flood must not use up the time that the kernel grants to real-time threads (95 % of a
 /// processor; after that it stops them for 50 ms).
@@ -60,7 +67,7 @@ impl Driver {
             Message::Link(report) => self.link(report, now),
             Message::Socket(opened) => {
                 self.sockets.take(opened, now);
-                self.note_socket_problems();
+                self.tell_hearing(now);
             }
             Message::Addresses(report) => self.addresses_report(report, now),
         }
@@ -69,50 +76,80 @@ impl Driver {
         true
     }
 
-    /// Does what is due.
+    /// Does what is due. What waits in the sockets comes first: where this thread was not run for a while, it is older
+    /// than the timers, and says that the master is well.
     pub(super) fn on_time(&mut self) {
         let now = Instant::now();
-        if self.router.poll_at().is_some_and(|at| at <= now) {
-            self.router.poll(now);
-            self.act();
+        let Some(due) = self.router.poll_at().filter(|at| *at <= now) else {
+            return;
+        };
+        let late = now >= due + LATE;
+        let most = if late { MAX_WAITING } else { MAX_BATCH };
+        let places: Vec<_> = self
+            .sockets
+            .listening(now)
+            .map(|(place, _)| place)
+            .collect();
+        for place in places {
+            self.take_in(place, most);
         }
+        self.router.poll(Instant::now());
+        self.act();
     }
 
     /// Takes in what came to a socket. Timers are not late because of it.
     pub(super) fn receive(&mut self, place: Place) {
         for _ in 0..MAX_BATCH {
             self.on_time();
-            let now = Instant::now();
-            match self.sockets.receive(place, now) {
-                Incoming::Message(interface, message) => {
-                    let source = Source::Receive(interface.to_owned());
-                    let input = Input::Received {
-                        interface,
-                        source: message.source,
-                        destination: message.destination,
-                        ttl: message.ttl,
-                        payload: message.payload,
-                    };
-                    self.router.handle(input, now);
-                    if self.problems.has(&source) {
-                        self.note(source, None);
-                    }
-                    self.act();
-                }
-                Incoming::Other => {}
-                Incoming::Nothing => return,
-                Incoming::Failed(interface, error) => {
-                    let interface = interface.to_owned();
-                    let text = format!("cannot receive adverts on {interface}: {error}");
-                    // An interface that goes down says so once.
-                    if self.interfaces.get(&interface).is_some_and(|link| link.up) {
-                        self.note(Source::Receive(interface), Some(text));
-                    }
-                    return;
-                }
+            if !self.take_one(place) {
+                return;
             }
         }
         self.sockets.pause(place, Instant::now() + FLOOD_PAUSE);
+    }
+
+    /// Takes in what waits in a socket, but no more than so much.
+    fn take_in(&mut self, place: Place, most: usize) {
+        for _ in 0..most {
+            if !self.take_one(place) {
+                return;
+            }
+        }
+        self.sockets.pause(place, Instant::now() + FLOOD_PAUSE);
+    }
+
+    /// Takes in the next message of a socket; `false`: there is none.
+    fn take_one(&mut self, place: Place) -> bool {
+        let now = Instant::now();
+        match self.sockets.receive(place, now) {
+            Incoming::Message(interface, message) => {
+                let source = Source::Receive(interface.to_owned());
+                let input = Input::Received {
+                    interface,
+                    source: message.source,
+                    destination: message.destination,
+                    ttl: message.ttl,
+                    payload: message.payload,
+                };
+                self.router.handle(input, now);
+                if self.problems.has(&source) {
+                    self.note(source, None);
+                }
+                self.act();
+                true
+            }
+            Incoming::Other => true,
+            Incoming::Nothing => false,
+            Incoming::Failed(interface, error) => {
+                let interface = interface.to_owned();
+                let text = format!("cannot receive adverts on {interface}: {error}");
+                // An interface that goes down says so once.
+                if self.interfaces.get(&interface).is_some_and(|link| link.up) {
+                    self.note(Source::Receive(interface), Some(text));
+                }
+                false
+            }
+        }
     }
 
     /// Sends some of the announcements.
@@ -122,7 +159,7 @@ impl Driver {
             return;
         }
         if let Some(done) = self.announcer.work(now) {
-            self.note(Source::Announce(done.instance), done.problem);
+            self.note(Source::Announce(done.owner), done.problem);
         }
     }
 
@@ -131,6 +168,7 @@ impl Driver {
         let now = Instant::now();
         if self.sockets.retry_at().is_some_and(|at| at <= now) {
             self.update_sockets(now);
+            self.act();
         }
     }
 
@@ -200,16 +238,23 @@ impl Driver {
     fn link(&mut self, report: LinkReport, now: Instant) {
         match report {
             LinkReport::Link(link) => {
-                let name = link.name.clone();
-                self.interfaces.insert(name.clone(), link);
+                let (name, mac) = (link.name.clone(), link.mac);
+                let before = self.interfaces.insert(name.clone(), link);
                 // First the sockets: what the routers do at once goes out through them.
                 self.update_sockets(now);
                 self.tell_interface(&name, now);
+                if before.is_some_and(|before| before.mac != mac) {
+                    let interface = &name;
+                    self.router.handle(Input::MacChanged { interface }, now);
+                }
             }
             LinkReport::Gone(name) => {
                 self.interfaces.remove(&name);
                 self.tell_interface(&name, now);
                 self.update_sockets(now);
+            }
+            LinkReport::Source(addr, present) => {
+                self.router.handle(Input::Source { addr, present }, now);
             }
             LinkReport::Looked => {}
             LinkReport::Problem(problem) => self.note(Source::Links, problem),
@@ -283,7 +328,8 @@ impl Driver {
                 Output::Announce { instance, rounds } => {
                     let config = Arc::clone(&self.config);
                     if let Some(of) = config.instances.iter().find(|i| i.name == instance) {
-                        self.announcer.announce(of, &self.interfaces, rounds);
+                        let what = announcements(of, &self.interfaces);
+                        self.announcer.push(&instance, what, rounds);
                     }
                 }
                 Output::Notify {
@@ -309,16 +355,25 @@ impl Driver {
 
     fn update_sockets(&mut self, now: Instant) {
         self.sockets.update(&self.config, &self.interfaces, now);
-        self.note_socket_problems();
+        self.tell_hearing(now);
     }
 
-    fn note_socket_problems(&mut self) {
+    /// Tells the routers, the log and `status` which sockets are there.
+    fn tell_hearing(&mut self, now: Instant) {
+        for instance in &self.config.instances {
+            let input = Input::Hearing {
+                instance: &instance.name,
+                hearing: self.sockets.hearing(instance, &self.interfaces),
+            };
+            self.router.handle(input, now);
+        }
+        let problems = self.sockets.problems();
         for interface in self.problems.sockets() {
-            if !self.sockets.problems().contains_key(&interface) {
+            if !problems.contains_key(&interface) {
                 self.note(Source::Socket(interface), None);
             }
         }
-        for (interface, text) in self.sockets.problems().clone() {
+        for (interface, text) in problems {
             self.note(Source::Socket(interface), Some(text));
         }
     }

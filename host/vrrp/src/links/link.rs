@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::frames::Mac;
+use evenkeel_addresses::announce::Mac;
 
 /// An interface that an instance has to do with.
 #[derive(Debug, Clone, PartialEq, Eq)]

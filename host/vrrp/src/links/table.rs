@@ -12,7 +12,7 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, Lin
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::link::Link;
-use crate::frames::Mac;
+use evenkeel_addresses::announce::Mac;
 
 /// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes
 /// from them.
@@ -28,6 +28,8 @@ pub(super) struct Interest {
     names: BTreeSet<String>,
     /// Addresses that move: no advert comes from them.
     moving: BTreeSet<IpAddr>,
+    /// Addresses that adverts are configured to come from.
+    sources: BTreeSet<IpAddr>,
 }
 
 impl Interest {
@@ -36,6 +38,7 @@ impl Interest {
         for instance in &config.instances {
             interest.names.insert(instance.interface.clone());
             interest.names.extend(instance.virtual_mac.clone());
+            interest.sources.extend(instance.source);
             for track in &instance.track {
                 if let Tracked::Interface(name) = &track.what {
                     interest.names.insert(name.clone());
@@ -71,10 +74,18 @@ struct Entry {
 #[derive(Debug)]
 struct Address {
     addr: IpAddr,
+    prefix: u8,
     /// It can be sent from.
     usable: bool,
     /// It has one of [`MARKS`].
     ours: bool,
+}
+
+impl Address {
+    /// An interface may have an address twice, with different prefix lengths.
+    fn place(&self) -> (IpAddr, u8) {
+        (self.addr, self.prefix)
+    }
 }
 
 impl Table {
@@ -94,7 +105,7 @@ impl Table {
             RouteNetlinkMessage::NewAddress(message) => {
                 if let Some(new) = address(message) {
                     let all = self.addresses.entry(message.header.index).or_default();
-                    match all.iter_mut().find(|old| old.addr == new.addr) {
+                    match all.iter_mut().find(|old| old.place() == new.place()) {
                         Some(old) => *old = new,
                         None => all.push(new),
                     }
@@ -103,7 +114,7 @@ impl Table {
             RouteNetlinkMessage::DelAddress(message) => {
                 if let Some(gone) = address(message) {
                     let all = self.addresses.entry(message.header.index).or_default();
-                    all.retain(|address| address.addr != gone.addr);
+                    all.retain(|address| address.place() != gone.place());
                 }
             }
             _ => {}
@@ -116,6 +127,21 @@ impl Table {
             .iter()
             .filter(|(_, entry)| interest.names.contains(&entry.name))
             .map(|(index, entry)| (entry.name.clone(), self.link(*index, entry, interest)))
+            .collect()
+    }
+
+    /// Of the configured sources, which ones are there and can be used.
+    pub(super) fn sources(&self, interest: &Interest) -> BTreeMap<IpAddr, bool> {
+        let usable: BTreeSet<IpAddr> = self
+            .addresses
+            .values()
+            .flatten()
+            .filter(|address| address.usable)
+            .map(|address| address.addr)
+            .collect();
+        let sources = interest.sources.iter();
+        sources
+            .map(|source| (*source, usable.contains(source)))
             .collect()
     }
 
@@ -185,6 +211,7 @@ fn address(message: &AddressMessage) -> Option<Address> {
     let optimistic = flags.contains(AddressFlags::Optimistic);
     Some(Address {
         addr: local.or(other)?,
+        prefix: message.header.prefix_len,
         usable: optimistic || !flags.intersects(unusable),
         ours,
     })
@@ -239,6 +266,7 @@ mod tests {
         Interest {
             names: ["eth0".to_owned()].into(),
             moving: [v4([10, 9, 0, 100])].into(),
+            sources: [v4([10, 9, 0, 1])].into(),
         }
     }
 
@@ -273,6 +301,27 @@ mod tests {
         let gone = new_address(v4([10, 9, 0, 1]), AddressFlags::empty(), None);
         table.apply(&RouteNetlinkMessage::DelAddress(gone));
         assert_eq!(eth0(&table).unwrap().ipv4, None);
+    }
+
+    #[test]
+    fn a_configured_source_may_be_on_any_interface_and_counts_until_its_last_entry_goes() {
+        let source = v4([10, 9, 0, 1]);
+        let entry = |prefix| {
+            let mut message = new_address(source, AddressFlags::empty(), None);
+            message.header.index = 7;
+            message.header.prefix_len = prefix;
+            message
+        };
+        let mut table = table([up(ETH0, "eth0")]);
+        let is_there = |table: &Table| table.sources(&interest()).remove(&source);
+        assert_eq!(is_there(&table), Some(false));
+        for prefix in [24, 32] {
+            table.apply(&RouteNetlinkMessage::NewAddress(entry(prefix)));
+        }
+        table.apply(&RouteNetlinkMessage::DelAddress(entry(32)));
+        assert_eq!(is_there(&table), Some(true));
+        table.apply(&RouteNetlinkMessage::DelAddress(entry(24)));
+        assert_eq!(is_there(&table), Some(false));
     }
 
     #[test]

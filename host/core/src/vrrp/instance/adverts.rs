@@ -69,6 +69,7 @@ impl Instance {
             }
             self.lower_since = None;
             self.start_timer(InstanceTimer::MasterDown, now + self.skew());
+            self.listens_again = false;
             self.wants = false;
             return false;
         }
@@ -133,11 +134,12 @@ impl Instance {
     ) -> bool {
         if advert.priority != 0 && self.is_beaten_by(advert, from) {
             self.remember(advert, from);
-            self.event(
-                false,
-                format!("{from} is master, with priority {}", advert.priority),
-                out,
-            );
+            self.because = match advert.priority {
+                theirs if theirs > self.priority => {
+                    format!("{from} is master with the higher priority {theirs}")
+                }
+                _ => format!("{from} is master with the same priority and the higher address"),
+            };
             return true;
         }
         // It learns at once that we are here, and so does whoever believed it. Bounded, whatever is received.

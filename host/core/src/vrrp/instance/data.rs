@@ -1,5 +1,6 @@
 //! What is known of one virtual router, and what follows from it alone.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,8 @@ use crate::model::{VrrpInstance, VrrpVersion};
 use crate::vrrp::announce::AnnounceSchedule;
 use crate::vrrp::mismatch::{MismatchKind, Mismatches};
 use crate::vrrp::timer::{InstanceTimer, InstanceTimers};
+use crate::vrrp::tracking::UNKNOWN_LIMIT;
 use crate::vrrp::{Counters, Event, InstanceReport, Notified, Output, State, timing};
-
-/// So long a new router may wait to hear of its interfaces and of what it tracks, before that is a fault.
-const STARTUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Another router that is master.
 #[derive(Debug, Clone, Copy)]
@@ -40,9 +39,19 @@ pub(in crate::vrrp) struct Instance {
     pub(super) timers: InstanceTimers,
     /// The master-down timer has expired, and what else it takes to be master is awaited.
     pub(in crate::vrrp) wants: bool,
+    /// Why it wants to be master, or is about to yield.
+    pub(in crate::vrrp) because: String,
+    /// Since when it waits for a master's silence.
+    pub(super) listening_since: Instant,
     /// As trackers make it.
     pub(super) priority: u8,
     pub(in crate::vrrp) faults: Vec<String>,
+    /// Whether its adverts can be received, and why not; `None`: not known yet.
+    pub(in crate::vrrp) hearing: Option<Result<(), String>>,
+    /// What is not known yet, and until when that changes nothing.
+    pub(super) unknown: BTreeMap<String, Instant>,
+    /// That time is over for something: it is to be judged again.
+    pub(super) unknown_too_long: bool,
     pub(super) reasons: Vec<String>,
     pub(super) source: Option<IpAddr>,
     pub(super) master: Option<Master>,
@@ -52,6 +61,8 @@ pub(in crate::vrrp) struct Instance {
     pub(super) hold_reason: Option<HoldReason>,
     /// A hand-over has ended without another master: it is to be seen whether the addresses stay.
     pub(super) left_over: bool,
+    /// This router was not run for so long that adverts may have been missed, and listens once more.
+    pub(super) listens_again: bool,
     /// The address manager has put the addresses in place.
     pub(super) held: bool,
     pub(super) announcements: AnnounceSchedule,
@@ -71,7 +82,7 @@ pub(in crate::vrrp) struct Instance {
 impl Instance {
     pub(in crate::vrrp) fn new(spec: &VrrpInstance, now: Instant) -> Self {
         let mut timers = InstanceTimers::new();
-        timers.set(InstanceTimer::Startup, now + STARTUP_TIMEOUT);
+        timers.set(InstanceTimer::Startup, now + UNKNOWN_LIMIT);
         Self {
             priority: spec.priority,
             spec: spec.clone(),
@@ -79,7 +90,12 @@ impl Instance {
             since: now,
             timers,
             wants: false,
+            because: String::new(),
+            listening_since: now,
             faults: Vec::new(),
+            hearing: None,
+            unknown: BTreeMap::new(),
+            unknown_too_long: false,
             reasons: Vec::new(),
             source: None,
             master: None,
@@ -87,6 +103,7 @@ impl Instance {
             resigned: false,
             hold_reason: None,
             left_over: false,
+            listens_again: false,
             held: false,
             announcements: AnnounceSchedule::default(),
             last_sent: None,
@@ -115,7 +132,7 @@ impl Instance {
     /// Whether no state of it was notified yet, because not everything that it needs is known. `begun`: the data plane
     /// is ready; before, that may take any time.
     pub(in crate::vrrp) fn is_beginning(&self, begun: bool, now: Instant) -> bool {
-        let waited = begun && self.age(now) >= STARTUP_TIMEOUT;
+        let waited = begun && self.age(now) >= UNKNOWN_LIMIT;
         !self.notified && !waited
     }
 
@@ -185,6 +202,8 @@ impl Instance {
             }
         };
         self.start_timer(InstanceTimer::MasterDown, now + wait);
+        self.listening_since = now;
+        self.listens_again = false;
         self.wants = false;
     }
 

@@ -57,6 +57,13 @@ impl Instance {
         addresses.filter(|it| it.advertised).map(|it| it.addr)
     }
 
+    /// Whether some of its virtual addresses are on an interface.
+    pub(in crate::vrrp) fn has_address_on(&self, interface: &str) -> bool {
+        let virtual_mac = self.spec.virtual_mac.as_deref();
+        let mut addresses = self.spec.addresses.iter();
+        virtual_mac == Some(interface) || addresses.any(|it| it.interface == interface)
+    }
+
     pub(super) fn advertise(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.send(self.priority, now, out);
         let next = now + self.spec.advert_interval;

@@ -13,7 +13,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const LINK_DELAY: Duration = Duration::from_secs(1);
 
 impl Instance {
-    fn enter(&mut self, state: State, now: Instant, out: &mut Vec<Output>) {
+    /// From the state it is in to another one, with why. Once for each change: in the log, and for notify scripts.
+    fn enter(&mut self, state: State, why: &str, now: Instant, out: &mut Vec<Output>) {
+        self.tell_transition(state, why, out);
         self.state = state;
         self.since = now;
         self.notified = true;
@@ -23,6 +25,17 @@ impl Instance {
             State::Fault => Notified::Fault,
         };
         self.notify(state, out);
+    }
+
+    fn tell_transition(&self, to: State, why: &str, out: &mut Vec<Output>) {
+        let (from, priority) = (self.state, self.priority);
+        let text = if self.notified {
+            format!("from {from} to {to}, priority {priority}: {why}")
+        } else {
+            format!("{to}, priority {priority}: {why}")
+        };
+        // Only the way in is nothing that anyone has to look at.
+        self.event(self.notified || to == State::Fault, text, out);
     }
 
     /// The addresses go.
@@ -59,7 +72,12 @@ impl Instance {
         self.master = None;
         self.lower_since = None;
         let was_in_fault = self.notified;
-        self.enter(State::Backup, now, out);
+        let why = if was_in_fault {
+            "what had failed is well again"
+        } else {
+            "started"
+        };
+        self.enter(State::Backup, why, now, out);
         self.listen(now);
         if was_in_fault && let Some(at) = self.timers.get(InstanceTimer::MasterDown) {
             self.start_timer(InstanceTimer::MasterDown, at.max(now + LINK_DELAY));
@@ -67,8 +85,14 @@ impl Instance {
         if self.priority == 255 && !self.resigned {
             // The owner is master at once.
             self.stop_timer();
-            self.wants = true;
+            self.wants_to_be_master("it owns the addresses".to_owned());
         }
+    }
+
+    /// It is to be master as soon as the data plane is ready and its group agrees.
+    pub(super) fn wants_to_be_master(&mut self, because: String) {
+        self.wants = true;
+        self.because = because;
     }
 
     /// Something that it needs has failed. `begun`: the data plane is ready; before, what is not known yet counts as
@@ -94,8 +118,7 @@ impl Instance {
         self.stop_timer();
         self.wants = false;
         self.master = None;
-        self.event(true, format!("in fault: {why}"), out);
-        self.enter(State::Fault, now, out);
+        self.enter(State::Fault, why, now, out);
     }
 
     /// From backup to master (RFC 9568 section 6.4.2, when `Active_Down_Timer` has fired).
@@ -109,8 +132,8 @@ impl Instance {
         out.push(Output::Hold {
             instance: self.spec.name.clone(),
         });
-        self.event(false, format!("master, priority {}", self.priority), out);
-        self.enter(State::Master, now, out);
+        let why = std::mem::take(&mut self.because);
+        self.enter(State::Master, &why, now, out);
     }
 
     /// The addresses are in place: the network is told.
@@ -119,6 +142,14 @@ impl Instance {
             return;
         }
         self.held = true;
+        self.announce_again(now, out);
+    }
+
+    /// Announces the addresses, if they are here, as after becoming master.
+    pub(in crate::vrrp) fn announce_again(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state != State::Master || !self.held {
+            return;
+        }
         let config = self.spec.announce;
         self.announce(config.repeat, out);
         self.announcements.begin(
@@ -134,6 +165,8 @@ impl Instance {
     pub(in crate::vrrp) fn leave(&mut self, now: Instant, out: &mut Vec<Output>) {
         if self.state == State::Master {
             self.send(0, now, out);
+            let text = "no longer MASTER: the instance is not configured any more, or is another router now";
+            self.event(true, text.to_owned(), out);
         }
         if self.state == State::Master || self.hold_reason.is_some() {
             self.release(out);
@@ -144,6 +177,7 @@ impl Instance {
     /// master.
     pub(in crate::vrrp) fn hand_over(
         &mut self,
+        why: &str,
         now: Instant,
         stopping: bool,
         out: &mut Vec<Output>,
@@ -169,10 +203,11 @@ impl Instance {
         self.wants = false;
         if stopping {
             // The next that is notified is the stop.
+            self.tell_transition(State::Backup, why, out);
             self.state = State::Backup;
             self.since = now;
         } else {
-            self.enter(State::Backup, now, out);
+            self.enter(State::Backup, why, now, out);
         }
     }
 
@@ -182,13 +217,16 @@ impl Instance {
         // this one. One that hears a lower advert tells the network again (so does keepalived).
         self.send(self.priority, now, out);
         self.release(out);
-        self.enter(State::Backup, now, out);
+        let why = std::mem::take(&mut self.because);
+        self.enter(State::Backup, &why, now, out);
         self.listen(now);
     }
 
     /// After a hand-over to nobody: the addresses go unless this router has become master again.
     pub(in crate::vrrp) fn tidy(&mut self, out: &mut Vec<Output>) {
         if std::mem::take(&mut self.left_over) && self.state != State::Master {
+            let text = "no other router has taken over, and this one cannot: the addresses go";
+            self.event(true, text.to_owned(), out);
             self.release(out);
         }
     }

@@ -19,6 +19,13 @@ impl Router {
     /// A master has heard a better one: it yields, and its group with it. The others of the group hand over: where they
     /// are master, no other is yet.
     pub(super) fn beaten(&mut self, position: usize, now: Instant) {
+        let Some(first) = self.instances.get(position) else {
+            return;
+        };
+        let why = format!(
+            "{} of its sync group yields: {}",
+            first.spec.name, first.because
+        );
         for member in self.together(position) {
             let Some(instance) = self.instances.get_mut(member) else {
                 continue;
@@ -26,7 +33,7 @@ impl Router {
             if member == position {
                 instance.yield_to_other(now, &mut self.outputs);
             } else {
-                instance.hand_over(now, self.stopping, &mut self.outputs);
+                instance.hand_over(&why, now, self.stopping, &mut self.outputs);
             }
         }
     }
@@ -35,8 +42,13 @@ impl Router {
     /// mind as a rule, but not where a reload has just made a group of them.
     pub(super) fn accept_other(&mut self, position: usize, now: Instant) {
         for member in self.together(position) {
-            if let Some(instance) = self.instances.get_mut(member) {
-                instance.hand_over(now, self.stopping, &mut self.outputs);
+            let first = self.instances.get(position).map(|it| it.spec.name.clone());
+            if let Some(instance) = self.instances.get_mut(member)
+                && instance.state == State::Master
+            {
+                let first = first.unwrap_or_default();
+                let why = format!("another router is master of {first} of its sync group");
+                instance.hand_over(&why, now, self.stopping, &mut self.outputs);
             }
         }
     }
@@ -64,11 +76,8 @@ impl Router {
     }
 
     pub(super) fn state_of(&self, group: &Group) -> State {
-        let states = group
-            .members
-            .iter()
-            .filter_map(|at| self.instances.get(*at));
-        let states: Vec<State> = states.map(|it| it.state).collect();
+        let states = group.deciding(&self.instances).map(|it| it.state);
+        let states: Vec<State> = states.collect();
         if states.contains(&State::Fault) {
             State::Fault
         } else if states.iter().all(|state| *state == State::Master) {
@@ -80,13 +89,14 @@ impl Router {
 
     pub(super) fn notify_groups(&mut self) {
         for position in 0..self.groups.len() {
+            if let Some(group) = self.groups.get_mut(position) {
+                group.join(&self.instances);
+            }
             let Some(group) = self.groups.get(position) else {
                 return;
             };
             let state = self.state_of(group);
-            let mut members = group.members.iter();
-            let all_notified =
-                members.all(|at| self.instances.get(*at).is_some_and(Instance::is_notified));
+            let all_notified = group.deciding(&self.instances).all(Instance::is_notified);
             if group.notified == Some(state) || !all_notified {
                 continue;
             }

@@ -8,10 +8,29 @@ use crate::vrrp::instance::Instance;
 
 impl Router {
     /// What is known of interfaces and tracked things has changed.
-    pub(super) fn judge(&mut self, now: Instant) {
-        for (instance, tracks) in self.instances.iter_mut().zip(&self.tracks) {
-            let facts = self.observed.judge(&instance.spec, tracks);
-            instance.set_facts(facts, now, &mut self.outputs);
+    pub(super) fn judge_all(&mut self, now: Instant) {
+        self.judge(0..self.instances.len(), now);
+    }
+
+    /// For some of these, what is not known counts as failed from now on.
+    pub(super) fn judge_unknown(&mut self, positions: &[usize], now: Instant) {
+        for position in positions {
+            let instance = self.instances.get_mut(*position);
+            if instance.is_some_and(Instance::take_unknown_too_long) {
+                self.judge([*position], now);
+            }
+        }
+    }
+
+    /// What is known for these has changed.
+    pub(super) fn judge(&mut self, positions: impl IntoIterator<Item = usize>, now: Instant) {
+        for position in positions {
+            let tracks = self.tracks.get(position);
+            let instance = self.instances.get_mut(position);
+            let (Some(instance), Some(tracks)) = (instance, tracks) else {
+                continue;
+            };
+            instance.judge(&self.observed, tracks, now, &mut self.outputs);
             if self.stopping {
                 instance.give_up_if_faulty(&mut self.outputs);
             }

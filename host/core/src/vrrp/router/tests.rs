@@ -116,6 +116,14 @@ impl Bench {
             ipv4: Some([10, 0, 0, 1].into()),
             ipv6: None,
         });
+        // The names of the instances there.
+        let instance = match name {
+            "eth0" => "out",
+            "eth1" => "in",
+            _ => "new",
+        };
+        let hearing = Hearing::Works;
+        self.give(Input::Hearing { instance, hearing });
     }
 
     fn hear(&mut self, interface: &str, priority: u8) {
@@ -232,6 +240,42 @@ fn a_member_that_is_added_to_a_masters_group_does_not_put_it_into_fault() {
     bench.link("eth2", true);
     bench.pass(4 * SECOND);
     assert_eq!(bench.states(), [State::Master; 3]);
+    assert_eq!(bench.group_notifications(), []);
+    // From now on it is a member as any other.
+    bench.link("eth2", false);
+    assert_eq!(bench.group_notifications(), [Notified::Fault]);
+}
+
+#[test]
+fn a_group_whose_new_member_finds_another_master_is_told_to_be_backup() {
+    let mut config = sides(false);
+    config.groups = vec![group(&["out"])];
+    let mut bench = Bench::started(&config);
+    for _ in 0..8 {
+        bench.hear("eth1", 150);
+        bench.pass(SECOND / 2);
+    }
+    assert_eq!(bench.states(), [State::Master, State::Backup]);
+    bench.router.outputs();
+    config.groups = vec![group(&["out", "in"])];
+    bench.router.configure(&config, bench.now);
+    assert_eq!(bench.router.groups()[0].state, State::Master);
+    bench.hear("eth1", 150);
+    assert_eq!(bench.group_notifications(), [Notified::Backup]);
+}
+
+#[test]
+fn a_group_that_is_backup_takes_a_new_member_without_a_word() {
+    let mut config = sides(true);
+    let mut bench = Bench::started(&config);
+    bench.hear("eth0", 150);
+    bench.hear("eth1", 150);
+    assert_eq!(bench.group_notifications(), [Notified::Backup]);
+    config.instances.push(instance("new", "eth2", 3));
+    config.groups = vec![group(&["out", "in", "new"])];
+    bench.router.configure(&config, bench.now);
+    bench.link("eth2", true);
+    assert_eq!(bench.group_notifications(), []);
 }
 
 #[test]

@@ -31,6 +31,14 @@ fn pair(priority: u8) -> Vrrp {
     }
 }
 
+/// The sockets of both hear.
+fn open_sockets(router: &mut Router, now: Instant) {
+    for instance in ["VI_1", "VI_2"] {
+        let hearing = Hearing::Works;
+        router.handle(Input::Hearing { instance, hearing }, now);
+    }
+}
+
 fn world(seed: u64) -> World {
     World::new(vec![pair(120), pair(80)], 10 * MS, seed)
 }
@@ -86,6 +94,7 @@ fn a_member_that_hears_no_master_alone_waits_for_the_other() {
             begin,
         );
     }
+    open_sockets(&mut router, begin);
     router.handle(Input::Ready, begin);
     let advert = Advert {
         addresses: vec![ip("10.10.54.151")],
@@ -113,7 +122,7 @@ fn a_member_that_hears_no_master_alone_waits_for_the_other() {
             "{tenth}"
         );
     }
-    let now = begin + Duration::from_secs(4);
+    let now = begin + Duration::from_millis(3_300);
     router.poll(now);
     assert!(
         router
@@ -166,9 +175,10 @@ fn the_group_is_told_after_its_members() {
             begin,
         );
     }
+    open_sockets(&mut router, begin);
     router.handle(Input::Ready, begin);
     router.outputs();
-    router.poll(begin + Duration::from_secs(1));
+    router.poll(begin + Duration::from_millis(400));
     let told: Vec<String> = router.outputs().iter().map(short).collect();
     let told: Vec<&str> = told
         .iter()

@@ -3,6 +3,7 @@
 mod deadlines;
 mod garbage;
 mod groups;
+mod log;
 mod packets;
 mod simulation;
 mod table;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::packet::{Advert, Authentication};
 use super::router::Router;
-use super::{Input, Output, State};
+use super::{Hearing, Input, Output, State};
 use crate::model::{
     Announce, Checksum, Family, Notify, VirtualAddress, Vrrp, VrrpInstance, VrrpVersion,
 };
@@ -135,6 +136,14 @@ impl Bench {
     }
 
     fn interface(&mut self, name: &str, up: bool) {
+        self.link(name, up);
+        if name == "eth0" {
+            self.hearing(Hearing::Works);
+        }
+    }
+
+    /// The interface alone: whether the socket hears is another matter.
+    fn link(&mut self, name: &str, up: bool) {
         let host = if name == "eth0" {
             "10.10.54.155"
         } else {
@@ -146,6 +155,12 @@ impl Bench {
             ipv4: Some(ip(host)),
             ipv6: None,
         });
+    }
+
+    /// How the socket for its adverts is.
+    fn hearing(&mut self, hearing: Hearing<'_>) {
+        let instance = "VI_1";
+        self.give(Input::Hearing { instance, hearing });
     }
 
     fn give(&mut self, input: Input<'_>) {
@@ -175,6 +190,16 @@ impl Bench {
             self.router.poll(self.now);
         }
         self.now = end;
+    }
+
+    /// Lets time pass without running.
+    fn sleep(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// Does what is due.
+    fn wake(&mut self) {
+        self.router.poll(self.now);
     }
 
     /// To the next timer.

@@ -21,6 +21,7 @@ fn acts(machines: usize) -> impl Strategy<Value = Act> {
         one.clone().prop_map(Act::Start),
         one.clone().prop_map(Act::Pause),
         one.clone().prop_map(Act::Resume),
+        one.clone().prop_map(Act::ResumeDeaf),
         link.clone()
             .prop_map(|(at, interface)| Act::Cut(at, interface)),
         link.prop_map(|(at, interface)| Act::Mend(at, interface)),
@@ -172,6 +173,40 @@ proptest! {
         prop_assert!(both <= 2 * moment(world.delay), "both for {both:?}");
         let now = world.holders("VI_1");
         prop_assert!(now.len() == 1 && now[0] != master, "{now:?}");
+    }
+
+    #[test]
+    fn a_backup_that_was_paused_leaves_a_healthy_master_alone(
+        priorities in prop::collection::vec(1..=254u8, 2..=3),
+        interval in prop_oneof![Just(1000), Just(100), Just(10)],
+        preempt in any::<bool>(),
+        pauses in prop::collection::vec((0..40u32, 1..400u32, any::<bool>()), 1..5),
+        seed in any::<u64>(),
+    ) {
+        let case = Case {
+            priorities,
+            interval: interval * MS,
+            version: VrrpVersion::V3,
+            preempt,
+            trouble: Vec::new(),
+            seed,
+        };
+        let mut world = world(&case);
+        world.pass(20 * case.interval);
+        let master = world.holders("VI_1")[0];
+        let begin = world.now;
+        for (wait, pause, deaf) in pauses {
+            let backup = (0..case.priorities.len()).find(|at| *at != master).unwrap_or(0);
+            world.pass(case.interval * wait / 10);
+            world.act(Act::Pause(backup));
+            // What was lost in a shorter one cannot be told from a master's silence.
+            let pause = if deaf { pause.max(52) } else { pause };
+            world.pass(case.interval * pause / 10);
+            world.act(if deaf { Act::ResumeDeaf(backup) } else { Act::Resume(backup) });
+        }
+        world.pass(10 * case.interval);
+        prop_assert_eq!(world.longest(begin, |holders| holders != 1), Duration::ZERO);
+        prop_assert_eq!(world.holders("VI_1"), [master]);
     }
 
     #[test]

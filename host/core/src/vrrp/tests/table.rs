@@ -2,10 +2,12 @@
 
 use super::super::{Command, Reading};
 use super::*;
-use crate::model::{Track, Tracked};
+use crate::model::{Script, Track, Tracked};
 
 const OTHER: &str = "10.10.54.156";
 const LOWER: &str = "10.10.54.154";
+/// An address that is configured as `source`.
+const SOURCE: &str = "10.10.54.157";
 
 /// A start, something that happens, and what follows.
 struct Row {
@@ -33,6 +35,21 @@ fn with(change: fn(&mut VrrpInstance)) -> VrrpInstance {
     let mut spec = instance(100);
     change(&mut spec);
     spec
+}
+
+fn source(bench: &mut Bench, present: bool) {
+    let addr = ip(SOURCE);
+    bench.give(Input::Source { addr, present });
+}
+
+/// Ready, but without a socket.
+fn deaf() -> Bench {
+    let mut bench = Bench::asleep(instance(100));
+    for name in ["eth0", "eth1"] {
+        bench.link(name, true);
+    }
+    bench.give(Input::Ready);
+    bench
 }
 
 fn nopreempt() -> Bench {
@@ -109,6 +126,19 @@ fn rows() -> Vec<Row> {
               state: Master, holding: true, deeds: &["send 100", "hold", "notify Master"] },
         Row { name: "backup: priority 0, and not yet", start: backup, happens: |b| { b.hear(OTHER, &advert(0)); b.pass(60 * MS); },
               state: Backup, holding: false, deeds: &[] },
+        // Not run for a while
+        Row { name: "asleep: an advert was lost, perhaps", start: backup, happens: |b| { b.sleep(2000 * MS); b.wake(); },
+              state: Backup, holding: false, deeds: &[] },
+        Row { name: "asleep: and the master is there", start: backup, happens: |b| { b.sleep(2000 * MS); b.wake(); b.pass(199 * MS); b.hear(OTHER, &advert(120)); b.pass(360 * MS); },
+              state: Backup, holding: false, deeds: &[] },
+        Row { name: "asleep: and the master is gone", start: backup, happens: |b| { b.sleep(2000 * MS); b.wake(); b.pass(261 * MS); },
+              state: Master, holding: true, deeds: &["send 100", "hold", "notify Master"] },
+        Row { name: "asleep again: once is enough", start: backup, happens: |b| { b.sleep(2000 * MS); b.wake(); b.sleep(2000 * MS); b.wake(); },
+              state: Master, holding: true, deeds: &["send 100", "hold", "notify Master"] },
+        Row { name: "asleep: what waits is heard first", start: backup, happens: |b| { b.sleep(2000 * MS); b.hear(OTHER, &advert(120)); b.wake(); b.pass(360 * MS); },
+              state: Backup, holding: false, deeds: &[] },
+        Row { name: "a little late: no reason to wait", start: backup, happens: |b| { b.sleep(400 * MS); b.wake(); },
+              state: Master, holding: true, deeds: &["send 100", "hold", "notify Master"] },
         // RFC 9568 section 6.4.3
         Row { name: "master: its time", start: master, happens: |b| { b.pass(99 * MS); b.outputs(); b.pass(MS); },
               state: Master, holding: true, deeds: &["send 100", "announce 1"] },
@@ -125,6 +155,12 @@ fn rows() -> Vec<Row> {
         // The addresses
         Row { name: "held: announced at once, and again", start: || { let mut b = backup(); b.pass(361 * MS); b.outputs(); b }, happens: |b| b.give(Input::Held { instance: "VI_1" }),
               state: Master, holding: true, deeds: &["announce 5"] },
+        Row { name: "master: an interface has another MAC address", start: || { let mut b = master(); b.pass(50 * MS); b.outputs(); b }, happens: |b| b.give(Input::MacChanged { interface: "eth1" }),
+              state: Master, holding: true, deeds: &["announce 5"] },
+        Row { name: "master: an interface of no address has another MAC address", start: master, happens: |b| b.give(Input::MacChanged { interface: "eth2" }),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "backup: an interface has another MAC address", start: backup, happens: |b| b.give(Input::MacChanged { interface: "eth1" }),
+              state: Backup, holding: false, deeds: &[] },
         Row { name: "held too late is not announced", start: backup, happens: |b| b.give(Input::Held { instance: "VI_1" }),
               state: Backup, holding: false, deeds: &[] },
         // Interfaces and tracked things
@@ -146,6 +182,35 @@ fn rows() -> Vec<Row> {
               happens: |b| reads(b, Reading::Down), state: Master, holding: true, deeds: &["send 70"] },
         Row { name: "master: a positive weight counts while it is well", start: || { let mut b = Bench::asleep(tracking(20)); b.interfaces(true); b.give(Input::Ready); b.pass(400 * MS); b.outputs(); b },
               happens: |b| reads(b, Reading::Up), state: Master, holding: true, deeds: &["send 120"] },
+        // The socket
+        Row { name: "no socket: never master", start: deaf, happens: |b| b.pass(20_000 * MS),
+              state: Fault, holding: false, deeds: &["notify Fault"] },
+        Row { name: "the socket cannot be opened: never master", start: deaf, happens: |b| { b.hearing(Hearing::Fails("no")); b.pass(20_000 * MS); },
+              state: Fault, holding: false, deeds: &["notify Fault"] },
+        Row { name: "the owner needs its socket, too", start: || { let mut b = Bench::asleep(instance(255)); b.link("eth0", true); b.link("eth1", true); b.give(Input::Ready); b }, happens: |b| b.pass(20_000 * MS),
+              state: Fault, holding: false, deeds: &["notify Fault"] },
+        Row { name: "the socket hears at last", start: deaf, happens: |b| { b.hearing(Hearing::Fails("no")); b.pass(20_000 * MS); b.hearing(Hearing::Works); b.pass(1000 * MS); },
+              state: Master, holding: true, deeds: &["notify Fault", "notify Backup", "send 100", "hold", "notify Master"] },
+        Row { name: "master: its socket is lost", start: master, happens: |b| b.hearing(Hearing::Fails("no")),
+              state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
+        Row { name: "master: another socket is being opened", start: master, happens: |b| b.hearing(Hearing::Awaited),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "master: another socket does not open in time", start: || { let mut b = master(); b.pass(50 * MS); b.hearing(Hearing::Awaited); b.pass(1990 * MS); b.outputs(); b }, happens: |b| b.pass(10 * MS),
+              state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
+        Row { name: "fault: over, but the new socket is not open yet", start: || { let mut b = backup(); b.interface("eth0", false); b.outputs(); b }, happens: |b| { b.hearing(Hearing::Awaited); b.link("eth0", true); b.pass(20_000 * MS); },
+              state: Fault, holding: false, deeds: &[] },
+        // The source
+        Row { name: "no interface has the source: never master", start: || { let mut b = Bench::asleep(with(|it| it.source = Some(ip(SOURCE)))); b.interfaces(true); b.give(Input::Ready); b }, happens: |b| { source(b, false); b.pass(20_000 * MS); },
+              state: Fault, holding: false, deeds: &["notify Fault"] },
+        Row { name: "an interface gets the source at last", start: || { let mut b = Bench::asleep(with(|it| it.source = Some(ip(SOURCE)))); b.interfaces(true); b.give(Input::Ready); b }, happens: |b| { source(b, false); b.pass(20_000 * MS); source(b, true); b.pass(1000 * MS); },
+              state: Master, holding: true, deeds: &["notify Fault", "notify Backup", "send 100", "hold", "notify Master"] },
+        // Nothing can be sent from it: the other router hears no priority 0.
+        Row { name: "master: its source goes", start: || { let mut b = Bench::asleep(with(|it| it.source = Some(ip(SOURCE)))); source(&mut b, true); b.interfaces(true); b.give(Input::Ready); b.pass(400 * MS); b.outputs(); b }, happens: |b| source(b, false),
+              state: Fault, holding: false, deeds: &["release", "notify Fault"] },
+        Row { name: "reload: a source that is not known yet", start: master, happens: |b| b.router.configure(&config(with(|it| it.source = Some(ip(SOURCE)))), b.now),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "reload: a source that no interface has", start: master, happens: |b| { b.router.configure(&config(with(|it| it.source = Some(ip(SOURCE)))), b.now); source(b, false); },
+              state: Fault, holding: false, deeds: &["release", "notify Fault"] },
         // nopreempt
         Row { name: "nopreempt: a healthy master is left alone", start: nopreempt, happens: |b| hears(b, 80, 30),
               state: Backup, holding: false, deeds: &[] },
@@ -204,6 +269,24 @@ fn rows() -> Vec<Row> {
               state: Master, holding: true, deeds: &["send 100", "hold"] },
         Row { name: "reload: another priority", start: master, happens: |b| b.router.configure(&config(instance(90)), b.now),
               state: Master, holding: true, deeds: &["send 90"] },
+        Row { name: "reload: a track of a master is not known yet", start: master, happens: |b| b.router.configure(&config(tracking(0)), b.now),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "reload: a track of a backup is not known yet", start: backup, happens: |b| b.router.configure(&config(tracking(0)), b.now),
+              state: Backup, holding: false, deeds: &[] },
+        Row { name: "reload: a track that is well", start: master, happens: |b| { b.router.configure(&config(tracking(0)), b.now); reads(b, Reading::Up); b.pass(5000 * MS); b.outputs(); },
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "reload: a track that fails", start: master, happens: |b| { b.router.configure(&config(tracking(0)), b.now); reads(b, Reading::Down); },
+              state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
+        Row { name: "reload: a track that never becomes known", start: || { let mut b = master(); b.pass(50 * MS); b.router.configure(&config(tracking(0)), b.now); b.pass(1990 * MS); b.outputs(); b }, happens: |b| b.pass(10 * MS),
+              state: Fault, holding: false, deeds: &["send 0", "release", "notify Fault"] },
+        Row { name: "reload: a weighted track is not known yet", start: master, happens: |b| b.router.configure(&config(tracking(-30)), b.now),
+              state: Master, holding: true, deeds: &[] },
+        Row { name: "reload: a weighted track that never becomes known", start: || { let mut b = master(); b.pass(50 * MS); b.router.configure(&config(tracking(-30)), b.now); b.pass(1990 * MS); b.outputs(); b }, happens: |b| b.pass(10 * MS),
+              state: Master, holding: true, deeds: &["send 70"] },
+        Row { name: "reload: an interface is not known yet", start: master, happens: |b| { let mut spec = instance(100); spec.addresses.push(address("10.10.55.152", "eth2")); b.router.configure(&config(spec), b.now); },
+              state: Master, holding: true, deeds: &["send 100", "hold"] },
+        Row { name: "reload: a track is added in fault", start: || { let mut b = backup(); b.interface("eth1", false); b.outputs(); b }, happens: |b| { b.router.configure(&config(tracking(0)), b.now); b.interface("eth1", true); b.pass(20_000 * MS); },
+              state: Fault, holding: false, deeds: &[] },
         Row { name: "reload: another router ID is another router", start: master, happens: |b| { let spec = with(|it| it.router_id = 52); b.router.configure(&config(spec), b.now); },
               state: Backup, holding: false, deeds: &["send 0", "release", "notify Backup"] },
     ]
@@ -218,6 +301,28 @@ fn what_happens_has_the_consequences_of_the_table() {
         assert_eq!(bench.state(), row.state, "{}", row.name);
         assert_eq!(bench.holding(), row.holding, "{}", row.name);
     }
+}
+
+#[test]
+fn a_script_that_a_reload_adds_has_the_time_of_a_run_to_say_how_it_is() {
+    let mut bench = master();
+    bench.pass(50 * MS);
+    let mut more = config(tracking(0));
+    more.scripts = vec![Script {
+        name: "web".to_owned(),
+        command: vec!["true".to_owned()],
+        interval: 1000 * MS,
+        timeout: 5000 * MS,
+        rise: 1,
+        fall: 1,
+    }];
+    bench.router.configure(&more, bench.now);
+    bench.pass(6990 * MS);
+    assert_eq!(bench.state(), Master);
+    bench.pass(10 * MS);
+    assert_eq!(bench.state(), Fault);
+    let reasons = bench.router.report(bench.now).remove(0).reasons;
+    assert_eq!(reasons, ["script web is not known yet"]);
 }
 
 #[test]

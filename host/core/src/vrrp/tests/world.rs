@@ -21,6 +21,8 @@ pub(super) enum Act {
     Pause(usize),
     /// It goes on, with what has come meanwhile.
     Resume(usize),
+    /// It goes on, and the packets that have come meanwhile are lost.
+    ResumeDeaf(usize),
     /// A machine's interface loses its carrier, and notices.
     Cut(usize, usize),
     /// It is back.
@@ -148,6 +150,11 @@ impl World {
                     self.happen(at, happening);
                 }
             }
+            Act::ResumeDeaf(at) => {
+                let inbox = &mut self.machines[at].inbox;
+                inbox.retain(|it| !matches!(it, Happening::Packet { .. }));
+                self.act(Act::Resume(at));
+            }
             Act::Cut(at, interface) => self.set_link(at, interface, false),
             Act::Mend(at, interface) => self.set_link(at, interface, true),
             Act::Part(a, b) => {
@@ -171,6 +178,7 @@ impl World {
         if let Some(router) = &mut machine.router {
             router.configure(&machine.config, now);
             self.carry_out(at);
+            self.open_sockets(at);
         }
     }
 
@@ -215,6 +223,15 @@ impl World {
                 ipv6: None,
             },
         );
+        self.open_sockets(at);
+    }
+
+    /// Every instance's socket hears.
+    fn open_sockets(&mut self, at: usize) {
+        for spec in self.machines[at].config.instances.clone() {
+            let (instance, hearing) = (&*spec.name, Hearing::Works);
+            self.give(at, Input::Hearing { instance, hearing });
+        }
     }
 
     fn give(&mut self, at: usize, input: Input<'_>) {

@@ -10,7 +10,7 @@ use etherparse::{
 };
 
 /// An Ethernet address.
-pub(crate) type Mac = [u8; 6];
+pub type Mac = [u8; 6];
 
 const BROADCAST: Mac = [0xff; 6];
 /// The Ethernet address of [`ALL_NODES`] (RFC 2464 section 7).
@@ -23,7 +23,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 ///
 /// `router` is said in IPv6 frames only: whether this machine forwards packets (RFC 4861 section 4.4). Hosts that had
 /// it as a router and learn otherwise forget their routes through it.
-pub(crate) fn announcement(addr: IpAddr, mac: Mac, router: bool) -> Vec<u8> {
+pub(super) fn announcement(addr: IpAddr, mac: Mac, router: bool) -> Vec<u8> {
     match addr {
         IpAddr::V4(addr) => gratuitous_arp(addr, mac),
         IpAddr::V6(addr) => neighbour_advertisement(addr, mac, router),

@@ -5,14 +5,14 @@ use std::io;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A packet socket that sends Ethernet frames and takes none. Never waits.
-pub(crate) struct FrameSocket(Socket);
+pub(super) struct FrameSocket(Socket);
 
 impl FrameSocket {
     /// Opens one. Takes `CAP_NET_RAW`.
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub(super) fn open() -> io::Result<Self> {
         let kind = Type::RAW.nonblocking().cloexec();
         // Protocol 0: the kernel hands it no frames.
         Socket::new(Domain::PACKET, kind, None).map(Self)
@@ -22,7 +22,7 @@ impl FrameSocket {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
         let index = i32::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
         self.0.send_to(frame, &packet_address(index)?).map(drop)
     }
@@ -48,4 +48,35 @@ fn packet_address(index: i32) -> io::Result<SockAddr> {
         })
     }?;
     Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use anyhow::{Context as _, Result};
+    use evenkeel_tests::{Capture, Lab, eventually, isolated};
+    use nix::net::if_::if_nametoindex;
+
+    use super::super::frames::announcement;
+    use super::*;
+
+    #[test]
+    fn a_frame_arrives_as_it_was_sent() -> Result<()> {
+        isolated(|| {
+            let lab = Lab::new()?;
+            let (a, b) = (lab.node("a")?, lab.node("b")?);
+            lab.cable(&a, "eth0", &b, "eth0")?;
+            let capture = Capture::start(&b)?;
+            let frame = announcement("10.9.0.100".parse()?, [2, 0, 0, 0, 0, 7], false);
+            a.enter(|| -> Result<()> {
+                let index = if_nametoindex("eth0")?;
+                FrameSocket::open()?.send(index, &frame).context("not sent")
+            })??;
+            eventually("the frame", Duration::from_secs(5), || {
+                let seen = capture.frames().iter().any(|seen| seen.bytes == frame);
+                Ok(seen.then_some(()))
+            })
+        })
+    }
 }

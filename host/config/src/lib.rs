@@ -88,10 +88,14 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
 ///
 /// `file` is the main one of them: relative paths start from its directory, and it is named where no line is known. `origin` has
 /// an element for each line of `toml`: where it came from. A line without one belongs to the nearest line before that has one.
+/// With a virtual router, a file without services is meant to have none ([`Daemon::allow_empty`]).
 #[must_use]
 pub fn parse_translated(file: &str, toml: &str, origin: Vec<Option<Origin>>) -> Parsed {
     let source = Source::translated(file, toml, origin);
-    read(file, Reader::new(Arc::new(source), schema::explain))
+    let mut parsed = read(file, Reader::new(Arc::new(source), schema::explain));
+    // The other language has no such key: a file that ends before its services has no virtual routers either, as a rule.
+    parsed.daemon.allow_empty |= !parsed.file.vrrp.tables().is_empty();
+    parsed
 }
 
 fn read(name: &str, mut reader: Reader) -> Parsed {

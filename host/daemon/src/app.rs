@@ -104,6 +104,7 @@ pub async fn run(source: ConfigSource) -> Result<(), RunError> {
     let opened = plane::open(&prepared.model.dataplane, &daemon, WATCH_TIMEOUT)?;
     preparer.runs(opened.plane.kind());
     let adopted = opened.adopted.services.len();
+    preparer.replaces(adopted, &prepared.model)?;
     let socket = ControlSocket::bind(&daemon.socket)?;
     info!(
         config = %config.display(),

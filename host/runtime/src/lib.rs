@@ -4,6 +4,7 @@
 //! can do nothing but compute, and [`native`], where it is trusted with everything.
 
 pub mod catalogue;
+pub mod files;
 mod identity;
 mod manifest;
 pub mod native;
@@ -28,6 +29,9 @@ pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, Load, Scheduler, SchedulerBackend as Backend, SchedulerPlugin,
 };
+
+/// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
+const MAX_PLUGIN: u64 = 256 << 20;
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {

@@ -72,6 +72,7 @@ impl App {
             now,
             up: now.duration_since(self.started),
             config: self.reloader.file().to_owned(),
+            reloading: self.reloader.under_way(now),
             reload_problem: self.reloader.problem().map(str::to_owned),
             dataplane: self.kind,
             dataplane_why: self.why.clone(),

@@ -69,6 +69,7 @@ fn a_status() -> Status {
         pid: 1,
         up_seconds: 90_061,
         config: "/etc/evenkeel/evenkeel.toml".into(),
+        reload_seconds: None,
         reload_problem: None,
         dataplane: "nftables".into(),
         dataplane_why: "it works on this machine".into(),

@@ -33,6 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) up: Duration,
     /// The configuration file.
     pub(crate) config: String,
+    /// For how long a reload has been under way.
+    pub(crate) reloading: Option<Duration>,
     /// Why the last reload was refused.
     pub(crate) reload_problem: Option<String>,
     /// Which data plane.
@@ -74,6 +76,7 @@ impl Status {
             pid: std::process::id(),
             up_seconds: snapshot.up.as_secs(),
             config: snapshot.config,
+            reload_seconds: snapshot.reloading.map(|reloading| reloading.as_secs()),
             reload_problem: snapshot.reload_problem,
             dataplane: snapshot.dataplane.to_string(),
             dataplane_why: snapshot.dataplane_why,

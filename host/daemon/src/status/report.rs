@@ -19,6 +19,8 @@ pub struct Status {
     pub up_seconds: u64,
     /// The configuration in force.
     pub config: String,
+    /// For how long a reload has been under way, in seconds, if one is: files are being read, plugins compiled.
+    pub reload_seconds: Option<u64>,
     /// Why the last reload was refused, if it was.
     pub reload_problem: Option<String>,
     /// Which data plane carries the connections: `nftables`, `ipvs`.

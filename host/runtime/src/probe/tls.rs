@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::transport::{ProbeError, TlsOptions};
@@ -55,20 +57,43 @@ pub(super) fn server_name(
     }
 }
 
+/// What looks at certificates by those of the machine's authorities, or why there is nothing.
+type Native = Result<Arc<dyn ServerCertVerifier>, String>;
+
 /// Certificates of the machine's authorities, read once.
 async fn native() -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
-    static VERIFIER: OnceLock<Result<Arc<dyn ServerCertVerifier>, String>> = OnceLock::new();
-    let verifier = match VERIFIER.get() {
-        Some(verifier) => verifier,
-        // Reading some hundred files takes its time.
-        None => tokio::task::spawn_blocking(|| VERIFIER.get_or_init(read_native))
-            .await
-            .map_err(tls)?,
+    static READ: Mutex<Option<watch::Receiver<Option<Native>>>> = Mutex::new(None);
+    let mut native = {
+        let mut known = READ.lock();
+        let usable = known
+            .take()
+            .filter(|it| it.has_changed().is_ok() || it.borrow().is_some());
+        known.insert(usable.unwrap_or_else(begin_reading)).clone()
     };
-    verifier.clone().map_err(tls)
+    let native = native.wait_for(Option::is_some).await.ok();
+    let native = native.and_then(|native| native.clone());
+    native
+        .unwrap_or_else(|| Err("cannot read the certificates of authorities".to_owned()))
+        .map_err(tls)
 }
 
-fn read_native() -> Result<Arc<dyn ServerCertVerifier>, String> {
+/// On a thread of its own: it has some hundred files to read, and one that does not answer is to keep no check waiting
+/// beyond its end, and the daemon not at all.
+fn begin_reading() -> watch::Receiver<Option<Native>> {
+    let (done, native) = watch::channel(None);
+    let read = move || {
+        let _ = done.send_replace(Some(read_native()));
+    };
+    let started = std::thread::Builder::new()
+        .name("authorities".to_owned())
+        .spawn(read);
+    if let Err(error) = started {
+        tracing::warn!(%error, "cannot start the thread that reads certificates of authorities");
+    }
+    native
+}
+
+fn read_native() -> Native {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "a certificate of this machine cannot be read");

@@ -86,6 +86,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         pid: 1,
         up_seconds: 90_061,
         config: "/etc/evenkeel/evenkeel.toml".into(),
+        reload_seconds: None,
         reload_problem: None,
         dataplane: "nftables".into(),
         table: "evenkeel".into(),

@@ -98,7 +98,8 @@ impl Observations {
 
     /// What a tracked thing adds to the priority, and the fault that it means.
     fn effect(&self, track: &Track) -> (i32, Option<String>) {
-        let weight = i32::from(track.weight);
+        let reverse = track.reverse;
+        let weight = i32::from(track.weight) * if reverse { -1 } else { 1 };
         let reading = match &track.what {
             Tracked::Interface(name) if self.up(name) => Some(Reading::Up),
             Tracked::Interface(_) => Some(Reading::Down),
@@ -106,17 +107,21 @@ impl Observations {
         };
         if let (Tracked::File(_), Some(Reading::Number(number))) = (&track.what, reading) {
             return match weight {
-                0 if number != 0 => (0, Some(format!("{} says {number}", track.what))),
+                0 if (number != 0) != reverse => (0, Some(format!("{} says {number}", track.what))),
                 _ => (weight.saturating_mul(number), None),
             };
         }
-        let well = matches!(reading, Some(Reading::Up));
+        let well = match reading {
+            Some(reading) => (reading == Reading::Up) != reverse,
+            // What is not known adds nothing.
+            None => reverse && weight < 0,
+        };
         match (weight, well) {
             (0, false) => {
-                let why = if reading.is_none() {
-                    "is not known yet"
-                } else {
-                    "fails"
+                let why = match (reading, reverse) {
+                    (None, _) => "is not known yet",
+                    (Some(_), false) => "fails",
+                    (Some(_), true) => "is well, and is tracked in reverse",
                 };
                 (0, Some(format!("{} {why}", track.what)))
             }

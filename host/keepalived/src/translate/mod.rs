@@ -24,7 +24,7 @@ use super::document::Table;
 use super::keywords;
 use super::note::Notes;
 use super::tree::Statement;
-use translator::{Tracked, Translator, Words, remarks_of};
+use translator::{Tracked, Translator, Weight, Words, remarks_of};
 
 /// The whole document.
 pub(super) fn document(root: &Statement, notes: &mut Notes) -> Table {

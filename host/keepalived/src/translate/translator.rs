@@ -18,7 +18,23 @@ pub(super) struct Tracked {
     /// What the key in `track` is called, and its value.
     pub(super) key: &'static str,
     pub(super) value: String,
-    pub(super) weight: i32,
+    pub(super) weight: Weight,
+}
+
+/// What a tracked thing counts, and whether it counts the other way round (`reverse`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Weight {
+    pub(super) number: i32,
+    pub(super) reverse: bool,
+}
+
+impl Weight {
+    pub(super) fn of(number: i32) -> Self {
+        Self {
+            number,
+            reverse: false,
+        }
+    }
 }
 
 /// The translation so far: what the statements refer to, and the notes.

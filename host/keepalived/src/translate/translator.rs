@@ -55,6 +55,10 @@ pub(super) struct Translator<'a> {
     pub(super) tracked_by_groups: BTreeMap<String, Vec<Item>>,
     /// Where the synchronisation of connections is said that is taken.
     pub(super) synchronised: Option<Place>,
+    /// Blocks whose name another one has before them, with the place of that one.
+    pub(super) named_twice: BTreeMap<Place, Place>,
+    /// What virtual servers listen to (an endpoint's name with the protocol), with their places.
+    pub(super) listens: BTreeMap<String, Place>,
 }
 
 impl<'a> Translator<'a> {
@@ -71,6 +75,8 @@ impl<'a> Translator<'a> {
             weightless: BTreeSet::new(),
             tracked_by_groups: BTreeMap::new(),
             synchronised: None,
+            named_twice: BTreeMap::new(),
+            listens: BTreeMap::new(),
         }
     }
 

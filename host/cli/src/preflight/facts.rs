@@ -6,13 +6,14 @@ use std::io::BufReader;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use evenkeel_core::model::{Forward, Model, Protocol};
+use evenkeel_core::model::{Forward, Model, Notify, Protocol};
 use evenkeel_dataplane::nftables::machine::{ForeignRule, foreign_rules, ruleset};
 use procfs_core::net::{TcpNetEntries, TcpState, UdpNetEntries};
 use procfs_core::process::Status;
 use procfs_core::{ExplicitSystemInfo, FromBufRead as _, FromBufReadSI as _};
 
 use evenkeel_addresses::{AddressError, Addresses, Interface, OwnAddress, Route};
+use evenkeel_vrrp::{Insecure, may_run};
 
 /// The files of the calling thread, so of its network namespace.
 const PROC: &str = "/proc/thread-self";
@@ -64,6 +65,8 @@ pub(super) struct Facts {
     pub(super) ipvs: BTreeSet<(Protocol, SocketAddr)>,
     /// Rules of other programs that get in the way of balanced connections.
     pub(super) foreign_rules: Vec<ForeignRule>,
+    /// Programs that tracked scripts and notify commands name and that are not run, with the reason.
+    pub(super) not_run: BTreeMap<String, Insecure>,
 }
 
 /// Room for tracked connections.
@@ -133,8 +136,40 @@ impl Facts {
             foreign_rules: ruleset()
                 .map(|found| foreign_rules(&found, &model.daemon.table))
                 .unwrap_or_default(),
+            not_run: not_run(model),
         })
     }
+}
+
+/// The programs that the daemon would not run, as it finds out itself.
+fn not_run(model: &Model) -> BTreeMap<String, Insecure> {
+    let scripts = model.vrrp.scripts.iter().map(|script| &script.command);
+    let notified = notified(model).flat_map(|(_, notify)| commands(notify));
+    scripts
+        .chain(notified)
+        .filter_map(|command| command.first())
+        .filter_map(|program| Some((program.clone(), may_run(program).err()?)))
+        .collect()
+}
+
+/// Whose changes of state run commands, with these.
+pub(super) fn notified(model: &Model) -> impl Iterator<Item = (&str, &Notify)> {
+    let instances = model.vrrp.instances.iter();
+    let instances = instances.map(|it| (it.name.as_str(), &it.notify));
+    let groups = model.vrrp.groups.iter();
+    instances.chain(groups.map(|it| (it.name.as_str(), &it.notify)))
+}
+
+/// All of somebody's commands.
+pub(super) fn commands(notify: &Notify) -> [&Vec<String>; 5] {
+    let Notify {
+        master,
+        backup,
+        fault,
+        stop,
+        any,
+    } = notify;
+    [master, backup, fault, stop, any]
 }
 
 fn proc_file(name: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! The machine as a whole: privileges, the data plane, forwarding, connection tracking.
 
-use evenkeel_core::model::{DataPlaneKind, Forward, Model, Server};
-use evenkeel_dataplane::Probe;
+use evenkeel_core::model::{Chosen, DataPlaneKind, Forward, Model, Server};
 use evenkeel_dataplane::nftables::machine::{ForeignEffect, ForeignRule};
+use evenkeel_dataplane::{Error, Probe, Problem};
 
 use super::Finding;
 use super::facts::{Conntrack, Facts};
@@ -45,14 +45,47 @@ fn privileges(facts: &Facts) -> Finding {
     }
 }
 
+/// Which data plane it is, and why; where it cannot work, what was found of it.
+pub(super) fn chosen(chosen: &Chosen, probe: &Probe) -> Finding {
+    let Chosen { kind, why } = chosen;
+    if works(probe) {
+        return Finding::ok(format!("data plane {kind}: {why}"));
+    }
+    Finding::error(
+        format!(
+            "data plane {kind} does not work here: {why} ({})",
+            probe.summary
+        ),
+        "see to the errors that follow; `evenkeel run` would not start",
+    )
+}
+
+fn works(probe: &Probe) -> bool {
+    probe.problems.iter().all(|problem| !problem.fatal)
+}
+
 pub(super) fn data_plane(probe: &Probe) -> Vec<Finding> {
     let problems = probe.problems.iter().map(|problem| match problem.fatal {
         true => Finding::error(&problem.what, &problem.remedy),
         false => Finding::warning(&problem.what, &problem.remedy),
     });
-    std::iter::once(Finding::ok(&probe.summary))
+    works(probe)
+        .then(|| Finding::ok(&probe.summary))
+        .into_iter()
         .chain(problems)
         .collect()
+}
+
+/// For a data plane that could not even be asked.
+pub(super) fn not_probed(error: &Error) -> Probe {
+    Probe {
+        summary: "it could not be asked".to_owned(),
+        problems: vec![Problem {
+            fatal: true,
+            what: error.to_string(),
+            remedy: "run as root or with CAP_NET_ADMIN, on a kernel that has it".to_owned(),
+        }],
+    }
 }
 
 pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {

@@ -54,6 +54,31 @@ fn the_text_for_the_articles_backup_director_on_its_first_day() {
 }
 
 #[test]
+fn a_data_plane_that_cannot_work_is_never_ok() {
+    let why = "no data plane works on this machine. nftables: ...; ipvs: ...".to_owned();
+    let chosen = Chosen {
+        why,
+        ..Chosen::default()
+    };
+    let fatal = Probe {
+        problems: vec![Problem {
+            fatal: true,
+            what: "cannot read the tables: Operation not permitted".to_owned(),
+            remedy: "run as root".to_owned(),
+        }],
+        ..probe()
+    };
+    let found = super::super::machine::chosen(&chosen, &fatal);
+    assert_eq!(found.level, Level::Error, "{found}");
+    assert!(found.what.contains("nft 1.0.6"), "{found}");
+    let text = rendered(&article(), &fatal, &director());
+    assert!(!text.contains("ok       nftables"), "{text}");
+    assert!(text.contains("error    cannot read the tables"), "{text}");
+    let found = super::super::machine::chosen(&chosen, &probe());
+    assert_eq!(found.level, Level::Ok);
+}
+
+#[test]
 fn a_few_names_are_all_named_and_of_many_three() {
     assert_eq!(listed(&["a"]), "a");
     assert_eq!(listed(&["a", "b", "c", "d"]), "a, b, c, d");
@@ -135,7 +160,7 @@ fn a_real_machine_is_seen_as_it_is() {
         assert_eq!(facts.listening, listening, "and not the connections");
         drop(client);
 
-        let findings = preflight(&model, &BTreeSet::new(), &probe()).await;
+        let findings = preflight(&model, &BTreeSet::new(), Ok(probe())).await;
         let errors = findings
             .iter()
             .filter(|finding| finding.level == Level::Error)

@@ -20,6 +20,7 @@
 //! | control socket (task; one more for each client, 64 at most) | clients | `requests` | aborted after the main loop |
 //! | prober (task for each checked server) | timers, its server | `health` | when dropped |
 //! | address manager (thread) | orders, rtnetlink | `watch` of what the machine has | when dropped |
+//! | forwarding (task) | a timer | what `status` shows | aborted when dropped |
 //! | networks (task) | `watch` of what the machine has | `inputs` | aborted when dropped |
 //! | kernel (thread) | `std::sync::mpsc` of steps | `inputs` | when its sender is dropped, after its work |
 //! | kernel-watch (thread; nftables) | netlink | `inputs` | within half a second of being dropped |

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use evenkeel_core::model::{Forward, Model, Notify, Protocol};
 use evenkeel_dataplane::nftables::machine::{ForeignRule, foreign_rules, ruleset};
@@ -44,6 +45,12 @@ pub(super) struct Facts {
     pub(super) conntrack: Option<Conntrack>,
     /// `net.netfilter.nf_conntrack_events`.
     pub(super) conntrack_events: Option<u64>,
+    /// Interfaces that drop a packet if the way back to its sender is another interface (`rp_filter` = 1, IPv4 only).
+    pub(super) strict: BTreeSet<String>,
+    /// The way to IPv4 addresses that are on no network of this machine.
+    pub(super) elsewhere: Option<Route>,
+    /// Programs whose `FORWARD` chain has the policy `DROP` where nf_tables does not show it: `iptables-legacy`.
+    pub(super) legacy_drop: Vec<&'static str>,
     /// `net.bridge.bridge-nf-call-iptables`: bridged IPv4 goes through netfilter.
     pub(super) bridge_filter_v4: bool,
     /// `net.bridge.bridge-nf-call-ip6tables`: bridged IPv6 goes through netfilter.
@@ -88,6 +95,7 @@ impl Facts {
             .flat_map(|service| &service.servers)
             .map(|server| server.address.ip())
             .collect();
+        let interfaces = net.interfaces().await?;
         let mut routes = BTreeMap::new();
         for server in servers {
             routes.insert(server, net.route(server).await?);
@@ -121,9 +129,16 @@ impl Facts {
             forwards_v6: setting("ipv6/conf/all/forwarding").map(|value| value != 0),
             conntrack: conntrack(),
             conntrack_events: setting("netfilter/nf_conntrack_events"),
+            strict: strict(&interfaces),
+            elsewhere: Some(net.route(ELSEWHERE_V4).await?),
+            legacy_drop: LEGACY
+                .into_iter()
+                .filter(|(program, names)| drops_forwarded(program, names))
+                .map(|(program, _)| program)
+                .collect(),
             bridge_filter_v4: setting("bridge/bridge-nf-call-iptables") == Some(1),
             bridge_filter_v6: setting("bridge/bridge-nf-call-ip6tables") == Some(1),
-            interfaces: net.interfaces().await?,
+            interfaces,
             addresses: net.list().await?,
             routes,
             sources,
@@ -139,6 +154,41 @@ impl Facts {
             not_run: not_run(model),
         })
     }
+}
+
+/// The stricter of an interface's own setting and everybody's counts (Documentation/networking/ip-sysctl.rst); 2 is
+/// loose.
+fn strict(interfaces: &BTreeMap<u32, Interface>) -> BTreeSet<String> {
+    let of = |name: &str| setting(&format!("ipv4/conf/{name}/rp_filter"));
+    let all = of("all").unwrap_or(0);
+    interfaces
+        .values()
+        .filter(|it| of(&it.name).unwrap_or(0).max(all) == 1)
+        .map(|it| it.name.clone())
+        .collect()
+}
+
+/// The programs for the tables of iptables that are not nf_tables', and where the kernel lists those in use.
+const LEGACY: [(&str, &str); 2] = [
+    ("iptables-legacy", "net/ip_tables_names"),
+    ("ip6tables-legacy", "net/ip6_tables_names"),
+];
+
+/// Whether such a program's table drops what it does not accept on its way to another machine.
+fn drops_forwarded(program: &str, names: &str) -> bool {
+    let used = open(&proc_file(names)).and_then(|file| std::io::read_to_string(file).ok());
+    if !used.is_some_and(|names| names.lines().any(|name| name == "filter")) {
+        return false;
+    }
+    let listed = Command::new(program)
+        .args(["-w", "1", "-S", "FORWARD"])
+        .output();
+    listed.is_ok_and(|it| has_drop_policy(&String::from_utf8_lossy(&it.stdout)))
+}
+
+/// Whether the chain that `-S FORWARD` prints has the policy.
+pub(super) fn has_drop_policy(text: &str) -> bool {
+    text.lines().any(|line| line.trim() == "-P FORWARD DROP")
 }
 
 /// The programs that the daemon would not run, as it finds out itself.

@@ -80,6 +80,7 @@ impl App {
             settled: self.director.settled(),
             kernel: self.kernel.report(),
             network_problem: self.network.problem(),
+            forwarding_problem: self.forwarding.problem(),
             counting: self.counting.report(),
             queue_problem: self.queues.problem(),
             vrrp: self.vrrp_report(),

@@ -77,6 +77,7 @@ fn a_status() -> Status {
         settled: true,
         kernel: crate::driver::KernelReport::default(),
         network_problem: None,
+        forwarding_problem: None,
         counting: None,
         queue_problem: None,
         vrrp: None,

@@ -49,6 +49,8 @@ pub(crate) struct Snapshot {
     pub(crate) kernel: KernelReport,
     /// From the address manager.
     pub(crate) network_problem: Option<String>,
+    /// Why packets do not get to real servers.
+    pub(crate) forwarding_problem: Option<String>,
     /// From the counter of connections, while it listens.
     pub(crate) counting: Option<evenkeel_flows::Report>,
     /// From the queues.
@@ -84,6 +86,7 @@ impl Status {
             settled: snapshot.settled,
             kernel: snapshot.kernel,
             network_problem: snapshot.network_problem,
+            forwarding_problem: snapshot.forwarding_problem,
             counting: snapshot.counting.map(build_counting),
             queue_problem: snapshot.queue_problem,
             vrrp: snapshot.vrrp,

@@ -35,6 +35,8 @@ pub struct Status {
     pub kernel: KernelReport,
     /// What is wrong with the addresses that are to be on interfaces.
     pub network_problem: Option<String>,
+    /// Why no connection gets to real servers although they are up: this machine does not forward packets.
+    pub forwarding_problem: Option<String>,
     /// How connections are being counted; none while they are counted for this answer only.
     pub counting: Option<CountingReport>,
     /// Why connections that are to be decided one by one follow the plans.

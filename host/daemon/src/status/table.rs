@@ -33,6 +33,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     for (what, problem) in [
         ("kernel", &status.kernel.problem),
         ("addresses", &status.network_problem),
+        ("forwarding", &status.forwarding_problem),
         ("queues", &status.queue_problem),
         (
             "counting",

@@ -112,6 +112,10 @@ fn a_real_machine_is_seen_as_it_is() {
         net.add("br0", "172.16.50.155", 24).await;
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
         std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        for (name, value) in [("all", "0"), ("eth0", "1"), ("br0", "2"), ("lo", "0")] {
+            let key = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+            std::fs::write(key, value).unwrap();
+        }
         // Not there before the kernel tracks connections.
         let events = Path::new("/proc/sys/net/netfilter/nf_conntrack_events");
         let events = events
@@ -127,6 +131,7 @@ fn a_real_machine_is_seen_as_it_is() {
         let facts = Facts::gather(&model).await.unwrap();
 
         assert!(facts.net_admin);
+        assert_eq!(facts.strict, BTreeSet::from(["eth0".to_owned()]));
         assert_eq!(facts.conntrack_events, events);
         assert_eq!(
             (facts.forwards_v4, facts.forwards_v6),

@@ -71,6 +71,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             settled: true,
             kernel: KernelReport::default(),
             network_problem: None,
+            forwarding_problem: None,
             counting: None,
             queue_problem: None,
             vrrp: None,

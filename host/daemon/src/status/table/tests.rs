@@ -93,6 +93,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         settled: true,
         kernel: KernelReport::default(),
         network_problem: None,
+        forwarding_problem: None,
         counting: None,
         queue_problem: None,
         dataplane_why: "it works on this machine".into(),

@@ -19,6 +19,7 @@ mod reference;
 mod report;
 mod resolve;
 mod schema;
+mod secrets;
 mod servers;
 mod settings;
 mod spread;
@@ -48,6 +49,7 @@ pub use reference::reference;
 use report::Source;
 pub use report::{Diagnostic, Origin, Report, Severity};
 use schema::File;
+pub use secrets::is_secret;
 use uses::Uses;
 
 /// A configuration as far as it can be understood without its plugins.

@@ -120,7 +120,7 @@ fn several_checks_must_all_pass_and_one_may_look_at_another_port() -> Result<()>
         let net = Article::new(1)?;
         let _web = Backend::tcp(&net.servers[0], net.server(0, 80), "web")?;
         let admin = Backend::tcp(&net.servers[0], net.server(0, 8080), "admin")?;
-        let quick = crate::support::QUICK;
+        let quick = QUICK;
         let service = Service::new("web", net.vip(80))
             .with(&format!(
                 r#"check = [ {{ plugin = "tcp", {quick} }}, {{ plugin = "tcp", port = 8080, {quick} }} ]"#

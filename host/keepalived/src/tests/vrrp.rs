@@ -394,3 +394,37 @@ fn what_an_instance_cannot_do_without_is_an_error() {
         );
     }
 }
+
+#[test]
+fn a_password_is_in_no_note_whatever_is_wrong_with_its_line() {
+    for line in [
+        "auth_pass zq7x v9wk",
+        "auth_pass zq7xv9wkandmore",
+        "auth_pass \"zq7x v9wk",
+        "auth_pass zq7x{v9wk}",
+        "auth_pas zq7xv9wk",
+        "auth_passzq7xv9wk",
+        "auth_pass zq7xv9wk\n auth_pass zq7xv9wk",
+        "auth_pass zq7x\u{e4}v9wk",
+    ] {
+        for kind in ["PASS", "AH", ""] {
+            let block = format!("authentication {{\n auth_type {kind}\n {line}\n }}");
+            let found = translated(&around("", &block, ""));
+            for note in notes(&found) {
+                let told = note.contains("zq7x") || note.contains("v9wk");
+                assert!(!told, "{line}: {note}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whether_there_is_a_password_is_known() {
+    let with = around(
+        "",
+        "authentication {\n auth_type PASS\n auth_pass 1111\n }",
+        "",
+    );
+    assert!(translated(&with).has_password());
+    assert!(!translated(&around("", "", "")).has_password());
+}

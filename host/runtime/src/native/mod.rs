@@ -108,7 +108,7 @@ impl PluginRuntime for NativeRuntime {
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
         match self.try_load(file) {
             Ok(plugin) => Ok(plugin),
-            Err(reason) => Err(LoadError::new(file, reason)),
+            Err(reason) => Err(LoadError::new(file, &reason)),
         }
     }
 }

@@ -95,12 +95,12 @@ impl WasmRuntime {
 impl PluginRuntime for WasmRuntime {
     fn describe(&self, file: &Path) -> Result<Described, LoadError> {
         self.try_describe(file)
-            .map_err(|reason| LoadError::new(file, reason))
+            .map_err(|reason| LoadError::new(file, &reason))
     }
 
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
         self.try_load(file)
-            .map_err(|reason| LoadError::new(file, reason))
+            .map_err(|reason| LoadError::new(file, &reason))
     }
 }
 

@@ -8,7 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
@@ -110,10 +112,38 @@ fn read_native() -> Native {
     Ok(verifier)
 }
 
-/// Takes any certificate: a check that does not verify asks whether the server works, not who it is. The server must
-/// still hold the key of the certificate that it shows.
+/// Takes any certificate, also one that cannot be understood or whose kind of key is not supported: a check that does
+/// not verify asks whether the server works, not who it is. A signature that can be checked must be right.
 #[derive(Debug)]
 struct Anyone;
+
+/// Kinds of signature that are taken and not checked: old ones, and those of keys that are not supported.
+const UNCHECKED: [SignatureScheme; 4] = [
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED448,
+    SignatureScheme::RSA_PKCS1_SHA1,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+];
+
+/// A signature with another key than the certificate's is wrong; everything else that speaks against it is about the
+/// certificate. An RSA key of less than 2048 bits cannot be told from a wrong one.
+fn unless_wrong(
+    checked: Result<HandshakeSignatureValid, Error>,
+    scheme: SignatureScheme,
+) -> Result<HandshakeSignatureValid, Error> {
+    let checks = matches!(
+        scheme,
+        SignatureScheme::ECDSA_NISTP256_SHA256
+            | SignatureScheme::ECDSA_NISTP384_SHA384
+            | SignatureScheme::ED25519
+    );
+    match checked {
+        Err(error @ Error::InvalidCertificate(CertificateError::BadSignature)) if checks => {
+            Err(error)
+        }
+        _ => Ok(HandshakeSignatureValid::assertion()),
+    }
+}
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -134,7 +164,8 @@ impl ServerCertVerifier for Anyone {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        let checked = verify_tls12_signature(message, certificate, signature, algorithms);
+        unless_wrong(checked, signature.scheme)
     }
 
     fn verify_tls13_signature(
@@ -144,12 +175,33 @@ impl ServerCertVerifier for Anyone {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        let checked = verify_tls13_signature(message, certificate, signature, algorithms);
+        unless_wrong(checked, signature.scheme)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider()
-            .signature_verification_algorithms
-            .supported_schemes()
+        let algorithms = &provider().signature_verification_algorithms;
+        let mut schemes = algorithms.supported_schemes();
+        schemes.extend(UNCHECKED);
+        schemes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_verification_only_a_signature_that_is_known_to_be_wrong_is_refused() {
+        let wrong = || Err(Error::InvalidCertificate(CertificateError::BadSignature));
+        let unreadable = || Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        assert!(unless_wrong(wrong(), SignatureScheme::ED25519).is_err());
+        // RSA with 1024 bits.
+        assert!(unless_wrong(wrong(), SignatureScheme::RSA_PSS_SHA256).is_ok());
+        assert!(unless_wrong(wrong(), SignatureScheme::ECDSA_NISTP521_SHA512).is_ok());
+        // X.509 version 1.
+        assert!(unless_wrong(unreadable(), SignatureScheme::ED25519).is_ok());
+        let offered = Anyone.supported_verify_schemes();
+        assert!(offered.contains(&SignatureScheme::ECDSA_NISTP521_SHA512));
     }
 }

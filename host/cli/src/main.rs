@@ -10,6 +10,7 @@ mod preflight;
 mod telemetry;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -32,19 +33,15 @@ fn start(cli: Cli) -> anyhow::Result<()> {
         Command::Run(args) => {
             limits::raise_open_files();
             limits::one_heap();
-            Ok(runtime()?.block_on(evenkeel_daemon::app::run(args.into()))?)
+            Ok(wait(evenkeel_daemon::app::run(args.into()))??)
         }
         Command::Check {
             config,
             no_preflight,
-        } => runtime()?.block_on(commands::check::run(config, !no_preflight)),
-        Command::Status { json, socket } => {
-            runtime()?.block_on(commands::status::run(&socket, json))
-        }
-        Command::Vrrp(command) => runtime()?.block_on(commands::vrrp::run(command)),
-        Command::Explain { service, config } => {
-            runtime()?.block_on(commands::explain::run(config, service))
-        }
+        } => wait(commands::check::run(config, !no_preflight))?,
+        Command::Status { json, socket } => wait(commands::status::run(&socket, json))?,
+        Command::Vrrp(command) => wait(commands::vrrp::run(command))?,
+        Command::Explain { service, config } => wait(commands::explain::run(config, service))?,
         Command::Import {
             file,
             output,
@@ -58,8 +55,23 @@ fn start(cli: Cli) -> anyhow::Result<()> {
         Command::Plugin(PluginCommand::Pack { module, output }) => {
             commands::plugin::pack(&module, &output)
         }
-        Command::Flush { table } => runtime()?.block_on(commands::flush::run(&table)),
+        Command::Flush { table } => wait(commands::flush::run(&table))?,
     }
+}
+
+/// Files that do not answer are waited for no longer than this at the end: the process ends without them.
+const LAST_READS: Duration = Duration::from_secs(1);
+
+/// Waits for a task, with threads for it.
+///
+/// # Errors
+/// When there can be no threads.
+fn wait<T>(task: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(task);
+    // Dropping it would wait for every file that is being read, be it on a disk that is gone.
+    runtime.shutdown_timeout(LAST_READS);
+    Ok(outcome)
 }
 
 /// Threads for tasks as many as cores; some more on which plugins may be asked and files be read.

@@ -28,10 +28,13 @@ pub(crate) use finding::{Finding, Level};
 pub(crate) async fn preflight(
     model: &Model,
     counted: &BTreeSet<ServiceKey>,
-    probe: &Probe,
+    probe: Result<Probe, Error>,
 ) -> Vec<Finding> {
+    let probe = probe.unwrap_or_else(|error| machine::not_probed(&error));
     match Facts::gather(model).await {
-        Ok(facts) => judge(model, counted, probe, &facts),
+        Ok(facts) => std::iter::once(machine::chosen(&model.dataplane, &probe))
+            .chain(judge(model, counted, &probe, &facts))
+            .collect(),
         Err(error) => vec![Finding::error(
             format!("cannot look at this machine: {error}"),
             "Evenkeel needs Linux with netlink and /proc",
@@ -57,13 +60,8 @@ fn judge(
 pub(crate) async fn of_services(model: &Model, probe: Result<Probe, Error>) -> Vec<Finding> {
     match Facts::gather(model).await {
         Ok(facts) => {
-            let mut findings = match probe {
-                Ok(probe) => machine::data_plane(&probe),
-                Err(error) => vec![Finding::error(
-                    format!("data plane {}: {error}", model.dataplane.kind),
-                    "`evenkeel check` says more",
-                )],
-            };
+            let probe = probe.unwrap_or_else(|error| machine::not_probed(&error));
+            let mut findings = machine::data_plane(&probe);
             findings.extend(services::judge(model, &facts));
             findings.extend(servers::judge(model, &facts));
             findings.extend(machine::forwarding(model, &facts));

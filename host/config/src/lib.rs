@@ -19,6 +19,7 @@ mod reference;
 mod report;
 mod resolve;
 mod schema;
+mod secrets;
 mod servers;
 mod settings;
 mod spread;
@@ -48,6 +49,7 @@ pub use reference::reference;
 use report::Source;
 pub use report::{Diagnostic, Origin, Report, Severity};
 use schema::File;
+pub use secrets::is_secret;
 use uses::Uses;
 
 /// A configuration as far as it can be understood without its plugins.
@@ -88,10 +90,14 @@ pub fn parse_bytes(file: &str, bytes: &[u8]) -> Parsed {
 ///
 /// `file` is the main one of them: relative paths start from its directory, and it is named where no line is known. `origin` has
 /// an element for each line of `toml`: where it came from. A line without one belongs to the nearest line before that has one.
+/// With a virtual router, a file without services is meant to have none ([`Daemon::allow_empty`]).
 #[must_use]
 pub fn parse_translated(file: &str, toml: &str, origin: Vec<Option<Origin>>) -> Parsed {
     let source = Source::translated(file, toml, origin);
-    read(file, Reader::new(Arc::new(source), schema::explain))
+    let mut parsed = read(file, Reader::new(Arc::new(source), schema::explain));
+    // The other language has no such key: a file that ends before its services has no virtual routers either, as a rule.
+    parsed.daemon.allow_empty |= !parsed.file.vrrp.tables().is_empty();
+    parsed
 }
 
 fn read(name: &str, mut reader: Reader) -> Parsed {

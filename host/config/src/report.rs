@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 
+use crate::secrets;
+
 pub use miette::Severity;
 
 /// The most characters of a line that are shown around what is wrong in it.
@@ -18,6 +20,8 @@ pub(super) struct Source {
     named: NamedSource<String>,
     /// Offset of the first byte of every line.
     lines: Vec<usize>,
+    /// The parts that are shown to nobody.
+    hidden: Vec<Range<usize>>,
     /// Where each line came from, if the text was made from other files.
     origin: Option<Vec<Option<Origin>>>,
 }
@@ -37,6 +41,7 @@ impl Source {
         Self {
             named: NamedSource::new(file, text.to_owned()),
             lines,
+            hidden: secrets::find(text),
             origin: None,
         }
     }
@@ -67,6 +72,39 @@ impl Source {
     /// The text of a span; empty where the span does not lie in the text.
     pub(super) fn slice(&self, span: &Range<usize>) -> &str {
         self.text().get(span.clone()).unwrap_or_default()
+    }
+
+    /// The text of a span as it may be shown.
+    pub(super) fn shown(&self, span: &Range<usize>) -> String {
+        let mut shown = String::new();
+        let mut at = span.start;
+        for hidden in self.hidden_from(span.start) {
+            if hidden.start >= span.end {
+                break;
+            }
+            shown.push_str(self.slice(&(at..hidden.start.max(at))));
+            shown.push_str(secrets::MASK);
+            at = hidden.end.min(span.end);
+        }
+        shown.push_str(self.slice(&(at..span.end)));
+        shown
+    }
+
+    /// The hidden parts that end behind a place.
+    fn hidden_from(&self, at: usize) -> &[Range<usize>] {
+        let first = self.hidden.partition_point(|hidden| hidden.end <= at);
+        self.hidden.get(first..).unwrap_or_default()
+    }
+
+    /// A line as it may be shown, and at which of its characters a place in it is shown.
+    fn shown_line(&self, line: usize, place: usize) -> (String, usize) {
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let shown = self.shown(&(start..start + self.line(line).len()));
+        let hidden = self.hidden_from(place).first();
+        let place = hidden.map_or(place, |hidden| hidden.start.min(place));
+        let column = self.shown(&(start..place)).chars().count();
+        let last = shown.chars().count();
+        (shown, column.min(last))
     }
 
     /// Line and column, both from 1; the column in characters.
@@ -175,15 +213,10 @@ impl Diagnostic {
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = format!("{self}\n");
-        let line = self.source.line(self.line);
+        let (line, from) = self.source.shown_line(self.line, self.span.start);
         let last = line.chars().count();
-        let from = (self.column - 1).min(last);
-        let marked = self
-            .source
-            .slice(&self.span)
-            .lines()
-            .next()
-            .unwrap_or_default();
+        let marked = self.source.shown(&self.span);
+        let marked = marked.lines().next().unwrap_or_default();
         let first = if last <= WIDTH {
             0
         } else {

@@ -40,6 +40,7 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
             .map(|table| sandbox(&table.0))
             .unwrap_or_default(),
         native_plugins: native_plugins(file, dir),
+        allow_empty: file.allow_empty.or(|| false),
     }
 }
 

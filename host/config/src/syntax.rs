@@ -102,7 +102,7 @@ fn explain(
 
 /// A value without its quotes, as a rule.
 fn not_a_value(said: &str, word: Span, source: &Source) -> (Span, String, Option<String>) {
-    let written = source.slice(&word).to_owned();
+    let written = source.shown(&word);
     if written.is_empty() {
         return (word, "the value is missing".to_owned(), None);
     }

@@ -20,13 +20,14 @@
 //! | control socket (task; one more for each client, 64 at most) | clients | `requests` | aborted after the main loop |
 //! | prober (task for each checked server) | timers, its server | `health` | when dropped |
 //! | address manager (thread) | orders, rtnetlink | `watch` of what the machine has | when dropped |
+//! | forwarding (task) | a timer | what `status` shows | aborted when dropped |
 //! | networks (task) | `watch` of what the machine has | `inputs` | aborted when dropped |
 //! | kernel (thread) | `std::sync::mpsc` of steps | `inputs` | when its sender is dropped, after its work |
 //! | kernel-watch (thread; nftables) | netlink | `inputs` | within half a second of being dropped |
 //! | counting (thread; nftables) | netlink | `inputs` | when dropped |
 //! | queue (thread for each service with `decision = "per-connection"`) | its NFQUEUE | `inputs` | when dropped |
 //! | scheduler run (blocking thread for each run; one at a time for each service) | its job | `inputs` | by itself |
-//! | reload (blocking thread, one at a time) | the configuration's files | its join handle | by itself |
+//! | reload (blocking thread, one at a time) | the configuration's files | its join handle | by itself, or with the process |
 //! | connection-sync (thread; IPVS) | `std::sync::mpsc` of what is wanted | nobody | when its sender is dropped |
 //! | VRRP (thread), watchers and notifier (tasks) | sockets, scripts, files | `events`, `readings` | handed over last |
 //!
@@ -89,21 +90,28 @@ const MAX_REQUESTS: usize = 16;
 /// When the daemon cannot start; what fails later is logged and tried again.
 pub async fn run(source: ConfigSource) -> Result<(), RunError> {
     // From here on: a reload that is asked for during the start is not to end the daemon.
-    let signals = Signals::listen().map_err(RunError::Signals)?;
+    let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let config = source.config.clone();
-    let (mut preparer, prepared) = tokio::task::spawn_blocking(move || {
+    let preparing = tokio::task::spawn_blocking(move || {
         let mut preparer = Preparer::new(source)?;
         let prepared = preparer.prepare(|_| None)?;
         Ok::<_, PrepareError>((preparer, prepared))
-    })
-    .await
-    .map_err(RunError::Panicked)??;
+    });
+    // A disk may take as long as it likes to answer, compiling some seconds.
+    let (mut preparer, prepared) = tokio::select! {
+        prepared = preparing => prepared.map_err(RunError::Panicked)??,
+        () = signals.end() => {
+            info!("told to end while the configuration was being read: nothing was changed");
+            return Ok(());
+        }
+    };
     state::warn_of(&prepared);
     let daemon = prepared.model.daemon.clone();
     let lock = Lock::take()?;
     let opened = plane::open(&prepared.model.dataplane, &daemon, WATCH_TIMEOUT)?;
     preparer.runs(opened.plane.kind());
     let adopted = opened.adopted.services.len();
+    preparer.replaces(adopted, &prepared.model)?;
     let socket = ControlSocket::bind(&daemon.socket)?;
     info!(
         config = %config.display(),

@@ -3,7 +3,7 @@
 //! It goes by the namespace and not by the socket or the table: addresses that Evenkeel puts on interfaces are marked
 //! as Evenkeel's, whichever daemon did it, and two would take away each other's.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -44,9 +44,12 @@ pub enum LockError {
     },
 }
 
-/// Held while a daemon runs.
+/// Held while a daemon runs. Dropping it removes the file.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held for its lock")] Flock<File>);
+pub struct Lock {
+    path: PathBuf,
+    _held: Flock<File>,
+}
 
 impl Lock {
     /// Takes the lock of the network namespace that the calling thread is in.
@@ -57,7 +60,9 @@ impl Lock {
         let namespace = std::fs::metadata("/proc/thread-self/ns/net")
             .map_err(LockError::Namespace)?
             .ino();
-        Self::take_file(&PathBuf::from(format!("{DIR}/net-{namespace}.lock")))
+        let lock = Self::take_file(&PathBuf::from(format!("{DIR}/net-{namespace}.lock")))?;
+        remove_left(Path::new(DIR));
+        Ok(lock)
     }
 
     fn take_file(path: &Path) -> Result<Self, LockError> {
@@ -75,32 +80,84 @@ impl Lock {
             path: path.to_owned(),
             source,
         })?;
-        locked
-            .map(Self)
-            .map_err(|holder| LockError::Running { holder })
+        match locked {
+            Ok(held) => Ok(Self {
+                path: path.to_owned(),
+                _held: held,
+            }),
+            Err(holder) => Err(LockError::Running { holder }),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is still locked: whoever has opened it already sees afterwards that it is gone.
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(file = %self.path.display(), %error, "lock file not removed");
+        }
+    }
+}
+
+/// Removes the files that daemons of other network namespaces have left, which were killed. Those that are held stay.
+fn remove_left(directory: &Path) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if !name.is_some_and(|name| name.starts_with("net-") && name.ends_with(".lock")) {
+            continue;
+        }
+        // Not made anew if it goes meanwhile.
+        let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else {
+            continue;
+        };
+        if let Ok(held) = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            && is_at(&held, &path)
+        {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether a file that was opened is still the one of that name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |a: Metadata, b: Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(opened), Ok(there)) => same(opened, there),
+        _ => false,
     }
 }
 
 /// The inner error is who holds the lock.
 fn open_and_lock(path: &Path) -> io::Result<Result<Flock<File>, String>> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
+    loop {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)?;
+        if let Some(outcome) = lock(file, path)? {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// `None`: it was removed between opening and locking, so that another process can lock a new one of that name.
+fn lock(file: File, path: &Path) -> io::Result<Option<Result<Flock<File>, String>>> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) if !is_at(&lock, path) => Ok(None),
         Ok(mut lock) => {
             lock.set_len(0)?;
             lock.rewind()?;
             writeln!(lock, "{}", std::process::id())?;
-            Ok(Ok(lock))
+            Ok(Some(Ok(lock)))
         }
         Err((mut file, Errno::EWOULDBLOCK)) => {
             let mut holder = String::new();
             file.read_to_string(&mut holder)?;
-            Ok(Err(holder.trim().to_owned()))
+            Ok(Some(Err(holder.trim().to_owned())))
         }
         Err((_, errno)) => Err(errno.into()),
     }
@@ -119,6 +176,60 @@ mod tests {
         let id = std::process::id().to_string();
         assert!(matches!(error, LockError::Running { holder } if holder == id));
         drop(first);
+        assert!(!path.exists(), "the file stays behind");
         Lock::take_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_removed_between_opening_and_locking_is_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net-1.lock");
+        let first = Lock::take_file(&path).unwrap();
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        drop(first);
+        let second = Lock::take_file(&path).unwrap();
+        // Who opened the old file gets its lock, and must not take it for the daemon's.
+        assert!(lock(opened, &path).unwrap().is_none());
+        assert!(path.exists());
+        drop(second);
+    }
+
+    #[test]
+    fn of_many_that_start_and_end_at_once_one_at_a_time_has_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net-1.lock");
+        let holders = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let Ok(lock) = Lock::take_file(&path) else {
+                            continue;
+                        };
+                        let before = holders.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        assert_eq!(before, 0, "two daemons at once");
+                        holders.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn what_killed_daemons_have_left_is_removed_and_what_is_held_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let held = Lock::take_file(&path("net-1.lock")).unwrap();
+        std::fs::write(path("net-2.lock"), "4711\n").unwrap();
+        std::fs::write(path("other"), "").unwrap();
+        remove_left(dir.path());
+        assert!(path("net-1.lock").exists() && path("other").exists());
+        assert!(!path("net-2.lock").exists());
+        drop(held);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod keepalived;
 
+mod emptied;
 mod ready;
 mod source;
 
@@ -14,13 +15,15 @@ use anyhow::Context as _;
 use evenkeel_config::{Parsed, Report};
 pub use evenkeel_core::director::NewScheduler;
 use evenkeel_core::manifest::Setting;
-use evenkeel_core::model::{DataPlaneKind, PluginRef, PluginUse, ServiceKey};
+use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin};
 
 use crate::machine::Machine;
+pub use emptied::Emptied;
+use emptied::Held;
 pub use ready::{Prepared, ReadyCheck, ServerChecks};
 pub use source::{ConfigSource, plugin_dirs, read};
 
@@ -37,6 +40,8 @@ pub struct Preparer {
     catalogue: Catalogue,
     machine: Machine,
     checkers: Checkers,
+    /// What the last configuration has.
+    held: Held,
 }
 
 /// Why a configuration cannot be used.
@@ -45,6 +50,9 @@ pub enum PrepareError {
     /// The file is wrong.
     #[error("{}", .0.render())]
     Config(Report),
+    /// There is nothing in it, while something runs.
+    #[error(transparent)]
+    Emptied(#[from] Emptied),
     /// It cannot be read, or a plugin does not work with it.
     #[error("{0:#}")]
     Other(anyhow::Error),
@@ -88,6 +96,7 @@ impl Preparer {
             catalogue: Catalogue::default(),
             machine,
             checkers: BTreeMap::new(),
+            held: Held::default(),
         })
     }
 
@@ -104,6 +113,18 @@ impl Preparer {
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
     pub fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);
+    }
+
+    /// Whether the first configuration may take the place of what an earlier daemon has left in the kernel.
+    ///
+    /// # Errors
+    /// When it has no service, `services` are there, and it does not say that this is meant.
+    pub fn replaces(&self, services: usize, first: &Model) -> Result<(), PrepareError> {
+        let left = Held {
+            services,
+            instances: 0,
+        };
+        Ok(left.give_way_to(first, self.file())?)
     }
 
     /// The configuration file.
@@ -128,6 +149,7 @@ impl Preparer {
         let (model, warnings) = parsed
             .resolve(&self.catalogue, &self.machine)
             .map_err(PrepareError::Config)?;
+        self.held.give_way_to(&model, self.file())?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
             checks: Vec::new(),
@@ -140,6 +162,7 @@ impl Preparer {
         if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }
+        self.held = Held::by(&prepared.model);
         Ok(prepared)
     }
 

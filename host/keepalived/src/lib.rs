@@ -39,6 +39,13 @@ pub struct Translation {
 }
 
 impl Translation {
+    /// Whether the TOML has a password in it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        let mut lines = self.toml.lines();
+        lines.any(|line| line.trim_start().starts_with("password ="))
+    }
+
     /// Whether something could not be understood, so that the TOML is not all that was meant.
     #[must_use]
     pub fn has_errors(&self) -> bool {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use evenkeel_core::model::PluginRef;
 
-use crate::{Plugin, PluginRuntime, parallel};
+use crate::{MAX_PLUGIN, Plugin, PluginRuntime, files, parallel};
 pub use entry::Entry;
 
 /// A plugin directory that could not be read.
@@ -198,7 +198,8 @@ impl Catalogue {
     /// file will do. Should the file change before it is loaded, the next scan sees another hash and describes it
     /// again.
     fn describe(&self, runtime: &dyn PluginRuntime, file: &Path) -> Entry {
-        let hash = fs::read(file).map(|bytes| blake3::hash(&bytes)).ok();
+        let content = files::read(file, MAX_PLUGIN);
+        let hash = content.map(|bytes| blake3::hash(&bytes)).ok();
         let same = |entry: &&Entry| hash.is_some_and(|hash| entry.is_still(file, hash));
         let known = self.entries.iter().chain(self.files.values()).find(same);
         known.map_or_else(|| Entry::describe(runtime, file, hash), Clone::clone)

@@ -4,6 +4,7 @@
 //! can do nothing but compute, and [`native`], where it is trusted with everything.
 
 pub mod catalogue;
+pub mod files;
 mod identity;
 mod manifest;
 pub mod native;
@@ -13,7 +14,7 @@ mod probe;
 mod section;
 #[cfg(test)]
 mod testing;
-mod text;
+pub mod text;
 pub mod wasm;
 
 use std::net::SocketAddr;
@@ -28,6 +29,9 @@ pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, Load, Scheduler, SchedulerBackend as Backend, SchedulerPlugin,
 };
+
+/// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
+const MAX_PLUGIN: u64 = 256 << 20;
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
@@ -135,19 +139,22 @@ pub trait Checker: Send + Sync {
 
 /// Why a plugin file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("plugin {file}: {reason}", file = file.display())]
+#[error("plugin {file}: {reason}", file = text::path(file))]
 pub struct LoadError {
     /// The file.
     pub file: std::path::PathBuf,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what would be right. Fit for a terminal, whatever the file says.
     pub reason: String,
 }
 
+/// Characters of a reason that are kept.
+const MAX_REASON: usize = 2000;
+
 impl LoadError {
-    fn new(file: &Path, reason: String) -> Self {
+    fn new(file: &Path, reason: &str) -> Self {
         Self {
             file: file.to_owned(),
-            reason,
+            reason: text::clean(reason, MAX_REASON),
         }
     }
 }

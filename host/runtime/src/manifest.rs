@@ -9,6 +9,8 @@ use crate::text::{clean, is_plain};
 /// Characters of a name or key, and of a one-line text.
 const NAME: usize = 64;
 const LINE: usize = 500;
+/// Words of a choice, and elements of a default list.
+const WORDS: usize = 64;
 /// Settings of one plugin.
 const SETTINGS: usize = 256;
 
@@ -19,6 +21,12 @@ pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
         return Err(format!(
             "its name \"{}\" is not of the form [a-z][a-z0-9-]* with at most {NAME} characters",
             clean(name, NAME)
+        ));
+    }
+    if manifest.version.len() > NAME {
+        return Err(format!(
+            "its version has {} characters; {NAME} are allowed",
+            manifest.version.len()
         ));
     }
     if let Err(error) = semver::Version::parse(&manifest.version) {
@@ -86,6 +94,10 @@ fn is_name(name: &str, also: &[u8]) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
 }
 
+fn is_short(text: &str, most: usize) -> bool {
+    text.chars().count() <= most
+}
+
 fn check_spec(spec: &SettingSpec) -> Result<(), String> {
     match &spec.kind {
         SettingKind::Integer { min, max } if min > max => {
@@ -96,8 +108,20 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
         SettingKind::Choice(words) if words.is_empty() => {
             return Err("is a choice of nothing".to_owned());
         }
-        SettingKind::Choice(words) if !words.iter().all(|word| is_plain(word)) => {
-            return Err("is a choice of a word with control characters".to_owned());
+        SettingKind::Choice(words) if words.len() > WORDS => {
+            return Err(format!(
+                "is a choice of {} words; {WORDS} are allowed",
+                words.len()
+            ));
+        }
+        SettingKind::Choice(words)
+            if !words
+                .iter()
+                .all(|word| is_plain(word) && is_short(word, NAME)) =>
+        {
+            return Err(format!(
+                "is a choice of a word with control characters or more than {NAME} characters"
+            ));
         }
         _ => {}
     }
@@ -106,6 +130,18 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
     };
     if spec.required {
         return Err("has a default and is required: one of the two is a mistake".to_owned());
+    }
+    let short = match default {
+        SettingValue::Text(text) => is_short(text, LINE),
+        SettingValue::TextList(list) => {
+            list.len() <= WORDS && list.iter().all(|text| is_short(text, LINE))
+        }
+        _ => true,
+    };
+    if !short {
+        return Err(format!(
+            "has a default with more than {LINE} characters, or more than {WORDS} elements"
+        ));
     }
     let fits = match (&spec.kind, default) {
         (SettingKind::Boolean, SettingValue::Boolean(_))
@@ -225,6 +261,24 @@ mod tests {
             let reason = refused(vec![spec("k", kind, Some(default))]);
             assert!(reason.contains("does not allow itself"), "{reason}");
         }
+    }
+
+    #[test]
+    fn texts_without_end_are_refused_and_not_shown() {
+        let long = "x".repeat(200_000);
+        let version = format!("1.0.0+{long}");
+        let reason = checked(manifest("a", &version, vec![])).unwrap_err();
+        assert_eq!(reason, "its version has 200006 characters; 64 are allowed");
+        let choice = |words: Vec<String>| spec("k", SettingKind::Choice(words), None);
+        let many = (0..65).map(|n| n.to_string()).collect();
+        assert!(refused(vec![choice(many)]).contains("65 words"));
+        for word in [long.clone(), "a\x1b[2J".to_owned()] {
+            let reason = refused(vec![choice(vec![word])]);
+            assert!(reason.len() < 200 && !reason.contains('\x1b'), "{reason}");
+        }
+        let default = SettingValue::Text(long);
+        let reason = refused(vec![spec("k", SettingKind::Text, Some(default))]);
+        assert!(reason.contains("more than 500 characters"), "{reason}");
     }
 
     #[test]

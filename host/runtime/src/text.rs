@@ -1,9 +1,20 @@
 //! Texts of plugins, made fit for a log or a terminal.
 
 use std::fmt::Write as _;
+use std::path::Path;
+
+/// The longest path that Linux takes (`PATH_MAX`).
+const PATH: usize = 4096;
+
+/// A path, with what could disturb a terminal escaped: names of files are anyone's.
+#[must_use]
+pub fn path(path: &Path) -> String {
+    clean(&path.to_string_lossy(), PATH)
+}
 
 /// The text with what could forge log lines or disturb a terminal escaped, and no longer than `length` characters.
-pub(crate) fn clean(text: &str, length: usize) -> String {
+#[must_use]
+pub fn clean(text: &str, length: usize) -> String {
     let mut clean = String::new();
     let mut characters = text.trim_end().chars();
     for character in characters.by_ref().take(length) {
@@ -40,6 +51,11 @@ mod tests {
             clean("a\nb\x1b[2Jc\u{202e}d\n", 100),
             "a\\nb\\u{1b}[2Jc\\u{202e}d"
         );
+    }
+
+    #[test]
+    fn a_files_name_cannot_steer_the_terminal_either() {
+        assert_eq!(path(Path::new("/x/\x1b[2J.wasm")), "/x/\\u{1b}[2J.wasm");
     }
 
     #[test]

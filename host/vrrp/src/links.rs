@@ -249,6 +249,7 @@ mod tests {
             track: vec![Track {
                 what: Tracked::Interface("eth1".into()),
                 weight: 0,
+                reverse: false,
             }],
             notify: Notify::default(),
         };

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-pub(crate) use security::{Insecure, check};
+pub use security::{Insecure, check};
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
 const KILL_DELAY: Duration = Duration::from_secs(2);

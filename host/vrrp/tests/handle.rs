@@ -176,6 +176,7 @@ fn a_failing_tracker_takes_the_addresses_away() -> Result<()> {
         config.instances[0].track.push(model::Track {
             what: service.clone(),
             weight: 0,
+            reverse: false,
         });
         let (vrrp, _events) = start(&net.a, config)?;
         vrrp.tracked(service.clone(), Reading::Up);

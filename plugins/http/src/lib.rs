@@ -1,5 +1,7 @@
 //! Healthy is who answers an HTTP/1.1 request with a good status and, if asked for, the right text.
 
+use std::io::{self, Read};
+
 use evenkeel_sdk::{
     CheckError, Connection, HealthChecker, Target, TlsOptions, Verdict, register_checker, settings,
 };
@@ -33,9 +35,10 @@ settings! {
         /// Most bytes of the body that are read to find the text in it.
         #[range(1..=16_777_216)]
         max_body: usize = 1 << 20,
-        /// Whether to speak TLS.
+        /// Whether to speak TLS: 1.3, or 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305.
         tls: bool = false,
-        /// Whether the server's certificate must be valid and for its name.
+        /// Whether the server's certificate must be valid and for its name. If not, any will do, also one that is too
+        /// old or too short to be checked.
         tls_verify: bool = true,
         /// The name for TLS (SNI, certificate); the Host header's name if left out.
         sni: Option<String>,
@@ -89,8 +92,24 @@ impl HealthChecker for Http {
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
         let mut connection = self.connect(target)?;
-        self.request.send(&mut connection, target.endpoint())?;
-        let mut wire = Wire::new(connection);
+        let sent = self.request.send(&mut connection, target.endpoint());
+        self.answer(sent, connection)
+    }
+}
+
+impl Http {
+    /// Reads the answer, whatever became of the request: a server may answer and be gone before it has taken it.
+    fn answer(&self, sent: io::Result<()>, from: impl Read) -> Result<Verdict, CheckError> {
+        let verdict = self.judge(from);
+        match (sent, verdict) {
+            // Without an answer, what went wrong first is the reason.
+            (Err(error), Err(_)) => Err(error.into()),
+            (_, verdict) => verdict,
+        }
+    }
+
+    fn judge(&self, from: impl Read) -> Result<Verdict, CheckError> {
+        let mut wire = Wire::new(from);
         let head = head::read(&mut wire)?;
         if !self.statuses.contains(head.status) {
             let reason = format!("status {}, wanted {}", head.status, self.statuses);
@@ -101,9 +120,7 @@ impl HealthChecker for Http {
         }
         Ok(Verdict::Healthy)
     }
-}
 
-impl Http {
     fn connect(&self, target: &Target<'_>) -> Result<Connection, CheckError> {
         Ok(match &self.tls {
             Some(options) => target.connect_tls(options)?,

@@ -121,6 +121,32 @@ fn a_server_that_dribbles_for_longer_than_the_check_is_unhealthy_at_the_deadline
     assert_eq!(verdict, unhealthy("timed out while waiting for data"));
 }
 
+/// The checker that takes any good status.
+fn checker() -> Http {
+    Http {
+        request: Request::new(Method::Get, "/".into(), None, "x".into(), false).unwrap(),
+        statuses: "200-399".parse().unwrap(),
+        contains: None,
+        max_body: 0,
+        tls: None,
+    }
+}
+
+#[test]
+fn an_answer_that_has_arrived_counts_although_the_request_could_not_be_sent() {
+    let broken = || Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    let answer = |text: &'static str| checker().answer(broken(), text.as_bytes());
+    let good = answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(good, Verdict::Healthy);
+    let bad = answer("HTTP/1.1 503 Busy\r\n\r\n").unwrap();
+    assert_eq!(bad, unhealthy("status 503, wanted 200-399"));
+    // Without one, the request is what went wrong.
+    for nothing in ["", "HTTP/1.1 200"] {
+        let error = answer(nothing).unwrap_err();
+        assert_eq!(error.to_string(), "broken pipe");
+    }
+}
+
 #[test]
 fn settings_that_make_no_sense_are_refused_with_the_reason() {
     let address = "127.0.0.1:1".parse().unwrap();

@@ -1,8 +1,9 @@
 //! What the commands print and how they exit.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use crate::support::Service;
+use crate::support::{PATIENCE, Service};
 use anyhow::Result;
 use evenkeel_tests::{Article, Evenkeel, Paths, isolated};
 
@@ -122,6 +123,107 @@ fn check_finds_what_this_machine_lacks_says_what_to_do_and_exits_4() -> Result<(
         );
         let tables = net.director.run("nft", &["list", "tables"])?;
         assert_eq!(tables.trim(), "", "nothing is touched");
+        Ok(())
+    })
+}
+
+#[test]
+fn check_without_the_right_to_change_the_network_says_ok_to_no_data_plane() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let service = Service::new("web", net.vip(80)).servers([net.server(0, 80)]);
+        let evenkeel = Evenkeel::new(&net.director, &service.text())?;
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
+            .arg(Paths::default().binary)
+            .args(["check", "--plugin-dir"])
+            .arg(Paths::default().plugins)
+            .arg("--config")
+            .arg(evenkeel.config_file());
+        let output = net.director.output(command)?;
+        let printed = text(&output.stdout);
+        let told = format!("{printed}{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(4), "{told}");
+        assert!(printed.contains("CAP_NET_ADMIN"), "{told}");
+        let plane: Vec<&str> = printed
+            .lines()
+            .filter(|line| line.contains("data plane"))
+            .collect();
+        assert!(!plane.is_empty(), "{told}");
+        assert!(plane.iter().all(|line| line.starts_with("error")), "{told}");
+        Ok(())
+    })
+}
+
+#[test]
+fn check_refuses_a_tracked_script_that_run_would_not_run() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let script = net.director.dir().join("check.sh");
+        std::fs::write(&script, "#!/bin/sh\n")?;
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o777))?;
+        let config = format!(
+            "{}[[script]]\nname = \"s\"\ncommand = {script:?}\n[[vrrp]]\nname = \"a\"\ninterface = \"eth0\"\n\
+             router_id = 51\naddress = \"10.10.54.199/24\"\ntrack = {{ script = \"s\" }}\n",
+            Service::new("web", net.vip(80))
+                .servers([net.server(0, 80)])
+                .text()
+        );
+        let output = Evenkeel::new(&net.director, &config)?.check()?;
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(4), "{printed}");
+        let line = printed.lines().find(|line| line.contains("script s:"));
+        assert!(
+            line.is_some_and(|line| line.starts_with("error") && line.contains("may write to")),
+            "{printed}"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_missing_plugin_directory_is_named() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let service = Service::new("web", net.vip(80)).servers([net.server(0, 80)]);
+        let evenkeel = Evenkeel::new(&net.director, &service.text())?
+            .no_plugin_dirs()
+            .plugin_dir("/nowhere/plugins");
+        let output = evenkeel.check()?;
+        assert_eq!(output.status.code(), Some(3));
+        let told = text(&output.stderr);
+        assert!(
+            told.contains("/nowhere/plugins (there is no such directory)"),
+            "{told}"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn status_and_log_say_when_this_machine_does_not_forward() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let service = Service::new("web", net.vip(80)).servers([net.server(0, 80)]);
+        let mut evenkeel = Evenkeel::new(&net.director, &service.text())?;
+        evenkeel.start()?;
+        assert!(evenkeel.status()?["forwarding_problem"].is_null());
+        net.director.sysctl("net.ipv4.ip_forward", "0")?;
+        evenkeel.wait_status("the problem", PATIENCE, |status| {
+            let problem = status["forwarding_problem"].as_str();
+            problem.is_some_and(|it| it.contains("sysctl -w net.ipv4.ip_forward=1"))
+        })?;
+        assert!(evenkeel.log().contains("does not forward IPv4"));
+        assert!(
+            evenkeel
+                .status_table()?
+                .contains("forwarding: this machine")
+        );
+        net.director.sysctl("net.ipv4.ip_forward", "1")?;
+        evenkeel.wait_status("no problem", PATIENCE, |status| {
+            status["forwarding_problem"].is_null()
+        })?;
         Ok(())
     })
 }

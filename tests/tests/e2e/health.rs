@@ -1,11 +1,13 @@
 //! A failed server is taken out in time and put back.
 
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Service, assert_repeats, servers, tcp_backends};
+use crate::support::{PATIENCE, QUICK, Service, assert_repeats, servers, tcp_backends};
 use anyhow::Result;
 use evenkeel_tests::{
-    Article, Backend, Client, Evenkeel, Nginx, eventually, http_get, isolated, on_slow_kernel,
+    Article, Backend, Client, Evenkeel, Nginx, eventually, http_get, isolated, isolated_with,
+    on_slow_kernel,
 };
 
 #[test]
@@ -120,7 +122,7 @@ fn several_checks_must_all_pass_and_one_may_look_at_another_port() -> Result<()>
         let net = Article::new(1)?;
         let _web = Backend::tcp(&net.servers[0], net.server(0, 80), "web")?;
         let admin = Backend::tcp(&net.servers[0], net.server(0, 8080), "admin")?;
-        let quick = crate::support::QUICK;
+        let quick = QUICK;
         let service = Service::new("web", net.vip(80))
             .with(&format!(
                 r#"check = [ {{ plugin = "tcp", {quick} }}, {{ plugin = "tcp", port = 8080, {quick} }} ]"#
@@ -165,6 +167,76 @@ fn udp_flows_of_a_failed_server_move_to_another() -> Result<()> {
             Ok(client.ask_udp(net.vip(53)).ok())
         })?;
         assert_ne!(after, before);
+        Ok(())
+    })
+}
+
+/// Certificates as OpenSSL makes them: what is written, the key, and whether it is of version 1.
+const CERTIFICATES: [(&str, &[&str], bool); 3] = [
+    ("rsa-1024", &["rsa:1024"], false),
+    (
+        "p-521",
+        &["ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"],
+        false,
+    ),
+    (
+        "v1",
+        &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+        true,
+    ),
+];
+
+#[test]
+fn without_verification_a_server_is_up_whatever_its_certificate_is() -> Result<()> {
+    isolated_with(&["openssl"], || {
+        let net = Article::new(CERTIFICATES.len())?;
+        let addresses = servers(&net, 443);
+        let mut running = Vec::new();
+        for (node, (name, key, first_version)) in net.servers.iter().zip(CERTIFICATES) {
+            let (keys, cert) = (format!("{name}.key"), format!("{name}.pem"));
+            let at = |file: &str| node.dir().join(file).display().to_string();
+            let (keys, cert) = (at(&keys), at(&cert));
+            let subject = ["-subj", "/CN=server.test", "-nodes", "-keyout", &keys];
+            let made = ["req", "-newkey"].iter().chain(key).chain(&subject);
+            let mut made: Vec<&str> = made.copied().collect();
+            let request = at("request");
+            if first_version {
+                made.extend(["-out", &request]);
+                node.run("openssl", &made)?;
+                // Without extensions, so of version 1.
+                let sign = [
+                    "x509", "-req", "-in", &request, "-signkey", &keys, "-out", &cert,
+                ];
+                node.run("openssl", &sign)?;
+            } else {
+                made.extend(["-x509", "-out", &cert]);
+                node.run("openssl", &made)?;
+            }
+            let mut server = Command::new("openssl");
+            server
+                .args(["s_server", "-quiet", "-www", "-accept", "443"])
+                .args([
+                    "-cipher",
+                    "DEFAULT@SECLEVEL=0",
+                    "-key",
+                    &keys,
+                    "-cert",
+                    &cert,
+                ]);
+            running.push(node.spawn("s_server", server)?);
+        }
+        let check = format!(
+            r#"check = {{ plugin = "http", settings = {{ tls = true, tls-verify = false }}, alpha = true, {QUICK} }}"#
+        );
+        let service = Service::new("web", net.vip(443))
+            .with(&check)
+            .servers(addresses.clone());
+        let mut evenkeel = Evenkeel::new(&net.director, &service.text())?;
+        evenkeel.start()?;
+        for address in addresses {
+            evenkeel.wait_health("web", &address.to_string(), "up", PATIENCE)?;
+        }
+        drop(running);
         Ok(())
     })
 }

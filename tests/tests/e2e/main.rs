@@ -8,6 +8,7 @@ mod announce;
 mod article;
 mod cli;
 mod counting;
+mod files;
 mod hashing;
 mod health;
 mod import;

@@ -106,6 +106,49 @@ server = []
 }
 
 #[test]
+fn a_file_that_was_emptied_or_cut_short_removes_nothing_unless_it_says_that_it_is_meant()
+-> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let _backends = tcp_backends(&net, &servers(&net, 80))?;
+        let good = Service::new("web", net.vip(80))
+            .servers(servers(&net, 80))
+            .text();
+        let mut evenkeel = Evenkeel::new(&net.director, &good)?;
+        evenkeel.start()?;
+        let client = Client::new(&net.client);
+        for empty in ["", "# nothing is left\n", "allow_empty = false\n"] {
+            evenkeel.reload(empty)?;
+            evenkeel.wait_status("a refusal", PATIENCE, |status| {
+                status["reload_problem"]
+                    .as_str()
+                    .is_some_and(|problem| problem.contains("the director has 1 service:"))
+            })?;
+            assert_eq!(client.ask(net.vip(80))?, "0");
+            evenkeel.reload(&good)?;
+            evenkeel.wait_status("all is well", PATIENCE, |status| {
+                status["reload_problem"].is_null()
+            })?;
+        }
+        // Nor does a start with such a file take away what an earlier daemon has left.
+        evenkeel.kill9()?;
+        evenkeel.configure("")?;
+        evenkeel.start_without_waiting()?;
+        assert_eq!(evenkeel.wait(PATIENCE)?.code(), Some(3));
+        assert_eq!(client.ask(net.vip(80))?, "0");
+
+        evenkeel.configure(&good)?;
+        evenkeel.start()?;
+        evenkeel.reload("allow_empty = true\n")?;
+        evenkeel.wait_status("no services", PATIENCE, |status| {
+            status["services"].as_array().is_some_and(Vec::is_empty) && status["settled"] == true
+        })?;
+        assert!(client.ask(net.vip(80)).is_err());
+        Ok(())
+    })
+}
+
+#[test]
 fn what_others_delete_or_edit_in_our_table_is_repaired_and_theirs_is_left_alone() -> Result<()> {
     isolated(|| {
         let net = Article::new(2)?;

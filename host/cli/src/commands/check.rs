@@ -45,16 +45,11 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     if !machine {
         return Ok(());
     }
-    let chosen = &model.dataplane;
-    super::print(&format!(
-        "ok       data plane {}: {}\n",
-        chosen.kind, chosen.why
-    ))?;
-    let (kind, table) = (chosen.kind, model.daemon.table.clone());
+    let (kind, table) = (model.dataplane.kind, model.daemon.table.clone());
     let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
         .await
-        .context("the data plane's thread")??;
-    let findings = preflight(&model, &counted, &probe).await;
+        .context("the data plane's thread")?;
+    let findings = preflight(&model, &counted, probe).await;
     for finding in &findings {
         super::print(&format!("{finding}\n"))?;
     }

@@ -10,7 +10,7 @@ use evenkeel_core::model::{Daemon, Sandbox};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Plugin, PluginRuntime as _};
+use evenkeel_runtime::{Plugin, PluginRuntime as _, text};
 
 use crate::exit::{self, Failed};
 use evenkeel_daemon::prepare::{plugin_dirs, read};
@@ -34,7 +34,7 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result
         vec![["NAME", "KIND", "VERSION", "CONTRACT", "SUMMARY", "FILE"].map(String::from)];
     let mut broken = Vec::new();
     for entry in catalogue.entries() {
-        let file = entry.file.display().to_string();
+        let file = text::path(&entry.file);
         match entry.info() {
             Ok(info) => rows.push([
                 info.manifest.name.clone(),
@@ -51,7 +51,7 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf]) -> anyhow::Result
     for missing in catalogue.unreadable() {
         super::print(&format!(
             "{}: {}\n",
-            missing.directory.display(),
+            text::path(&missing.directory),
             missing.reason
         ))?;
     }
@@ -108,7 +108,7 @@ fn describe(plugin: &dyn Plugin) -> String {
         plugin.kind(),
         plugin.contract(),
         manifest.summary,
-        plugin.file().display(),
+        text::path(plugin.file()),
     );
     if let Some(abilities) = &manifest.abilities {
         text.push_str(&can(abilities));
@@ -182,13 +182,31 @@ fn table(rows: &[[String; 6]]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let line: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        // A width in a format has 16 bits, and more is a panic.
+        let pad = |(cell, width): (&String, usize)| {
+            let room = width.saturating_sub(cell.chars().count());
+            format!("{cell}{}", " ".repeat(room))
+        };
+        let line: Vec<String> = row.iter().zip(widths).map(pad).collect();
         text.push_str(line.join("  ").trim_end());
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_with_a_cell_of_any_length_is_no_panic() {
+        let long = "x".repeat(200_000);
+        let rows = [
+            ["a", "b", "c", "d", "e", "f"].map(str::to_owned),
+            [&long, "b", "c", "d", "e", "f"].map(ToString::to_string),
+        ];
+        let shown = table(&rows);
+        assert_eq!(shown.lines().count(), 2);
+        assert!(shown.lines().all(|line| line.len() == 200_000 + 5 * 3));
+    }
 }

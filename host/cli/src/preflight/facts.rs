@@ -5,14 +5,16 @@ use std::fs::File;
 use std::io::BufReader;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use evenkeel_core::model::{Forward, Model, Protocol};
+use evenkeel_core::model::{Forward, Model, Notify, Protocol};
 use evenkeel_dataplane::nftables::machine::{ForeignRule, foreign_rules, ruleset};
 use procfs_core::net::{TcpNetEntries, TcpState, UdpNetEntries};
 use procfs_core::process::Status;
 use procfs_core::{ExplicitSystemInfo, FromBufRead as _, FromBufReadSI as _};
 
 use evenkeel_addresses::{AddressError, Addresses, Interface, OwnAddress, Route};
+use evenkeel_vrrp::{Insecure, may_run};
 
 /// The files of the calling thread, so of its network namespace.
 const PROC: &str = "/proc/thread-self";
@@ -43,6 +45,12 @@ pub(super) struct Facts {
     pub(super) conntrack: Option<Conntrack>,
     /// `net.netfilter.nf_conntrack_events`.
     pub(super) conntrack_events: Option<u64>,
+    /// Interfaces that drop a packet if the way back to its sender is another interface (`rp_filter` = 1, IPv4 only).
+    pub(super) strict: BTreeSet<String>,
+    /// The way to IPv4 addresses that are on no network of this machine.
+    pub(super) elsewhere: Option<Route>,
+    /// Programs whose `FORWARD` chain has the policy `DROP` where nf_tables does not show it: `iptables-legacy`.
+    pub(super) legacy_drop: Vec<&'static str>,
     /// `net.bridge.bridge-nf-call-iptables`: bridged IPv4 goes through netfilter.
     pub(super) bridge_filter_v4: bool,
     /// `net.bridge.bridge-nf-call-ip6tables`: bridged IPv6 goes through netfilter.
@@ -64,6 +72,8 @@ pub(super) struct Facts {
     pub(super) ipvs: BTreeSet<(Protocol, SocketAddr)>,
     /// Rules of other programs that get in the way of balanced connections.
     pub(super) foreign_rules: Vec<ForeignRule>,
+    /// Programs that tracked scripts and notify commands name and that are not run, with the reason.
+    pub(super) not_run: BTreeMap<String, Insecure>,
 }
 
 /// Room for tracked connections.
@@ -85,6 +95,7 @@ impl Facts {
             .flat_map(|service| &service.servers)
             .map(|server| server.address.ip())
             .collect();
+        let interfaces = net.interfaces().await?;
         let mut routes = BTreeMap::new();
         for server in servers {
             routes.insert(server, net.route(server).await?);
@@ -118,9 +129,16 @@ impl Facts {
             forwards_v6: setting("ipv6/conf/all/forwarding").map(|value| value != 0),
             conntrack: conntrack(),
             conntrack_events: setting("netfilter/nf_conntrack_events"),
+            strict: strict(&interfaces),
+            elsewhere: Some(net.route(ELSEWHERE_V4).await?),
+            legacy_drop: LEGACY
+                .into_iter()
+                .filter(|(program, names)| drops_forwarded(program, names))
+                .map(|(program, _)| program)
+                .collect(),
             bridge_filter_v4: setting("bridge/bridge-nf-call-iptables") == Some(1),
             bridge_filter_v6: setting("bridge/bridge-nf-call-ip6tables") == Some(1),
-            interfaces: net.interfaces().await?,
+            interfaces,
             addresses: net.list().await?,
             routes,
             sources,
@@ -133,8 +151,75 @@ impl Facts {
             foreign_rules: ruleset()
                 .map(|found| foreign_rules(&found, &model.daemon.table))
                 .unwrap_or_default(),
+            not_run: not_run(model),
         })
     }
+}
+
+/// The stricter of an interface's own setting and everybody's counts (Documentation/networking/ip-sysctl.rst); 2 is
+/// loose.
+fn strict(interfaces: &BTreeMap<u32, Interface>) -> BTreeSet<String> {
+    let of = |name: &str| setting(&format!("ipv4/conf/{name}/rp_filter"));
+    let all = of("all").unwrap_or(0);
+    interfaces
+        .values()
+        .filter(|it| of(&it.name).unwrap_or(0).max(all) == 1)
+        .map(|it| it.name.clone())
+        .collect()
+}
+
+/// The programs for the tables of iptables that are not nf_tables', and where the kernel lists those in use.
+const LEGACY: [(&str, &str); 2] = [
+    ("iptables-legacy", "net/ip_tables_names"),
+    ("ip6tables-legacy", "net/ip6_tables_names"),
+];
+
+/// Whether such a program's table drops what it does not accept on its way to another machine.
+fn drops_forwarded(program: &str, names: &str) -> bool {
+    let used = open(&proc_file(names)).and_then(|file| std::io::read_to_string(file).ok());
+    if !used.is_some_and(|names| names.lines().any(|name| name == "filter")) {
+        return false;
+    }
+    let listed = Command::new(program)
+        .args(["-w", "1", "-S", "FORWARD"])
+        .output();
+    listed.is_ok_and(|it| has_drop_policy(&String::from_utf8_lossy(&it.stdout)))
+}
+
+/// Whether the chain that `-S FORWARD` prints has the policy.
+pub(super) fn has_drop_policy(text: &str) -> bool {
+    text.lines().any(|line| line.trim() == "-P FORWARD DROP")
+}
+
+/// The programs that the daemon would not run, as it finds out itself.
+fn not_run(model: &Model) -> BTreeMap<String, Insecure> {
+    let scripts = model.vrrp.scripts.iter().map(|script| &script.command);
+    let notified = notified(model).flat_map(|(_, notify)| commands(notify));
+    scripts
+        .chain(notified)
+        .filter_map(|command| command.first())
+        .filter_map(|program| Some((program.clone(), may_run(program).err()?)))
+        .collect()
+}
+
+/// Whose changes of state run commands, with these.
+pub(super) fn notified(model: &Model) -> impl Iterator<Item = (&str, &Notify)> {
+    let instances = model.vrrp.instances.iter();
+    let instances = instances.map(|it| (it.name.as_str(), &it.notify));
+    let groups = model.vrrp.groups.iter();
+    instances.chain(groups.map(|it| (it.name.as_str(), &it.notify)))
+}
+
+/// All of somebody's commands.
+pub(super) fn commands(notify: &Notify) -> [&Vec<String>; 5] {
+    let Notify {
+        master,
+        backup,
+        fault,
+        stop,
+        any,
+    } = notify;
+    [master, backup, fault, stop, any]
 }
 
 fn proc_file(name: &str) -> PathBuf {

@@ -1,8 +1,10 @@
 //! The machine as a whole: privileges, the data plane, forwarding, connection tracking.
 
-use evenkeel_core::model::{DataPlaneKind, Forward, Model, Server};
-use evenkeel_dataplane::Probe;
+use std::collections::BTreeSet;
+
+use evenkeel_core::model::{Chosen, DataPlaneKind, Forward, Model, Server, Service};
 use evenkeel_dataplane::nftables::machine::{ForeignEffect, ForeignRule};
+use evenkeel_dataplane::{Error, Probe, Problem};
 
 use super::Finding;
 use super::facts::{Conntrack, Facts};
@@ -19,6 +21,8 @@ pub(super) fn judge(model: &Model, probe: &Probe, facts: &Facts) -> Vec<Finding>
     findings.extend(data_plane(probe));
     findings.extend(forwarding(model, facts));
     findings.extend(foreign_rules(model, facts));
+    findings.extend(legacy_drop(model, facts));
+    findings.extend(reverse_path(model, facts));
     // IPVS has a table of its own, and conntrack's entries only for what it rewrites.
     let tracks =
         model.dataplane.kind == DataPlaneKind::Nftables || servers_by_nat(model).any(|_| true);
@@ -45,14 +49,47 @@ fn privileges(facts: &Facts) -> Finding {
     }
 }
 
+/// Which data plane it is, and why; where it cannot work, what was found of it.
+pub(super) fn chosen(chosen: &Chosen, probe: &Probe) -> Finding {
+    let Chosen { kind, why } = chosen;
+    if works(probe) {
+        return Finding::ok(format!("data plane {kind}: {why}"));
+    }
+    Finding::error(
+        format!(
+            "data plane {kind} does not work here: {why} ({})",
+            probe.summary
+        ),
+        "see to the errors that follow; `evenkeel run` would not start",
+    )
+}
+
+fn works(probe: &Probe) -> bool {
+    probe.problems.iter().all(|problem| !problem.fatal)
+}
+
 pub(super) fn data_plane(probe: &Probe) -> Vec<Finding> {
     let problems = probe.problems.iter().map(|problem| match problem.fatal {
         true => Finding::error(&problem.what, &problem.remedy),
         false => Finding::warning(&problem.what, &problem.remedy),
     });
-    std::iter::once(Finding::ok(&probe.summary))
+    works(probe)
+        .then(|| Finding::ok(&probe.summary))
+        .into_iter()
         .chain(problems)
         .collect()
+}
+
+/// For a data plane that could not even be asked.
+pub(super) fn not_probed(error: &Error) -> Probe {
+    Probe {
+        summary: "it could not be asked".to_owned(),
+        problems: vec![Problem {
+            fatal: true,
+            what: error.to_string(),
+            remedy: "run as root or with CAP_NET_ADMIN, on a kernel that has it".to_owned(),
+        }],
+    }
 }
 
 pub(super) fn forwarding(model: &Model, facts: &Facts) -> Vec<Finding> {
@@ -136,6 +173,78 @@ fn foreign_rules(model: &Model, facts: &Facts) -> Vec<Finding> {
         _ => None,
     };
     facts.foreign_rules.iter().filter_map(judge).collect()
+}
+
+/// Tables of iptables that nf_tables does not show.
+fn legacy_drop(model: &Model, facts: &Facts) -> Vec<Finding> {
+    let concerns = |program: &&&str| is_forwarded(model, facts, !program.starts_with("ip6"));
+    let accept = match model.dataplane.kind {
+        DataPlaneKind::Nftables => "-m conntrack --ctstate DNAT",
+        DataPlaneKind::Ipvs => "-m ipvs --ipvs",
+    };
+    let warn = |program: &&str| {
+        Finding::warning(
+            format!(
+                "{program}, chain FORWARD: what it does not accept is not forwarded (policy DROP), packets to and from real servers among it"
+            ),
+            format!(
+                "{program} -I FORWARD {accept} -j ACCEPT, and keep it where that firewall is set up"
+            ),
+        )
+    };
+    facts
+        .legacy_drop
+        .iter()
+        .filter(concerns)
+        .map(warn)
+        .collect()
+}
+
+/// Interfaces that drop packets of clients whose way back is another interface.
+fn reverse_path(model: &Model, facts: &Facts) -> Vec<Finding> {
+    let Some(Route::Gateway(number) | Route::Direct(number)) = facts.elsewhere else {
+        return Vec::new();
+    };
+    let Some(out) = facts.interfaces.get(&number) else {
+        return Vec::new();
+    };
+    let services = model.services.iter();
+    let arrivals: BTreeSet<&str> = services
+        .filter(|service| service.key.addr.is_ipv4())
+        .filter_map(|service| arrival(service, model, facts))
+        .filter(|name| *name != out.name && facts.strict.contains(*name))
+        .collect();
+    arrivals
+        .into_iter()
+        .map(|name| {
+            Finding::warning(
+                format!(
+                    "clients that come in by {name} and are answered by {}, as all are that are on no network of {name}, are dropped without a word (net.ipv4.conf.{name}.rp_filter = 1)",
+                    out.name
+                ),
+                format!(
+                    "sysctl -w net.ipv4.conf.{name}.rp_filter=2, and keep it in a file in /etc/sysctl.d; or give them a route by {name}"
+                ),
+            )
+        })
+        .collect()
+}
+
+/// The interface that has a service's address, or will have it.
+fn arrival<'a>(service: &'a Service, model: &'a Model, facts: &'a Facts) -> Option<&'a str> {
+    if let Some(assign) = &service.assign {
+        return Some(&assign.interface);
+    }
+    let addr = service.key.addr;
+    for instance in &model.vrrp.instances {
+        if let Some(it) = instance.addresses.iter().find(|it| it.addr == addr) {
+            // What is made for the virtual MAC address is made loose.
+            let own_mac = instance.virtual_mac.as_deref() == Some(&it.interface);
+            return (!own_mac).then_some(it.interface.as_str());
+        }
+    }
+    let own = facts.addresses.iter().find(|own| own.addr == addr)?;
+    Some(&own.interface)
 }
 
 fn conntrack(Conntrack { count, max }: Conntrack) -> Finding {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use evenkeel_core::approximate;
-use evenkeel_core::model::{Assign, DataPlaneKind, Forward, Model, Protocol, Service};
+use evenkeel_core::model::{
+    Assign, DataPlaneKind, Family, Forward, Model, Protocol, Service, VrrpInstance,
+};
 
 use super::facts::Facts;
 use super::{Finding, listed};
@@ -33,7 +35,7 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
                         "{}: {addr} comes and goes with VRRP instance {instance}",
                         named(services)
                     )),
-                    None => left_to_others(*addr, &named(services), kind, facts),
+                    None => left_to_others(*addr, &named(services), model, facts),
                 },
             },
         )
@@ -168,27 +170,51 @@ fn holder(addr: IpAddr, model: &Model) -> Option<&str> {
 }
 
 /// An address that others are to bring here.
-fn left_to_others(
-    addr: IpAddr,
-    services: &str,
-    dataplane: DataPlaneKind,
-    facts: &Facts,
-) -> Finding {
-    match facts.addresses.iter().find(|own| own.addr == addr) {
-        Some(own) => Finding::ok(format!("{services}: {own}")),
-        None if dataplane == DataPlaneKind::Ipvs => Finding::error(
-            format!(
-                "{services}: this machine does not have {addr}, and IPVS takes only what is for this machine itself"
-            ),
-            "set `interface` in the service, and Evenkeel puts the address there; or name it in a [[vrrp]]",
+fn left_to_others(addr: IpAddr, services: &str, model: &Model, facts: &Facts) -> Finding {
+    let ipvs = model.dataplane.kind == DataPlaneKind::Ipvs;
+    if let Some(own) = facts.addresses.iter().find(|own| own.addr == addr) {
+        return Finding::ok(format!("{services}: {own}"));
+    }
+    let missing = format!("{services}: this machine does not have {addr}");
+    let remedy = in_a_virtual_router(addr, model).unwrap_or_else(|| {
+        let set = "set `interface` in the service, and Evenkeel puts the address there";
+        match ipvs {
+            true => format!("{set}; or name it in a [[vrrp]]"),
+            false => format!("{set}; or see that a router sends it here"),
+        }
+    });
+    match ipvs {
+        true => Finding::error(
+            format!("{missing}, and IPVS takes only what is for this machine itself"),
+            remedy,
         ),
-        None => Finding::warning(
-            format!(
-                "{services}: this machine does not have {addr}, so clients on its network find nobody there"
-            ),
-            "set `interface` in the service, and Evenkeel puts the address there; or see that a router sends it here",
+        false => Finding::warning(
+            format!("{missing}, so clients on its network find nobody there"),
+            remedy,
         ),
     }
+}
+
+/// Where there are several directors, an address belongs to whichever is master: `interface` would put it on all of
+/// them.
+fn in_a_virtual_router(addr: IpAddr, model: &Model) -> Option<String> {
+    let instances = &model.vrrp.instances;
+    if instances.is_empty() {
+        return None;
+    }
+    let same = |it: &&VrrpInstance| it.family == Family::of(addr);
+    let mut names: Vec<&str> = instances
+        .iter()
+        .filter(same)
+        .map(|it| it.name.as_str())
+        .collect();
+    if names.is_empty() {
+        names = instances.iter().map(|it| it.name.as_str()).collect();
+    }
+    Some(format!(
+        "add it to `address` of the [[vrrp]] {}, on all directors: then the master has it (`interface` in the service would put it on each of them at once)",
+        names.join(" or ")
+    ))
 }
 
 /// A process of this machine that waits on the same address and port.

@@ -75,6 +75,7 @@ fn model(services: Vec<Service>) -> Model {
     Model {
         daemon: Daemon {
             native_plugins: Vec::new(),
+            allow_empty: false,
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::from("cache"),
             socket: PathBuf::from("socket"),

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use evenkeel_core::model::{Family, Model, VrrpInstance};
 
+use evenkeel_vrrp::Insecure;
+
 use super::Finding;
-use super::facts::Facts;
+use super::facts::{Facts, commands, notified};
 
 pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
     let instances = &model.vrrp.instances;
@@ -26,7 +28,51 @@ pub(super) fn judge(model: &Model, facts: &Facts) -> Vec<Finding> {
         ));
     }
     findings.extend(instances.iter().map(|instance| judge_one(instance, facts)));
+    findings.extend(programs(model, facts));
     findings
+}
+
+/// Programs that will not be run.
+fn programs(model: &Model, facts: &Facts) -> Vec<Finding> {
+    let why = |command: &[String]| facts.not_run.get(command.first()?);
+    let mut findings = Vec::new();
+    for script in &model.vrrp.scripts {
+        if let Some(why) = why(&script.command) {
+            findings.push(Finding::error(
+                format!(
+                    "script {}: is not run, and counts as failing: {why}",
+                    script.name
+                ),
+                mend(why),
+            ));
+        }
+    }
+    for (name, notify) in notified(model) {
+        // The same program may be named for several states.
+        let whys: BTreeSet<String> = commands(notify)
+            .into_iter()
+            .filter_map(|command| why(command))
+            .map(ToString::to_string)
+            .collect();
+        let remedy = commands(notify).into_iter().find_map(|it| why(it));
+        if let Some(remedy) = remedy.map(mend) {
+            let whys: Vec<String> = whys.into_iter().collect();
+            findings.push(Finding::error(
+                format!("notify commands of {name} are not run: {}", whys.join("; ")),
+                remedy,
+            ));
+        }
+    }
+    findings
+}
+
+fn mend(why: &Insecure) -> &'static str {
+    match why {
+        Insecure::Missing(_) => "name a program that is there, by its whole path",
+        Insecure::Owner { .. } | Insecure::Writable(_) => {
+            "see that root alone can change the program and the directories on the way to it: chown root, chmod go-w"
+        }
+    }
 }
 
 fn judge_one(instance: &VrrpInstance, facts: &Facts) -> Finding {

@@ -49,9 +49,9 @@ impl Leaf for Password {
     fn leaf(value: &Value) -> Result<Self, Wrong> {
         let kind = <Self as Leaf>::kind();
         let written = match value {
-            Value::Integer(n @ 0..) => {
-                let help = format!("write it in quotes: \"{n}\"");
-                return Err(Wrong::kind(&kind, Some(help)));
+            // What is written is not repeated: it is a password.
+            Value::Integer(0..) => {
+                return Err(Wrong::kind(&kind, Some("write it in quotes".to_owned())));
             }
             other => text(other, &kind)?,
         };
@@ -63,10 +63,11 @@ impl Leaf for Password {
                 Ok(Self(bytes))
             }
             _ => {
-                let first: String = written.chars().take(8).collect();
                 let long = written.len() > 8 && written.chars().all(right);
-                let help = long
-                    .then(|| format!("routers that cut it, as keepalived does, have \"{first}\""));
+                let help = long.then(|| {
+                    "routers that cut it, as keepalived does, have its first 8 characters"
+                        .to_owned()
+                });
                 Err(Wrong::kind(&kind, help))
             }
         }

@@ -126,7 +126,7 @@ impl Reader {
 
     /// The text at a place, as a message may repeat it.
     pub(crate) fn written(&self, span: &Span) -> String {
-        let text = self.source.slice(span);
+        let text = self.source.shown(span);
         let line = text.lines().next().unwrap_or_default();
         let short: String = line.chars().take(ECHO).map(printable).collect();
         if short.len() < text.len() {

@@ -74,6 +74,9 @@ table! {
         offload: Offload = Presence::Default(Offload::default);
         /// How often the kernel's rules are read back and repaired, whatever was noticed meanwhile.
         resync: Period<1_000, DAY> = Presence::Default(resync);
+        /// Whether a file without any service is meant. Without this key, such a file is refused while services are
+        /// balanced, since an empty or truncated file would take them all away, with their addresses.
+        allow_empty: bool = Presence::Default(|| false);
         /// What a plugin may use.
         sandbox: Single<SandboxTable> = Presence::Optional("its defaults");
         /// The virtual services.

@@ -223,6 +223,11 @@ table! {
         /// taken from the priority while it fails. The priority stays within 1 to 254; 255 never changes.
         #[keepalived = "weight"]
         weight: Signed<253> = Presence::Default(|| Signed(0));
+        /// Whether it counts the other way round. With `weight = 0` the instance is in fault while this is well; a
+        /// positive weight is taken from the priority while it is well, and a negative one added while it fails. The
+        /// number in a file is taken from the priority; with `weight = 0`, the instance is in fault while it is 0.
+        #[keepalived = "reverse"]
+        reverse: bool = Presence::Default(|| false);
     }
 }
 

@@ -6,6 +6,7 @@ mod fixture;
 mod model;
 mod reference;
 mod robust;
+mod secrets;
 mod spread;
 mod vrrp;
 mod vrrp_errors;

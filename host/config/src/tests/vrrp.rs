@@ -77,6 +77,7 @@ lower_priority_delay = "6s"
 [[vrrp.track]]
 interface = "eth1"
 weight = -20
+reverse = true
 
 [[vrrp.track]]
 script = "gateway"
@@ -144,7 +145,11 @@ fn address(addr: &str, prefix: u8, interface: &str) -> VirtualAddress {
 }
 
 fn track(what: Tracked) -> Track {
-    Track { what, weight: 0 }
+    Track {
+        what,
+        weight: 0,
+        reverse: false,
+    }
 }
 
 fn outside() -> VrrpInstance {
@@ -217,6 +222,7 @@ fn outside() -> VrrpInstance {
         track: vec![
             Track {
                 weight: -20,
+                reverse: true,
                 ..track(Tracked::Interface("eth1".to_owned()))
             },
             track(Tracked::Script("gateway".to_owned())),
@@ -472,6 +478,7 @@ fn things_to_be_watched_may_be_interfaces_names() {
     let bird = Track {
         what: Tracked::Process("/usr/sbin/bird".to_owned()),
         weight: 253,
+        reverse: false,
     };
     assert_eq!(
         read.track,
@@ -479,6 +486,9 @@ fn things_to_be_watched_may_be_interfaces_names() {
     );
     let read = instance("address = \"192.0.2.1\"\ntrack = \"eth1\"");
     assert_eq!(read.track.len(), 1);
+    let read =
+        instance("address = \"192.0.2.1\"\ntrack = { interface = \"eth1\", reverse = true }");
+    assert!(read.track[0].reverse);
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn one(
     Some(Track {
         what,
         weight: weight?,
+        reverse: entry.reverse.copied()?,
     })
 }
 

@@ -26,6 +26,9 @@ pub struct Daemon {
     pub sandbox: Sandbox,
     /// Native plugins (shared objects) that the operator trusts with the whole daemon. Absolute.
     pub native_plugins: Vec<PathBuf>,
+    /// Whether a configuration without any service is meant to be one, and not what is left of a file that was cut
+    /// short.
+    pub allow_empty: bool,
 }
 
 /// What a plugin's instance may use. Shared by every plugin.

@@ -239,6 +239,10 @@ pub struct Track {
     /// Negative: taken from the priority while it fails. For a file: multiplied with the number in it and added; 0:
     /// fault while the number is not 0.
     pub weight: i16,
+    /// keepalived's `reverse`: what fails counts as well and what is well as failing, with the opposite weight. 0: the
+    /// instance is in fault while it is well. Positive: taken from the priority while it is well. Negative: added to
+    /// the priority while it fails. For a file: taken from the priority; 0: fault while the number is 0.
+    pub reverse: bool,
 }
 
 /// What can be watched.

@@ -182,7 +182,8 @@ impl Observations {
 
     /// What a tracked thing adds to the priority. Notes the fault that it means.
     fn effect(&self, track: &Track, subject: &Subject<'_>, facts: &mut Facts) -> i32 {
-        let weight = i32::from(track.weight);
+        let reverse = track.reverse;
+        let weight = i32::from(track.weight) * if reverse { -1 } else { 1 };
         let Some(reading) = self.reading(&track.what) else {
             let limit = UNKNOWN_LIMIT + self.run_time(&track.what);
             let fails = subject.fails_unknown(track.what.to_string(), limit, facts);
@@ -190,18 +191,23 @@ impl Observations {
                 let fault = format!("{} is not known yet", track.what);
                 facts.faults.push(fault);
             }
-            return if fails { weight.min(0) } else { 0 };
+            return if fails && !reverse { weight.min(0) } else { 0 };
         };
         if let (Tracked::File(_), Reading::Number(number)) = (&track.what, reading) {
-            if weight == 0 && number != 0 {
+            if weight == 0 && (number != 0) != reverse {
                 let fault = format!("{} says {number}", track.what);
                 facts.faults.push(fault);
             }
             return weight.saturating_mul(number);
         }
-        match (weight, reading == Reading::Up) {
+        match (weight, (reading == Reading::Up) != reverse) {
             (0, false) => {
-                facts.faults.push(format!("{} fails", track.what));
+                let why = if reverse {
+                    "is well, and is tracked in reverse"
+                } else {
+                    "fails"
+                };
+                facts.faults.push(format!("{} {why}", track.what));
                 0
             }
             (1.., true) | (..=-1, false) => weight,

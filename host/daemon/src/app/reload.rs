@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::ServiceKey;
@@ -14,13 +15,19 @@ use crate::prepare::{PrepareError, Prepared, Preparer};
 /// The plugin and settings of each service's scheduler in force.
 pub(super) type InForce = BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)>;
 
+/// A reload that has begun.
+struct UnderWay {
+    since: Instant,
+    outcome: JoinHandle<(Preparer, Result<Prepared, PrepareError>)>,
+}
+
 /// Reads configurations, one at a time, on a thread that may block.
 pub(super) struct Reloader {
     /// The configuration file, for logs and `status`.
     file: String,
     /// Away while a reload is under way.
     preparer: Option<Preparer>,
-    under_way: Option<JoinHandle<(Preparer, Result<Prepared, PrepareError>)>>,
+    under_way: Option<UnderWay>,
     /// Whether another was asked for meanwhile.
     again: bool,
     /// Why the last one was refused.
@@ -49,6 +56,12 @@ impl Reloader {
         self.problem.as_deref()
     }
 
+    /// For how long a reload has been under way, if one is.
+    pub(super) fn under_way(&self, now: Instant) -> Option<Duration> {
+        let since = self.under_way.as_ref()?.since;
+        Some(now.saturating_duration_since(since))
+    }
+
     /// Begins a reload; while one is under way, another follows it.
     pub(super) fn begin(&mut self, in_force: InForce) {
         let Some(mut preparer) = self.preparer.take() else {
@@ -56,14 +69,18 @@ impl Reloader {
             return;
         };
         info!(config = self.file, "reading the configuration again");
-        self.under_way = Some(tokio::task::spawn_blocking(move || {
+        let outcome = tokio::task::spawn_blocking(move || {
             let prepared = preparer.prepare(|key| {
                 in_force
                     .get(key)
                     .map(|(plugin, settings)| (plugin, settings.as_slice()))
             });
             (preparer, prepared)
-        }));
+        });
+        self.under_way = Some(UnderWay {
+            since: Instant::now(),
+            outcome,
+        });
     }
 
     /// Waits for the reload under way; for ever if there is none. May be cancelled: the outcome is taken when it is
@@ -73,7 +90,7 @@ impl Reloader {
             let Some(under_way) = &mut self.under_way else {
                 return std::future::pending().await;
             };
-            let outcome = under_way.await;
+            let outcome = (&mut under_way.outcome).await;
             self.under_way = None;
             match outcome {
                 Ok((preparer, prepared)) => {

@@ -14,6 +14,7 @@ use super::reload::Reloader;
 use crate::connection_sync::Synchroniser;
 use crate::counting::Counting;
 use crate::driver::DataPlaneDriver;
+use crate::forwarding::Forwarding;
 use crate::network::Network;
 use crate::plane::Opened;
 use crate::prepare::{Prepared, Preparer};
@@ -35,6 +36,7 @@ pub(super) struct App {
     pub(super) director: Director,
     pub(super) kernel: DataPlaneDriver,
     pub(super) network: Network,
+    pub(super) forwarding: Forwarding,
     pub(super) probers: Probers,
     pub(super) redundancy: Redundancy,
     pub(super) synchroniser: Synchroniser,
@@ -101,6 +103,7 @@ impl App {
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel,
             network,
+            forwarding: Forwarding::start(),
             probers: Probers::new(events),
             redundancy,
             synchroniser: Synchroniser::default(),
@@ -128,6 +131,7 @@ impl App {
         let checks = std::mem::take(&mut prepared.checks);
         self.services = prepared.model.services.len();
         self.network.configure(&prepared.model);
+        self.forwarding.configure(&prepared.model.services);
         self.redundancy.configure(&prepared.model.vrrp);
         let states = |instance: &str| self.redundancy.state(instance);
         self.synchroniser

@@ -13,6 +13,7 @@ fn model(offload: Offload) -> Model {
     Model {
         daemon: Daemon {
             native_plugins: Vec::new(),
+            allow_empty: false,
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::new(),
             socket: PathBuf::new(),

@@ -4,7 +4,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use evenkeel_keepalived::{self as keepalived, Included, Kind, Translation};
+use evenkeel_runtime::files;
 use tracing::warn;
+
+/// The largest file that is read as one of a configuration. Ten thousand services have some 5 MB.
+pub(super) const MAX_CONFIG: u64 = 64 << 20;
 
 /// Whether a file is one of keepalived's.
 pub fn is_keepalived(file: &Path, bytes: &[u8]) -> bool {
@@ -60,7 +64,7 @@ fn included(pattern: &str, from: &str) -> Result<Vec<Included>, String> {
         .map_err(|error| format!("not a pattern: {error}"))?;
     let files = paths.map(|path| match path {
         Ok(path) => Included {
-            contents: std::fs::read(&path).map_err(|error| error.to_string()),
+            contents: files::read(&path, MAX_CONFIG).map_err(|error| error.to_string()),
             name: path.to_string_lossy().into_owned(),
         },
         Err(error) => Included {
@@ -76,7 +80,7 @@ fn included(pattern: &str, from: &str) -> Result<Vec<Included>, String> {
 /// # Errors
 /// When it cannot be read.
 pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+    files::read(file, MAX_CONFIG).with_context(|| format!("cannot read {}", file.display()))
 }
 
 #[cfg(test)]
@@ -125,6 +129,18 @@ mod tests {
         assert!(found.has_errors(), "{:?}", notes(&found));
         let found = translate(Path::new("/nowhere/k.conf"), b"include x.conf\n", None);
         assert!(!found.has_errors() && !found.notes.is_empty());
+    }
+
+    #[test]
+    fn a_pipe_that_is_included_is_an_error_and_nobody_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("x.conf");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let found = translate(&dir.path().join("k.conf"), b"include x.conf\n", None);
+        let [note] = notes(&found).try_into().unwrap();
+        assert!(note.contains("is no regular file"), "{note}");
+        let error = format!("{:#}", read(&pipe).unwrap_err());
+        assert!(error.ends_with("x.conf: is no regular file"), "{error}");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use evenkeel_config::{self as config, Parsed};
+use evenkeel_runtime::files;
 
-use super::keepalived;
+use super::keepalived::{self, MAX_CONFIG};
 
 /// Where a configuration comes from, and what takes the place of parts of it.
 #[derive(Debug, Clone)]
@@ -24,7 +25,7 @@ pub struct ConfigSource {
 /// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in
 /// it is kept for [`Parsed::resolve`].
 pub fn read(file: &Path) -> anyhow::Result<Parsed> {
-    let bytes = std::fs::read(file)
+    let bytes = files::read(file, MAX_CONFIG)
         .with_context(|| format!("cannot read the configuration {}", file.display()))?;
     let name = file.to_string_lossy();
     if keepalived::is_keepalived(file, &bytes) {

@@ -33,6 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) up: Duration,
     /// The configuration file.
     pub(crate) config: String,
+    /// For how long a reload has been under way.
+    pub(crate) reloading: Option<Duration>,
     /// Why the last reload was refused.
     pub(crate) reload_problem: Option<String>,
     /// Which data plane.
@@ -47,6 +49,8 @@ pub(crate) struct Snapshot {
     pub(crate) kernel: KernelReport,
     /// From the address manager.
     pub(crate) network_problem: Option<String>,
+    /// Why packets do not get to real servers.
+    pub(crate) forwarding_problem: Option<String>,
     /// From the counter of connections, while it listens.
     pub(crate) counting: Option<evenkeel_flows::Report>,
     /// From the queues.
@@ -74,6 +78,7 @@ impl Status {
             pid: std::process::id(),
             up_seconds: snapshot.up.as_secs(),
             config: snapshot.config,
+            reload_seconds: snapshot.reloading.map(|reloading| reloading.as_secs()),
             reload_problem: snapshot.reload_problem,
             dataplane: snapshot.dataplane.to_string(),
             dataplane_why: snapshot.dataplane_why,
@@ -81,6 +86,7 @@ impl Status {
             settled: snapshot.settled,
             kernel: snapshot.kernel,
             network_problem: snapshot.network_problem,
+            forwarding_problem: snapshot.forwarding_problem,
             counting: snapshot.counting.map(build_counting),
             queue_problem: snapshot.queue_problem,
             vrrp: snapshot.vrrp,

@@ -19,6 +19,8 @@ pub struct Status {
     pub up_seconds: u64,
     /// The configuration in force.
     pub config: String,
+    /// For how long a reload has been under way, in seconds, if one is: files are being read, plugins compiled.
+    pub reload_seconds: Option<u64>,
     /// Why the last reload was refused, if it was.
     pub reload_problem: Option<String>,
     /// Which data plane carries the connections: `nftables`, `ipvs`.
@@ -33,6 +35,8 @@ pub struct Status {
     pub kernel: KernelReport,
     /// What is wrong with the addresses that are to be on interfaces.
     pub network_problem: Option<String>,
+    /// Why no connection gets to real servers although they are up: this machine does not forward packets.
+    pub forwarding_problem: Option<String>,
     /// How connections are being counted; none while they are counted for this answer only.
     pub counting: Option<CountingReport>,
     /// Why connections that are to be decided one by one follow the plans.

@@ -33,6 +33,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
     for (what, problem) in [
         ("kernel", &status.kernel.problem),
         ("addresses", &status.network_problem),
+        ("forwarding", &status.forwarding_problem),
         ("queues", &status.queue_problem),
         (
             "counting",
@@ -43,6 +44,14 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         if let Some(problem) = problem {
             writeln!(out, "{what}: {problem}")?;
         }
+    }
+    // One that takes no longer than it should is not worth a line.
+    if let Some(seconds) = status.reload_seconds.filter(|seconds| *seconds > 0) {
+        writeln!(
+            out,
+            "reload: under way for {}; until it is done, the configuration in force stays",
+            duration(seconds)
+        )?;
     }
     if let Some(report) = &status.vrrp {
         vrrp_table::write(out, report)?;

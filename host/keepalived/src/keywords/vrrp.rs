@@ -139,7 +139,7 @@ pub(crate) const SCRIPT: Words = &[
     ("init_fail", "the first result of a script counts at once"),
     (
         "reverse",
-        "write a command that fails when this one succeeds",
+        "keepalived takes it behind a weight only: write `weight N reverse`",
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! Whole configurations.
 
 mod article;
+mod duplicates;
 mod every_keyword;
 mod fixture;
 mod forward;

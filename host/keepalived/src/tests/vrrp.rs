@@ -228,7 +228,11 @@ fn what_is_tracked_has_its_weight_from_the_instance_or_from_where_it_is_defined(
     let lines = "track_interface {\n eth1\n eth2 weight -20\n }\n track_script {\n s\n }\n track_process {\n p weight 7\n }\n track_file {\n f\n }";
     let text = around(TRACKED, lines, "");
     let found = only(&text);
-    let track = |what, weight| Track { what, weight };
+    let track = |what, weight| Track {
+        what,
+        weight,
+        reverse: false,
+    };
     assert_eq!(
         found.track,
         [
@@ -259,16 +263,32 @@ fn what_is_tracked_must_be_there() {
 }
 
 #[test]
-fn what_is_the_other_way_round_is_listed() {
+fn what_counts_the_other_way_round_does_so_here() {
+    let tracked = "vrrp_script s {\n script /bin/s\n weight -20 reverse\n}\nvrrp_track_process p {\n process nginx\n weight 0 reverse\n}\ntrack_file f {\n file /run/f\n weight 2 reverse\n}";
+    let lines = "track_interface {\n eth1 weight 5 reverse\n }\n track_script {\n s\n }\n track_process {\n p\n }\n track_file {\n f weight 3 noreverse\n }";
+    let found = translated(&around(tracked, lines, ""));
+    let track = &model(&found).vrrp.instances[0].track;
+    let shown: Vec<_> = track.iter().map(|it| (it.weight, it.reverse)).collect();
+    assert_eq!(shown, [(5, true), (-20, true), (0, true), (3, false)]);
+    assert_eq!(notes(&found), Vec::<String>::new());
+    // A weight of the instance's own keeps what is said where it is defined, as keepalived takes it.
+    let lines = "track_script {\n s weight 7\n }";
+    let track = &model(&translated(&around(tracked, lines, "")))
+        .vrrp
+        .instances[0]
+        .track;
+    assert_eq!((track[0].weight, track[0].reverse), (7, true));
+}
+
+#[test]
+fn reverse_without_a_weight_is_listed_with_its_line_which_keepalived_ignores() {
+    let lines = "track_interface {\n eth1 reverse\n }";
     assert!(
-        said("track_interface {\n eth1 weight 5 reverse\n }", "reverse")
-            .starts_with("k.conf:9: track_interface: not carried over")
+        said(lines, "reverse").starts_with("k.conf:9: track_interface: not carried over"),
+        "{}",
+        said(lines, "reverse")
     );
-    assert!(
-        instance("track_interface {\n eth1 weight 5 reverse\n }")
-            .track
-            .is_empty()
-    );
+    assert!(instance(lines).track.is_empty());
 }
 
 const GROUP: &str = "vrrp_instance B {\n interface eth1\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.3.1\n }\n}\nvrrp_sync_group G {\n group {\n A\n B # too\n }\n notify_master \"/bin/m g\"\n track_interface {\n eth5 weight 9\n }\n}";
@@ -288,6 +308,7 @@ fn sync_groups_are_carried_over_and_their_members_track_what_they_do() {
         let eth5 = Track {
             what: Tracked::Interface("eth5".to_owned()),
             weight: 9,
+            reverse: false,
         };
         assert_eq!(member.track, [eth5]);
     }
@@ -372,4 +393,38 @@ fn what_an_instance_cannot_do_without_is_an_error() {
             "{part}"
         );
     }
+}
+
+#[test]
+fn a_password_is_in_no_note_whatever_is_wrong_with_its_line() {
+    for line in [
+        "auth_pass zq7x v9wk",
+        "auth_pass zq7xv9wkandmore",
+        "auth_pass \"zq7x v9wk",
+        "auth_pass zq7x{v9wk}",
+        "auth_pas zq7xv9wk",
+        "auth_passzq7xv9wk",
+        "auth_pass zq7xv9wk\n auth_pass zq7xv9wk",
+        "auth_pass zq7x\u{e4}v9wk",
+    ] {
+        for kind in ["PASS", "AH", ""] {
+            let block = format!("authentication {{\n auth_type {kind}\n {line}\n }}");
+            let found = translated(&around("", &block, ""));
+            for note in notes(&found) {
+                let told = note.contains("zq7x") || note.contains("v9wk");
+                assert!(!told, "{line}: {note}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whether_there_is_a_password_is_known() {
+    let with = around(
+        "",
+        "authentication {\n auth_type PASS\n auth_pass 1111\n }",
+        "",
+    );
+    assert!(translated(&with).has_password());
+    assert!(!translated(&around("", "", "")).has_password());
 }

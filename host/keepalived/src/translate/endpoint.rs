@@ -1,5 +1,7 @@
 //! What a virtual server listens to: addresses with ports, or firewall marks.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Translator;
@@ -15,12 +17,21 @@ const MOST: u32 = 4096;
 const ALL_PORTS: &str = "it is for all ports, and a service has one: give its packets a firewall mark with a rule of your own, and write a [[service]] with that fwmark and a persistence";
 
 /// One of the things that a virtual server listens to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Endpoint {
     /// An address and a port.
     At(SocketAddr),
     /// A firewall mark on packets of one family.
     Mark { mark: u32, six: bool },
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => write!(f, "{} {}", at.ip(), at.port()),
+            Self::Mark { mark, .. } => write!(f, "fwmark {mark}"),
+        }
+    }
 }
 
 impl Endpoint {
@@ -90,9 +101,10 @@ impl Translator<'_> {
                     return Err(format!("there is no virtual_server_group {name}"));
                 };
                 let six = is_six(statement);
-                let mut all = Vec::new();
+                let (mut all, mut seen) = (Vec::new(), BTreeMap::new());
                 for line in group.statements() {
-                    all.extend(self.member(line, six));
+                    let found = self.member(line, six);
+                    all.extend(self.new_in_group(line, found, &mut seen));
                 }
                 if all.is_empty() {
                     return Err(format!(

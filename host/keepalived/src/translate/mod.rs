@@ -4,6 +4,7 @@
 mod address;
 mod check;
 mod command;
+mod duplicates;
 mod endpoint;
 mod forward;
 mod group;
@@ -24,7 +25,7 @@ use super::document::Table;
 use super::keywords;
 use super::note::Notes;
 use super::tree::Statement;
-use translator::{Tracked, Translator, Words, remarks_of};
+use translator::{Tracked, Translator, Weight, Words, remarks_of};
 
 /// The whole document.
 pub(super) fn document(root: &Statement, notes: &mut Notes) -> Table {
@@ -66,7 +67,11 @@ const GLOBALS: &[&str] = &[
 impl Translator<'_> {
     /// Finds what others refer to, wherever it stands.
     fn look_ahead(&mut self, root: &Statement) {
+        self.named_twice = duplicates::named_twice(root);
         for statement in root.statements() {
+            if self.named_twice.contains_key(&statement.place()) {
+                continue;
+            }
             let name = statement.word(1).unwrap_or_default();
             match statement.keyword() {
                 "global_defs" => {
@@ -92,13 +97,20 @@ impl Translator<'_> {
             }
         }
         for statement in root.statements() {
-            if statement.keyword() == "vrrp_sync_group" {
+            if statement.keyword() == "vrrp_sync_group"
+                && !self.named_twice.contains_key(&statement.place())
+            {
                 self.look_ahead_into_group(statement);
             }
         }
     }
 
     fn top(&mut self, statement: &Statement, document: &mut Table) {
+        if let Some(first) = self.named_twice.get(&statement.place()).copied() {
+            let left = self.second_block(statement, first);
+            document.tables.push(left);
+            return;
+        }
         let tables = match statement.keyword() {
             "global_defs" => self.global_defs(statement),
             "vrrp_instance" => self.instance(statement),

@@ -73,7 +73,10 @@ struct Service<'s> {
 impl Translator<'_> {
     /// A service for each address that the virtual server has.
     pub(super) fn virtual_server(&mut self, statement: &Statement) -> Vec<Table> {
-        let endpoints = match self.endpoints(statement) {
+        let endpoints = self
+            .endpoints(statement)
+            .and_then(|endpoints| self.not_taken(statement, endpoints));
+        let endpoints = match endpoints {
             Ok(endpoints) => endpoints,
             Err(why) => {
                 let mut table = Table::default();
@@ -88,6 +91,7 @@ impl Translator<'_> {
             Ok(service) => service,
             Err(left) => return vec![left],
         };
+        self.take(statement, &endpoints);
         let group = if statement.word(1) == Some("group") {
             format!("{}-", statement.word(2).unwrap_or_default())
         } else {
@@ -146,6 +150,8 @@ impl Translator<'_> {
             self.leave(statement, &mut table, &why);
             return Some(Err(table));
         }
+        let real = std::mem::take(&mut service.real);
+        service.real = self.each_server_once(real, first.port(), &mut service.table);
         if service.real.is_empty() {
             let mut table = Table::default();
             self.leave(statement, &mut table, "it has no real_server");

@@ -1,15 +1,18 @@
 //! `vrrp_script`, `vrrp_track_process` and `track_file`: what instances track by a name.
 
-use super::{Tracked, Translator, remarks_of};
+use super::{Tracked, Translator, Weight, remarks_of};
 use crate::document::{Source, Table, quote};
 use crate::keywords;
 use crate::tree::Statement;
 
 /// The weight in a definition, if there is one that can be understood.
-fn weight(statement: &Statement) -> Option<i32> {
+fn weight(statement: &Statement) -> Option<Weight> {
     let mut inner = statement.statements().iter();
     let weight = inner.rfind(|inner| inner.keyword() == "weight")?;
-    weight.word(1)?.parse().ok()
+    Some(Weight {
+        number: weight.word(1)?.parse().ok()?,
+        reverse: weight.word(2) == Some("reverse"),
+    })
 }
 
 impl Translator<'_> {
@@ -63,13 +66,13 @@ impl Translator<'_> {
         name: &str,
         key: &'static str,
         value: &str,
-        weight: Option<i32>,
+        weight: Option<Weight>,
         otherwise: i32,
     ) {
         let tracked = Tracked {
             key,
             value: quote(value),
-            weight: weight.unwrap_or(otherwise),
+            weight: weight.unwrap_or(Weight::of(otherwise)),
         };
         self.tracked.insert((keyword, name.to_owned()), tracked);
     }
@@ -120,18 +123,14 @@ impl Translator<'_> {
             Some(Ok(_)) => {}
             _ => self.wrong(statement, "it needs a whole number"),
         }
-        match statement.word(2) {
-            Some("reverse") => {
-                let why =
-                    "write a script that fails when this one succeeds, or the other way round";
-                self.leave(statement, table, &format!("reverse: {why}"));
-            }
-            _ => {
-                self.no_more(statement, 2, table);
-                table.remarks(&statement.lead);
-                table.remarks(&statement.trail);
-            }
-        }
+        let words = if statement.word(2) == Some("reverse") {
+            3
+        } else {
+            2
+        };
+        self.no_more(statement, words, table);
+        table.remarks(&statement.lead);
+        table.remarks(&statement.trail);
     }
 
     pub(super) fn track_process(&mut self, statement: &Statement) -> Vec<Table> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Translator;
+use super::{Translator, Weight};
 use crate::document::{Item, Source, inline, quote};
 use crate::note::Kind;
 use crate::tree::{Comment, Statement};
@@ -50,6 +50,7 @@ impl Translator<'_> {
         for item in items {
             if let Item::Element(text, from) = &item {
                 let what = text.split(", weight = ").next().unwrap_or_default();
+                let what = what.split(", reverse = ").next().unwrap_or_default();
                 let what = what.trim_end_matches(" }").trim_start_matches("{ ");
                 if !seen.insert(what.to_owned()) {
                     if let Some(place) = from.place {
@@ -67,7 +68,7 @@ impl Translator<'_> {
     fn track(&mut self, keyword: &str, line: &Statement, weightless: bool) -> Option<String> {
         let name = line.keyword();
         let (key, value, otherwise) = if keyword == "track_interface" {
-            ("interface", quote(name), 0)
+            ("interface", quote(name), Weight::of(0))
         } else {
             let known = TRACKS.iter().find(|known| **known == keyword).copied();
             let found = known.and_then(|known| self.tracked.get(&(known, name.to_owned())));
@@ -79,8 +80,9 @@ impl Translator<'_> {
             (found.key, found.value.clone(), found.weight)
         };
         let weight = self.weight(keyword, line, otherwise)?;
-        let weight = match (weightless && weight != 0, key) {
-            (false, _) => weight,
+        let Weight { number, reverse } = weight;
+        let number = match (weightless && number != 0, key) {
+            (false, _) => number,
             (true, "interface") => {
                 let what = format!(
                     "{name}: its weight is 0, as keepalived takes it in a sync group: the instance is in fault while it is down"
@@ -98,22 +100,27 @@ impl Translator<'_> {
             }
         };
         let mut pairs = vec![(key, value)];
-        if weight != 0 {
-            pairs.push(("weight", weight.to_string()));
+        if number != 0 {
+            pairs.push(("weight", number.to_string()));
+        }
+        if reverse {
+            pairs.push(("reverse", "true".to_owned()));
         }
         Some(inline(&pairs))
     }
 
     /// The weight behind a name; `None` if the line cannot be carried over, which has been listed then.
-    fn weight(&mut self, keyword: &str, line: &Statement, otherwise: i32) -> Option<i32> {
+    fn weight(&mut self, keyword: &str, line: &Statement, otherwise: Weight) -> Option<Weight> {
         let mut weight = otherwise;
+        let mut written = false;
         let mut words = line.arguments().iter();
         while let Some(word) = words.next() {
             match word.text.as_str() {
                 "weight" => {
                     let value = words.next().and_then(|word| word.text.parse().ok());
+                    written = true;
                     match value {
-                        Some(value) => weight = value,
+                        Some(value) => weight.number = value,
                         None => {
                             let what = "weight needs a whole number";
                             self.notes.add(Kind::Error, word.place, keyword, what);
@@ -121,11 +128,13 @@ impl Translator<'_> {
                         }
                     }
                 }
-                "noreverse" | "no_reverse" => {}
-                "reverse" => {
+                "noreverse" | "no_reverse" if written => weight.reverse = false,
+                "reverse" if written => weight.reverse = true,
+                "reverse" | "noreverse" | "no_reverse" => {
                     let what = format!(
-                        "{} reverse: nothing here counts while it fails but a negative weight; take a [[script]] that succeeds then",
-                        line.keyword()
+                        "{}: {} without weight N before it, for which keepalived ignores the line",
+                        line.keyword(),
+                        word.text
                     );
                     self.notes.add(Kind::NotCarried, word.place, keyword, what);
                     return None;
@@ -141,12 +150,14 @@ impl Translator<'_> {
             self.notes
                 .add(Kind::NotCarried, inner.place(), inner.keyword(), what);
         }
-        let held = weight.clamp(-MOST, MOST);
-        if held != weight {
-            let what =
-                format!("a weight of {weight} counts as {held}: priorities are from 1 to 254");
+        let number = weight.number.clamp(-MOST, MOST);
+        if number != weight.number {
+            let what = format!(
+                "a weight of {} counts as {number}: priorities are from 1 to 254",
+                weight.number
+            );
             self.notes.add(Kind::Changed, line.place(), keyword, what);
         }
-        Some(held)
+        Some(Weight { number, ..weight })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evenkeel_config::is_secret;
+
 use super::names::Names;
 use super::value;
 use crate::document::{Item, Source, Table, quote};
@@ -18,7 +20,23 @@ pub(super) struct Tracked {
     /// What the key in `track` is called, and its value.
     pub(super) key: &'static str,
     pub(super) value: String,
-    pub(super) weight: i32,
+    pub(super) weight: Weight,
+}
+
+/// What a tracked thing counts, and whether it counts the other way round (`reverse`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Weight {
+    pub(super) number: i32,
+    pub(super) reverse: bool,
+}
+
+impl Weight {
+    pub(super) fn of(number: i32) -> Self {
+        Self {
+            number,
+            reverse: false,
+        }
+    }
 }
 
 /// The translation so far: what the statements refer to, and the notes.
@@ -39,6 +57,10 @@ pub(super) struct Translator<'a> {
     pub(super) tracked_by_groups: BTreeMap<String, Vec<Item>>,
     /// Where the synchronisation of connections is said that is taken.
     pub(super) synchronised: Option<Place>,
+    /// Blocks whose name another one has before them, with the place of that one.
+    pub(super) named_twice: BTreeMap<Place, Place>,
+    /// What virtual servers listen to (an endpoint's name with the protocol), with their places.
+    pub(super) listens: BTreeMap<String, Place>,
 }
 
 impl<'a> Translator<'a> {
@@ -55,6 +77,8 @@ impl<'a> Translator<'a> {
             weightless: BTreeSet::new(),
             tracked_by_groups: BTreeMap::new(),
             synchronised: None,
+            named_twice: BTreeMap::new(),
+            listens: BTreeMap::new(),
         }
     }
 
@@ -104,6 +128,9 @@ impl<'a> Translator<'a> {
     /// Lists a statement that is not carried over, and writes it as a comment where it would have been.
     pub(super) fn leave(&mut self, statement: &Statement, table: &mut Table, why: &str) {
         let place = statement.place();
+        if is_secret(statement.keyword()) && statement.keyword() != "authentication" {
+            return self.leave_secret(statement, table, why);
+        }
         self.notes
             .add(Kind::NotCarried, place, statement.keyword(), why);
         table.remarks(&statement.lead);
@@ -121,6 +148,19 @@ impl<'a> Translator<'a> {
             table.remark(&Comment { text, place });
             table.remarks(&statement.comments_within());
         }
+    }
+
+    /// The same for one that may have a password in it, which is not repeated.
+    fn leave_secret(&mut self, statement: &Statement, table: &mut Table, why: &str) {
+        let place = statement.place();
+        let keyword = ["auth_pass", "auth_type", "auth_hmac"]
+            .into_iter()
+            .find(|known| statement.keyword().starts_with(*known))
+            .unwrap_or(statement.keyword());
+        self.notes.add(Kind::NotCarried, place, keyword, why);
+        table.remarks(&statement.lead);
+        let text = format!("Not carried over: {keyword}");
+        table.remark(&Comment { text, place });
     }
 
     pub(super) fn wrong(&mut self, statement: &Statement, what: &str) {
@@ -149,6 +189,9 @@ impl<'a> Translator<'a> {
 
     /// Lists what is written behind the first `n` words.
     pub(super) fn no_more(&mut self, statement: &Statement, n: usize, table: &mut Table) {
+        if is_secret(statement.keyword()) {
+            return self.no_more_of_secret(statement, n);
+        }
         if let Some(word) = statement.words.get(n) {
             let keyword = statement.keyword();
             let what = format!(
@@ -161,6 +204,17 @@ impl<'a> Translator<'a> {
             self.leave(inner, table, "the statement around it takes no block");
         }
         table.remarks(statement.tail());
+    }
+
+    /// The same where what is written may be a part of a password.
+    fn no_more_of_secret(&mut self, statement: &Statement, n: usize) {
+        if statement.words.get(n).is_some() || statement.block.is_some() {
+            let what =
+                "what follows the first word on its line: put it in quotes if it belongs to it";
+            let place = statement.place();
+            self.notes
+                .add(Kind::NotCarried, place, statement.keyword(), what);
+        }
     }
 
     /// Sets a key. A second statement takes the place of the first, as in keepalived.

@@ -51,7 +51,7 @@ impl Catalogue {
             [info] => found(info),
             [] => self.broken(name).unwrap_or_else(|| {
                 let directories = self.directories.iter();
-                self.missing(directories.map(|it| it.display().to_string()).collect())
+                self.missing(directories.map(|it| self.searched(it)).collect())
             }),
             _ => Found::Ambiguous {
                 files: self
@@ -75,6 +75,17 @@ impl Catalogue {
                     reason: format!("{}: {reason}", entry.file.display()),
                 })
             })
+    }
+
+    /// A directory that was looked at, or why that was not possible.
+    fn searched(&self, directory: &Path) -> String {
+        let mut unreadable = self.unreadable.iter();
+        let name = directory.display();
+        match unreadable.find(|it| it.directory == directory) {
+            None => name.to_string(),
+            Some(it) if it.missing => format!("{name} (there is no such directory)"),
+            Some(it) => format!("{name} (cannot be read: {})", it.reason),
+        }
     }
 
     fn missing(&self, searched: Vec<String>) -> Found<'_> {

@@ -83,6 +83,27 @@ fn a_name_that_nobody_has_comes_back_with_those_that_there_are() {
 }
 
 #[test]
+fn a_directory_that_is_missing_or_none_is_named_beside_those_that_were_searched() {
+    let directory = directory(&[]);
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let directories = [path(&directory), PathBuf::from("/nowhere"), file.clone()];
+    let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &directories);
+    let Found::Missing { searched, .. } = catalogue.find(&by_name("rr")) else {
+        panic!("found")
+    };
+    let [good, missing, none] = searched.as_slice() else {
+        panic!("{searched:?}")
+    };
+    assert_eq!(*good, directory.path().display().to_string());
+    assert_eq!(missing, "/nowhere (there is no such directory)");
+    assert!(
+        none.starts_with(&format!("{} (cannot be read: ", file.display())),
+        "{none}"
+    );
+}
+
+#[test]
 fn a_name_that_two_files_have_is_ambiguous_and_hurts_no_other() {
     let (one, other) = (
         directory(&[("a.wasm", "rr")]),

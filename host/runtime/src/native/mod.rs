@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::{Described, LoadError, Plugin, PluginRuntime, SchedulerPlugin as _};
+use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginRuntime, SchedulerPlugin as _, files};
 use library::Library;
 use plugin::NativePlugin;
 
@@ -64,7 +64,7 @@ impl NativeRuntime {
     fn try_load(&self, file: &Path) -> Result<Arc<NativePlugin>, String> {
         let path = std::fs::canonicalize(file).map_err(|error| error.to_string())?;
         let content = if self.trusts_everyone {
-            std::fs::read(&path).map_err(|error| error.to_string())?
+            files::read(&path, MAX_PLUGIN).map_err(|error| error.to_string())?
         } else {
             trust::read(&path)?
         };
@@ -108,7 +108,7 @@ impl PluginRuntime for NativeRuntime {
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
         match self.try_load(file) {
             Ok(plugin) => Ok(plugin),
-            Err(reason) => Err(LoadError::new(file, reason)),
+            Err(reason) => Err(LoadError::new(file, &reason)),
         }
     }
 }

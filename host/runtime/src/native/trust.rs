@@ -1,16 +1,15 @@
 //! Whether a file may run inside the daemon: if nobody but root can have written it, now or later.
 
-use std::fs::{File, Metadata, OpenOptions, symlink_metadata};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{File, Metadata, symlink_metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
 
+use crate::{MAX_PLUGIN, files};
+
 /// Of a mode: writable by group, by others. Access lists that let someone write show in the group's.
 const OTHERS_WRITE: u32 = 0o022;
-/// The largest file that is read.
-const MAX_FILE: u64 = 256 << 20;
 
 /// The content of a file that passes. `path` has no symbolic links in it.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -19,30 +18,18 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
             .map_err(|error| format!("{}: {error}", directory.display()))?;
         check(directory, &metadata)?;
     }
-    // Not to wait for a pipe's other end, and not to follow what has become a link just now.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)
-        .map_err(|error| error.to_string())?;
-    content(path, &mut file)
+    // Not to follow what has become a link just now.
+    let file = files::open(path, OFlag::O_NOFOLLOW).map_err(|error| error.to_string())?;
+    content(path, &file)
 }
 
 /// What is checked is what was opened, and it is read from there.
-fn content(path: &Path, file: &mut File) -> Result<Vec<u8>, String> {
+fn content(path: &Path, file: &File) -> Result<Vec<u8>, String> {
     let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("is no regular file".to_owned());
+    if metadata.is_file() {
+        check(path, &metadata)?;
     }
-    check(path, &metadata)?;
-    if metadata.len() > MAX_FILE {
-        return Err(format!("is larger than {} MiB", MAX_FILE >> 20));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    Ok(bytes)
+    files::content(file, MAX_PLUGIN).map_err(|error| error.to_string())
 }
 
 fn check(path: &Path, metadata: &Metadata) -> Result<(), String> {
@@ -113,8 +100,8 @@ mod tests {
     fn a_link_a_pipe_and_a_directory_are_no_files() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let mut opened = File::open(directory.path()).unwrap();
-        let reason = content(directory.path(), &mut opened).unwrap_err();
+        let opened = File::open(directory.path()).unwrap();
+        let reason = content(directory.path(), &opened).unwrap_err();
         assert_eq!(reason, "is no regular file");
         std::fs::write(path("file"), "x").unwrap();
         symlink(path("file"), path("link")).unwrap();

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::client::TlsStream;
 
+use super::reason::reason;
 use super::tls;
 use super::transport::{ProbeError, Transport};
 
@@ -133,7 +134,7 @@ fn handshake(error: &io::Error) -> ProbeError {
         .get_ref()
         .and_then(|e| e.downcast_ref::<rustls::Error>())
     {
-        Some(error) => ProbeError::Tls(error.to_string()),
+        Some(error) => ProbeError::Tls(reason(error)),
         None => io::Error::from(error.kind()).into(),
     }
 }

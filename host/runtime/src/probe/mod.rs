@@ -3,6 +3,7 @@
 //! Knows nothing of plugins' code; every runtime offers checkers these operations and no others.
 
 mod connection;
+mod reason;
 mod tls;
 mod transport;
 

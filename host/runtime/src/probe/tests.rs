@@ -238,7 +238,7 @@ async fn tls_with_verification_refuses_a_certificate_that_nobody_vouches_for() {
     };
     // Or, on a machine without any authorities, that there are none.
     assert!(
-        text.contains("UnknownIssuer") || text.contains("ca-certificates"),
+        text.contains("of no authority") || text.contains("ca-certificates"),
         "{text}"
     );
     drop(server);
@@ -253,7 +253,7 @@ async fn what_goes_wrong_in_a_handshake_is_said() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, ProbeError::Tls(text) if text.contains("NoApplicationProtocol")),
+        matches!(&error, ProbeError::Tls(text) if text.contains("no application protocol in common")),
         "{error:?}"
     );
     drop(server);

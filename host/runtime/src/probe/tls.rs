@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::transport::{ProbeError, TlsOptions};
@@ -55,20 +59,43 @@ pub(super) fn server_name(
     }
 }
 
+/// What looks at certificates by those of the machine's authorities, or why there is nothing.
+type Native = Result<Arc<dyn ServerCertVerifier>, String>;
+
 /// Certificates of the machine's authorities, read once.
 async fn native() -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
-    static VERIFIER: OnceLock<Result<Arc<dyn ServerCertVerifier>, String>> = OnceLock::new();
-    let verifier = match VERIFIER.get() {
-        Some(verifier) => verifier,
-        // Reading some hundred files takes its time.
-        None => tokio::task::spawn_blocking(|| VERIFIER.get_or_init(read_native))
-            .await
-            .map_err(tls)?,
+    static READ: Mutex<Option<watch::Receiver<Option<Native>>>> = Mutex::new(None);
+    let mut native = {
+        let mut known = READ.lock();
+        let usable = known
+            .take()
+            .filter(|it| it.has_changed().is_ok() || it.borrow().is_some());
+        known.insert(usable.unwrap_or_else(begin_reading)).clone()
     };
-    verifier.clone().map_err(tls)
+    let native = native.wait_for(Option::is_some).await.ok();
+    let native = native.and_then(|native| native.clone());
+    native
+        .unwrap_or_else(|| Err("cannot read the certificates of authorities".to_owned()))
+        .map_err(tls)
 }
 
-fn read_native() -> Result<Arc<dyn ServerCertVerifier>, String> {
+/// On a thread of its own: it has some hundred files to read, and one that does not answer is to keep no check waiting
+/// beyond its end, and the daemon not at all.
+fn begin_reading() -> watch::Receiver<Option<Native>> {
+    let (done, native) = watch::channel(None);
+    let read = move || {
+        let _ = done.send_replace(Some(read_native()));
+    };
+    let started = std::thread::Builder::new()
+        .name("authorities".to_owned())
+        .spawn(read);
+    if let Err(error) = started {
+        tracing::warn!(%error, "cannot start the thread that reads certificates of authorities");
+    }
+    native
+}
+
+fn read_native() -> Native {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "a certificate of this machine cannot be read");
@@ -85,10 +112,38 @@ fn read_native() -> Result<Arc<dyn ServerCertVerifier>, String> {
     Ok(verifier)
 }
 
-/// Takes any certificate: a check that does not verify asks whether the server works, not who it is. The server must
-/// still hold the key of the certificate that it shows.
+/// Takes any certificate, also one that cannot be understood or whose kind of key is not supported: a check that does
+/// not verify asks whether the server works, not who it is. A signature that can be checked must be right.
 #[derive(Debug)]
 struct Anyone;
+
+/// Kinds of signature that are taken and not checked: old ones, and those of keys that are not supported.
+const UNCHECKED: [SignatureScheme; 4] = [
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED448,
+    SignatureScheme::RSA_PKCS1_SHA1,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+];
+
+/// A signature with another key than the certificate's is wrong; everything else that speaks against it is about the
+/// certificate. An RSA key of less than 2048 bits cannot be told from a wrong one.
+fn unless_wrong(
+    checked: Result<HandshakeSignatureValid, Error>,
+    scheme: SignatureScheme,
+) -> Result<HandshakeSignatureValid, Error> {
+    let checks = matches!(
+        scheme,
+        SignatureScheme::ECDSA_NISTP256_SHA256
+            | SignatureScheme::ECDSA_NISTP384_SHA384
+            | SignatureScheme::ED25519
+    );
+    match checked {
+        Err(error @ Error::InvalidCertificate(CertificateError::BadSignature)) if checks => {
+            Err(error)
+        }
+        _ => Ok(HandshakeSignatureValid::assertion()),
+    }
+}
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -109,7 +164,8 @@ impl ServerCertVerifier for Anyone {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        let checked = verify_tls12_signature(message, certificate, signature, algorithms);
+        unless_wrong(checked, signature.scheme)
     }
 
     fn verify_tls13_signature(
@@ -119,12 +175,33 @@ impl ServerCertVerifier for Anyone {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        let checked = verify_tls13_signature(message, certificate, signature, algorithms);
+        unless_wrong(checked, signature.scheme)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider()
-            .signature_verification_algorithms
-            .supported_schemes()
+        let algorithms = &provider().signature_verification_algorithms;
+        let mut schemes = algorithms.supported_schemes();
+        schemes.extend(UNCHECKED);
+        schemes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_verification_only_a_signature_that_is_known_to_be_wrong_is_refused() {
+        let wrong = || Err(Error::InvalidCertificate(CertificateError::BadSignature));
+        let unreadable = || Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        assert!(unless_wrong(wrong(), SignatureScheme::ED25519).is_err());
+        // RSA with 1024 bits.
+        assert!(unless_wrong(wrong(), SignatureScheme::RSA_PSS_SHA256).is_ok());
+        assert!(unless_wrong(wrong(), SignatureScheme::ECDSA_NISTP521_SHA512).is_ok());
+        // X.509 version 1.
+        assert!(unless_wrong(unreadable(), SignatureScheme::ED25519).is_ok());
+        let offered = Anyone.supported_verify_schemes();
+        assert!(offered.contains(&SignatureScheme::ECDSA_NISTP521_SHA512));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::reason::reason;
+
 /// How a connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -38,7 +40,7 @@ impl From<io::Error> for ProbeError {
             .get_ref()
             .and_then(|e| e.downcast_ref::<rustls::Error>())
         {
-            return Self::Tls(error.to_string());
+            return Self::Tls(reason(error));
         }
         match error.kind() {
             Kind::ConnectionRefused => Self::Refused,

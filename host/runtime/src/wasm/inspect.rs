@@ -1,5 +1,6 @@
 //! What a file is, told from its bytes before anything of it is compiled or run.
 
+use crate::text::clean;
 use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_sdk::section::NAME;
 use semver::Version;
@@ -8,6 +9,11 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 /// The contract that this host speaks: any patch version of it.
 const MAJOR: u64 = 0;
 const MINOR: u64 = 1;
+
+/// Characters of a name or version that a reason repeats.
+const ECHO: usize = 100;
+/// The longest version of a contract.
+const MAX_VERSION: usize = 64;
 
 const PACKAGE: &str = "evenkeel:plugin/";
 
@@ -144,9 +150,16 @@ fn of_contract(name: &str) -> Option<(&str, &str)> {
 
 /// The version, if this host speaks it.
 fn speaks(version: &str) -> Result<Version, String> {
+    if version.len() > MAX_VERSION {
+        return Err(format!(
+            "was built against a contract whose version has {} characters",
+            version.len()
+        ));
+    }
     let Ok(parsed) = Version::parse(version) else {
         return Err(format!(
-            "was built against a contract without a version (\"{version}\")"
+            "was built against a contract without a version (\"{}\")",
+            clean(version, ECHO)
         ));
     };
     if (parsed.major, parsed.minor) != (MAJOR, MINOR) {
@@ -158,15 +171,16 @@ fn speaks(version: &str) -> Result<Version, String> {
     Ok(parsed)
 }
 
-fn allowed(import: &str, kind: PluginKind) -> Result<(), String> {
-    match of_contract(import) {
+fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
+    let import = clean(name, ECHO);
+    match of_contract(name) {
         Some(("types" | "host", version)) => speaks(version).map(drop),
         Some(("target-io", version)) if kind == PluginKind::Checker => speaks(version).map(drop),
         Some(("target-io", _)) => Err(format!(
             "wants \"{import}\", which only checkers have, and is a {kind}"
         )),
         Some(_) => Err(format!("wants \"{import}\", which no plugin has")),
-        None if import.starts_with("wasi:") => Err(format!(
+        None if name.starts_with("wasi:") => Err(format!(
             "wants \"{import}\": a plugin has no access to the machine, so nothing of WASI is there"
         )),
         None => Err(format!(
@@ -261,6 +275,30 @@ mod tests {
             other.starts_with("wants \"acme:secrets/vault\", which no plugin has"),
             "{other}"
         );
+    }
+
+    #[test]
+    fn names_and_versions_of_a_file_are_bounded_and_cannot_steer_the_terminal() {
+        let import = format!("\u{1b}[2J{}", "x".repeat(200_000));
+        let outline = |import: String, export: String| Outline {
+            imports: vec![import],
+            exports: vec![export],
+        };
+        let good = "evenkeel:plugin/scheduler@0.1.0";
+        for (import, export) in [
+            (import, good.to_owned()),
+            (String::new(), format!("{good}-{}", "x".repeat(200_000))),
+            (
+                String::new(),
+                "evenkeel:plugin/scheduler@\u{1b}[2J".to_owned(),
+            ),
+        ] {
+            let reason = outline(import, export).judge().unwrap_err();
+            assert!(
+                reason.len() < 400 && !reason.contains('\u{1b}'),
+                "{reason:?}"
+            );
+        }
     }
 
     #[test]

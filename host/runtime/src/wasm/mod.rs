@@ -30,14 +30,11 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::{Described, LoadError, Plugin, PluginInfo, PluginRuntime};
+use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginInfo, PluginRuntime, files};
 pub use config::{CacheUse, RuntimeError, WasmConfig};
 use inspect::Inspected;
 use plugin::WasmPlugin;
 use shared::Shared;
-
-/// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
-const MAX_FILE: u64 = 256 << 20;
 
 /// Runs WebAssembly components.
 ///
@@ -98,22 +95,15 @@ impl WasmRuntime {
 impl PluginRuntime for WasmRuntime {
     fn describe(&self, file: &Path) -> Result<Described, LoadError> {
         self.try_describe(file)
-            .map_err(|reason| LoadError::new(file, reason))
+            .map_err(|reason| LoadError::new(file, &reason))
     }
 
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
         self.try_load(file)
-            .map_err(|reason| LoadError::new(file, reason))
+            .map_err(|reason| LoadError::new(file, &reason))
     }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let metadata = std::fs::metadata(file).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("is no file".to_owned());
-    }
-    if metadata.len() > MAX_FILE {
-        return Err(format!("is larger than {} MiB", MAX_FILE >> 20));
-    }
-    std::fs::read(file).map_err(|error| error.to_string())
+    files::read(file, MAX_PLUGIN).map_err(|error| error.to_string())
 }

@@ -10,7 +10,7 @@ const STICKY: u32 = 0o1000;
 
 /// Why a program is not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Insecure {
+pub enum Insecure {
     /// It is not there.
     #[error("there is no {}", .0.display())]
     Missing(PathBuf),
@@ -42,7 +42,7 @@ struct Facts {
 ///
 /// # Errors
 /// [`Insecure`], also where there is no such program.
-pub(crate) fn check(program: &str) -> Result<(), Insecure> {
+pub fn check(program: &str) -> Result<(), Insecure> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(());
     }

@@ -1,8 +1,10 @@
 //! A file with a number in it.
 
 use std::ffi::OsStr;
-use std::io::{ErrorKind, Read as _};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,8 +74,7 @@ struct Complaint {
 fn read_number(path: &Path) -> Result<i32, Complaint> {
     let complain = |text: String| Complaint { text, instead: 0 };
     let mut text = String::new();
-    let opened = std::fs::File::open(path);
-    let read = opened.and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+    let read = open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
     match read {
         Ok(_) => number(&text),
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -81,6 +82,18 @@ fn read_number(path: &Path) -> Result<i32, Complaint> {
         }
         Err(error) => Err(complain(format!("cannot be read ({error}): taken as 0"))),
     }
+}
+
+/// Opens a regular file and nothing else: a pipe would have its reader wait for a writer.
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok(file)
 }
 
 fn number(text: &str) -> Result<i32, Complaint> {
@@ -191,6 +204,22 @@ mod tests {
     fn a_number_may_have_space_around_it() {
         assert_eq!(number("7"), Ok(7));
         assert_eq!(number(" -254\n"), Ok(-254));
+    }
+
+    #[test]
+    fn a_pipe_or_a_device_is_0_and_nobody_waits_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [pipe.as_path(), Path::new("/dev/zero"), directory.path()] {
+            let complaint = read_number(path).unwrap_err();
+            assert_eq!(complaint.instead, 0);
+            assert!(
+                complaint.text.contains("no regular file"),
+                "{}",
+                complaint.text
+            );
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ fn config(tracked: &[Tracked], scripts: Vec<Script>) -> Vrrp {
             .map(|what| Track {
                 what: what.clone(),
                 weight: 0,
+                reverse: false,
             })
             .collect(),
         notify: Notify::default(),

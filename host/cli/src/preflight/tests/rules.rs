@@ -1,5 +1,6 @@
 //! Each rule by itself: one thing changed on a machine where all is well.
 
+use super::super::facts::has_drop_policy;
 use super::*;
 
 #[test]
@@ -343,4 +344,34 @@ fn a_service_whose_servers_all_have_weight_0_is_a_warning() {
         Level::Warning,
         &["weight 0", "service web"],
     );
+}
+
+#[test]
+fn a_drop_policy_of_iptables_own_tables_is_a_warning_with_the_command() {
+    let facts = Facts {
+        legacy_drop: vec!["iptables-legacy", "ip6tables-legacy"],
+        ..director()
+    };
+    let words = [
+        "iptables-legacy, chain FORWARD",
+        "-I FORWARD -m conntrack --ctstate DNAT -j ACCEPT",
+    ];
+    assert_only(&article(), &facts, Level::Warning, &words);
+    assert!(has_drop_policy("-P FORWARD DROP\n-A FORWARD -j DOCKER\n"));
+    assert!(!has_drop_policy("-P FORWARD ACCEPT\n-A FORWARD -j DROP\n"));
+}
+
+#[test]
+fn strict_reverse_path_filtering_is_a_warning_where_clients_are_answered_by_another_interface() {
+    let facts = |strict: &str, out: u32| Facts {
+        strict: [strict.to_owned()].into(),
+        elsewhere: Some(Route::Gateway(out)),
+        ..director()
+    };
+    // The service's address is on eth0.
+    let words = ["come in by eth0 and are answered by eth1", "rp_filter=2"];
+    assert_only(&article(), &facts("eth0", 3), Level::Warning, &words);
+    for fine in [facts("eth0", 2), facts("eth1", 3)] {
+        assert_eq!(amiss(&article(), &fine), []);
+    }
 }

@@ -1,8 +1,10 @@
 //! VRRP instances on machines that fit them or not.
 
 use evenkeel_core::model::{
-    Announce, Checksum, Family, Notify, Password, VirtualAddress, VrrpInstance, VrrpVersion,
+    Announce, Checksum, DataPlaneKind, Family, Notify, Password, Script, VirtualAddress,
+    VrrpInstance, VrrpVersion,
 };
+use evenkeel_vrrp::Insecure;
 
 use super::super::facts::has_vrrp;
 use super::*;
@@ -67,6 +69,55 @@ fn a_service_on_a_virtual_address_waits_for_no_one() {
         text.contains("VRRP instance VI_1: adverts on eth0, addresses are put on eth0, eth1"),
         "{text}"
     );
+}
+
+#[test]
+fn a_services_address_that_no_virtual_router_has_is_to_be_added_to_one_and_not_to_both_directors() {
+    for (kind, level) in [
+        (DataPlaneKind::Nftables, Level::Warning),
+        (DataPlaneKind::Ipvs, Level::Error),
+    ] {
+        let mut model = pair();
+        model.dataplane.kind = kind;
+        model.services[0].key.addr = ip("10.10.54.152");
+        let words = [
+            "does not have 10.10.54.152",
+            "`address` of the [[vrrp]] VI_1",
+            "would put it on each of them",
+        ];
+        assert_only(&model, &backup(), level, &words);
+    }
+}
+
+#[test]
+fn a_program_that_would_not_be_run_is_an_error_with_what_to_do() {
+    let mut model = pair();
+    let command = |program: &str| vec![program.to_owned(), "now".to_owned()];
+    model.vrrp.scripts.push(Script {
+        name: "gateway".into(),
+        command: command("/opt/check"),
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        rise: 1,
+        fall: 1,
+    });
+    assert_eq!(amiss(&model, &backup()), []);
+    let mut facts = backup();
+    let writable = Insecure::Writable("/opt/check".into());
+    facts.not_run.insert("/opt/check".into(), writable);
+    let words = ["script gateway: is not run", "/opt/check", "chmod go-w"];
+    assert_only(&model, &facts, Level::Error, &words);
+
+    model.vrrp.scripts.clear();
+    model.vrrp.instances[0].notify.master = command("/opt/notify");
+    model.vrrp.instances[0].notify.any = command("/opt/notify");
+    let missing = Insecure::Missing("/opt/notify".into());
+    let facts = Facts {
+        not_run: [("/opt/notify".to_owned(), missing)].into(),
+        ..backup()
+    };
+    let words = ["notify commands of VI_1", "there is no /opt/notify"];
+    assert_only(&model, &facts, Level::Error, &words);
 }
 
 #[test]

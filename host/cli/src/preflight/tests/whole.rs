@@ -54,6 +54,31 @@ fn the_text_for_the_articles_backup_director_on_its_first_day() {
 }
 
 #[test]
+fn a_data_plane_that_cannot_work_is_never_ok() {
+    let why = "no data plane works on this machine. nftables: ...; ipvs: ...".to_owned();
+    let chosen = Chosen {
+        why,
+        ..Chosen::default()
+    };
+    let fatal = Probe {
+        problems: vec![Problem {
+            fatal: true,
+            what: "cannot read the tables: Operation not permitted".to_owned(),
+            remedy: "run as root".to_owned(),
+        }],
+        ..probe()
+    };
+    let found = super::super::machine::chosen(&chosen, &fatal);
+    assert_eq!(found.level, Level::Error, "{found}");
+    assert!(found.what.contains("nft 1.0.6"), "{found}");
+    let text = rendered(&article(), &fatal, &director());
+    assert!(!text.contains("ok       nftables"), "{text}");
+    assert!(text.contains("error    cannot read the tables"), "{text}");
+    let found = super::super::machine::chosen(&chosen, &probe());
+    assert_eq!(found.level, Level::Ok);
+}
+
+#[test]
 fn a_few_names_are_all_named_and_of_many_three() {
     assert_eq!(listed(&["a"]), "a");
     assert_eq!(listed(&["a", "b", "c", "d"]), "a, b, c, d");
@@ -87,6 +112,10 @@ fn a_real_machine_is_seen_as_it_is() {
         net.add("br0", "172.16.50.155", 24).await;
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
         std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        for (name, value) in [("all", "0"), ("eth0", "1"), ("br0", "2"), ("lo", "0")] {
+            let key = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+            std::fs::write(key, value).unwrap();
+        }
         // Not there before the kernel tracks connections.
         let events = Path::new("/proc/sys/net/netfilter/nf_conntrack_events");
         let events = events
@@ -102,6 +131,7 @@ fn a_real_machine_is_seen_as_it_is() {
         let facts = Facts::gather(&model).await.unwrap();
 
         assert!(facts.net_admin);
+        assert_eq!(facts.strict, BTreeSet::from(["eth0".to_owned()]));
         assert_eq!(facts.conntrack_events, events);
         assert_eq!(
             (facts.forwards_v4, facts.forwards_v6),
@@ -135,7 +165,7 @@ fn a_real_machine_is_seen_as_it_is() {
         assert_eq!(facts.listening, listening, "and not the connections");
         drop(client);
 
-        let findings = preflight(&model, &BTreeSet::new(), &probe()).await;
+        let findings = preflight(&model, &BTreeSet::new(), Ok(probe())).await;
         let errors = findings
             .iter()
             .filter(|finding| finding.level == Level::Error)

@@ -231,6 +231,7 @@ fn what_one_member_tracks_counts_for_all() {
     config.instances[1].track = vec![Track {
         what: script.clone(),
         weight: -30,
+        reverse: false,
     }];
     let begin = start();
     let mut router = Router::new(&config, begin);

@@ -74,6 +74,7 @@ fn tracking(weight: i16) -> VrrpInstance {
     spec.track = vec![Track {
         what: script(),
         weight,
+        reverse: false,
     }];
     spec
 }
@@ -361,12 +362,79 @@ fn a_weight_moves_the_priority_between_1_and_254_and_never_that_of_the_owner() {
 }
 
 #[test]
+fn what_is_tracked_in_reverse_counts_as_keepalived_counts_it() {
+    // man keepalived.conf: "the priority is decreased when up and increased when down. 'weight 0 reverse' will cause
+    // the vrrp instance to be down when [it] is up, and vice versa."
+    let (up, down) = (Some(Reading::Up), Some(Reading::Down));
+    for (weight, reverse, reading, priority, fault) in [
+        (20, false, up, 120, false),
+        (20, false, down, 100, false),
+        (-20, false, up, 100, false),
+        (-20, false, down, 80, false),
+        (0, false, down, 100, true),
+        (20, true, up, 80, false),
+        (20, true, down, 100, false),
+        (-20, true, up, 100, false),
+        (-20, true, down, 120, false),
+        (0, true, up, 100, true),
+        (0, true, down, 100, false),
+        (20, true, None, 100, false),
+        (-20, true, None, 100, false),
+    ] {
+        let case = format!("weight {weight}, reverse {reverse}, {reading:?}");
+        let mut spec = tracking(weight);
+        spec.track[0].reverse = reverse;
+        let mut bench = Bench::new(spec);
+        if let Some(reading) = reading {
+            reads(&mut bench, reading);
+        }
+        assert_eq!(
+            bench.router.report(bench.now)[0].priority,
+            priority,
+            "{case}"
+        );
+        assert_eq!(bench.state() == Fault, fault, "{case}");
+    }
+}
+
+#[test]
+fn the_number_in_a_file_that_is_tracked_in_reverse_is_taken_from_the_priority() {
+    let file = Tracked::File("/run/load".into());
+    for (weight, number, priority, fault) in [
+        (2, 10, 80, false),
+        (-2, 10, 120, false),
+        (0, 0, 100, true),
+        (0, 1, 100, false),
+    ] {
+        let mut spec = instance(100);
+        spec.track = vec![Track {
+            what: file.clone(),
+            weight,
+            reverse: true,
+        }];
+        let mut bench = Bench::new(spec);
+        bench.give(Input::Tracked {
+            what: &file,
+            reading: Reading::Number(number),
+        });
+        let case = format!("weight {weight}, number {number}");
+        assert_eq!(
+            bench.router.report(bench.now)[0].priority,
+            priority,
+            "{case}"
+        );
+        assert_eq!(bench.state() == Fault, fault, "{case}");
+    }
+}
+
+#[test]
 fn the_number_in_a_file_counts_by_its_weight() {
     let file = Tracked::File("/run/load".into());
     let mut spec = instance(100);
     spec.track = vec![Track {
         what: file.clone(),
         weight: -2,
+        reverse: false,
     }];
     let mut bench = Bench::new(spec);
     for (number, shown) in [

@@ -63,6 +63,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             now: Instant::now(),
             up: Duration::from_millis(1_900),
             config: "evenkeel.toml".into(),
+            reloading: Some(Duration::from_millis(3_200)),
             reload_problem: None,
             dataplane: DataPlaneKind::Ipvs,
             dataplane_why: "as configured".into(),
@@ -70,6 +71,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             settled: true,
             kernel: KernelReport::default(),
             network_problem: None,
+            forwarding_problem: None,
             counting: None,
             queue_problem: None,
             vrrp: None,
@@ -101,6 +103,7 @@ fn the_directors_counts_are_shown_while_it_has_them() {
     let status = Status::build(sources(None));
     assert_eq!(counts(&status), [(12, 3, 4), (0, 3, 4)]);
     assert_eq!(status.up_seconds, 1);
+    assert_eq!(status.reload_seconds, Some(3));
     assert_eq!(status.dataplane, "ipvs");
 }
 

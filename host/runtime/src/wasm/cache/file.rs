@@ -1,24 +1,26 @@
 //! A file of the cache: written by this user alone, and whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::SystemTime;
 
-use nix::libc::O_NOFOLLOW;
+use nix::fcntl::OFlag;
+
+use crate::files;
 
 /// Begins every file of a kind; ends with the version of its form.
 pub(super) type Magic = [u8; 16];
+
+/// The largest file that is read: compiled code is several times as large as the plugin.
+const MAX: u64 = 2 << 30;
 
 const HASH: usize = blake3::OUT_LEN;
 
 /// The content of a file that only this user can have written. The error is the reason why it may not be used.
 pub(super) fn read(path: &Path, magic: &Magic) -> io::Result<Vec<u8>> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NOFOLLOW)
-        .open(path)?;
+    let file = files::open(path, OFlag::O_NOFOLLOW)?;
     let metadata = file.metadata()?;
     if !metadata.is_file()
         || metadata.uid() != nix::unistd::geteuid().as_raw()
@@ -28,8 +30,7 @@ pub(super) fn read(path: &Path, magic: &Magic) -> io::Result<Vec<u8>> {
             "it is not a file that only this user can write",
         ));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let bytes = files::content(&file, MAX)?;
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is damaged");
     let (head, content) = bytes
         .split_at_checked(magic.len() + HASH)

@@ -61,7 +61,7 @@ fn files_that_are_no_plugins_say_why() {
         .load(Path::new("/"))
         .err()
         .unwrap();
-    assert_eq!(directory.reason, "is no file");
+    assert_eq!(directory.reason, "is no regular file");
 }
 
 #[test]

@@ -19,4 +19,5 @@ mod probers;
 mod redundancy;
 pub mod status;
 mod verdicts;
+mod vrrp_log;
 mod watcher;

@@ -7,6 +7,7 @@ mod support;
 mod article;
 mod cli;
 mod counting;
+mod hanging;
 mod hashing;
 mod health;
 mod import;

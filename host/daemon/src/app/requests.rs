@@ -1,5 +1,6 @@
 //! What is asked over the control socket.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -73,6 +74,7 @@ impl App {
             up: now.duration_since(self.started),
             config: self.reloader.file().to_owned(),
             reload_problem: self.reloader.problem().map(str::to_owned),
+            log_dropped: self.log_dropped.load(Ordering::Relaxed),
             dataplane: self.kind,
             dataplane_why: self.why.clone(),
             table: self.daemon.table.clone(),

@@ -1,5 +1,7 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::director::{Director, DirectorConfig, Input};
@@ -31,6 +33,8 @@ const LATENCY_INTERVAL: Duration = Duration::from_secs(1);
 /// The main loop's state.
 pub(super) struct App {
     pub(super) started: Instant,
+    /// Log lines that were dropped.
+    pub(super) log_dropped: Arc<AtomicU64>,
     pub(super) daemon: Daemon,
     pub(super) director: Director,
     pub(super) kernel: DataPlaneDriver,
@@ -70,6 +74,7 @@ impl App {
         prepared: Prepared,
         daemon: Daemon,
         opened: Opened,
+        log_dropped: Arc<AtomicU64>,
     ) -> Result<Self, RunError> {
         let Opened {
             mut plane,
@@ -96,6 +101,7 @@ impl App {
         let (redundancy, receivers) = Redundancy::new(network.addresses());
         let mut app = Self {
             started: now,
+            log_dropped,
             kind,
             why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),

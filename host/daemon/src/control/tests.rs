@@ -70,6 +70,7 @@ fn a_status() -> Status {
         up_seconds: 90_061,
         config: "/etc/evenkeel/evenkeel.toml".into(),
         reload_problem: None,
+        log_dropped: 0,
         dataplane: "nftables".into(),
         dataplane_why: "it works on this machine".into(),
         table: "evenkeel".into(),

@@ -35,6 +35,8 @@ pub(crate) struct Snapshot {
     pub(crate) config: String,
     /// Why the last reload was refused.
     pub(crate) reload_problem: Option<String>,
+    /// Log lines that were dropped.
+    pub(crate) log_dropped: u64,
     /// Which data plane.
     pub(crate) dataplane: DataPlaneKind,
     /// Why that one.
@@ -75,6 +77,7 @@ impl Status {
             up_seconds: snapshot.up.as_secs(),
             config: snapshot.config,
             reload_problem: snapshot.reload_problem,
+            log_dropped: snapshot.log_dropped,
             dataplane: snapshot.dataplane.to_string(),
             dataplane_why: snapshot.dataplane_why,
             table: snapshot.table,

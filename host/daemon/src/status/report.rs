@@ -21,6 +21,9 @@ pub struct Status {
     pub config: String,
     /// Why the last reload was refused, if it was.
     pub reload_problem: Option<String>,
+    /// Log lines that were dropped since the start, because nobody has read them.
+    #[serde(default)]
+    pub log_dropped: u64,
     /// Which data plane carries the connections: `nftables`, `ipvs`.
     pub dataplane: String,
     /// Why that one.

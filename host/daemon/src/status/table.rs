@@ -44,6 +44,13 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
             writeln!(out, "{what}: {problem}")?;
         }
     }
+    if status.log_dropped > 0 {
+        let lines = status.log_dropped;
+        writeln!(
+            out,
+            "log: {lines} lines dropped, since nobody has read standard error"
+        )?;
+    }
     if let Some(report) = &status.vrrp {
         vrrp_table::write(out, report)?;
     }

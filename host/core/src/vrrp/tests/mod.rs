@@ -3,6 +3,7 @@
 mod deadlines;
 mod garbage;
 mod groups;
+mod hanging;
 mod packets;
 mod simulation;
 mod table;

@@ -64,6 +64,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             up: Duration::from_millis(1_900),
             config: "evenkeel.toml".into(),
             reload_problem: None,
+            log_dropped: 0,
             dataplane: DataPlaneKind::Ipvs,
             dataplane_why: "as configured".into(),
             table: "evenkeel".into(),

@@ -87,6 +87,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         up_seconds: 90_061,
         config: "/etc/evenkeel/evenkeel.toml".into(),
         reload_problem: None,
+        log_dropped: 7,
         dataplane: "nftables".into(),
         table: "evenkeel".into(),
         settled: true,
@@ -101,6 +102,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
     };
     insta::assert_snapshot!(render(&status), @r"
     Evenkeel 0.1.0 (nftables, table evenkeel), up 1d1h, kernel in sync
+    log: 7 lines dropped, since nobody has read standard error
     Prot LocalAddress:Port Scheduler Flags
       -> RemoteAddress:Port Forward Weight ActiveConn InActConn Conns      Health
     TCP  10.10.54.151:80 wrr  # web

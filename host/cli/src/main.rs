@@ -40,8 +40,11 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
         Command::Run(args) => {
             limits::raise_open_files();
             limits::one_heap();
-            let daemon = evenkeel_daemon::app::run(args.into(), log.dropped());
-            Ok(runtime()?.block_on(daemon)?)
+            let runtime = runtime()?;
+            let ended = runtime.block_on(evenkeel_daemon::app::run(args.into(), log.dropped()));
+            // Work that hangs, in a file system that does not answer, does not keep the daemon from ending.
+            runtime.shutdown_background();
+            Ok(ended?)
         }
         Command::Check {
             config,

@@ -11,6 +11,7 @@ mod frames;
 mod handle;
 mod links;
 mod notify;
+mod own_thread;
 mod program;
 mod realtime;
 mod socket;

@@ -18,16 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::own_thread;
 use nix::sys::signal::Signal;
-use tokio::sync::oneshot;
-
 use process::Process;
 pub(crate) use security::{Insecure, check};
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
 pub(crate) const KILL_DELAY: Duration = Duration::from_secs(2);
-/// Of the thread of a run. It does little.
-const STACK: usize = 256 << 10;
 
 /// How a program ended.
 #[derive(Debug)]
@@ -110,23 +107,18 @@ pub(crate) async fn run(
     abandoned: Abandoned,
 ) -> Ended {
     let process = Arc::new(Process::default());
-    let (sender, outcome) = oneshot::channel();
-    let thread = {
+    let work = {
         let (running, process, command) = (place.enter(), Arc::clone(&process), command.to_vec());
         move || {
             let ended = process.run(&command);
             drop(running);
-            // Nobody waits for it any more if it took too long.
-            let _ = sender.send(ended);
+            ended
         }
     };
-    let started = std::thread::Builder::new()
-        .name("program".into())
-        .stack_size(STACK)
-        .spawn(thread);
-    if let Err(error) = started {
-        return Ended::NotStarted(error);
-    }
+    let outcome = match own_thread::start("program", work) {
+        Ok(outcome) => outcome,
+        Err(error) => return Ended::NotStarted(error),
+    };
     let waiting = Waiting { process, abandoned };
     match tokio::time::timeout(limit, outcome).await {
         Ok(ended) => {

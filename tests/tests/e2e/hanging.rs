@@ -200,7 +200,7 @@ impl DeadMount {
         let device = match device {
             Ok(device) => device,
             Err(error) => {
-                eprintln!("SKIPPED: /dev/fuse: {error}");
+                writeln!(std::io::stderr(), "SKIPPED: /dev/fuse: {error}")?;
                 return Ok(None);
             }
         };
@@ -255,6 +255,10 @@ fn scripts_on_a_file_system_that_does_not_answer_have_failed_and_hold_nothing_up
         let script = script.display();
         let config = Instance::v3(120)
             .table("[[vrrp.track]]\nscript = \"dead\"\nweight = -30\n")
+            .table(&format!(
+                "[[vrrp.track]]\nfile = \"{}/number\"\nweight = 1\n",
+                dead.directory.display()
+            ))
             .table(&format!("[vrrp.notify]\nmaster = \"{script}\"\n"))
             .table(&format!(
                 "[[script]]\nname = \"dead\"\ncommand = \"{script}\"\ninterval = \"200ms\"\ntimeout = \"500ms\"\n"

@@ -30,6 +30,7 @@
 //! | connection-sync (thread; IPVS) | `std::sync::mpsc` of what is wanted | nobody | when its sender is dropped |
 //! | VRRP (thread), watchers and notifier (tasks) | sockets, scripts, files | `events`, `readings` | handed over last |
 //! | vrrp-log (task) | what VRRP says | the log; the rest to `events` | when its senders are dropped |
+//! | own-limits (task) | the kernel's connection table, every second | `status`, probers | when dropped |
 //!
 //! The log has a thread of its own, with a bounded queue: nobody waits for who reads it. The main loop tells VRRP
 //! every second that it moves.

@@ -12,6 +12,7 @@ mod driver;
 pub mod lock;
 mod machine;
 mod network;
+mod own_limits;
 pub mod plane;
 pub mod prepare;
 mod prober;

@@ -83,6 +83,7 @@ impl App {
             network_problem: self.network.problem(),
             counting: self.counting.report(),
             queue_problem: self.queues.problem(),
+            connection_table_problem: self.limits.problem(),
             vrrp: self.vrrp_report(),
             connection_sync: self.synchroniser.report(),
             services: services.collect(),

@@ -1,5 +1,6 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use evenkeel_core::director::{Director, DirectorConfig, Input};
 use evenkeel_core::model::{Daemon, DataPlaneKind, Service};
 use evenkeel_core::state::State;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::adopted::{found_in, inhibited};
@@ -17,6 +19,7 @@ use crate::connection_sync::Synchroniser;
 use crate::counting::Counting;
 use crate::driver::DataPlaneDriver;
 use crate::network::Network;
+use crate::own_limits::OwnLimits;
 use crate::plane::Opened;
 use crate::prepare::{Prepared, Preparer};
 use crate::prober::HealthEvent;
@@ -40,6 +43,9 @@ pub(super) struct App {
     pub(super) kernel: DataPlaneDriver,
     pub(super) network: Network,
     pub(super) probers: Probers,
+    /// What this machine lacks for checks.
+    pub(super) limits: Arc<OwnLimits>,
+    _limits_watch: JoinSet<()>,
     pub(super) redundancy: Redundancy,
     pub(super) synchroniser: Synchroniser,
     /// What VRRP and its watchers tell.
@@ -99,6 +105,7 @@ impl App {
         let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
         let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
         let (redundancy, receivers) = Redundancy::new(network.addresses());
+        let limits = Arc::new(OwnLimits::new(Path::new("/proc")));
         let mut app = Self {
             started: now,
             log_dropped,
@@ -107,7 +114,9 @@ impl App {
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel,
             network,
-            probers: Probers::new(events),
+            probers: Probers::new(events, Arc::clone(&limits)),
+            _limits_watch: limits.watch(),
+            limits,
             redundancy,
             synchroniser: Synchroniser::default(),
             receivers,

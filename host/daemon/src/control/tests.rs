@@ -79,6 +79,7 @@ fn a_status() -> Status {
         network_problem: None,
         counting: None,
         queue_problem: None,
+        connection_table_problem: None,
         vrrp: None,
         connection_sync: None,
         services: Vec::new(),

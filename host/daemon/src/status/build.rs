@@ -53,6 +53,8 @@ pub(crate) struct Snapshot {
     pub(crate) counting: Option<evenkeel_flows::Report>,
     /// From the queues.
     pub(crate) queue_problem: Option<String>,
+    /// From this machine's limits.
+    pub(crate) connection_table_problem: Option<String>,
     /// Of VRRP, where it is configured.
     pub(crate) vrrp: Option<VrrpReport>,
     /// Of the copying of connections, where it is configured.
@@ -86,6 +88,7 @@ impl Status {
             network_problem: snapshot.network_problem,
             counting: snapshot.counting.map(build_counting),
             queue_problem: snapshot.queue_problem,
+            connection_table_problem: snapshot.connection_table_problem,
             vrrp: snapshot.vrrp,
             connection_sync: snapshot.connection_sync,
             services: snapshot.services.into_iter().map(service).collect(),

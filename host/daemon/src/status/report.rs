@@ -40,6 +40,10 @@ pub struct Status {
     pub counting: Option<CountingReport>,
     /// Why connections that are to be decided one by one follow the plans.
     pub queue_problem: Option<String>,
+    /// That the kernel's connection table is full, or was some seconds ago: new connections are dropped, and what does
+    /// not answer is not taken to be down.
+    #[serde(default)]
+    pub connection_table_problem: Option<String>,
     /// VRRP, where it is configured.
     pub vrrp: Option<VrrpReport>,
     /// Copying of connections to the other director, where it is configured.

@@ -34,6 +34,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         ("kernel", &status.kernel.problem),
         ("addresses", &status.network_problem),
         ("queues", &status.queue_problem),
+        ("connections", &status.connection_table_problem),
         (
             "counting",
             &status.counting.as_ref().and_then(|it| it.problem.clone()),

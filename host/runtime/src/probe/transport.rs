@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::shortage;
+
 /// How a connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -27,6 +29,8 @@ pub(crate) enum ProbeError {
     Reset,
     TimedOut,
     Limit,
+    /// Something that this machine lacks: it says nothing about the target.
+    Own(String),
     Tls(String),
     Other(String),
 }
@@ -39,6 +43,9 @@ impl From<io::Error> for ProbeError {
             .and_then(|e| e.downcast_ref::<rustls::Error>())
         {
             return Self::Tls(error.to_string());
+        }
+        if let Some(shortage) = shortage::own(&error) {
+            return Self::Own(shortage);
         }
         match error.kind() {
             Kind::ConnectionRefused => Self::Refused,

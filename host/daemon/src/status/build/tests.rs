@@ -73,6 +73,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             network_problem: None,
             counting: None,
             queue_problem: None,
+            connection_table_problem: None,
             vrrp: None,
             connection_sync: None,
             services: vec![

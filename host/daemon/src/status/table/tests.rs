@@ -95,6 +95,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         network_problem: None,
         counting: None,
         queue_problem: None,
+        connection_table_problem: None,
         dataplane_why: "it works on this machine".into(),
         vrrp: None,
         connection_sync: None,

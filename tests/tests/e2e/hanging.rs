@@ -50,7 +50,7 @@ impl Reader {
 
     /// Reads until this text has come.
     fn reads_until(&mut self, text: &str) -> Result<()> {
-        let mut read = Vec::new();
+        let mut read: Vec<u8> = Vec::new();
         eventually(&format!("the log says {text:?}"), PATIENCE, || {
             let mut some = [0; 1 << 16];
             match self.pipe.read(&mut some) {

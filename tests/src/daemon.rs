@@ -41,6 +41,8 @@ pub struct Evenkeel {
     process: Option<Process>,
     earlier_logs: String,
     environment: Vec<(String, String)>,
+    /// Where its standard error goes in place of its log file.
+    stderr: Option<PathBuf>,
 }
 
 impl Evenkeel {
@@ -71,6 +73,7 @@ impl Evenkeel {
             process: None,
             earlier_logs: String::new(),
             environment: Vec::new(),
+            stderr: None,
         };
         evenkeel.configure(config)?;
         Ok(evenkeel)
@@ -122,6 +125,13 @@ impl Evenkeel {
     #[must_use]
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.environment.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has the daemon log to this file, such as a FIFO.
+    #[must_use]
+    pub fn stderr(mut self, file: &Path) -> Self {
+        self.stderr = Some(file.to_owned());
         self
     }
 
@@ -189,6 +199,14 @@ impl Evenkeel {
     pub fn start_without_waiting(&mut self) -> Result<()> {
         self.keep_log();
         let mut command = self.command_ahead("run");
+        if let Some(file) = &self.stderr {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "exec \"$@\" 2>\"$0\""]).arg(file);
+            shell.arg(command.get_program()).args(command.get_args());
+            let variables = command.get_envs();
+            shell.envs(variables.filter_map(|(key, value)| Some((key, value?))));
+            command = shell;
+        }
         command.arg("--config").arg(&self.config);
         for dir in &self.plugin_dirs {
             command.arg("--plugin-dir").arg(dir);

@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Run(ConfigArgs),
 
     /// Check a configuration and this machine without touching anything.
+    ///
+    /// As root it keeps the plugins that it compiles in the daemon's cache, so that a start needs no time for that.
     Check {
         #[command(flatten)]
         config: ConfigArgs,

@@ -15,25 +15,34 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use args::{Cli, Command, PluginCommand};
+use telemetry::Log;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match start(cli) {
+    let daemon = matches!(cli.command, Command::Run(_));
+    let log = match telemetry::init(&cli.log, cli.log_format, daemon) {
+        Ok(log) => log,
+        Err(error) => {
+            commands::complain(&error, &mut std::io::stderr());
+            return exit::code(&error);
+        }
+    };
+    match start(cli.command, &log) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
-            commands::complain(&error);
+            commands::complain(&error, &mut log.writer());
             exit::code(&error)
         }
     }
 }
 
-fn start(cli: Cli) -> anyhow::Result<()> {
-    telemetry::init(&cli.log, cli.log_format)?;
-    match cli.command {
+fn start(command: Command, log: &Log) -> anyhow::Result<()> {
+    match command {
         Command::Run(args) => {
             limits::raise_open_files();
             limits::one_heap();
-            Ok(wait(evenkeel_daemon::app::run(args.into()))??)
+            let daemon = evenkeel_daemon::app::run(args.into(), log.dropped());
+            Ok(wait(daemon)??)
         }
         Command::Check {
             config,

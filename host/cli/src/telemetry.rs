@@ -1,34 +1,97 @@
-//! Logging, to standard error.
+//! Logging, to standard error. The daemon's lines go through a [queue], so that a reader who stops holds nothing up.
 //!
 //! Levels: ERROR, the daemon cannot do what it is for; WARN, worth waking someone (a server down, a plugin failed,
 //! rules edited by someone else); INFO, what an operator wants to read next morning (start, reload, a server up);
 //! DEBUG, single checks and kernel changes; TRACE, everything.
 
+mod queue;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use anyhow::Context as _;
+use tracing::{error, warn};
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
 use crate::args::LogFormat;
+use queue::LogQueue;
 
 /// What the targets of Evenkeel's own crates begin with: `evenkeel`, `evenkeel_core`, whatever comes.
 const OURS: &str = "evenkeel";
 /// What plugins say.
 const PLUGINS: &str = "plugin";
 
-/// Starts logging.
+/// The log while the process runs. Dropping it waits for its reader, but not longer than a second.
+pub(crate) struct Log {
+    /// The daemon's. Other commands write directly, and may wait for their reader.
+    queue: Option<LogQueue>,
+}
+
+impl Log {
+    /// Lines that were dropped since the start.
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
+        let dropped = self.queue.as_ref().map(LogQueue::dropped);
+        dropped.unwrap_or_default()
+    }
+
+    /// Where an error goes that ends the process.
+    pub(crate) fn writer(&self) -> Box<dyn Write> {
+        match &self.queue {
+            Some(queue) => Box::new(queue.clone()),
+            None => Box::new(io::stderr()),
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            LogQueue::flush(queue);
+        }
+    }
+}
+
+/// Starts logging; `daemon`: without ever waiting for who reads.
 ///
 /// # Errors
-/// When `filter` is not understood.
-pub(crate) fn init(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+/// When `filter` is not understood, or no thread can be started.
+pub(crate) fn init(filter: &str, format: LogFormat, daemon: bool) -> anyhow::Result<Log> {
+    if !daemon {
+        begin(filter, format, io::stderr)?;
+        return Ok(Log { queue: None });
+    }
+    let queue = LogQueue::start(io::stderr(), |lines| {
+        warn!(
+            lines,
+            "log lines were dropped: nobody has read standard error for a while"
+        );
+    })
+    .context("cannot start the log's thread")?;
+    let writer = queue.clone();
+    begin(filter, format, move || writer.clone())?;
+    // The usual one writes to standard error by itself, and would wait for its reader.
+    std::panic::set_hook(Box::new(|panic| error!("bug: {panic}")));
+    Ok(Log { queue: Some(queue) })
+}
+
+fn begin<W>(filter: &str, format: LogFormat, writer: W) -> anyhow::Result<()>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let targets = targets(filter)
         .with_context(|| format!("--log {filter}: not a level nor a list of TARGET=LEVEL"))?;
-    let lines = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(writer)
+        // They would be told on standard error, which has just failed; a panic if it is closed.
+        .log_internal_errors(false);
     let lines = match format {
         LogFormat::Text => {
-            use std::io::IsTerminal as _;
-            let colours = std::io::stderr().is_terminal();
+            let colours = io::stderr().is_terminal();
             lines.with_ansi(colours).with_target(false).boxed()
         }
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

@@ -30,6 +30,11 @@
 //! | reload (blocking thread, one at a time) | the configuration's files | its join handle | by itself, or with the process |
 //! | connection-sync (thread; IPVS) | `std::sync::mpsc` of what is wanted | nobody | when its sender is dropped |
 //! | VRRP (thread), watchers and notifier (tasks) | sockets, scripts, files | `events`, `readings` | handed over last |
+//! | vrrp-log (task) | what VRRP says | the log; the rest to `events` | when its senders are dropped |
+//! | own-limits (task) | the kernel's connection table, every second | `status`, probers | when dropped |
+//!
+//! The log has a thread of its own, with a bounded queue: nobody waits for who reads it. The main loop tells VRRP
+//! every second that it moves.
 //!
 //! # Channels of the main loop
 //!
@@ -69,6 +74,9 @@ mod requests;
 mod signals;
 mod state;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use tokio::sync::mpsc;
 use tracing::info;
 
@@ -84,11 +92,11 @@ use state::App;
 /// Requests of the control socket that wait for the main loop.
 const MAX_REQUESTS: usize = 16;
 
-/// Balances until told to end.
+/// Balances until told to end. `log_dropped` counts the log lines that nobody could be given, for `status`.
 ///
 /// # Errors
 /// When the daemon cannot start; what fails later is logged and tried again.
-pub async fn run(source: ConfigSource) -> Result<(), RunError> {
+pub async fn run(source: ConfigSource, log_dropped: Arc<AtomicU64>) -> Result<(), RunError> {
     // From here on: a reload that is asked for during the start is not to end the daemon.
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let config = source.config.clone();
@@ -122,7 +130,7 @@ pub async fn run(source: ConfigSource) -> Result<(), RunError> {
     );
     let (to_requests, requests) = mpsc::channel(MAX_REQUESTS);
     let serving = tokio::spawn(control::serve(socket, to_requests, Limits::default()));
-    App::start(preparer, prepared, daemon, opened)?
+    App::start(preparer, prepared, daemon, opened, log_dropped)?
         .serve(signals, requests)
         .await;
     serving.abort();

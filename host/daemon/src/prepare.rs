@@ -76,6 +76,21 @@ impl Preparer {
         Self::with_cache(source, CacheUse::Borrowed)
     }
 
+    /// As [`Self::for_command`]; but root, as whom the daemon runs, makes the cache if there is none, so that the
+    /// daemon's first start finds the plugins compiled.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_check(source: ConfigSource) -> Result<Self, PrepareError> {
+        Self::with_cache(source, |directory| {
+            if nix::unistd::geteuid().is_root() && !directory.exists() {
+                CacheUse::Own(directory)
+            } else {
+                CacheUse::Borrowed(directory)
+            }
+        })
+    }
+
     fn with_cache(
         source: ConfigSource,
         cache: impl FnOnce(PathBuf) -> CacheUse,

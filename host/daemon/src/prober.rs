@@ -13,6 +13,7 @@
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evenkeel_core::health::{InitialHealth, Outcome, ServerHealth, ServerMachine, Transition};
@@ -23,6 +24,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+use crate::own_limits::OwnLimits;
 
 /// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout
 /// themselves; this is for the one that does not.
@@ -42,6 +45,8 @@ pub(crate) struct ProbeSpec {
     pub(crate) checks: Vec<ProbeCheck>,
     /// What was known of the server before: see [`Prober::handover`].
     pub(crate) initial: Option<InitialHealth>,
+    /// What may keep a check from saying anything about the server.
+    pub(crate) limits: Arc<OwnLimits>,
 }
 
 /// One check of a [`ProbeSpec`].
@@ -92,6 +97,7 @@ impl Prober {
             service: spec.service,
             server_name: spec.server_name,
             server: spec.server,
+            limits: spec.limits,
             machine: Mutex::new(machine),
         });
         let mut tasks = JoinSet::new();
@@ -101,6 +107,7 @@ impl Prober {
                 index,
                 check,
                 events: events.clone(),
+                lacked: AtomicBool::new(false),
             };
             tasks.spawn(run.run());
         }
@@ -128,6 +135,7 @@ struct Shared {
     service: ServiceKey,
     server_name: String,
     server: SocketAddr,
+    limits: Arc<OwnLimits>,
     machine: Mutex<ServerMachine>,
 }
 
@@ -143,6 +151,8 @@ struct CheckTask {
     index: usize,
     check: ProbeCheck,
     events: mpsc::Sender<HealthEvent>,
+    /// Whether this machine lacked something for the last check.
+    lacked: AtomicBool,
 }
 
 impl CheckTask {
@@ -156,17 +166,16 @@ impl CheckTask {
             let Some(next) = next else { return };
             tokio::time::sleep_until(next.into()).await;
 
-            self.shared
-                .machine()
-                .start(self.index, Instant::now().into_std());
-            let outcome = self.check_once().await;
+            let began = Instant::now().into_std();
+            self.shared.machine().start(self.index, began);
+            let outcome = self.check_once(began).await;
             if self.record(outcome) && self.report().await.is_err() {
                 return; // The daemon is ending.
             }
         }
     }
 
-    async fn check_once(&self) -> Outcome {
+    async fn check_once(&self, began: std::time::Instant) -> Outcome {
         let target = Target {
             name: self.shared.server_name.clone(),
             address: self.check.target,
@@ -177,6 +186,14 @@ impl CheckTask {
             Ok(Ok(Ok(Verdict::Healthy))) => Outcome::Healthy,
             Ok(Ok(Ok(Verdict::Degraded(share)))) => Outcome::Degraded(share),
             Ok(Ok(Ok(Verdict::Unhealthy(reason)))) => Outcome::Unhealthy(reason),
+            Ok(Ok(Ok(Verdict::Unanswered(reason)))) => {
+                let now = Instant::now().into_std();
+                match self.shared.limits.dropped_since(began, now) {
+                    Some(shortage) => Outcome::Shortage(shortage),
+                    None => Outcome::Unhealthy(reason),
+                }
+            }
+            Ok(Ok(Ok(Verdict::Unknown(shortage)))) => Outcome::Shortage(shortage),
             Ok(Ok(Err(error))) => Outcome::Unknown(error.to_string()),
             Ok(Err(_panic)) => Outcome::Unknown(format!(
                 "plugin {}: its runtime panicked",
@@ -193,7 +210,14 @@ impl CheckTask {
     fn record(&self, outcome: Outcome) -> bool {
         let failure = match &outcome {
             Outcome::Unhealthy(reason) => Some(reason.clone()),
-            Outcome::Healthy | Outcome::Degraded(_) | Outcome::Unknown(_) => None,
+            Outcome::Healthy
+            | Outcome::Degraded(_)
+            | Outcome::Unknown(_)
+            | Outcome::Shortage(_) => None,
+        };
+        let shortage = match &outcome {
+            Outcome::Shortage(what) => Some(what.clone()),
+            _ => None,
         };
         let now = Instant::now().into_std();
         let mut machine = self.shared.machine();
@@ -203,7 +227,12 @@ impl CheckTask {
         let health = transition.map(|_| machine.health());
         drop(machine);
 
-        self.log_plugin(error_before.as_deref(), error_after.as_deref());
+        let lacked = self.lacked.swap(shortage.is_some(), Ordering::Relaxed);
+        let error_before = error_before.filter(|_| !lacked);
+        match shortage {
+            Some(what) => self.log_shortage(&what, now),
+            None => self.log_plugin(error_before.as_deref(), error_after.as_deref()),
+        }
         match (transition, health) {
             (Some(transition), Some(health)) => {
                 self.log_transition(transition, &health);
@@ -265,6 +294,21 @@ impl CheckTask {
         } = &*self.shared;
         let plugin = &self.check.plugin;
         tracing::debug!(service, server, %address, plugin, reason, "check failed");
+    }
+
+    /// What this machine lacks concerns every server, so that it is told for one of them.
+    fn log_shortage(&self, what: &str, now: std::time::Instant) {
+        let Shared {
+            service_name: service,
+            server_name: server,
+            server: address,
+            ..
+        } = &*self.shared;
+        if self.shared.limits.is_news(what, now) {
+            tracing::warn!(service, server, %address, "cannot check servers, and they stay as they are: {what}");
+        } else {
+            tracing::debug!(service, server, %address, "cannot be checked: {what}");
+        }
     }
 
     /// A plugin that goes on failing is named once.

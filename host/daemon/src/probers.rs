@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use evenkeel_core::director::Input;
 use evenkeel_core::health::{InitialHealth, ServerHealth};
 use evenkeel_core::model::ServiceKey;
 use tokio::sync::mpsc;
 
+use crate::own_limits::OwnLimits;
 use crate::prepare::{ReadyCheck, ServerChecks};
 use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober};
 
@@ -19,6 +21,7 @@ pub(crate) struct Probers {
     /// Services whose checks are suspended.
     suspended: BTreeSet<ServiceKey>,
     events: mpsc::Sender<HealthEvent>,
+    limits: Arc<OwnLimits>,
 }
 
 struct Checked {
@@ -47,11 +50,12 @@ impl ProbeState {
 
 impl Probers {
     /// None yet. What they notice is sent to `events`.
-    pub(crate) fn new(events: mpsc::Sender<HealthEvent>) -> Self {
+    pub(crate) fn new(events: mpsc::Sender<HealthEvent>, limits: Arc<OwnLimits>) -> Self {
         Self {
             servers: BTreeMap::new(),
             suspended: BTreeSet::new(),
             events,
+            limits,
         }
     }
 
@@ -132,6 +136,7 @@ impl Probers {
             server: server.server,
             checks: server.checks.iter().map(probe_check).collect(),
             initial,
+            limits: Arc::clone(&self.limits),
         };
         Prober::start(spec, self.events.clone())
     }
@@ -139,7 +144,7 @@ impl Probers {
 
 fn probe_check(check: &ReadyCheck) -> ProbeCheck {
     ProbeCheck {
-        checker: std::sync::Arc::clone(&check.checker),
+        checker: Arc::clone(&check.checker),
         plugin: check.plugin.clone(),
         target: check.target,
         timing: check.timing,

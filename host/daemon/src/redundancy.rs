@@ -11,13 +11,21 @@ mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use evenkeel_addresses::AddressManager;
 use evenkeel_core::model::{self, ServiceKey, Tracked};
 use evenkeel_core::vrrp::{Command, Notified, Reading};
 use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::error;
+
+use crate::vrrp_log;
+
+/// How often the driver hears that the main loop moves. It wants to at least once a second.
+const ALIVE_INTERVAL: Duration = Duration::from_millis(500);
+/// How long the end waits for what the driver has said last.
+const LAST_EVENTS_TIMEOUT: Duration = Duration::from_secs(1);
 
 use roles::Roles;
 
@@ -32,6 +40,8 @@ pub(crate) struct Redundancy {
     /// Why it is not there although it should be.
     problem: Option<String>,
     to_events: mpsc::UnboundedSender<VrrpEvent>,
+    /// When the driver is told again that the main loop moves.
+    alive_due: Option<Instant>,
     watchers: Watchers,
     notifier: Notifier,
     /// How everything tracked is, for a driver that is started later.
@@ -53,7 +63,7 @@ pub(crate) struct Receivers {
 impl Redundancy {
     /// Nothing is configured yet. Call it inside a tokio runtime.
     pub(crate) fn new(addresses: AddressManager) -> (Self, Receivers) {
-        let (to_events, events) = mpsc::unbounded_channel();
+        let (to_events, events) = vrrp_log::relay();
         let (to_readings, readings) = mpsc::unbounded_channel();
         let redundancy = Self {
             addresses,
@@ -62,6 +72,7 @@ impl Redundancy {
             driver: None,
             problem: None,
             to_events,
+            alive_due: None,
             watchers: Watchers::start(to_readings),
             notifier: Notifier::start(),
             readings: BTreeMap::new(),
@@ -129,6 +140,21 @@ impl Redundancy {
         }
     }
 
+    /// The main loop moves.
+    pub(crate) fn alive(&mut self, now: Instant) {
+        if let Some(driver) = &self.driver
+            && self.alive_due.is_none_or(|at| now >= at)
+        {
+            driver.alive();
+            self.alive_due = Some(now + ALIVE_INTERVAL);
+        }
+    }
+
+    /// When to call [`Self::alive`] although nothing happens.
+    pub(crate) fn poll_at(&self) -> Option<Instant> {
+        self.alive_due
+    }
+
     /// How something tracked is.
     pub(crate) fn tracked(&mut self, what: Tracked, reading: Reading) {
         if self.readings.insert(what.clone(), reading) == Some(reading) {
@@ -181,10 +207,8 @@ impl Redundancy {
     /// Takes in what the driver says. Returns whether other addresses are here than before.
     pub(crate) fn handle(&mut self, event: VrrpEvent) -> bool {
         match event {
-            VrrpEvent::Log(event) if event.warning => {
-                warn!(instance = event.instance, "{}", event.text);
-            }
-            VrrpEvent::Log(event) => info!(instance = event.instance, "{}", event.text),
+            // Written already.
+            VrrpEvent::Log(_) => {}
             VrrpEvent::Notify {
                 group,
                 name,
@@ -261,7 +285,9 @@ impl Redundancy {
                 }
             }
         }
-        while let Ok(event) = events.try_recv() {
+        // Nobody sends any more, so that they have an end.
+        self.to_events = mpsc::unbounded_channel().0;
+        while let Ok(Some(event)) = tokio::time::timeout(LAST_EVENTS_TIMEOUT, events.recv()).await {
             self.handle(event);
         }
         self.notifier.finish().await;

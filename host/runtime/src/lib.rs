@@ -125,12 +125,19 @@ pub enum Verdict {
     Degraded(u8),
     /// Not fit to be used, with the reason.
     Unhealthy(String),
+    /// Not fit to be used, since it does not answer, with the reason; unless something between here and there keeps
+    /// answers away, which the caller may know better.
+    Unanswered(String),
+    /// Nothing was learnt about it, for lack of something on this machine: of ports, descriptors, memory or processor
+    /// time. With the reason.
+    Unknown(String),
 }
 
 /// Judges real servers. Shared by every check with the same plugin and settings.
 #[async_trait]
 pub trait Checker: Send + Sync {
-    /// Runs one check. Ends at `timeout` at the latest: a check that has reached no verdict by then is `Unhealthy`.
+    /// Runs one check. Ends at `timeout` at the latest: a check that has reached no verdict by then is
+    /// [`Verdict::Unanswered`], or [`Verdict::Unknown`] if it was not the target that used the time.
     ///
     /// # Errors
     /// [`PluginError`] means that the plugin failed, so nothing is known of the server.

@@ -87,6 +87,12 @@ impl Vrrp {
         self.messages.send(Message::Ready);
     }
 
+    /// The daemon's main loop moves: say so at least once a second while it does. From the first time on, instances
+    /// hand over when it has not been said for ten seconds.
+    pub fn alive(&self) {
+        self.messages.send(Message::Alive);
+    }
+
     /// How something tracked is; now, and whenever it changes. Not for interfaces, which the driver watches itself.
     pub fn tracked(&self, what: Tracked, reading: Reading) {
         self.messages.send(Message::Tracked(what, reading));

@@ -9,6 +9,7 @@ mod event;
 mod handle;
 mod links;
 mod notify;
+mod own_thread;
 mod program;
 mod realtime;
 mod socket;

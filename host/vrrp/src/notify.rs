@@ -1,27 +1,26 @@
-//! Notify scripts: programs that are run when the state of an instance or a sync group changes.
+//! Notify commands: programs that are run when the state of an instance or a sync group changes.
+
+mod line;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::model::Notify;
 use evenkeel_core::vrrp::Notified;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::program::{self, Abandoned};
-
-/// How long one may run.
-const SCRIPT_TIMEOUT: Duration = Duration::from_secs(60);
+use line::Line;
 
 /// How long [`Notifier::finish`] waits.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs notify scripts. Those of one instance or group run one after the other, in the order of the changes; those of
-/// different ones side by side. Nobody waits for them.
-#[derive(Debug)]
+/// Runs notify commands. Those of one instance or group run one after the other, in the order of the changes; those of
+/// different ones side by side. Nobody waits for them. One that has not ended after 60 s is ended, and the next begins.
+/// Of those that wait for it, all but the last 16 are left out.
 pub struct Notifier {
     /// Of each instance or group (`true`), what is to be run.
-    queues: BTreeMap<(bool, String), mpsc::UnboundedSender<Vec<String>>>,
+    lines: BTreeMap<(bool, String), Arc<Line>>,
     tasks: JoinSet<()>,
 }
 
@@ -30,13 +29,13 @@ impl Notifier {
     #[must_use]
     pub fn start() -> Self {
         Self {
-            queues: BTreeMap::new(),
+            lines: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
     }
 
-    /// Has the scripts of a state run: the one for the state, and then the one for any. Returns at once. Call it inside
-    /// a tokio runtime.
+    /// Has the commands of a state run: the one for the state, and then the one for any. Returns at once. Call it
+    /// inside a tokio runtime.
     pub fn tell(
         &mut self,
         notify: &Notify,
@@ -47,26 +46,29 @@ impl Notifier {
     ) {
         for command in commands(notify, group, name, state, priority) {
             let tasks = &mut self.tasks;
-            let queue = self
-                .queues
+            let line = self
+                .lines
                 .entry((group, name.to_owned()))
                 .or_insert_with(|| {
-                    let (sender, receiver) = mpsc::unbounded_channel();
-                    tasks.spawn(work(name.to_owned(), receiver));
-                    sender
+                    let line = Arc::new(Line::new(name));
+                    let worker = Arc::clone(&line);
+                    tasks.spawn(async move { worker.work().await });
+                    line
                 });
-            // It ends only with its runtime.
-            let _ = queue.send(command);
+            line.push(command, state == Notified::Stop);
         }
     }
 
-    /// Waits until all have run, but not longer than five seconds: then those that run go on without the daemon, and
-    /// those that have not begun do not run.
+    /// Waits until all have run, but not longer than five seconds: then those that run go on without the daemon. Those
+    /// of [`Notified::Stop`] have begun by then, whatever hangs before them; others that wait after two seconds are
+    /// left out.
     pub async fn finish(mut self) {
-        self.queues.clear();
+        for line in self.lines.values() {
+            line.close();
+        }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FINISH_TIMEOUT, all).await.is_err() {
-            tracing::warn!("notify scripts still run; the daemon does not wait for them");
+            tracing::warn!("notify commands still run; the daemon does not wait for them");
         }
     }
 }
@@ -94,18 +96,6 @@ fn commands(
     let mut commands = vec![own.clone(), any];
     commands.retain(|command| !command.is_empty());
     commands
-}
-
-async fn work(name: String, mut queue: mpsc::UnboundedReceiver<Vec<String>>) {
-    while let Some(command) = queue.recv().await {
-        let ended = program::run(&command, SCRIPT_TIMEOUT, Abandoned::GoesOn).await;
-        let script = command.first().map_or("", String::as_str);
-        if ended.well() {
-            tracing::debug!(instance = name, script, "notify script has run");
-        } else {
-            tracing::warn!(instance = name, script, "notify script: {ended}");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,44 @@
 //! Running a program that a configuration names: without a shell, in a process group of its own, and not for ever.
+//!
+//! Each run has a thread of its own. Where its file is on a file system that does not answer, looking at it, starting
+//! it and waiting for it take for ever, and nothing else is to wait for that:
+//!
+//! ```text
+//! run --starts--> thread: look at the file, start, wait for the end --outcome--> run
+//!   '-- at the limit: "too long", at once; SIGTERM, SIGKILL and the wait go on without it
+//! ```
 
+mod process;
 mod security;
 
 use std::fmt;
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::process::{Child, Command};
-
+use crate::own_thread;
+use nix::sys::signal::Signal;
+use process::Process;
 pub use security::{Insecure, check};
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
-const KILL_DELAY: Duration = Duration::from_secs(2);
+pub(crate) const KILL_DELAY: Duration = Duration::from_secs(2);
 
 /// How a program ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// By itself.
     By(ExitStatus),
-    /// It took longer than this, and was ended.
+    /// It took longer than this, and is being ended.
     TooLong(Duration),
     /// It could not be started.
     NotStarted(io::Error),
     /// It was not started, because others than root could have changed it.
     Refused(Insecure),
+    /// It was not started, because an earlier run of it was killed and is still there.
+    StillThere,
 }
 
 impl Ended {
@@ -44,6 +55,10 @@ impl fmt::Display for Ended {
             Self::TooLong(limit) => write!(f, "did not end within {limit:?}"),
             Self::NotStarted(error) => write!(f, "cannot be started: {error}"),
             Self::Refused(insecure) => write!(f, "is not run: {insecure}"),
+            Self::StillThere => f.write_str(
+                "is not run: an earlier run of it does not end although it was killed (a file system or device that \
+                 does not answer?)",
+            ),
         }
     }
 }
@@ -57,78 +72,80 @@ pub(crate) enum Abandoned {
     GoesOn,
 }
 
-/// Runs a program to its end. It gets nothing to read, and what it writes is thrown away. After `limit` its process
-/// group gets SIGTERM, and SIGKILL two seconds later. Cancel-safe in the sense of `abandoned`.
-pub(crate) async fn run(command: &[String], limit: Duration, abandoned: Abandoned) -> Ended {
-    let Some((program, args)) = command.split_first() else {
-        return Ended::NotStarted(io::ErrorKind::InvalidInput.into());
-    };
-    if let Err(insecure) = check(program) {
-        return Ended::Refused(insecure);
+/// Counts the runs that have begun here and are not over yet, whoever waits for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// How many there are.
+    pub(crate) fn runs(&self) -> usize {
+        self.0.load(Ordering::Acquire)
     }
-    let spawned = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // The service manager listens to the daemon alone.
-        .env_remove("NOTIFY_SOCKET")
-        .process_group(0)
-        .spawn();
-    let mut group = match spawned {
-        Ok(child) => Group::new(child, abandoned),
+
+    fn enter(&self) -> Running {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Running(self.clone())
+    }
+}
+
+/// A run that is not over yet.
+struct Running(Place);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Runs a program. It gets nothing to read, and what it writes is thrown away. Returns at its end, or after `limit`;
+/// then its process group gets SIGTERM, and SIGKILL two seconds later. Until it is really gone it counts in `place`.
+/// Cancel-safe in the sense of `abandoned`. Call it inside a tokio runtime.
+pub(crate) async fn run(
+    place: &Place,
+    command: &[String],
+    limit: Duration,
+    abandoned: Abandoned,
+) -> Ended {
+    let process = Arc::new(Process::default());
+    let work = {
+        let (running, process, command) = (place.enter(), Arc::clone(&process), command.to_vec());
+        move || {
+            let ended = process.run(&command);
+            drop(running);
+            ended
+        }
+    };
+    let outcome = match own_thread::start("program", work) {
+        Ok(outcome) => outcome,
         Err(error) => return Ended::NotStarted(error),
     };
-    match tokio::time::timeout(limit, group.wait()).await {
-        Ok(ended) => ended,
+    let waiting = Waiting { process, abandoned };
+    match tokio::time::timeout(limit, outcome).await {
+        Ok(ended) => {
+            ended.unwrap_or_else(|_| Ended::NotStarted(io::Error::other("bug: its thread failed")))
+        }
         Err(_) => {
-            group.signal(Signal::SIGTERM);
-            if tokio::time::timeout(KILL_DELAY, group.wait())
-                .await
-                .is_err()
-            {
-                group.signal(Signal::SIGKILL);
-                group.wait().await;
-            }
+            waiting.process.signal(Signal::SIGTERM);
+            tokio::spawn(async move {
+                tokio::time::sleep(KILL_DELAY).await;
+                waiting.process.signal(Signal::SIGKILL);
+            });
             Ended::TooLong(limit)
         }
     }
 }
 
-/// A process and its children.
-struct Group {
-    child: Child,
+/// Somebody who waits for a program.
+struct Waiting {
+    process: Arc<Process>,
     abandoned: Abandoned,
 }
 
-impl Group {
-    fn new(child: Child, abandoned: Abandoned) -> Self {
-        Self { child, abandoned }
-    }
-
-    async fn wait(&mut self) -> Ended {
-        match self.child.wait().await {
-            Ok(status) => Ended::By(status),
-            Err(error) => Ended::NotStarted(error),
-        }
-    }
-
-    /// Does nothing once the process was waited for: its number may be another's then.
-    fn signal(&self, signal: Signal) {
-        let Some(Ok(number)) = self.child.id().map(i32::try_from) else {
-            return;
-        };
-        match killpg(Pid::from_raw(number), signal) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => tracing::warn!(number, error = error.desc(), "cannot end a program"),
-        }
-    }
-}
-
-impl Drop for Group {
+impl Drop for Waiting {
+    /// Does nothing to a program that has ended.
     fn drop(&mut self) {
         if self.abandoned == Abandoned::Ends {
-            self.signal(Signal::SIGKILL);
+            self.process.signal(Signal::SIGKILL);
         }
     }
 }

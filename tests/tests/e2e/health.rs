@@ -240,3 +240,48 @@ fn without_verification_a_server_is_up_whatever_its_certificate_is() -> Result<(
         Ok(())
     })
 }
+
+#[test]
+fn a_director_without_a_local_port_left_takes_no_server_out() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let addresses = servers(&net, 80);
+        let _backends = crate::support::holding_backends(&net, &addresses)?;
+        let service = Service::new("web", net.vip(80))
+            .checked()
+            .servers(addresses.iter().copied());
+        let mut evenkeel = Evenkeel::new(&net.director, &service.text())?;
+        evenkeel.start()?;
+        evenkeel.wait_health("web", "172.16.50.157:80", "up", PATIENCE)?;
+        let checks = |evenkeel: &Evenkeel| -> Result<serde_json::Value> {
+            Ok(evenkeel.status()?["services"][0]["servers"][0]["checks"][0].clone())
+        };
+        // Another program of the director has connections to the server by all ports that there are.
+        net.director
+            .sysctl("net.ipv4.ip_local_port_range", "40000 40003")?;
+        let other = Client::new(&net.director);
+        let mut held = Vec::new();
+        eventually("no port is left", PATIENCE, || {
+            held.extend(other.hold(addresses[0]).ok());
+            Ok((held.len() == 4).then_some(()))
+        })?;
+        let before = checks(&evenkeel)?["unknown"].as_u64();
+        evenkeel.wait_status("checks say nothing, and why", PATIENCE, |status| {
+            let check = &status["services"][0]["servers"][0]["checks"][0];
+            let why = check["reason"].as_str().unwrap_or_default();
+            // More in a row than its retries.
+            check["state"] == "unknown"
+                && why.contains("no local port")
+                && check["unknown"].as_u64() > before.map(|it| it + 4)
+        })?;
+        assert!(!evenkeel.log().contains("is down"), "{}", evenkeel.log());
+        evenkeel.wait_log("cannot check servers", PATIENCE)?;
+        // Clients need no port of the director's.
+        assert_eq!(Client::new(&net.client).hold(net.vip(80))?.0, "0");
+        drop(held);
+        evenkeel.wait_status("it is checked again", PATIENCE, |status| {
+            status["services"][0]["servers"][0]["checks"][0]["state"] == "up"
+        })?;
+        Ok(())
+    })
+}

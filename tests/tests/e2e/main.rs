@@ -9,6 +9,7 @@ mod article;
 mod cli;
 mod counting;
 mod files;
+mod hanging;
 mod hashing;
 mod health;
 mod import;

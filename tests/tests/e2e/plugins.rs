@@ -2,6 +2,8 @@
 
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::{PATIENCE, Service, assert_repeats, count, servers, tcp_backends};
@@ -190,6 +192,69 @@ fn a_checker_that_traps_says_nothing_about_the_server() -> Result<()> {
         evenkeel.wait_status("the other service's checks go on", PATIENCE, |status| {
             status["services"][4]["servers"][0]["checks"][0]["checks"].as_u64() > Some(10)
         })?;
+        Ok(())
+    })
+}
+
+/// The compiled plugins of a cache, with their inodes: a file that was written anew has another.
+fn compiled(cache: &Path) -> Result<Vec<(PathBuf, u64)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(cache)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|it| it == "compiled") {
+            files.push((entry.path(), entry.metadata()?.ino()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[test]
+fn check_compiles_what_is_configured_and_nothing_else_and_the_start_finds_it() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let cache = net.director.dir().join("cache");
+        let config = format!("cache_dir = {cache:?}\n")
+            + &Service::new("web", net.vip(80))
+                .with("scheduler = \"wrr\"")
+                .checked()
+                .servers(servers(&net, 80))
+                .text();
+        let mut evenkeel = Evenkeel::new(&net.director, &config)?;
+        evenkeel.check()?;
+        let found = compiled(&cache)?;
+        // Of all that the plugin directory has: the scheduler and the checker.
+        assert_eq!(found.len(), 2, "{found:?}");
+        evenkeel.start()?;
+        assert_eq!(compiled(&cache)?, found);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_start_with_a_cold_cache_compiles_before_it_takes_anything_over() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let cache = net.director.dir().join("cold");
+        let config = |cache: String| {
+            cache
+                + &Service::new("web", net.vip(80))
+                    .servers(servers(&net, 80))
+                    .text()
+        };
+        let mut first = Evenkeel::new(&net.director, &config(String::new()))?;
+        first.start()?;
+        let file = net.director.dir().join("second.toml");
+        std::fs::write(&file, config(format!("cache_dir = {cache:?}\n")))?;
+        let mut second = first.command("run");
+        second.arg("--config").arg(&file);
+        second.arg("--plugin-dir").arg(Paths::default().plugins);
+        second.arg("--socket").arg(first.socket());
+        let refused = net.director.output(second)?;
+        // What there is for one daemon alone is asked for when all is compiled.
+        assert_eq!(refused.status.code(), Some(6), "{refused:?}");
+        assert_eq!(compiled(&cache)?.len(), 1);
+        assert_eq!(first.status()?["settled"], true);
         Ok(())
     })
 }

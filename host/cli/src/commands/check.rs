@@ -15,7 +15,7 @@ use evenkeel_daemon::prepare::{PrepareError, Preparer};
 pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let file = args.config.display().to_string();
     let prepared = tokio::task::spawn_blocking(move || {
-        let mut preparer = Preparer::for_command(args.into())?;
+        let mut preparer = Preparer::for_check(args.into())?;
         if !machine {
             preparer.for_any_machine();
         }

@@ -21,8 +21,8 @@ pub(crate) fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Prints an error to standard error, where every command's errors go.
-pub(crate) fn complain(error: &anyhow::Error) {
-    // Where standard error is gone there is nobody left to tell.
-    let _ = writeln!(std::io::stderr().lock(), "evenkeel: {error:#}");
+/// Prints an error to where every command's errors go: standard error.
+pub(crate) fn complain(error: &anyhow::Error, to: &mut dyn std::io::Write) {
+    // In one piece. Where standard error is gone there is nobody left to tell.
+    let _ = to.write_all(format!("evenkeel: {error:#}\n").as_bytes());
 }

@@ -238,7 +238,9 @@ impl Abbreviated for TrackTable {
 
 table! {
     /// What is run when the state changes, without a shell and without waiting for it, in order. A sync group may have
-    /// one, too: `[sync_group.notify]`.
+    /// one, too: `[sync_group.notify]`. A command that runs for 60 s is ended, and the next one begins; of those that
+    /// wait for it, the last 16 are kept. At the daemon's end, `stop` is run after two seconds at the latest, whatever
+    /// hangs before it.
     NotifyTable in "[vrrp.notify]" {
         /// On becoming master.
         #[keepalived = "notify_master"]
@@ -277,7 +279,8 @@ table! {
 }
 
 table! {
-    /// A script that instances track: it succeeds if its exit status is 0.
+    /// A script that instances track: it succeeds if its exit status is 0. There is never a second run of it at a time:
+    /// one that does not end although it was killed (it hangs in a file system) goes on failing at each interval.
     ScriptTable in "[[script]]" {
         /// The name that instances track it by. No two scripts have the same.
         #[keepalived = "vrrp_script"]
@@ -289,7 +292,7 @@ table! {
         /// From the start of one run to the start of the next.
         #[keepalived = "interval"]
         interval: Period<10, DAY> = Presence::Default(|| Period(Duration::from_secs(1)));
-        /// A run that takes longer is ended and has failed.
+        /// A run that takes longer has failed then, and is ended: by SIGTERM, and two seconds later by SIGKILL.
         #[keepalived = "timeout"]
         timeout: Period<10, DAY> = Presence::Optional("`interval`");
         /// Successes in a row until it is well.

@@ -165,7 +165,15 @@ impl CheckMachine {
                 self.reached(started, now, reason.clone());
                 self.fail(now, reason, random)
             }
-            Outcome::Unknown(error) => self.learn_nothing(error, random),
+            Outcome::Unknown(error) => {
+                self.plugin_failures = self.plugin_failures.saturating_add(1);
+                self.learn_nothing(error);
+                timing::backoff(&self.timing, self.plugin_failures, random)
+            }
+            Outcome::Shortage(what) => {
+                self.learn_nothing(what);
+                timing::regular(&self.timing, random)
+            }
         };
         self.next = now.max(started + delay);
 
@@ -197,11 +205,9 @@ impl CheckMachine {
         }
     }
 
-    fn learn_nothing(&mut self, error: String, random: u64) -> Duration {
-        self.plugin_failures = self.plugin_failures.saturating_add(1);
+    fn learn_nothing(&mut self, why: String) {
         self.health.unknown += 1;
-        self.health.plugin_error = Some(error);
-        timing::backoff(&self.timing, self.plugin_failures, random)
+        self.health.plugin_error = Some(why);
     }
 
     /// The plugin worked.

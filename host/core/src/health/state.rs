@@ -14,8 +14,11 @@ pub enum Outcome {
     Degraded(u8),
     /// Not fit to be used, and why.
     Unhealthy(String),
-    /// The plugin failed, and how. Says nothing about the server.
+    /// The plugin failed, and how. Says nothing about the server; it is tried again with growing waits.
     Unknown(String),
+    /// This machine lacked something for the check, and what. Says nothing about the server; it is checked again at its
+    /// usual time.
+    Shortage(String),
 }
 
 /// What is known of a server before its first check: read from the kernel after a restart, or taken over from the
@@ -112,13 +115,13 @@ pub struct CheckHealth {
     pub last: Option<LastCheck>,
     /// Failed checks in a row while still up: repetitions are under way.
     pub failing: u32,
-    /// How the plugin failed, if it did the last time.
+    /// How the plugin failed the last time, or what this machine lacked for the check, if that was so.
     pub plugin_error: Option<String>,
     /// Checks that ended, however.
     pub checks: u64,
     /// Those of them that found the server unfit.
     pub failures: u64,
-    /// Those of them in which the plugin failed.
+    /// Those of them that said nothing about the server.
     pub unknown: u64,
 }
 

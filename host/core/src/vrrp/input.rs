@@ -62,6 +62,9 @@ pub enum Input<'a> {
     },
     /// The data plane holds what is configured. Until then no instance becomes master.
     Ready,
+    /// The daemon's main loop moves: at least once a second while it does. From the first one on, a router that gets
+    /// none for ten seconds hands over, and leaves the addresses to any other router until the next one.
+    Alive,
     /// The addresses of an instance are on this machine already: another daemon before this one was master. Comes once
     /// after the start, before [`Input::Ready`].
     Found {

@@ -3,6 +3,7 @@
 mod group;
 mod groups;
 mod settle;
+mod watchdog;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use super::tracking::{Interface, Observations};
 use super::{Command, GroupReport, Hearing, Input, InstanceReport, Output, receive};
 use crate::model::{Track, Vrrp};
 use group::Group;
+use watchdog::Watchdog;
 
 /// The virtual routers of a director. Feed it with [`Self::handle`], call [`Self::poll`] at [`Self::poll_at`], and
 /// after each of them carry out [`Self::outputs`].
@@ -25,6 +27,7 @@ pub struct Router {
     observed: Observations,
     ready: bool,
     stopping: bool,
+    watchdog: Watchdog,
     outputs: Vec<Output>,
 }
 
@@ -39,6 +42,7 @@ impl Router {
             observed: Observations::default(),
             ready: false,
             stopping: false,
+            watchdog: Watchdog::default(),
             outputs: Vec::new(),
         };
         router.arrange(config, now);
@@ -141,6 +145,7 @@ impl Router {
                 self.judge_all(now);
             }
             Input::Ready => self.ready = true,
+            Input::Alive => self.alive(now),
             Input::Found { instance } => {
                 if let Some(instance) = self.find(instance) {
                     let mut outputs = Vec::new();
@@ -158,6 +163,7 @@ impl Router {
             Input::Command { instance, command } => self.command(instance, command, now),
             Input::Stop => {
                 self.stopping = true;
+                self.unwatch();
                 for instance in &mut self.instances {
                     instance.hand_over("the daemon ends", now, true, &mut self.outputs);
                 }
@@ -217,6 +223,7 @@ impl Router {
     /// [`Self::handle`] first: a router that was not run for a while takes a master for silent otherwise whose adverts
     /// are there.
     pub fn poll(&mut self, now: Instant) {
+        self.watch(now);
         let mut due = Vec::new();
         for (position, instance) in self.instances.iter_mut().enumerate() {
             if instance.poll_at().is_some_and(|at| at <= now) {
@@ -234,7 +241,8 @@ impl Router {
     /// When to call [`Self::poll`].
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        self.instances.iter().filter_map(Instance::poll_at).min()
+        let instances = self.instances.iter().filter_map(Instance::poll_at);
+        instances.chain(self.watchdog.poll_at()).min()
     }
 
     /// What is to be done, in this order. Each is given once.

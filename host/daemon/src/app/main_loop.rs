@@ -54,6 +54,7 @@ impl App {
 
     /// Does what is due. Returns when something is due again although nothing happens.
     fn advance(&mut self, now: Instant) -> Option<tokio::time::Instant> {
+        self.redundancy.alive(now);
         self.tell_latency(now);
         if self.counting.due(self.services, now) {
             self.kernel.count();
@@ -70,6 +71,7 @@ impl App {
             self.director.poll_at(),
             self.latency_due,
             self.counting.poll_at(),
+            self.redundancy.poll_at(),
         ];
         wake.into_iter().flatten().min().map(Into::into)
     }

@@ -1,5 +1,6 @@
 //! What is asked over the control socket.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -74,6 +75,7 @@ impl App {
             config: self.reloader.file().to_owned(),
             reloading: self.reloader.under_way(now),
             reload_problem: self.reloader.problem().map(str::to_owned),
+            log_dropped: self.log_dropped.load(Ordering::Relaxed),
             dataplane: self.kind,
             dataplane_why: self.why.clone(),
             table: self.daemon.table.clone(),
@@ -83,6 +85,7 @@ impl App {
             forwarding_problem: self.forwarding.problem(),
             counting: self.counting.report(),
             queue_problem: self.queues.problem(),
+            connection_table_problem: self.limits.problem(),
             vrrp: self.vrrp_report(),
             connection_sync: self.synchroniser.report(),
             services: services.collect(),

@@ -1,11 +1,15 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::director::{Director, DirectorConfig, Input};
 use evenkeel_core::model::{Daemon, DataPlaneKind, Service};
 use evenkeel_core::state::State;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::adopted::{found_in, inhibited};
@@ -16,6 +20,7 @@ use crate::counting::Counting;
 use crate::driver::DataPlaneDriver;
 use crate::forwarding::Forwarding;
 use crate::network::Network;
+use crate::own_limits::OwnLimits;
 use crate::plane::Opened;
 use crate::prepare::{Prepared, Preparer};
 use crate::prober::HealthEvent;
@@ -32,12 +37,17 @@ const LATENCY_INTERVAL: Duration = Duration::from_secs(1);
 /// The main loop's state.
 pub(super) struct App {
     pub(super) started: Instant,
+    /// Log lines that were dropped.
+    pub(super) log_dropped: Arc<AtomicU64>,
     pub(super) daemon: Daemon,
     pub(super) director: Director,
     pub(super) kernel: DataPlaneDriver,
     pub(super) network: Network,
     pub(super) forwarding: Forwarding,
     pub(super) probers: Probers,
+    /// What this machine lacks for checks.
+    pub(super) limits: Arc<OwnLimits>,
+    _limits_watch: JoinSet<()>,
     pub(super) redundancy: Redundancy,
     pub(super) synchroniser: Synchroniser,
     /// What VRRP and its watchers tell.
@@ -72,6 +82,7 @@ impl App {
         prepared: Prepared,
         daemon: Daemon,
         opened: Opened,
+        log_dropped: Arc<AtomicU64>,
     ) -> Result<Self, RunError> {
         let Opened {
             mut plane,
@@ -96,15 +107,19 @@ impl App {
         let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
         let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
         let (redundancy, receivers) = Redundancy::new(network.addresses());
+        let limits = Arc::new(OwnLimits::new(Path::new("/proc")));
         let mut app = Self {
             started: now,
+            log_dropped,
             kind,
             why: prepared.model.dataplane.why.clone(),
             director: Director::new(kind, adopted.clone(), daemon.resync, now),
             kernel,
             network,
             forwarding: Forwarding::start(),
-            probers: Probers::new(events),
+            probers: Probers::new(events, Arc::clone(&limits)),
+            _limits_watch: limits.watch(),
+            limits,
             redundancy,
             synchroniser: Synchroniser::default(),
             receivers,

@@ -20,6 +20,8 @@ enum Act {
     Refuse,
     /// Finds the server dead, at the timeout.
     RunOut,
+    /// Learns nothing, for lack of something on this machine.
+    Lack,
     Trap,
     /// Never ends: a runtime that does not keep its word.
     Hang,
@@ -66,8 +68,9 @@ impl Checker for Scripted {
             Act::Refuse => Ok(Verdict::Unhealthy("connection refused".to_owned())),
             Act::RunOut => {
                 tokio::time::sleep(timeout).await;
-                Ok(Verdict::Unhealthy("timed out".to_owned()))
+                Ok(Verdict::Unanswered("timed out".to_owned()))
             }
+            Act::Lack => Ok(Verdict::Unknown("no ports".to_owned())),
             Act::Trap => Err(PluginError {
                 plugin: "tcp".to_owned(),
                 version: "1.0.0".to_owned(),
@@ -116,6 +119,7 @@ fn spec(checker: &Arc<Scripted>, server: SocketAddr, initial: Option<InitialHeal
             timing: timing(),
         }],
         initial,
+        limits: Arc::new(OwnLimits::new(std::path::Path::new("/nonexistent"))),
     }
 }
 
@@ -190,6 +194,56 @@ async fn a_plugin_that_fails_in_any_way_takes_no_server_out_but_is_told() {
         tokio::time::sleep(61 * SECOND).await;
         assert_eq!(prober.snapshot().checks[0].plugin_error, None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_this_machine_lacks_takes_no_server_out_and_it_is_checked_again_at_the_usual_time() {
+    let checker = Arc::new(Scripted::default());
+    checker.set(server(1), Act::Lack);
+    let (events, mut reported) = mpsc::channel(8);
+    let prober = Prober::start(spec(&checker, server(1), up()), events);
+    tokio::time::sleep(600 * SECOND).await;
+    assert!(reported.try_recv().is_err());
+    let check = &prober.snapshot().checks[0];
+    assert_eq!(check.plugin_error.as_deref(), Some("no ports"));
+    assert!(check.unknown >= 99, "{check:?}");
+    checker.set(server(1), Act::RunOut);
+    let died = Instant::now();
+    assert!(!reported.recv().await.unwrap().health.up);
+    assert!(died.elapsed() <= OUT_WITHIN, "{:?}", died.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_connection_table_is_full_a_server_that_does_not_answer_stays_as_it_is() {
+    let proc = tempfile::tempdir().unwrap();
+    let files = proc.path().join("sys/net/netfilter");
+    std::fs::create_dir_all(&files).unwrap();
+    let set = |name: &str, number: &str| std::fs::write(files.join(name), number).unwrap();
+    set("nf_conntrack_max", "1000");
+    set("nf_conntrack_count", "1000");
+    let checker = Arc::new(Scripted::default());
+    let (events, mut reported) = mpsc::channel(8);
+    let limits = Arc::new(OwnLimits::new(proc.path()));
+    let probers: Vec<Prober> = [(1, Act::RunOut), (2, Act::Refuse)]
+        .into_iter()
+        .map(|(number, act)| {
+            checker.set(server(number), act);
+            let mut spec = spec(&checker, server(number), up());
+            spec.limits = Arc::clone(&limits);
+            Prober::start(spec, events.clone())
+        })
+        .collect();
+    // One that refuses has been reached.
+    let event = reported.recv().await.unwrap();
+    assert_eq!((event.server, event.health.up), (server(2), false));
+    tokio::time::sleep(600 * SECOND).await;
+    assert!(reported.try_recv().is_err());
+    let health = probers[0].snapshot();
+    let why = health.checks[0].plugin_error.as_deref().unwrap();
+    assert!(health.up && why.contains("1000 of 1000"), "{why}");
+    set("nf_conntrack_count", "10");
+    let event = reported.recv().await.unwrap();
+    assert_eq!((event.server, event.health.up), (server(1), false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,8 @@ pub(crate) struct Snapshot {
     pub(crate) reloading: Option<Duration>,
     /// Why the last reload was refused.
     pub(crate) reload_problem: Option<String>,
+    /// Log lines that were dropped.
+    pub(crate) log_dropped: u64,
     /// Which data plane.
     pub(crate) dataplane: DataPlaneKind,
     /// Why that one.
@@ -55,6 +57,8 @@ pub(crate) struct Snapshot {
     pub(crate) counting: Option<evenkeel_flows::Report>,
     /// From the queues.
     pub(crate) queue_problem: Option<String>,
+    /// From this machine's limits.
+    pub(crate) connection_table_problem: Option<String>,
     /// Of VRRP, where it is configured.
     pub(crate) vrrp: Option<VrrpReport>,
     /// Of the copying of connections, where it is configured.
@@ -80,6 +84,7 @@ impl Status {
             config: snapshot.config,
             reload_seconds: snapshot.reloading.map(|reloading| reloading.as_secs()),
             reload_problem: snapshot.reload_problem,
+            log_dropped: snapshot.log_dropped,
             dataplane: snapshot.dataplane.to_string(),
             dataplane_why: snapshot.dataplane_why,
             table: snapshot.table,
@@ -89,6 +94,7 @@ impl Status {
             forwarding_problem: snapshot.forwarding_problem,
             counting: snapshot.counting.map(build_counting),
             queue_problem: snapshot.queue_problem,
+            connection_table_problem: snapshot.connection_table_problem,
             vrrp: snapshot.vrrp,
             connection_sync: snapshot.connection_sync,
             services: snapshot.services.into_iter().map(service).collect(),

@@ -23,6 +23,9 @@ pub struct Status {
     pub reload_seconds: Option<u64>,
     /// Why the last reload was refused, if it was.
     pub reload_problem: Option<String>,
+    /// Log lines that were dropped since the start, because nobody has read them.
+    #[serde(default)]
+    pub log_dropped: u64,
     /// Which data plane carries the connections: `nftables`, `ipvs`.
     pub dataplane: String,
     /// Why that one.
@@ -41,6 +44,10 @@ pub struct Status {
     pub counting: Option<CountingReport>,
     /// Why connections that are to be decided one by one follow the plans.
     pub queue_problem: Option<String>,
+    /// That the kernel's connection table is full, or was some seconds ago: new connections are dropped, and what does
+    /// not answer is not taken to be down.
+    #[serde(default)]
+    pub connection_table_problem: Option<String>,
     /// VRRP, where it is configured.
     pub vrrp: Option<VrrpReport>,
     /// Copying of connections to the other director, where it is configured.

@@ -35,6 +35,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         ("addresses", &status.network_problem),
         ("forwarding", &status.forwarding_problem),
         ("queues", &status.queue_problem),
+        ("connections", &status.connection_table_problem),
         (
             "counting",
             &status.counting.as_ref().and_then(|it| it.problem.clone()),
@@ -51,6 +52,13 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
             out,
             "reload: under way for {}; until it is done, the configuration in force stays",
             duration(seconds)
+        )?;
+    }
+    if status.log_dropped > 0 {
+        let lines = status.log_dropped;
+        writeln!(
+            out,
+            "log: {lines} lines dropped, since nobody has read standard error"
         )?;
     }
     if let Some(report) = &status.vrrp {

@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use evenkeel_config::{Found, PluginCatalogue as _};
 use evenkeel_core::manifest::PluginKind;
@@ -8,6 +9,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::native::NativeRuntime;
 use crate::testing::{native_file, plugin_file, runtime};
+use crate::wasm::WasmRuntime;
+use crate::{Described, LoadError};
 
 fn by_name(name: &str) -> PluginRef {
     PluginRef::Name(name.to_owned())
@@ -270,4 +273,52 @@ fn a_broken_native_plugin_stops_no_other_and_one_that_is_no_longer_listed_is_for
     catalogue.load_native(&NativeRuntime::trusting_everyone(), &[]);
     assert!(catalogue.get(&by_name("rr")).is_none());
     assert!(catalogue.get(&by_name("tcp")).is_some());
+}
+
+/// Loads a plugin only once another one is being loaded, too.
+struct Together {
+    runtime: WasmRuntime,
+    loading: Mutex<usize>,
+    more: Condvar,
+}
+
+impl PluginRuntime for Together {
+    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
+        self.runtime.describe(file)
+    }
+
+    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
+        let mut loading = self.loading.lock().unwrap();
+        *loading += 1;
+        self.more.notify_all();
+        let limit = Duration::from_secs(60);
+        let alone = |loading: &mut usize| *loading < 2;
+        let waited = self.more.wait_timeout_while(loading, limit, alone);
+        assert!(!waited.unwrap().1.timed_out(), "one after the other");
+        self.runtime.load(file)
+    }
+}
+
+#[test]
+fn plugins_are_compiled_several_at_once_where_there_are_several_cores() {
+    if std::thread::available_parallelism().is_ok_and(|it| it.get() == 1) {
+        return;
+    }
+    let directory = directory(&[("a.wasm", "tcp"), ("b.wasm", "rr"), ("c.wasm", "wrr")]);
+    let together = Together {
+        runtime: runtime(Sandbox::default()),
+        loading: Mutex::new(0),
+        more: Condvar::new(),
+    };
+    let mut catalogue = Catalogue::scan(&together, &[path(&directory)]);
+    load(&mut catalogue, &together, &["tcp", "rr"]);
+    for (name, loaded) in [("tcp", true), ("rr", true), ("wrr", false)] {
+        let found = catalogue.get(&by_name(name));
+        assert_eq!(found.is_some(), loaded, "{name}");
+    }
+    assert_eq!(
+        *together.loading.lock().unwrap(),
+        2,
+        "what is named, and no more"
+    );
 }

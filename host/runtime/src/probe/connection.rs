@@ -8,6 +8,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::client::TlsStream;
 
 use super::reason::reason;
+use super::shortage::{self, Place};
 use super::tls;
 use super::transport::{ProbeError, Transport};
 
@@ -17,6 +18,8 @@ pub(super) struct Connection {
     stream: Stream,
     /// The peer has ended its side.
     ended: bool,
+    /// Given back when it is closed.
+    _place: Place,
 }
 
 #[derive(Debug)]
@@ -31,6 +34,7 @@ impl Connection {
         address: SocketAddr,
         transport: &Transport,
     ) -> Result<Self, ProbeError> {
+        let place = shortage::place()?;
         let stream = match transport {
             Transport::Udp => Stream::Udp(udp(address).await?),
             Transport::Tcp => Stream::Tcp(tcp(address).await?),
@@ -49,6 +53,7 @@ impl Connection {
         Ok(Self {
             stream,
             ended: false,
+            _place: place,
         })
     }
 

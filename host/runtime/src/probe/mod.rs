@@ -2,8 +2,10 @@
 //!
 //! Knows nothing of plugins' code; every runtime offers checkers these operations and no others.
 
+mod clock;
 mod connection;
 mod reason;
+mod shortage;
 mod tls;
 mod transport;
 
@@ -15,9 +17,10 @@ use std::fmt;
 use std::time::Duration;
 
 use evenkeel_core::model::Sandbox;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::Target;
+use crate::{Target, Verdict};
+use clock::Clock;
 use connection::Connection;
 pub(crate) use transport::{ProbeError, TlsOptions, Transport};
 
@@ -50,28 +53,28 @@ impl fmt::Display for Doing {
 #[derive(Debug)]
 pub(crate) struct Probe {
     target: Target,
-    deadline: Instant,
+    clock: Clock,
     connections_left: u32,
     bytes_left: u64,
     /// By numbers that are never used again within the check.
     connections: BTreeMap<u32, Connection>,
     last: u32,
     doing: Doing,
-    /// Whether an operation was ended by the deadline, as opposed to its own timeout.
-    expired: bool,
+    /// What this machine lacked for an operation, unless a connection was made since.
+    shortage: Option<String>,
 }
 
 impl Probe {
     pub(crate) fn new(target: Target, deadline: Instant, sandbox: &Sandbox) -> Self {
         Self {
             target,
-            deadline,
+            clock: Clock::new(deadline),
             connections_left: sandbox.check_connections,
             bytes_left: sandbox.check_bytes,
             connections: BTreeMap::new(),
             last: 0,
             doing: Doing::Nothing,
-            expired: false,
+            shortage: None,
         }
     }
 
@@ -81,7 +84,7 @@ impl Probe {
 
     /// Until the deadline.
     pub(crate) fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.clock.left()
     }
 
     /// Connections that are still open.
@@ -89,17 +92,44 @@ impl Probe {
         self.connections.len()
     }
 
-    /// Whether the deadline ended an operation.
-    pub(crate) fn has_expired(&self) -> bool {
-        self.expired
+    /// What the checker's verdict means: where it has found its target unfit, it does not know whether that was this
+    /// machine's doing.
+    pub(crate) fn judge(&self, verdict: Verdict, timeout: Duration) -> Verdict {
+        let Verdict::Unhealthy(reason) = verdict else {
+            return verdict;
+        };
+        if let Some(shortage) = &self.shortage {
+            return Verdict::Unknown(format!("on this machine {shortage}"));
+        }
+        if self.clock.has_expired() {
+            return self.out_of_time(timeout);
+        }
+        if self.clock.is_unanswered() {
+            return Verdict::Unanswered(reason);
+        }
+        Verdict::Unhealthy(reason)
     }
 
-    /// The reason of a check that reached no verdict in `timeout`.
-    pub(crate) fn out_of_time(&self, timeout: Duration) -> String {
-        format!(
+    /// The verdict of a check that reached none in `timeout`.
+    pub(crate) fn out_of_time(&self, timeout: Duration) -> Verdict {
+        if self.doing == Doing::Nothing || !self.clock.was_fair() {
+            return Verdict::Unknown(format!(
+                "this machine is too busy: in the {timeout:?} of a check, the server was waited for no longer than {:?}",
+                self.clock.waited()
+            ));
+        }
+        Verdict::Unanswered(format!(
             "timed out after {timeout:?} {} {}",
             self.doing, self.target.address
-        )
+        ))
+    }
+
+    /// Keeps in mind what this machine lacks.
+    fn noted<T>(&mut self, result: Result<T, ProbeError>) -> Result<T, ProbeError> {
+        if let Err(ProbeError::Own(shortage)) = &result {
+            self.shortage = Some(shortage.clone());
+        }
+        result
     }
 
     /// Opens a connection and returns its number.
@@ -114,13 +144,12 @@ impl Probe {
             .ok_or(ProbeError::Limit)?;
         let address = self.target.address;
         self.doing = Doing::Connecting;
-        let connection = within(
-            self.deadline,
-            timeout,
-            &mut self.expired,
-            Connection::open(address, transport),
-        )
-        .await?;
+        let opened = self
+            .clock
+            .within(timeout, Connection::open(address, transport))
+            .await;
+        let connection = self.noted(opened)?;
+        self.shortage = None;
         self.doing = Doing::Nothing;
         self.last += 1;
         self.connections.insert(self.last, connection);
@@ -146,13 +175,9 @@ impl Probe {
         }
         let mut bytes = vec![0; max.min(allowed).min(READ)];
         self.doing = Doing::Reading;
-        let length = within(
-            self.deadline,
-            timeout,
-            &mut self.expired,
-            connection.read(&mut bytes),
-        )
-        .await?;
+        let read = self.clock.within(timeout, connection.read(&mut bytes));
+        let read = read.await;
+        let length = self.noted(read)?;
         self.doing = Doing::Nothing;
         bytes.truncate(length);
         self.bytes_left = self.bytes_left.saturating_sub(length as u64);
@@ -172,13 +197,8 @@ impl Probe {
             .checked_sub(bytes.len() as u64)
             .ok_or(ProbeError::Limit)?;
         self.doing = Doing::Writing;
-        within(
-            self.deadline,
-            timeout,
-            &mut self.expired,
-            connection.write(bytes),
-        )
-        .await?;
+        let written = self.clock.within(timeout, connection.write(bytes)).await;
+        self.noted(written)?;
         self.doing = Doing::Nothing;
         Ok(())
     }
@@ -187,7 +207,8 @@ impl Probe {
     pub(crate) async fn finish(&mut self, connection: u32) -> Result<(), ProbeError> {
         let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
         self.doing = Doing::Finishing;
-        within(self.deadline, None, &mut self.expired, connection.finish()).await?;
+        let finished = self.clock.within(None, connection.finish()).await;
+        self.noted(finished)?;
         self.doing = Doing::Nothing;
         Ok(())
     }
@@ -200,20 +221,4 @@ impl Probe {
 
 fn closed() -> ProbeError {
     ProbeError::Other("this connection is closed".to_owned())
-}
-
-/// Runs an operation until its own timeout or the check's deadline; notes when it was the latter.
-async fn within<T>(
-    deadline: Instant,
-    timeout: Option<Duration>,
-    expired: &mut bool,
-    operation: impl Future<Output = Result<T, ProbeError>>,
-) -> Result<T, ProbeError> {
-    let own = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let end = own.map_or(deadline, |own| own.min(deadline));
-    if let Ok(result) = timeout_at(end, operation).await {
-        return result;
-    }
-    *expired |= end == deadline;
-    Err(ProbeError::TimedOut)
 }

@@ -117,26 +117,63 @@ async fn an_operations_own_timeout_is_not_the_end_of_the_check() {
     let number = probe.connect(&Transport::Tcp, None).await.unwrap();
     let read = probe.read(number, 8, Some(Duration::from_millis(20))).await;
     assert_eq!(read, Err(ProbeError::TimedOut));
-    assert!(!probe.has_expired());
+    assert_eq!(probe.judge(unfit(), LONG), Verdict::Unanswered("no".into()));
+}
+
+fn unfit() -> Verdict {
+    Verdict::Unhealthy("no".to_owned())
+}
+
+#[tokio::test]
+async fn a_check_that_had_no_time_for_its_target_says_nothing_about_it() {
+    let (_listener, address) = listener().await;
+    let whole = Duration::from_millis(300);
+    let mut probe = Probe::new(target(address), Instant::now() + whole, &Sandbox::default());
+    let number = probe.connect(&Transport::Tcp, None).await.unwrap();
+    // A machine on which it is not its turn.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let read = probe.read(number, 8, None).await;
+    assert_eq!(read, Err(ProbeError::TimedOut));
+    for verdict in [probe.judge(unfit(), whole), probe.out_of_time(whole)] {
+        let Verdict::Unknown(reason) = verdict else {
+            panic!("{verdict:?}")
+        };
+        assert!(reason.starts_with("this machine is too busy"), "{reason}");
+    }
+    let fit = Verdict::Healthy;
+    assert_eq!(probe.judge(fit.clone(), whole), fit);
+}
+
+#[tokio::test]
+async fn what_a_check_lacks_on_this_machine_is_not_its_targets_fault() {
+    let (_listener, address) = listener().await;
+    let mut probe = probe(address);
+    // Nobody may send there: it is a broadcast address.
+    probe.target.address = "127.255.255.255:7".parse().unwrap();
+    let refused = probe.connect(&Transport::Udp, None).await;
+    assert!(matches!(refused, Err(ProbeError::Own(_))), "{refused:?}");
+    let verdict = probe.judge(unfit(), LONG);
+    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+    // What comes of another attempt is its own.
+    probe.target.address = address;
+    probe.connect(&Transport::Tcp, None).await.unwrap();
+    assert_eq!(probe.judge(unfit(), LONG), unfit());
 }
 
 #[tokio::test]
 async fn no_operation_lasts_beyond_the_deadline() {
     let (_listener, address) = listener().await;
-    let deadline = Instant::now() + Duration::from_millis(100);
+    let deadline = Instant::now() + Duration::from_secs(1);
     let mut probe = Probe::new(target(address), deadline, &Sandbox::default());
     let number = probe.connect(&Transport::Tcp, None).await.unwrap();
     assert_eq!(
         probe.read(number, 8, Some(LONG)).await,
         Err(ProbeError::TimedOut)
     );
-    assert!(probe.has_expired());
     assert_eq!(probe.time_left(), Duration::ZERO);
-    let reason = probe.out_of_time(Duration::from_millis(100));
-    assert_eq!(
-        reason,
-        format!("timed out after 100ms waiting for an answer of {address}")
-    );
+    let reason = format!("timed out after 1s waiting for an answer of {address}");
+    let verdict = Verdict::Unanswered(reason);
+    assert_eq!(probe.out_of_time(Duration::from_secs(1)), verdict);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::reason::reason;
+use super::shortage;
 
 /// How a connection is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(crate) enum ProbeError {
     Reset,
     TimedOut,
     Limit,
+    /// Something that this machine lacks: it says nothing about the target.
+    Own(String),
     Tls(String),
     Other(String),
 }
@@ -41,6 +44,9 @@ impl From<io::Error> for ProbeError {
             .and_then(|e| e.downcast_ref::<rustls::Error>())
         {
             return Self::Tls(reason(error));
+        }
+        if let Some(shortage) = shortage::own(&error) {
+            return Self::Own(shortage);
         }
         match error.kind() {
             Kind::ConnectionRefused => Self::Refused,

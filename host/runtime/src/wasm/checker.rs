@@ -171,43 +171,31 @@ impl Checker for WasmChecker {
         let deadline = began
             .checked_add(timeout)
             .unwrap_or_else(|| began + Duration::from_secs(86_400));
-        let mut probe = Some(Box::new(Probe::new(target, deadline, &self.shared.sandbox)));
+        let probe = Box::new(Probe::new(target, deadline, &self.shared.sandbox));
         let mut instance = match self.take() {
             Some(instance) => instance,
             None => {
                 let new = Instance::configured(&self.shared, &self.code, &self.log, &self.settings);
                 match timeout_at(deadline, new).await {
                     Ok(instance) => instance.map_err(|failure| self.identity.error(failure))?,
-                    Err(_) => {
-                        return Ok(Verdict::Unhealthy(
-                            probe.map(|p| p.out_of_time(timeout)).unwrap_or_default(),
-                        ));
-                    }
+                    Err(_) => return Ok(probe.out_of_time(timeout)),
                 }
             }
         };
-        instance.store.data_mut().probe = probe.take();
+        instance.store.data_mut().probe = Some(probe);
         let result = timeout_at(deadline, instance.check()).await;
         // Dropping the probe closes its connections, whatever the guest still holds.
-        let probe = instance.store.data_mut().probe.take();
-        let out_of_time = || {
-            probe
-                .as_ref()
-                .map(|p| p.out_of_time(timeout))
-                .unwrap_or_default()
+        let Some(probe) = instance.store.data_mut().probe.take() else {
+            let bug = "the host lost the check".to_owned();
+            return Err(self.identity.error(Failure::Trap(bug)));
         };
         match result {
             // The call was cut off, so the instance is in the middle of something: it goes.
-            Err(_) => Ok(Verdict::Unhealthy(out_of_time())),
+            Err(_) => Ok(probe.out_of_time(timeout)),
             Ok(Err(failure)) => Err(self.identity.error(failure)),
             Ok(Ok(verdict)) => {
-                let expired = probe.as_ref().is_some_and(|probe| probe.has_expired());
-                let verdict = match verdict {
-                    Verdict::Unhealthy(_) if expired => Verdict::Unhealthy(out_of_time()),
-                    verdict => verdict,
-                };
-                self.give_back(instance, probe.as_ref().map_or(0, |probe| probe.open()));
-                Ok(verdict)
+                self.give_back(instance, probe.open());
+                Ok(probe.judge(verdict, timeout))
             }
         }
     }

@@ -14,6 +14,8 @@ use crate::socket_opener::OpenedSocket;
 pub(crate) enum Message {
     Configure(Arc<model::Vrrp>),
     Ready,
+    /// The main loop moves.
+    Alive,
     Tracked(Tracked, Reading),
     Command(Option<String>, Command),
     /// Hand over, then end.

@@ -50,6 +50,7 @@ impl Driver {
                 self.ready.data_plane = true;
                 self.get_ready(now);
             }
+            Message::Alive => self.router.handle(Input::Alive, now),
             Message::Tracked(what, reading) => {
                 let what = &what;
                 self.router.handle(Input::Tracked { what, reading }, now);

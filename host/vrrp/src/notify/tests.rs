@@ -130,3 +130,52 @@ async fn the_end_does_not_wait_for_ever_and_leaves_running_what_runs() {
     std::fs::write(&go, "").unwrap();
     assert_eq!(scripts.wait_lines(1).await, ["late"]);
 }
+
+#[tokio::test]
+async fn at_the_end_the_scripts_of_the_stop_run_whatever_hangs_before_them() {
+    let scripts = Scripts::new();
+    let never = scripts.log.with_extension("never");
+    let notify = Notify {
+        master: scripts.writes_when("hangs", &never),
+        backup: scripts.writes("backup", "0"),
+        stop: scripts.writes_when("hangs, too", &never),
+        any: scripts.writes("any", "0"),
+        ..Notify::default()
+    };
+    let mut notifier = Notifier::start();
+    notifier.tell(&notify, false, "V", Notified::Master, 100);
+    notifier.tell(&notify, false, "V", Notified::Backup, 100);
+    notifier.tell(&notify, false, "V", Notified::Stop, 100);
+    notifier.finish().await;
+    assert_eq!(scripts.lines(), ["any INSTANCE V STOP 100"]);
+    // Lets go of those that hang.
+    std::fs::write(never, "").unwrap();
+    scripts.wait_lines(3).await;
+}
+
+#[tokio::test]
+async fn of_those_that_wait_for_one_that_hangs_the_newest_run() {
+    let scripts = Scripts::new();
+    let go = scripts.log.with_extension("go");
+    let first = Notify {
+        master: scripts.writes_when("first", &go),
+        ..Notify::default()
+    };
+    let then = Notify {
+        any: scripts.writes("any", "0"),
+        ..Notify::default()
+    };
+    let mut notifier = Notifier::start();
+    notifier.tell(&first, true, "G", Notified::Master, 1);
+    // So that it runs, and does not wait itself.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for priority in 1..=40 {
+        notifier.tell(&then, true, "G", Notified::Backup, priority);
+    }
+    std::fs::write(go, "").unwrap();
+    let mut wanted = vec!["first".to_owned()];
+    wanted.extend((25..=40).map(|it| format!("any GROUP G BACKUP {it}")));
+    assert_eq!(scripts.wait_lines(17).await, wanted);
+    notifier.finish().await;
+    assert_eq!(scripts.lines().len(), 17);
+}

@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::readings::Readings;
+use crate::own_thread;
 
 /// Read again after this, whatever the kernel tells: it does not tell of changes on another machine, or behind a
 /// symbolic link.
@@ -31,12 +32,14 @@ const RANGE: i32 = 254;
 pub(super) async fn watch(path: PathBuf, readings: Readings) {
     let mut told = None;
     let mut warned = None;
-    let mut changes = Changes::of(&path);
+    let mut changes = Changes::of(&path).await;
     loop {
         let read = path.clone();
-        // A file on a server that does not answer must not keep anything else waiting.
-        let Ok(found) = tokio::task::spawn_blocking(move || read_number(&read)).await else {
-            return;
+        let found = aside(move || read_number(&read)).await;
+        let Some(found) = found else {
+            // No thread was left. The next may be.
+            tokio::time::sleep(READ_INTERVAL).await;
+            continue;
         };
         let (number, complaint) = match found {
             Ok(number) => (number, None),
@@ -58,9 +61,14 @@ pub(super) async fn watch(path: PathBuf, readings: Readings) {
         // Whether it changed or not, it is read again.
         let _ = tokio::time::timeout(READ_INTERVAL, changes.next(path.file_name())).await;
         if changes.0.is_none() {
-            changes = Changes::of(&path);
+            changes = Changes::of(&path).await;
         }
     }
+}
+
+/// A file on a server that does not answer must not keep anything else waiting.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    own_thread::start("tracked-file", work).ok()?.await.ok()
 }
 
 /// A file that says nothing of use.
@@ -136,11 +144,12 @@ impl AsRawFd for Descriptor {
 }
 
 impl Changes {
-    fn of(path: &Path) -> Self {
+    async fn of(path: &Path) -> Self {
         let directory = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
-        let open = || {
+        let directory = directory.unwrap_or(Path::new(".")).to_owned();
+        let opened = aside(move || {
             let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
             let flags = AddWatchFlags::IN_CLOSE_WRITE
                 | AddWatchFlags::IN_MOVED_TO
@@ -150,11 +159,10 @@ impl Changes {
                 | AddWatchFlags::IN_DELETE_SELF
                 | AddWatchFlags::IN_MOVE_SELF
                 | AddWatchFlags::IN_ONLYDIR;
-            let directory = directory.unwrap_or(Path::new("."));
-            inotify.add_watch(directory, flags).ok()?;
-            register(Descriptor(inotify))
-        };
-        Self(open())
+            inotify.add_watch(&directory, flags).ok()?;
+            Some(Descriptor(inotify))
+        });
+        Self(opened.await.flatten().and_then(register))
     }
 
     /// Waits for one that concerns the file of that name; others in its directory may change all the time. Cancel-safe.

@@ -14,6 +14,7 @@ use evenkeel_core::vrrp::Reading;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::program::Place;
 use readings::Readings;
 
 /// What one task watches.
@@ -29,6 +30,8 @@ enum Watched {
 pub struct Watchers {
     readings: Readings,
     running: BTreeMap<Tracked, (Watched, AbortHandle)>,
+    /// Where scripts run, by name. One that hangs is there also after it was taken out of the configuration.
+    places: BTreeMap<String, Place>,
     /// All processes are looked for in one go.
     processes: watch::Sender<BTreeSet<String>>,
     tasks: JoinSet<()>,
@@ -44,6 +47,7 @@ impl Watchers {
         Self {
             readings,
             running: BTreeMap::new(),
+            places: BTreeMap::new(),
             processes,
             tasks,
         }
@@ -66,7 +70,10 @@ impl Watchers {
             }
             let readings = self.readings.clone();
             let task = match watched.clone() {
-                Watched::Script(script) => self.tasks.spawn(script::watch(script, readings)),
+                Watched::Script(script) => {
+                    let place = self.places.entry(script.name.clone()).or_default().clone();
+                    self.tasks.spawn(script::watch(script, place, readings))
+                }
                 Watched::File(path) => self.tasks.spawn(file::watch(path, readings)),
             };
             self.running.insert(tracked, (watched, task));
@@ -75,6 +82,10 @@ impl Watchers {
             let changed = *names != processes;
             *names = processes;
             changed
+        });
+        self.places.retain(|name, place| {
+            let tracked = Tracked::Script(name.clone());
+            self.running.contains_key(&tracked) || place.runs() > 0
         });
         while self.tasks.try_join_next().is_some() {}
     }

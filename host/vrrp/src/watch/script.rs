@@ -2,20 +2,32 @@
 
 use evenkeel_core::model::{Script, Tracked};
 use evenkeel_core::vrrp::Reading;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::readings::Readings;
-use crate::program::{self, Abandoned};
+use crate::program::{self, Abandoned, Ended, KILL_DELAY, Place};
 
-/// Runs it again and again, and tells what that says.
-pub(super) async fn watch(script: Script, readings: Readings) {
+/// Runs it again and again in its place, and tells what that says. An earlier run that is still there, killed or not
+/// even started, is no reason for a second one; once it has had the time to end, each interval is a failure.
+pub(super) async fn watch(script: Script, place: Place, readings: Readings) {
     let mut judge = Judge::new(script.rise, script.fall);
     // One that takes longer than its interval is not run twice at a time.
     let mut ticks = tokio::time::interval(script.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut began = Instant::now();
     loop {
         ticks.tick().await;
-        let ended = program::run(&script.command, script.timeout, Abandoned::Ends).await;
+        let ended = if place.runs() == 0 {
+            began = Instant::now();
+            let Script {
+                command, timeout, ..
+            } = &script;
+            program::run(&place, command, *timeout, Abandoned::Ends).await
+        } else if began.elapsed() < script.timeout + KILL_DELAY {
+            continue;
+        } else {
+            Ended::StillThere
+        };
         let Some(well) = judge.take(ended.well()) else {
             continue;
         };

@@ -223,6 +223,21 @@ fn a_plugin_fault_is_told_until_the_plugin_works_again() {
 }
 
 #[test]
+fn what_this_machine_lacks_changes_nothing_but_is_told_and_waits_no_longer_than_usual() {
+    let mut run = Run::adopted(article(), InitialHealth::up);
+    for checks in 1..20 {
+        assert_eq!(run.check(Outcome::Shortage("no ports".to_owned())), None);
+        assert_eq!(run.next(), checks * 6 * SECOND);
+    }
+    assert!(run.is_up());
+    assert_eq!(run.machine.health().unknown, 19);
+    let told = run.machine.health().plugin_error.as_deref();
+    assert_eq!(told, Some("no ports"));
+    run.check(Outcome::Healthy);
+    assert_eq!(run.machine.health().plugin_error, None);
+}
+
+#[test]
 fn checks_start_an_interval_after_the_start_of_the_last() {
     let mut run = Run::new(article());
     assert_eq!(run.next(), Duration::ZERO);

@@ -37,6 +37,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         3 => Just(unfit()),
         1 => (0..=100_u8).prop_map(Outcome::Degraded),
         1 => Just(plugin_fault()),
+        1 => Just(Outcome::Shortage("no ports".to_owned())),
     ]
 }
 
@@ -90,7 +91,7 @@ proptest! {
         let mut failed_in_a_row = 0;
         for outcome in checks {
             let was_up = run.is_up();
-            let judged = !matches!(outcome, Outcome::Unknown(_));
+            let judged = !matches!(outcome, Outcome::Unknown(_) | Outcome::Shortage(_));
             let passed = passes(&outcome);
             let transition = run.check(outcome);
             match (judged, passed) {
@@ -113,7 +114,7 @@ proptest! {
         let mut passed_in_a_row = 0;
         for outcome in checks {
             let was_up = run.is_up();
-            let judged = !matches!(outcome, Outcome::Unknown(_));
+            let judged = !matches!(outcome, Outcome::Unknown(_) | Outcome::Shortage(_));
             passed_in_a_row = match (judged, passes(&outcome)) {
                 (false, _) => passed_in_a_row,
                 (true, true) => passed_in_a_row + 1,
@@ -177,7 +178,7 @@ proptest! {
         for (outcome, random, took) in checks {
             let started = machine.poll_at();
             let ended = started + part(2 * timing.timeout, took);
-            let judged = !matches!(outcome, Outcome::Unknown(_));
+            let judged = !matches!(outcome, Outcome::Unknown(_) | Outcome::Shortage(_));
             machine.start(started);
             machine.finish(ended, outcome, random);
             let longest = if judged {

@@ -91,7 +91,7 @@ impl Instance {
     /// Whether a master of lower priority is not to be left alone.
     fn may_preempt(&mut self, advert: &Advert, from: IpAddr, now: Instant) -> bool {
         let since = *self.lower_since.get_or_insert(now);
-        if self.resigned {
+        if self.resigned || self.hangs {
             return false;
         }
         if !self.spec.preempt {
@@ -118,10 +118,11 @@ impl Instance {
         });
     }
 
-    /// Whether of two masters the other one stays: by priority, then by address (RFC 9568 section 6.4.3 (735)).
+    /// Whether of two masters the other one stays: by priority, then by address (RFC 9568 section 6.4.3 (735)); but
+    /// any other if this daemon hangs.
     pub(in crate::vrrp) fn is_beaten_by(&self, advert: &Advert, from: IpAddr) -> bool {
         let tie = advert.priority == self.priority && self.source.is_some_and(|own| from > own);
-        advert.priority > self.priority || tie
+        advert.priority > self.priority || tie || self.hangs
     }
 
     /// RFC 9568 section 6.4.3 (700 and on). Says whether the other router is the better master.

@@ -58,6 +58,8 @@ pub(in crate::vrrp) struct Instance {
     /// Since when a master of lower priority has been heard; what `preempt_delay` counts from.
     pub(super) lower_since: Option<Instant>,
     pub(in crate::vrrp) resigned: bool,
+    /// The daemon's main loop does not move: any other router is the better master.
+    pub(in crate::vrrp) hangs: bool,
     pub(super) hold_reason: Option<HoldReason>,
     /// A hand-over has ended without another master: it is to be seen whether the addresses stay.
     pub(super) left_over: bool,
@@ -101,6 +103,7 @@ impl Instance {
             master: None,
             lower_since: None,
             resigned: false,
+            hangs: false,
             hold_reason: None,
             left_over: false,
             listens_again: false,

@@ -82,7 +82,7 @@ impl Instance {
         if was_in_fault && let Some(at) = self.timers.get(InstanceTimer::MasterDown) {
             self.start_timer(InstanceTimer::MasterDown, at.max(now + LINK_DELAY));
         }
-        if self.priority == 255 && !self.resigned {
+        if self.priority == 255 && !self.resigned && !self.hangs {
             // The owner is master at once.
             self.stop_timer();
             self.wants_to_be_master("it owns the addresses".to_owned());
@@ -215,7 +215,9 @@ impl Instance {
     pub(in crate::vrrp) fn yield_to_other(&mut self, now: Instant, out: &mut Vec<Output>) {
         // A last advert: the other router does not know otherwise that there were two, and that the network may believe
         // this one. One that hears a lower advert tells the network again (so does keepalived).
-        self.send(self.priority, now, out);
+        // But not one that the other would yield to, where this daemon hangs.
+        let priority = if self.hangs { 0 } else { self.priority };
+        self.send(priority, now, out);
         self.release(out);
         let why = std::mem::take(&mut self.because);
         self.enter(State::Backup, &why, now, out);

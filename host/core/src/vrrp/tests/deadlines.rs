@@ -16,6 +16,7 @@ enum Act {
     Command(bool),
     /// A configuration with another refresh, in seconds.
     Configure(Option<u64>),
+    Alive,
     Stop,
     /// Milliseconds without a poll.
     Late(u64),
@@ -30,6 +31,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => Just(Act::Held),
         2 => any::<bool>().prop_map(Act::Command),
         2 => prop::option::of(1..10_u64).prop_map(Act::Configure),
+        1 => Just(Act::Alive),
         1 => Just(Act::Stop),
         8 => (0..3_000_u64).prop_map(Act::Late),
     ]
@@ -59,6 +61,7 @@ proptest! {
                 Act::Configure(refresh) => {
                     bench.router.configure(&config(with_refresh(refresh)), bench.now);
                 }
+                Act::Alive => bench.give(Input::Alive),
                 Act::Stop => bench.give(Input::Stop),
                 Act::Late(time) => bench.now += Duration::from_millis(time),
             }

@@ -4,6 +4,7 @@ mod deadlines;
 mod garbage;
 mod groups;
 mod log;
+mod hanging;
 mod packets;
 mod simulation;
 mod table;

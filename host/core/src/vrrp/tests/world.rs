@@ -182,6 +182,11 @@ impl World {
         }
     }
 
+    /// Its main loop moves.
+    pub(super) fn alive(&mut self, at: usize) {
+        self.give(at, Input::Alive);
+    }
+
     fn command(&mut self, at: usize, command: Command) {
         let instance = None;
         self.give(at, Input::Command { instance, command });

@@ -65,6 +65,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             config: "evenkeel.toml".into(),
             reloading: Some(Duration::from_millis(3_200)),
             reload_problem: None,
+            log_dropped: 0,
             dataplane: DataPlaneKind::Ipvs,
             dataplane_why: "as configured".into(),
             table: "evenkeel".into(),
@@ -74,6 +75,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             forwarding_problem: None,
             counting: None,
             queue_problem: None,
+            connection_table_problem: None,
             vrrp: None,
             connection_sync: None,
             services: vec![

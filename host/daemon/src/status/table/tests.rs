@@ -88,6 +88,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         config: "/etc/evenkeel/evenkeel.toml".into(),
         reload_seconds: None,
         reload_problem: None,
+        log_dropped: 7,
         dataplane: "nftables".into(),
         table: "evenkeel".into(),
         settled: true,
@@ -96,6 +97,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         forwarding_problem: None,
         counting: None,
         queue_problem: None,
+        connection_table_problem: None,
         dataplane_why: "it works on this machine".into(),
         vrrp: None,
         connection_sync: None,
@@ -103,6 +105,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
     };
     insta::assert_snapshot!(render(&status), @r"
     Evenkeel 0.1.0 (nftables, table evenkeel), up 1d1h, kernel in sync
+    log: 7 lines dropped, since nobody has read standard error
     Prot LocalAddress:Port Scheduler Flags
       -> RemoteAddress:Port Forward Weight ActiveConn InActConn Conns      Health
     TCP  10.10.54.151:80 wrr  # web

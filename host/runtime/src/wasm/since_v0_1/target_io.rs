@@ -20,6 +20,7 @@ impl From<ProbeError> for Error {
             ProbeError::Reset => Self::Reset,
             ProbeError::TimedOut => Self::TimedOut,
             ProbeError::Limit => Self::Limit,
+            ProbeError::Own(text) => Self::Other(text),
             ProbeError::Tls(text) => Self::Tls(text),
             ProbeError::Other(text) => Self::Other(text),
         }

@@ -116,28 +116,29 @@ async fn a_spinning_checker_lets_others_run() {
 #[tokio::test]
 async fn waiting_for_the_server_is_no_processor_time() {
     let (_listener, address) = listener().await;
-    let timeout = Sandbox::default().call_time * 6;
+    let timeout = Duration::from_secs(2);
+    assert!(timeout > 6 * Sandbox::default().call_time);
     let start = Instant::now();
     let verdict = misbehaving("hang", Sandbox::default())
         .check(target(address), timeout)
         .await;
     assert!(start.elapsed() >= timeout);
-    let reason = format!("timed out after 300ms waiting for an answer of {address}");
-    assert_eq!(verdict.unwrap(), Verdict::Unhealthy(reason));
+    let reason = format!("timed out after 2s waiting for an answer of {address}");
+    assert_eq!(verdict.unwrap(), Verdict::Unanswered(reason));
 }
 
 #[tokio::test]
 async fn a_checker_that_ignores_the_deadline_is_cut_off_at_it() {
     let (_listener, address) = listener().await;
-    let timeout = Duration::from_millis(300);
+    let timeout = Duration::from_secs(2);
     let checker = misbehaving("stubborn", Sandbox::default());
     let start = Instant::now();
     let verdict = checker.check(target(address), timeout).await;
-    let Verdict::Unhealthy(reason) = verdict.unwrap() else {
-        panic!("not unhealthy")
+    let Verdict::Unanswered(reason) = verdict.unwrap() else {
+        panic!("not unanswered")
     };
     assert!(
-        reason.starts_with("timed out after 300ms waiting for"),
+        reason.starts_with("timed out after 2s waiting for"),
         "{reason}"
     );
     assert!(

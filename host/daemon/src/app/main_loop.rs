@@ -62,6 +62,7 @@ impl App {
             self.carry_out(effect);
         }
         if self.director.settled() {
+            self.kernel.settled();
             self.network.ready();
             self.redundancy.ready();
             self.announce_ready();

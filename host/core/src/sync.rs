@@ -57,6 +57,10 @@ pub struct KernelSync {
     under_way: Option<KernelStep>,
     /// Someone touched our table while a step was under way.
     stale: bool,
+    /// The services whose rules the kernel has, as last known: less those that a step under way takes away.
+    present: BTreeSet<ServiceKey>,
+    /// Whether [`Self::in_kernel`] may say something else than at the last [`Self::take_presence_changed`].
+    presence_changed: bool,
     held: bool,
     failures: u32,
     timers: TimerTable<SyncTimer>,
@@ -71,6 +75,8 @@ impl KernelSync {
         timers.set(SyncTimer::Resync, now + resync);
         Self {
             wanted: State::default(),
+            present: actual.services.keys().copied().collect(),
+            presence_changed: true,
             actual: Some(actual),
             dirty: Dirty::All,
             rest_dirty: false,
@@ -101,7 +107,9 @@ impl KernelSync {
                 if self.wanted.services.get(&key) == Some(&service) {
                     return;
                 }
-                self.wanted.services.insert(key, service);
+                let known = self.wanted.services.insert(key, service).is_some();
+                // Nobody was told of it while it was not wanted.
+                self.presence_changed |= !known && self.in_kernel(&key) != InKernel::NotYet;
             }
             None => {
                 if self.wanted.services.remove(&key).is_none() {
@@ -162,6 +170,23 @@ impl KernelSync {
     /// The next step, if there is one to be taken now and none is under way.
     pub fn next(&mut self, now: Instant) -> Option<KernelStep> {
         if self.held || self.under_way.is_some() {
+    /// Whether the kernel has the rules of a service, as far as known.
+    #[must_use]
+    pub fn in_kernel(&self, key: &ServiceKey) -> InKernel {
+        if self.present.contains(key) {
+            InKernel::Yes
+        } else if self.failures > 0 {
+            InKernel::Refused
+        } else {
+            InKernel::NotYet
+        }
+    }
+
+    /// Whether [`Self::in_kernel`] may say something else of any service than when this was asked last.
+    pub fn take_presence_changed(&mut self) -> bool {
+        std::mem::take(&mut self.presence_changed)
+    }
+
             return None;
         }
         while let Some(timer) = self.timers.pop(now) {
@@ -193,7 +218,7 @@ impl KernelSync {
         self.dirty = Dirty::Services(BTreeSet::new());
         self.rest_dirty = false;
         if changes.is_empty() {
-            self.failures = 0;
+            self.succeed();
             return None;
         }
         let step = KernelStep::Apply(changes);
@@ -208,6 +233,11 @@ impl KernelSync {
         let stale = std::mem::take(&mut self.stale);
         let Some(read) = read else {
             self.fail(now);
+        for change in &changes {
+            if let Change::Remove(key) = change {
+                self.presence_changed |= self.present.remove(key);
+            }
+        }
             return BTreeMap::new();
         };
         self.timers.clear(SyncTimer::Retry);
@@ -225,15 +255,27 @@ impl KernelSync {
             self.actual = None;
         }
         if !done {
+        if !read.services.keys().eq(&self.present) {
+            self.present = read.services.keys().copied().collect();
+            self.presence_changed = true;
+        }
             // What the kernel holds may not be what we think.
             self.actual = None;
             self.dirty = Dirty::All;
             self.fail(now);
             return;
         }
-        self.failures = 0;
+        self.succeed();
         self.timers.clear(SyncTimer::Retry);
-        if let (Some(actual), Some(KernelStep::Apply(changes))) = (&mut self.actual, step) {
+        let Some(KernelStep::Apply(changes)) = step else {
+            return;
+        };
+        for change in &changes {
+            if let Change::Put(key, _) = change {
+                self.presence_changed |= self.present.insert(*key);
+            }
+        }
+        if let Some(actual) = &mut self.actual {
             apply(actual, &changes);
         }
     }
@@ -267,16 +309,31 @@ impl KernelSync {
 
     /// How `read` differs from what is wanted in services that nothing of ours is about to change.
     fn damage(&self, read: &State) -> BTreeMap<ServiceKey, Damage> {
+            && !self.rest_dirty
         let pending = |key: &ServiceKey| match &self.dirty {
             Dirty::All => true,
             Dirty::Services(keys) => keys.contains(key),
         };
         let keys: BTreeSet<&ServiceKey> = read
             .services
+        if self.failures == 0 {
+            self.presence_changed |= self.misses_services();
+        }
             .keys()
             .chain(self.wanted.services.keys())
             .collect();
         keys.into_iter()
+    fn succeed(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            self.presence_changed |= self.misses_services();
+        }
+    }
+
+    fn misses_services(&self) -> bool {
+        let mut wanted = self.wanted.services.keys();
+        wanted.any(|key| !self.present.contains(key))
+    }
+
             .filter(|key| !pending(key))
             .filter_map(|key| {
                 let damage = match (read.services.get(key), self.wanted.services.get(key)) {
@@ -303,6 +360,17 @@ pub enum Damage {
 }
 
 impl std::fmt::Display for Damage {
+/// Whether the kernel has the rules of a service, so that clients may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InKernel {
+    /// It has.
+    Yes,
+    /// They are on their way.
+    NotYet,
+    /// It has not, and the last attempt at changing it failed. It is tried again.
+    Refused,
+}
+
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Missing => "was missing",

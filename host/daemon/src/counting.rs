@@ -1,7 +1,7 @@
 //! Counts connections while anybody wants to know. With nftables the kernel's events go to the director, and while
 //! nobody listens, `status` has them counted once; IPVS counts by itself, and is read from time to time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
@@ -135,3 +135,13 @@ mod tests {
         assert_eq!(counting.poll_at(), None);
     }
 }
+        // However late it is asked, it is to be asked again later than then.
+        let mut late = now;
+        for seconds in [0, 1, 3600] {
+            late += Duration::from_secs(seconds);
+            counting.due(1, late);
+            assert!(counting.poll_at().is_some_and(|at| at > late));
+        }
+        let mut counting = Counting::start(DataPlaneKind::Ipvs, mpsc::unbounded_channel().0);
+        counting.listen(true, now);
+        assert!(counting.due(1, now));

@@ -93,14 +93,14 @@ impl VrrpOwner {
             .collect()
     }
 
-    /// Adds what the instances want.
-    pub(super) fn claim(&self, desired: &mut Desired) {
+    /// Adds what the instances want, but for addresses that wait for their services.
+    pub(super) fn claim(&self, desired: &mut Desired, awaiting: &BTreeSet<IpAddr>) {
         if self.configured {
             let presence = |instance: &str| {
                 let state = self.instances.get(instance);
                 state.map_or(Presence::Absent, |state| state.presence)
             };
-            desired.claim_vrrp(&self.config, presence);
+            desired.claim_vrrp(&self.config, awaiting, presence);
         }
     }
 

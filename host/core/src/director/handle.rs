@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::event::{Effect, Input};
 use super::machine::Director;
 use crate::health::ServerHealth;
 use crate::model::{OnDown, ServiceKey};
-use crate::state::{BackendId, Change};
+use crate::state::BackendId;
 use crate::sync::Damage;
 
 impl Director {
@@ -59,6 +59,7 @@ impl Director {
 
     fn health(&mut self, key: ServiceKey, server: SocketAddr, health: ServerHealth, now: Instant) {
         let Some(service) = self.services.get_mut(&key) else {
+        let on_down = service.spec.on_down;
             return;
         };
         let Some(change) = service.set_health(server, health) else {

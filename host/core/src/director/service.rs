@@ -114,7 +114,7 @@ pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
 }
 
 /// What a health report changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HealthChange {
     pub(super) id: BackendId,
     pub(super) went_down: bool,

@@ -19,7 +19,7 @@ use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
 use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, SchedulerPlugin};
 use crate::state::{BackendId, Queue, Selector, Spread, State};
-use crate::sync::KernelStep;
+use crate::sync::{InKernel, KernelStep};
 
 mod load;
 mod wakeups;
@@ -113,6 +113,7 @@ struct World {
     served: BTreeMap<ServiceKey, VerdictRequest>,
     /// Queues that another program has.
     in_use: Vec<Queue>,
+    in_kernel: BTreeMap<ServiceKey, InKernel>,
     /// Nobody says whether a queue is served.
     silent: bool,
 }
@@ -153,6 +154,7 @@ impl World {
             served: BTreeMap::new(),
             in_use: Vec::new(),
             silent: false,
+            in_kernel: BTreeMap::new(),
         }
     }
 
@@ -247,6 +249,7 @@ impl World {
             Effect::KillFlows(id) => self.killed.push(id),
         }
         None
+            Effect::InKernel(services) => self.in_kernel = services,
     }
 
     fn health_of(&self, up: bool) -> ServerHealth {

@@ -40,7 +40,7 @@ impl App {
             .then(|| self.kernel.connections());
         tokio::spawn(async move {
             let counters = counters.await;
-            let connections = match connections {
+            let mut connections = match connections {
                 Some(connections) => Some(connections.await),
                 None if listening => None,
                 None => {

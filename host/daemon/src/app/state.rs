@@ -1,9 +1,10 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::director::{Director, DirectorConfig, Input};
-use evenkeel_core::model::{Daemon, DataPlaneKind, Service};
+use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey};
 use evenkeel_core::state::State;
 use tokio::sync::mpsc;
 use tracing::{info, warn};

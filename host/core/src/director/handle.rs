@@ -63,6 +63,9 @@ impl Director {
             return;
         };
         let Some(change) = service.set_health(server, health) else {
+        if let Some(why) = change.for_quorum {
+            self.review_quorum(key, || why);
+        }
             return;
         };
         if !change.changed {

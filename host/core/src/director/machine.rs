@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::event::Effect;
 use super::flow_kills::PendingFlowKills;
 use super::queues::QueueNumbers;
+use super::quorum::QuorumReview;
 use super::report::{self, ServiceReport};
 use super::service::{self, VirtualService};
 use crate::approximate;
@@ -58,6 +59,8 @@ pub struct Director {
     pub(super) awaiting_first_plan: BTreeSet<ServiceKey>,
     pub(super) pending_flow_kills: PendingFlowKills,
     pub(super) effects: Vec<Effect>,
+    /// Services whose quorum may have changed.
+    pub(super) quorum_reviews: BTreeMap<ServiceKey, QuorumReview>,
     last_generation: u64,
     /// Whose server a number is.
     pub(super) owners: BTreeMap<BackendId, ServiceKey>,
@@ -96,6 +99,7 @@ impl Director {
             owners: BTreeMap::new(),
             queues,
             opening_queues: BTreeSet::new(),
+            quorum_reviews: BTreeMap::new(),
             update_interval: update_interval(0),
             hairpin_networks,
         }

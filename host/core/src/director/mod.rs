@@ -34,6 +34,8 @@ mod report;
 mod scheduling;
 mod server;
 mod service;
+mod quorum;
+mod quorums;
 mod supervisor;
 mod verdicts;
 

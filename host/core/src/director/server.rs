@@ -28,12 +28,13 @@ impl RealServer {
         self.health.as_ref().is_none_or(|health| health.up)
     }
 
-    /// The weight now: the configured one, less what the checkers take from it; 0 while its thresholds keep it from
-    /// new connections.
+    /// The weight now: [`Self::healthy_weight`]; 0 while its thresholds keep it from new connections.
     pub(super) fn weight(&self) -> u32 {
-        if self.full {
-            return 0;
-        }
+        if self.full { 0 } else { self.healthy_weight() }
+    }
+
+    /// The configured weight, less what the checkers take from it, however many connections it has.
+    pub(super) fn healthy_weight(&self) -> u32 {
         self.health
             .as_ref()
             .map_or(self.spec.weight, |health| health.weight(self.spec.weight))
@@ -41,6 +42,30 @@ impl RealServer {
 
     /// Takes in its counts. Says whether that fills it or makes it take connections again.
     pub(super) fn count(&mut self, counts: Counts) -> bool {
+    /// What a health report has changed. `before`: its [`Self::healthy_weight`] before that.
+    pub(super) fn in_words(&self, before: u32) -> String {
+        let (name, after) = (&self.spec.name, self.healthy_weight());
+        let reason = self.health.as_ref().and_then(|it| it.reason.as_deref());
+        let reason = reason.map(|why| format!(": {why}")).unwrap_or_default();
+        match (self.up(), after == before) {
+            (false, _) => format!("server {name} is down{reason}"),
+            (true, true) => format!("server {name} is up{reason}"),
+            (true, false) => format!("server {name} is up, weight {before} -> {after}{reason}"),
+        }
+    }
+
+    /// Its connections, while they are counted.
+    pub(super) fn counts(&self) -> Counts {
+        if self.elsewhere {
+            Counts {
+                total: self.counted.total,
+                ..Counts::default()
+            }
+        } else {
+            self.counted
+        }
+    }
+
         self.counts = counts;
         let (upper, lower) = (self.spec.upper_threshold, self.spec.lower_threshold);
         let was = self.full;

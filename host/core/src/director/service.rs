@@ -2,13 +2,13 @@
 //! good plan.
 
 use super::job::SchedulerUpdate;
+use super::quorum::QuorumState;
 use super::server::RealServer;
 use super::supervisor::SchedulerSupervisor;
 use crate::desired::{self, Usable};
 use crate::health::ServerHealth;
 use crate::manifest::{Decision, Facts};
 use crate::model::Service;
-use crate::quorum::Quorum;
 use crate::state::{BackendId, Queue, ServiceState, Spread};
 
 /// A virtual service, its servers and its scheduler.
@@ -22,7 +22,7 @@ pub(super) struct VirtualService {
     pub(super) planned_for: Vec<Usable>,
     /// What is wrong with the scheduler.
     pub(super) problem: Option<String>,
-    pub(super) quorum: Quorum,
+    pub(super) quorum: QuorumState,
     /// Through which its scheduler decides each connection, where it does.
     pub(super) queue: Option<Queue>,
     /// Whether the queue is being served, by an instance that works.
@@ -57,11 +57,6 @@ impl VirtualService {
                 .any(|server| server.up() && server.facts(wanted) != server.reported)
     }
 
-    /// Compares its quorum with its servers as they are now. Says whether that changes it.
-    pub(super) fn update_quorum(&mut self) -> bool {
-        self.quorum.update(&self.spec, live_weight(&self.servers))
-    }
-
     /// What the kernel should hold.
     pub(super) fn wanted(&self) -> ServiceState {
         let usable = usable(&self.servers);
@@ -91,22 +86,16 @@ impl VirtualService {
         server.health = Some(health);
         let after = (server.up(), server.weight());
         Some(HealthChange {
+        let counted = server.healthy_weight();
             id: server.id,
             went_down: before.0 && !after.0,
+        let recounted = before.0 != after.0 || counted != server.healthy_weight();
             takes_less: after.1 < before.1,
             changed: before != after,
         })
     }
 }
-
-/// The sum of the weights of the servers that are up.
-pub(super) fn live_weight(servers: &[RealServer]) -> u64 {
-    servers
-        .iter()
-        .filter(|server| server.up())
-        .map(|server| u64::from(server.weight()))
-        .sum()
-}
+            for_quorum: recounted.then(|| server.in_words(counted)),
 
 /// The servers that are up, and those that stay although they have failed.
 pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
@@ -121,3 +110,5 @@ pub(super) struct HealthChange {
     pub(super) takes_less: bool,
     pub(super) changed: bool,
 }
+    /// What changed in words, where the quorum may change with it.
+    pub(super) for_quorum: Option<String>,

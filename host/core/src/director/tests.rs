@@ -23,6 +23,8 @@ use crate::sync::{InKernel, KernelStep};
 
 mod load;
 mod wakeups;
+mod presence;
+mod quorums;
 
 const RESYNC: Duration = Duration::from_secs(30);
 

@@ -110,6 +110,8 @@ impl VrrpOwner {
             let mut its = claims_of(name, desired).peekable();
             if its.peek().is_some() && its.all(|claim| present(claim, machine).is_some()) {
                 state.presence = Presence::Retained;
+                let found = claims_of(name, desired).map(|claim| claim.what.addr);
+                self.here.extend(found);
                 (self.reports)(VrrpReport::Found {
                     instance: name.clone(),
                 });

@@ -122,6 +122,7 @@ impl Director {
         std::mem::take(&mut self.effects)
     }
 
+        self.flush_flows();
     /// Runs a service's scheduler if there is anything to tell or to ask it; otherwise, when that will be.
     fn run_scheduler(&mut self, key: ServiceKey, now: Instant) {
         let Some(service) = self.services.get_mut(&key) else {

@@ -82,14 +82,16 @@ impl VirtualService {
             .servers
             .iter_mut()
             .find(|server| server.spec.address == address)?;
+        // The first word on a server is how it was found. One that stays when it has failed may only have been full.
+        let inhibited = server.spec.inhibit_on_failure;
+        let found = server.health.is_none() && inhibited;
         let before = (server.up(), server.weight());
         server.health = Some(health);
         let after = (server.up(), server.weight());
         Some(HealthChange {
         let counted = server.healthy_weight();
             id: server.id,
-            went_down: before.0 && !after.0,
-        let recounted = before.0 != after.0 || counted != server.healthy_weight();
+            went_down: before.0 && !after.0 && !found,
             takes_less: after.1 < before.1,
             changed: before != after,
         })

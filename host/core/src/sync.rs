@@ -152,6 +152,18 @@ impl KernelSync {
         self.timers.set(SyncTimer::Resync, now + resync);
     }
 
+    /// Whether a step was given out and is not reported yet.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// What the kernel holds; `None` while that is not known or a step is under way.
+    #[must_use]
+    pub fn held_state(&self) -> Option<&State> {
+        self.actual.as_ref().filter(|_| self.under_way.is_none())
+    }
+
     /// What is wanted now.
     #[must_use]
     pub fn wanted(&self) -> &State {

@@ -56,6 +56,14 @@ impl Counting {
         self.listening = wanted;
     }
 
+    /// The servers of services whose address is on another director: their connections do not count. Where the data
+    /// plane counts, the director leaves them out.
+    pub(crate) fn set_elsewhere(&self, servers: BTreeSet<BackendId>) {
+        if let CountSource::Events(Some(counter)) = &self.source {
+            counter.set_elsewhere(servers);
+        }
+    }
+
     /// Whether the data plane is to be read now, where it counts. `services`: how many there are.
     pub(crate) fn due(&mut self, services: usize, now: Instant) -> bool {
         let CountSource::DataPlane(Some(at)) = &mut self.source else {

@@ -15,6 +15,9 @@ use crate::sync::Damage;
 impl Director {
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, now: Instant) {
+        if !self.heeds(&input) {
+            return;
+        }
         match input {
             Input::Health {
                 service,

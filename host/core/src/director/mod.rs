@@ -19,6 +19,8 @@
 //! | `service`, `server` | one virtual service, one real server |
 //! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
 //! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
+//! | `leave` | the end: what the kernel is left with |
+//! | `quorum`, `quorums` | whether services have enough servers, looked at after each change |
 //! | `report` | what is known of the services, for people |
 
 mod configure;
@@ -29,6 +31,7 @@ mod handle;
 mod instance;
 mod job;
 mod machine;
+mod leave;
 mod queues;
 mod report;
 mod scheduling;

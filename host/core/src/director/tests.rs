@@ -21,6 +21,7 @@ use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, Schedule
 use crate::state::{BackendId, Queue, Selector, Spread, State};
 use crate::sync::{InKernel, KernelStep};
 
+mod leaving;
 mod load;
 mod wakeups;
 mod presence;

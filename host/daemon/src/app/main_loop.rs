@@ -160,7 +160,13 @@ impl App {
     async fn leave_plans(&mut self) {
         self.director.leave();
         let end = tokio::time::Instant::now() + LEAVE_TIMEOUT;
-        while under_way {
+        loop {
+            for effect in self.director.effects(Instant::now()) {
+                self.carry_out(effect);
+            }
+            if !self.director.changes_kernel() {
+                return;
+            }
             match tokio::time::timeout_at(end, self.inputs.recv()).await {
                 Ok(Some(input)) => self.director.handle(input, Instant::now()),
                 Ok(None) => return,

@@ -170,18 +170,6 @@ impl KernelSync {
         &self.wanted
     }
 
-    /// Someone else touched what is ours: it will be read again.
-    pub fn mark_stale(&mut self) {
-        if self.under_way.is_some() {
-            self.stale = true;
-        } else {
-            self.actual = None;
-        }
-    }
-
-    /// The next step, if there is one to be taken now and none is under way.
-    pub fn next(&mut self, now: Instant) -> Option<KernelStep> {
-        if self.held || self.under_way.is_some() {
     /// Whether the kernel has the rules of a service, as far as known.
     #[must_use]
     pub fn in_kernel(&self, key: &ServiceKey) -> InKernel {
@@ -199,6 +187,18 @@ impl KernelSync {
         std::mem::take(&mut self.presence_changed)
     }
 
+    /// Someone else touched what is ours: it will be read again.
+    pub fn mark_stale(&mut self) {
+        if self.under_way.is_some() {
+            self.stale = true;
+        } else {
+            self.actual = None;
+        }
+    }
+
+    /// The next step, if there is one to be taken now and none is under way.
+    pub fn next(&mut self, now: Instant) -> Option<KernelStep> {
+        if self.held || self.under_way.is_some() {
             return None;
         }
         while let Some(timer) = self.timers.pop(now) {
@@ -233,6 +233,11 @@ impl KernelSync {
             self.succeed();
             return None;
         }
+        for change in &changes {
+            if let Change::Remove(key) = change {
+                self.presence_changed |= self.present.remove(key);
+            }
+        }
         let step = KernelStep::Apply(changes);
         self.under_way = Some(step.clone());
         Some(step)
@@ -245,16 +250,15 @@ impl KernelSync {
         let stale = std::mem::take(&mut self.stale);
         let Some(read) = read else {
             self.fail(now);
-        for change in &changes {
-            if let Change::Remove(key) = change {
-                self.presence_changed |= self.present.remove(key);
-            }
-        }
             return BTreeMap::new();
         };
         self.timers.clear(SyncTimer::Retry);
         self.timers.set(SyncTimer::Resync, now + self.resync);
         let damage = self.damage(&read);
+        if !read.services.keys().eq(&self.present) {
+            self.present = read.services.keys().copied().collect();
+            self.presence_changed = true;
+        }
         self.dirty = Dirty::All;
         self.actual = if stale { None } else { Some(read) };
         damage
@@ -267,10 +271,6 @@ impl KernelSync {
             self.actual = None;
         }
         if !done {
-        if !read.services.keys().eq(&self.present) {
-            self.present = read.services.keys().copied().collect();
-            self.presence_changed = true;
-        }
             // What the kernel holds may not be what we think.
             self.actual = None;
             self.dirty = Dirty::All;
@@ -309,32 +309,20 @@ impl KernelSync {
             && !self.held
             && self.actual.is_some()
             && matches!(&self.dirty, Dirty::Services(keys) if keys.is_empty())
+            && !self.rest_dirty
     }
 
     fn fail(&mut self, now: Instant) {
         let wait = MIN_RETRY_DELAY
             .saturating_mul(1 << self.failures.min(10))
             .min(MAX_RETRY_DELAY);
+        if self.failures == 0 {
+            self.presence_changed |= self.misses_services();
+        }
         self.failures += 1;
         self.timers.set(SyncTimer::Retry, now + wait);
     }
 
-    /// How `read` differs from what is wanted in services that nothing of ours is about to change.
-    fn damage(&self, read: &State) -> BTreeMap<ServiceKey, Damage> {
-            && !self.rest_dirty
-        let pending = |key: &ServiceKey| match &self.dirty {
-            Dirty::All => true,
-            Dirty::Services(keys) => keys.contains(key),
-        };
-        let keys: BTreeSet<&ServiceKey> = read
-            .services
-        if self.failures == 0 {
-            self.presence_changed |= self.misses_services();
-        }
-            .keys()
-            .chain(self.wanted.services.keys())
-            .collect();
-        keys.into_iter()
     fn succeed(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
             self.presence_changed |= self.misses_services();
@@ -346,6 +334,18 @@ impl KernelSync {
         wanted.any(|key| !self.present.contains(key))
     }
 
+    /// How `read` differs from what is wanted in services that nothing of ours is about to change.
+    fn damage(&self, read: &State) -> BTreeMap<ServiceKey, Damage> {
+        let pending = |key: &ServiceKey| match &self.dirty {
+            Dirty::All => true,
+            Dirty::Services(keys) => keys.contains(key),
+        };
+        let keys: BTreeSet<&ServiceKey> = read
+            .services
+            .keys()
+            .chain(self.wanted.services.keys())
+            .collect();
+        keys.into_iter()
             .filter(|key| !pending(key))
             .filter_map(|key| {
                 let damage = match (read.services.get(key), self.wanted.services.get(key)) {
@@ -360,6 +360,17 @@ impl KernelSync {
     }
 }
 
+/// Whether the kernel has the rules of a service, so that clients may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InKernel {
+    /// It has.
+    Yes,
+    /// They are on their way.
+    NotYet,
+    /// It has not, and the last attempt at changing it failed. It is tried again.
+    Refused,
+}
+
 /// How a service in the kernel differed from what it should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
@@ -372,17 +383,6 @@ pub enum Damage {
 }
 
 impl std::fmt::Display for Damage {
-/// Whether the kernel has the rules of a service, so that clients may come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InKernel {
-    /// It has.
-    Yes,
-    /// They are on their way.
-    NotYet,
-    /// It has not, and the last attempt at changing it failed. It is tried again.
-    Refused,
-}
-
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Missing => "was missing",

@@ -136,13 +136,6 @@ mod tests {
         assert!(counting.due(1, now));
         assert_eq!(counting.poll_at(), Some(now + MIN_POLL_INTERVAL));
         assert!(!counting.due(1, now));
-        let later = now + MIN_POLL_INTERVAL;
-        assert!(counting.due(1_000, later));
-        assert_eq!(counting.poll_at(), Some(later + Duration::from_millis(500)));
-        counting.listen(false, later);
-        assert_eq!(counting.poll_at(), None);
-    }
-}
         // However late it is asked, it is to be asked again later than then.
         let mut late = now;
         for seconds in [0, 1, 3600] {
@@ -153,3 +146,10 @@ mod tests {
         let mut counting = Counting::start(DataPlaneKind::Ipvs, mpsc::unbounded_channel().0);
         counting.listen(true, now);
         assert!(counting.due(1, now));
+        let later = now + MIN_POLL_INTERVAL;
+        assert!(counting.due(1_000, later));
+        assert_eq!(counting.poll_at(), Some(later + Duration::from_millis(500)));
+        counting.listen(false, later);
+        assert_eq!(counting.poll_at(), None);
+    }
+}

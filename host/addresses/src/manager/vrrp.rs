@@ -117,7 +117,8 @@ impl VrrpOwner {
                 });
             }
         }
-        (self.reports)(VrrpReport::Looked);
+        let here = self.here.clone();
+        (self.reports)(VrrpReport::Looked { here });
     }
 
     /// Answers, as soon as possible, what is done without a hitch; and tells of addresses that were put back.

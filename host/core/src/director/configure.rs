@@ -151,19 +151,20 @@ impl Director {
                 continue;
             };
             let old = old.remove(&server.address);
-            let counts = old.as_ref().map(|old| old.counts).unwrap_or_default();
+            let counted = old.as_ref().map(|old| old.counted).unwrap_or_default();
             let full = old.as_ref().is_some_and(|old| old.full);
             let health = old.and_then(|old| old.health);
             let mut server = RealServer {
                 health: health.filter(|_| !server.checks.is_empty()),
                 spec: server.clone(),
                 id,
-                counts,
+                counted,
+                elsewhere: self.elsewhere.contains(&spec.key),
                 full,
                 reported: BackendFacts::default(),
             };
             // The thresholds may be others now.
-            server.count(counts);
+            server.count(counted);
             self.owners.insert(id, spec.key);
             servers.push(server);
         }
@@ -183,12 +184,12 @@ impl Director {
     }
 }
 
-/// How the kernel spread a service's connections when the daemon started.
 /// Why a quorum may have changed.
 fn configured() -> String {
     "a new configuration".to_owned()
 }
 
+/// How the kernel spread a service's connections when the daemon started.
 fn adopted_spread(adopted: Option<&State>, key: &ServiceKey) -> Option<Spread> {
     let state = adopted?.services.get(key)?;
     (state.spread != Spread::Refuse).then(|| state.spread.clone())

@@ -57,15 +57,15 @@ impl Director {
 
     fn health(&mut self, key: ServiceKey, server: SocketAddr, health: ServerHealth, now: Instant) {
         let Some(service) = self.services.get_mut(&key) else {
-        let on_down = service.spec.on_down;
             return;
         };
+        let on_down = service.spec.on_down;
         let Some(change) = service.set_health(server, health) else {
+            return;
+        };
         if let Some(why) = change.for_quorum {
             self.review_quorum(key, || why);
         }
-            return;
-        };
         if !change.changed {
             self.facts_changed(key, now);
             return;

@@ -99,11 +99,11 @@ impl Director {
             awaiting_first_plan: BTreeSet::new(),
             pending_flow_kills: PendingFlowKills::default(),
             effects: Vec::new(),
+            quorum_reviews: BTreeMap::new(),
             last_generation: 0,
             owners: BTreeMap::new(),
             queues,
             opening_queues: BTreeSet::new(),
-            quorum_reviews: BTreeMap::new(),
             update_interval: update_interval(0),
             hairpin_networks,
             leaving: false,
@@ -122,6 +122,7 @@ impl Director {
         if self.sync.held() && self.awaiting_first_plan.is_empty() && !self.leaving {
             self.sync.release();
         }
+        self.flush_flows();
         if let Some(step) = self.sync.next(now) {
             self.effects.push(Effect::Kernel(step));
         }
@@ -142,7 +143,6 @@ impl Director {
         self.effects.push(Effect::InKernel(services));
     }
 
-        self.flush_flows();
     /// Runs a service's scheduler if there is anything to tell or to ask it; otherwise, when that will be.
     fn run_scheduler(&mut self, key: ServiceKey, now: Instant) {
         let service = self.services.get_mut(&key).filter(|_| !self.leaving);

@@ -15,8 +15,10 @@ pub(super) struct RealServer {
     pub(super) id: BackendId,
     /// `None`: it has no checks and is always taken as up.
     pub(super) health: Option<ServerHealth>,
-    /// Its connections, while they are counted.
-    pub(super) counts: Counts,
+    /// Its connections as the kernel knows them, while they are counted.
+    pub(super) counted: Counts,
+    /// Its service's address is on another director: the connections that the kernel still knows are not here.
+    pub(super) elsewhere: bool,
     /// Whether it takes no new connections because of its thresholds.
     pub(super) full: bool,
     /// What the scheduler was last told of it.
@@ -40,8 +42,6 @@ impl RealServer {
             .map_or(self.spec.weight, |health| health.weight(self.spec.weight))
     }
 
-    /// Takes in its counts. Says whether that fills it or makes it take connections again.
-    pub(super) fn count(&mut self, counts: Counts) -> bool {
     /// What a health report has changed. `before`: its [`Self::healthy_weight`] before that.
     pub(super) fn in_words(&self, before: u32) -> String {
         let (name, after) = (&self.spec.name, self.healthy_weight());
@@ -66,10 +66,23 @@ impl RealServer {
         }
     }
 
-        self.counts = counts;
+    /// Takes in its counts. Says whether that fills it or makes it take connections again.
+    pub(super) fn count(&mut self, counts: Counts) -> bool {
+        self.counted = counts;
+        self.fill()
+    }
+
+    /// Its service's address is on another director, or is not. Says whether that fills it or makes it take connections
+    /// again.
+    pub(super) fn set_elsewhere(&mut self, elsewhere: bool) -> bool {
+        self.elsewhere = elsewhere;
+        self.fill()
+    }
+
+    fn fill(&mut self) -> bool {
         let (upper, lower) = (self.spec.upper_threshold, self.spec.lower_threshold);
         let was = self.full;
-        self.full = threshold::full(was, counts.all(), upper, lower);
+        self.full = threshold::full(was, self.counts().all(), upper, lower);
         was != self.full
     }
 
@@ -83,7 +96,7 @@ impl RealServer {
             .max();
         BackendFacts {
             counts: if wanted.connections {
-                self.counts
+                self.counts()
             } else {
                 Counts::default()
             },

@@ -86,18 +86,19 @@ impl VirtualService {
         let inhibited = server.spec.inhibit_on_failure;
         let found = server.health.is_none() && inhibited;
         let before = (server.up(), server.weight());
+        let counted = server.healthy_weight();
         server.health = Some(health);
         let after = (server.up(), server.weight());
+        let recounted = before.0 != after.0 || counted != server.healthy_weight();
         Some(HealthChange {
-        let counted = server.healthy_weight();
             id: server.id,
             went_down: before.0 && !after.0 && !found,
             takes_less: after.1 < before.1,
             changed: before != after,
+            for_quorum: recounted.then(|| server.in_words(counted)),
         })
     }
 }
-            for_quorum: recounted.then(|| server.in_words(counted)),
 
 /// The servers that are up, and those that stay although they have failed.
 pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
@@ -111,6 +112,6 @@ pub(super) struct HealthChange {
     pub(super) went_down: bool,
     pub(super) takes_less: bool,
     pub(super) changed: bool,
-}
     /// What changed in words, where the quorum may change with it.
     pub(super) for_quorum: Option<String>,
+}

@@ -23,9 +23,9 @@ use crate::sync::{InKernel, KernelStep};
 
 mod leaving;
 mod load;
-mod wakeups;
 mod presence;
 mod quorums;
+mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
 
@@ -113,10 +113,10 @@ struct World {
     /// Jobs are kept here instead of being run, while it is `Some`.
     held: Option<Vec<(ServiceKey, SchedulerJob)>>,
     quorums: Vec<(String, bool)>,
+    in_kernel: BTreeMap<ServiceKey, InKernel>,
     served: BTreeMap<ServiceKey, VerdictRequest>,
     /// Queues that another program has.
     in_use: Vec<Queue>,
-    in_kernel: BTreeMap<ServiceKey, InKernel>,
     /// Nobody says whether a queue is served.
     silent: bool,
 }
@@ -154,10 +154,10 @@ impl World {
             now,
             held: None,
             quorums: Vec::new(),
+            in_kernel: BTreeMap::new(),
             served: BTreeMap::new(),
             in_use: Vec::new(),
             silent: false,
-            in_kernel: BTreeMap::new(),
         }
     }
 
@@ -249,10 +249,10 @@ impl World {
             Effect::StopQueue { service, .. } => {
                 self.served.remove(&service);
             }
+            Effect::InKernel(services) => self.in_kernel = services,
             Effect::KillFlows(id) => self.killed.push(id),
         }
         None
-            Effect::InKernel(services) => self.in_kernel = services,
     }
 
     fn health_of(&self, up: bool) -> ServerHealth {

@@ -122,6 +122,7 @@ impl App {
         }
         if self.redundancy.handle(event) {
             self.suspend_checks();
+            self.follow_addresses();
         }
     }
 

@@ -32,6 +32,7 @@ impl App {
         let now = Instant::now();
         self.take_snapshots(now);
         let snapshot = self.snapshot(now);
+        let elsewhere = self.director.servers_elsewhere();
         let counters = self.kernel.counters();
         let listening = snapshot.counting.is_some();
         let connections = self
@@ -48,6 +49,9 @@ impl App {
                     Some(counted.unwrap_or_default())
                 }
             };
+            if let Some(connections) = &mut connections {
+                connections.retain(|id, _| !elsewhere.contains(id));
+            }
             let sources = Sources {
                 snapshot,
                 counters,

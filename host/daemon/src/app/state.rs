@@ -148,6 +148,10 @@ impl App {
             let stays = stay.contains(&(*service, server));
             adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
         });
+        // Where an address of the new configuration is, is not known yet.
+        let elsewhere = self.redundancy.elsewhere(self.director.keys());
+        let still = self.director.elsewhere() & &elsewhere;
+        self.set_elsewhere(still, now);
         self.counting.listen(self.director.wants_counts(), now);
         self.latency_due = self.director.wants_latency().then_some(now);
         self.take_snapshots(now);
@@ -192,6 +196,18 @@ impl App {
     pub(super) fn suspend_checks(&mut self) {
         self.probers
             .suspend(self.redundancy.suspended(&self.may_suspend));
+    }
+
+    /// Other virtual addresses are here than before: connections count where their address is.
+    pub(super) fn follow_addresses(&mut self) {
+        let elsewhere = self.redundancy.elsewhere(self.director.keys());
+        self.set_elsewhere(elsewhere, Instant::now());
+    }
+
+    fn set_elsewhere(&mut self, services: BTreeSet<ServiceKey>, now: Instant) {
+        self.director.set_elsewhere(services, now);
+        self.counting
+            .set_elsewhere(self.director.servers_elsewhere());
     }
 
     /// Tells the director how every server is: new ones are not heard of otherwise until something changes.

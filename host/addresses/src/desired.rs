@@ -1,24 +1,52 @@
 //! What should be on this machine: the claims of all owners.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use evenkeel_core::model::{
     Assign, Family, ServiceKey, VirtualRoute, VirtualRule, Vrrp, VrrpInstance,
 };
+use evenkeel_core::sync::InKernel;
 
 use crate::owner::{ActiveOwners, Claim, Owner, Presence};
 
-/// The address of a service.
+/// The address of a service, and whether clients may come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAddress {
     /// The service.
     pub service: ServiceKey,
-    /// The address, and where it belongs.
-    pub assign: Assign,
+    /// Where its address belongs; `None`: that is not the services' business, but it may be a virtual address.
+    pub assign: Option<Assign>,
     /// Whether the kernel is ready for connections to the service. Before that they would be refused: the address is
-    /// not put on its interface, but stays if it is there.
-    pub in_kernel: bool,
+    /// not put on its interface, neither for the service nor for VRRP, but stays if it is there.
+    pub in_kernel: InKernel,
+}
+
+/// Whether an address that several services may share is to be added: see [`Self::presence`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Sharers {
+    some_in_kernel: bool,
+    some_to_come: bool,
+}
+
+impl Sharers {
+    fn add(&mut self, in_kernel: InKernel) {
+        match in_kernel {
+            InKernel::Yes => self.some_in_kernel = true,
+            InKernel::NotYet => self.some_to_come = true,
+            InKernel::Refused => {}
+        }
+    }
+
+    /// It is added when all of its services are in the kernel. One that the kernel refuses does not keep it from the
+    /// others.
+    fn presence(self) -> Presence {
+        if self.some_in_kernel && !self.some_to_come {
+            Presence::Held
+        } else {
+            Presence::Retained
+        }
+    }
 }
 
 /// An address where it belongs.
@@ -71,22 +99,18 @@ impl Desired {
         }
     }
 
-    /// The addresses of the services. One of several services is here if the kernel holds one of them.
+    /// The addresses of the services.
     pub(crate) fn claim_services(&mut self, services: &[ServiceAddress]) {
         self.active.services = true;
-        let mut places: BTreeMap<&Assign, Presence> = BTreeMap::new();
+        let mut places: BTreeMap<&Assign, Sharers> = BTreeMap::new();
         for service in services {
-            let presence = if service.in_kernel {
-                Presence::Held
-            } else {
-                Presence::Retained
-            };
-            let place = places.entry(&service.assign).or_insert(presence);
-            *place = presence.max(*place);
+            if let Some(assign) = &service.assign {
+                places.entry(assign).or_default().add(service.in_kernel);
+            }
         }
-        let claims = places.into_iter().map(|(assign, presence)| Claim {
+        let claims = places.into_iter().map(|(assign, sharers)| Claim {
             owner: Owner::Services,
-            presence,
+            presence: sharers.presence(),
             what: AddressSpec {
                 device: assign.interface.clone(),
                 addr: assign.addr,
@@ -100,8 +124,13 @@ impl Desired {
         self.addresses.extend(claims);
     }
 
-    /// What the VRRP instances have.
-    pub(crate) fn claim_vrrp(&mut self, config: &Vrrp, presence: impl Fn(&str) -> Presence) {
+    /// What the VRRP instances have. An address of theirs that is in `awaiting` is not added yet.
+    pub(crate) fn claim_vrrp(
+        &mut self,
+        config: &Vrrp,
+        awaiting: &BTreeSet<IpAddr>,
+        presence: impl Fn(&str) -> Presence,
+    ) {
         self.active.vrrp = true;
         let mut addresses: BTreeMap<(String, IpAddr), Claim<AddressSpec>> = BTreeMap::new();
         for instance in &config.instances {
@@ -111,11 +140,16 @@ impl Desired {
                     .push(macvlan(instance, name, presence != Presence::Absent));
             }
             for what in instance_addresses(instance) {
-                let claim = claim(instance, presence, what);
+                let most = if awaiting.contains(&what.addr) {
+                    Presence::Retained
+                } else {
+                    Presence::Held
+                };
+                let claim = claim(instance, presence.min(most), what);
                 let place = (claim.what.device.clone(), claim.what.addr);
                 match addresses.get(&place) {
                     // An address of two instances is here if one of them holds it.
-                    Some(other) if other.presence >= presence => {}
+                    Some(other) if other.presence >= claim.presence => {}
                     _ => {
                         addresses.insert(place, claim);
                     }
@@ -139,6 +173,17 @@ impl Desired {
             self.addresses.extend(addresses.remove(&place));
         }
     }
+}
+
+/// The services' addresses that are not to be added yet, since the kernel would refuse their clients.
+pub(crate) fn awaiting(services: &[ServiceAddress]) -> BTreeSet<IpAddr> {
+    let mut addresses: BTreeMap<IpAddr, Sharers> = BTreeMap::new();
+    for service in services {
+        let sharers = addresses.entry(service.service.addr).or_default();
+        sharers.add(service.in_kernel);
+    }
+    let waits = |(addr, it): (IpAddr, Sharers)| (it.presence() != Presence::Held).then_some(addr);
+    addresses.into_iter().filter_map(waits).collect()
 }
 
 fn claim<T>(instance: &VrrpInstance, presence: Presence, what: T) -> Claim<T> {

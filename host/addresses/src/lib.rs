@@ -1,8 +1,8 @@
 //! The addresses of this machine: which it has, and those that Evenkeel puts on interfaces.
 //!
-//! One [`AddressManager`] does all changes, for two kinds of [`Owner`]: the configured services, whose addresses wait
-//! until the kernel holds the service, and the instances of VRRP, which also have routes, rules and macvlan interfaces.
-//! [`Addresses`] only reads.
+//! One [`AddressManager`] does all changes, for two kinds of [`Owner`]: the configured services, and the instances of
+//! VRRP, which also have routes, rules and macvlan interfaces. No address of a service is added before the kernel holds
+//! the service, whoever owns it. [`Addresses`] only reads.
 //!
 //! What Evenkeel has put there carries a mark in the kernel ([`SERVICE_MARK`], [`VRRP_MARK`], [`PROTOCOL`], an alias on
 //! macvlan interfaces), so that a later process knows it again. An address of a service that is there without the mark

@@ -77,7 +77,9 @@ impl AddressManager {
         Ok(Self { commands })
     }
 
-    /// The addresses of all services that have one. Before the first time, no service's address is touched.
+    /// The services that have an address on an interface, or whose address is a virtual one of VRRP. Before the first
+    /// time, no service's address is touched. What is told before [`VrrpAddresses::configure`] holds for that
+    /// configuration.
     pub fn services(&self, addresses: Vec<ServiceAddress>) {
         self.command(ManagerCommand::Services(addresses));
     }

@@ -31,7 +31,10 @@ pub enum VrrpReport {
         instance: String,
     },
     /// The machine was looked at: no more [`Self::Found`] will come.
-    Looked,
+    Looked {
+        /// The addresses of those that were found, as a first [`Self::Here`].
+        here: BTreeSet<IpAddr>,
+    },
     /// The addresses of an instance are in place and can be announced: after
     /// [`VrrpAddresses::hold`](crate::VrrpAddresses::hold), and again whenever one had to be put back. Those that
     /// cannot be put there are in a [`Self::Problem`].

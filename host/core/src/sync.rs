@@ -57,6 +57,10 @@ pub struct KernelSync {
     under_way: Option<KernelStep>,
     /// Someone touched our table while a step was under way.
     stale: bool,
+    /// The services whose rules the kernel has, as last known: less those that a step under way takes away.
+    present: BTreeSet<ServiceKey>,
+    /// Whether [`Self::in_kernel`] may say something else than at the last [`Self::take_presence_changed`].
+    presence_changed: bool,
     held: bool,
     failures: u32,
     timers: TimerTable<SyncTimer>,
@@ -71,6 +75,8 @@ impl KernelSync {
         timers.set(SyncTimer::Resync, now + resync);
         Self {
             wanted: State::default(),
+            present: actual.services.keys().copied().collect(),
+            presence_changed: true,
             actual: Some(actual),
             dirty: Dirty::All,
             rest_dirty: false,
@@ -101,7 +107,9 @@ impl KernelSync {
                 if self.wanted.services.get(&key) == Some(&service) {
                     return;
                 }
-                self.wanted.services.insert(key, service);
+                let known = self.wanted.services.insert(key, service).is_some();
+                // Nobody was told of it while it was not wanted.
+                self.presence_changed |= !known && self.in_kernel(&key) != InKernel::NotYet;
             }
             None => {
                 if self.wanted.services.remove(&key).is_none() {
@@ -144,10 +152,39 @@ impl KernelSync {
         self.timers.set(SyncTimer::Resync, now + resync);
     }
 
+    /// Whether a step was given out and is not reported yet.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// What the kernel holds; `None` while that is not known or a step is under way.
+    #[must_use]
+    pub fn held_state(&self) -> Option<&State> {
+        self.actual.as_ref().filter(|_| self.under_way.is_none())
+    }
+
     /// What is wanted now.
     #[must_use]
     pub fn wanted(&self) -> &State {
         &self.wanted
+    }
+
+    /// Whether the kernel has the rules of a service, as far as known.
+    #[must_use]
+    pub fn in_kernel(&self, key: &ServiceKey) -> InKernel {
+        if self.present.contains(key) {
+            InKernel::Yes
+        } else if self.failures > 0 {
+            InKernel::Refused
+        } else {
+            InKernel::NotYet
+        }
+    }
+
+    /// Whether [`Self::in_kernel`] may say something else of any service than when this was asked last.
+    pub fn take_presence_changed(&mut self) -> bool {
+        std::mem::take(&mut self.presence_changed)
     }
 
     /// Someone else touched what is ours: it will be read again.
@@ -193,8 +230,13 @@ impl KernelSync {
         self.dirty = Dirty::Services(BTreeSet::new());
         self.rest_dirty = false;
         if changes.is_empty() {
-            self.failures = 0;
+            self.succeed();
             return None;
+        }
+        for change in &changes {
+            if let Change::Remove(key) = change {
+                self.presence_changed |= self.present.remove(key);
+            }
         }
         let step = KernelStep::Apply(changes);
         self.under_way = Some(step.clone());
@@ -213,6 +255,10 @@ impl KernelSync {
         self.timers.clear(SyncTimer::Retry);
         self.timers.set(SyncTimer::Resync, now + self.resync);
         let damage = self.damage(&read);
+        if !read.services.keys().eq(&self.present) {
+            self.present = read.services.keys().copied().collect();
+            self.presence_changed = true;
+        }
         self.dirty = Dirty::All;
         self.actual = if stale { None } else { Some(read) };
         damage
@@ -231,9 +277,17 @@ impl KernelSync {
             self.fail(now);
             return;
         }
-        self.failures = 0;
+        self.succeed();
         self.timers.clear(SyncTimer::Retry);
-        if let (Some(actual), Some(KernelStep::Apply(changes))) = (&mut self.actual, step) {
+        let Some(KernelStep::Apply(changes)) = step else {
+            return;
+        };
+        for change in &changes {
+            if let Change::Put(key, _) = change {
+                self.presence_changed |= self.present.insert(*key);
+            }
+        }
+        if let Some(actual) = &mut self.actual {
             apply(actual, &changes);
         }
     }
@@ -255,14 +309,29 @@ impl KernelSync {
             && !self.held
             && self.actual.is_some()
             && matches!(&self.dirty, Dirty::Services(keys) if keys.is_empty())
+            && !self.rest_dirty
     }
 
     fn fail(&mut self, now: Instant) {
         let wait = MIN_RETRY_DELAY
             .saturating_mul(1 << self.failures.min(10))
             .min(MAX_RETRY_DELAY);
+        if self.failures == 0 {
+            self.presence_changed |= self.misses_services();
+        }
         self.failures += 1;
         self.timers.set(SyncTimer::Retry, now + wait);
+    }
+
+    fn succeed(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            self.presence_changed |= self.misses_services();
+        }
+    }
+
+    fn misses_services(&self) -> bool {
+        let mut wanted = self.wanted.services.keys();
+        wanted.any(|key| !self.present.contains(key))
     }
 
     /// How `read` differs from what is wanted in services that nothing of ours is about to change.
@@ -289,6 +358,17 @@ impl KernelSync {
             })
             .collect()
     }
+}
+
+/// Whether the kernel has the rules of a service, so that clients may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InKernel {
+    /// It has.
+    Yes,
+    /// They are on their way.
+    NotYet,
+    /// It has not, and the last attempt at changing it failed. It is tried again.
+    Refused,
 }
 
 /// How a service in the kernel differed from what it should have been.

@@ -1,7 +1,7 @@
 //! Counts connections while anybody wants to know. With nftables the kernel's events go to the director, and while
 //! nobody listens, `status` has them counted once; IPVS counts by itself, and is read from time to time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
@@ -54,6 +54,14 @@ impl Counting {
             CountSource::DataPlane(at) => *at = wanted.then_some(now),
         }
         self.listening = wanted;
+    }
+
+    /// The servers of services whose address is on another director: their connections do not count. Where the data
+    /// plane counts, the director leaves them out.
+    pub(crate) fn set_elsewhere(&self, servers: BTreeSet<BackendId>) {
+        if let CountSource::Events(Some(counter)) = &self.source {
+            counter.set_elsewhere(servers);
+        }
     }
 
     /// Whether the data plane is to be read now, where it counts. `services`: how many there are.
@@ -128,6 +136,16 @@ mod tests {
         assert!(counting.due(1, now));
         assert_eq!(counting.poll_at(), Some(now + MIN_POLL_INTERVAL));
         assert!(!counting.due(1, now));
+        // However late it is asked, it is to be asked again later than then.
+        let mut late = now;
+        for seconds in [0, 1, 3600] {
+            late += Duration::from_secs(seconds);
+            counting.due(1, late);
+            assert!(counting.poll_at().is_some_and(|at| at > late));
+        }
+        let mut counting = Counting::start(DataPlaneKind::Ipvs, mpsc::unbounded_channel().0);
+        counting.listen(true, now);
+        assert!(counting.due(1, now));
         let later = now + MIN_POLL_INTERVAL;
         assert!(counting.due(1_000, later));
         assert_eq!(counting.poll_at(), Some(later + Duration::from_millis(500)));

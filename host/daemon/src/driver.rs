@@ -32,14 +32,43 @@ pub struct KernelReport {
     pub(crate) last_changes: usize,
     /// How long the last batch took, in microseconds.
     pub(crate) last_us: u64,
-    /// Why the last attempt failed, if it did.
+    /// What could not be done the last time that it was tried, if anything: changing the rules, reading them, counting.
     pub(crate) problem: Option<String>,
+}
+
+/// What the thread does with the kernel, of which each can fail by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum KernelTask {
+    Change,
+    Read,
+    Counters,
+    Connections,
+}
+
+impl KernelTask {
+    /// As a failure begins.
+    fn failure(self) -> &'static str {
+        match self {
+            Self::Change => "cannot change the kernel's rules",
+            Self::Read => "cannot read the kernel's rules",
+            Self::Counters => "cannot read the counters",
+            Self::Connections => "cannot count the connections",
+        }
+    }
+}
+
+/// What the thread tells of itself.
+#[derive(Debug, Default)]
+struct Told {
+    report: KernelReport,
+    /// What failed the last time.
+    problems: BTreeMap<KernelTask, String>,
 }
 
 /// The thread that owns the data plane. Ends when this is dropped and its work is done.
 pub(crate) struct DataPlaneDriver {
     requests: std::sync::mpsc::Sender<DriverRequest>,
-    report: Arc<Mutex<KernelReport>>,
+    told: Arc<Mutex<Told>>,
 }
 
 impl DataPlaneDriver {
@@ -52,22 +81,22 @@ impl DataPlaneDriver {
         inputs: mpsc::UnboundedSender<Input>,
     ) -> std::io::Result<Self> {
         let (requests, work) = std::sync::mpsc::channel();
-        let report = Arc::new(Mutex::new(KernelReport::default()));
-        let shared = Arc::clone(&report);
+        let told = Arc::new(Mutex::new(Told::default()));
+        let shared = Arc::clone(&told);
         std::thread::Builder::new()
             .name("kernel".into())
             .spawn(move || {
                 let mut driver = DriverThread {
                     plane,
                     inputs,
-                    report: shared,
+                    told: shared,
                     counted: BTreeMap::new(),
                 };
                 while let Ok(request) = work.recv() {
                     driver.serve(request);
                 }
             })?;
-        Ok(Self { requests, report })
+        Ok(Self { requests, told })
     }
 
     /// Carries out a step; the outcome comes as an [`Input`].
@@ -100,9 +129,19 @@ impl DataPlaneDriver {
         async move { answer.await.unwrap_or_default() }
     }
 
-    /// What was done last.
+    /// What was done last, and what failed.
     pub(crate) fn report(&self) -> KernelReport {
-        self.report.lock().clone()
+        let told = self.told.lock();
+        let problems: Vec<&str> = told.problems.values().map(String::as_str).collect();
+        KernelReport {
+            problem: (!problems.is_empty()).then(|| problems.join("; ")),
+            ..told.report.clone()
+        }
+    }
+
+    /// The kernel holds what is wanted: a change that it refused is wanted no more.
+    pub(crate) fn settled(&self) {
+        self.told.lock().problems.remove(&KernelTask::Change);
     }
 
     fn send(&self, request: DriverRequest) {
@@ -115,7 +154,7 @@ impl DataPlaneDriver {
 struct DriverThread {
     plane: Box<dyn DataPlane>,
     inputs: mpsc::UnboundedSender<Input>,
-    report: Arc<Mutex<KernelReport>>,
+    told: Arc<Mutex<Told>>,
     /// The connections as last reported.
     counted: BTreeMap<BackendId, Counts>,
 }
@@ -125,19 +164,17 @@ impl DriverThread {
         match request {
             DriverRequest::Step(KernelStep::Read) => {
                 let read = self.plane.read();
-                let read = self.noted(read, "cannot read the kernel's rules");
+                let read = self.noted(read, KernelTask::Read);
                 self.send(Input::Read(read));
             }
             DriverRequest::Step(KernelStep::Apply(changes)) => {
                 let start = Instant::now();
                 let applied = self.plane.apply(&changes);
                 let took = start.elapsed();
-                let done = self
-                    .noted(applied, "cannot change the kernel's rules")
-                    .is_some();
+                let done = self.noted(applied, KernelTask::Change).is_some();
                 if done {
                     debug!(changes = changes.len(), ?took, "changed the kernel's rules");
-                    let mut report = self.report.lock();
+                    let report = &mut self.told.lock().report;
                     report.changes += changes.len() as u64;
                     report.last_changes = changes.len();
                     report.last_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -152,7 +189,7 @@ impl DriverThread {
             DriverRequest::Counters(reply) => {
                 let counters = self.plane.counters();
                 let counters = self
-                    .noted(counters, "cannot read the counters")
+                    .noted(counters, KernelTask::Counters)
                     .unwrap_or_default();
                 // Whoever asked may have gone.
                 let _ = reply.send(counters);
@@ -167,7 +204,7 @@ impl DriverThread {
 
     fn connections(&mut self) -> BTreeMap<BackendId, Counts> {
         let counted = self.plane.connections();
-        self.noted(counted, "cannot count the connections")
+        self.noted(counted, KernelTask::Connections)
             .flatten()
             .unwrap_or_default()
     }
@@ -188,21 +225,83 @@ impl DriverThread {
         }
     }
 
-    /// Logs a failure and keeps it for `status`; a success clears it.
-    fn noted<T>(&self, result: Result<T, evenkeel_dataplane::Error>, doing: &str) -> Option<T> {
-        let problem = match &result {
-            Ok(_) => None,
-            Err(error) => {
-                error!(%error, "{doing}; trying again");
-                Some(format!("{doing}: {error}"))
+    /// Logs a failure and keeps it for `status`, until the same succeeds.
+    fn noted<T>(
+        &self,
+        result: Result<T, evenkeel_dataplane::Error>,
+        task: KernelTask,
+    ) -> Option<T> {
+        let mut told = self.told.lock();
+        match result {
+            Ok(done) => {
+                told.problems.remove(&task);
+                Some(done)
             }
-        };
-        self.report.lock().problem = problem;
-        result.ok()
+            Err(error) => {
+                let failure = task.failure();
+                told.problems.insert(task, format!("{failure}: {error}"));
+                drop(told);
+                error!(%error, "{failure}; trying again");
+                None
+            }
+        }
     }
 
     fn send(&self, input: Input) {
         // Nobody listens any more when the daemon is ending.
         let _ = self.inputs.send(input);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use evenkeel_core::state::Change;
+    use evenkeel_dataplane::Error;
+    use evenkeel_dataplane::memory::MemoryPlane;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Has the driver take a step, and waits until it has.
+    async fn step(
+        driver: &DataPlaneDriver,
+        inputs: &mut mpsc::UnboundedReceiver<Input>,
+        step: KernelStep,
+    ) {
+        driver.step(step);
+        let answer = tokio::time::timeout(PATIENCE, inputs.recv()).await;
+        assert!(answer.is_ok_and(|it| it.is_some()), "no answer");
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_told_until_the_same_succeeds_however_often_something_else_does() {
+        let plane = MemoryPlane::new();
+        plane.fail_next_apply(Error::Invalid("no room".to_owned()));
+        let (sender, mut inputs) = mpsc::unbounded_channel();
+        let driver = DataPlaneDriver::start(Box::new(plane.clone()), sender).unwrap();
+        let change = KernelStep::Apply(vec![Change::Hairpin(
+            ["10.0.0.0/8".parse().unwrap()].into(),
+        )]);
+        step(&driver, &mut inputs, change.clone()).await;
+        for _ in 0..2 {
+            // As `status` does for each answer.
+            driver.counters().await;
+            step(&driver, &mut inputs, KernelStep::Read).await;
+            let problem = driver.report().problem.unwrap();
+            assert!(
+                problem.contains("cannot change the kernel's rules") && problem.contains("no room"),
+                "{problem}"
+            );
+        }
+        step(&driver, &mut inputs, change.clone()).await;
+        assert_eq!(driver.report().problem, None);
+        plane.fail_next_apply(Error::Invalid("no room".to_owned()));
+        step(&driver, &mut inputs, change).await;
+        assert!(driver.report().problem.is_some());
+        driver.settled();
+        assert_eq!(driver.report().problem, None, "it is wanted no more");
     }
 }

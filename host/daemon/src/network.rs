@@ -1,10 +1,10 @@
 //! The services' addresses, and what the data plane has to know of this machine's networks and interfaces.
 //!
 //! ```text
-//!  App --configure, ready--> Network --services' addresses--> address manager (a thread)
-//!                               |                                |
-//!                               +--> task <---the machine---------+
-//!                                     +--> inputs: networks of servers, interfaces for flowtable offload
+//!  App --configure, in_kernel--> Network --services' addresses--> address manager (a thread)
+//!                                   |                                |
+//!                                   +--> task <---the machine--------+
+//!                                         +--> inputs: networks of servers, interfaces for flowtable offload
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use evenkeel_addresses::{
 };
 use evenkeel_core::director::Input;
 use evenkeel_core::model::{Assign, Model, Offload, ServiceKey};
+use evenkeel_core::sync::InKernel;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
@@ -39,10 +40,12 @@ struct NetworkConfig {
 pub(crate) struct Network {
     addresses: AddressManager,
     config: watch::Sender<NetworkConfig>,
-    /// The services that have an address on an interface.
-    services: Vec<(ServiceKey, Assign)>,
-    /// Whether the kernel was ready once for connections to the services.
-    ready: bool,
+    /// The services that have an address on an interface, or whose address is a virtual one.
+    services: Vec<(ServiceKey, Option<Assign>)>,
+    /// Which services the kernel has; `None`: not told yet.
+    in_kernel: Option<BTreeMap<ServiceKey, InKernel>>,
+    /// What the address manager was told last.
+    claimed: Option<Vec<ServiceAddress>>,
     /// Whether the data plane can offload established flows.
     offloads: bool,
     problem: Arc<Mutex<Option<String>>>,
@@ -78,7 +81,8 @@ impl Network {
             addresses,
             config,
             services: Vec::new(),
-            ready: false,
+            in_kernel: None,
+            claimed: None,
             offloads,
             problem,
             task: tokio::spawn(task.run()).abort_handle(),
@@ -92,13 +96,17 @@ impl Network {
 
     /// What is configured.
     pub(crate) fn configure(&mut self, model: &Model) {
+        let instances = model.vrrp.instances.iter();
+        let virtual_ones: BTreeSet<IpAddr> = instances
+            .flat_map(|instance| &instance.addresses)
+            .map(|address| address.addr)
+            .collect();
         let services = model.services.iter();
         self.services = services
-            .filter_map(|service| Some((service.key, service.assign.clone()?)))
+            .filter(|it| it.assign.is_some() || virtual_ones.contains(&it.key.addr))
+            .map(|it| (it.key, it.assign.clone()))
             .collect();
-        if self.ready {
-            self.claim();
-        }
+        self.claim();
         self.config.send_modify(|config| {
             config.servers = model
                 .services
@@ -111,26 +119,28 @@ impl Network {
         });
     }
 
-    /// The kernel holds the services: their addresses may be put on the interfaces, and clients come. Before that they
+    /// Which services the kernel has: their addresses may be put on the interfaces, and clients come. Before that they
     /// would be refused.
-    pub(crate) fn ready(&mut self) {
-        if !std::mem::replace(&mut self.ready, true) {
-            self.claim();
-        }
+    pub(crate) fn in_kernel(&mut self, services: BTreeMap<ServiceKey, InKernel>) {
+        self.in_kernel = Some(services);
+        self.claim();
     }
 
-    /// Tells the address manager which addresses are to be there. The director tells of all services at once when the
-    /// kernel holds them, so that of a later reload every service counts as held.
-    fn claim(&self) {
-        let claims = self
-            .services
-            .iter()
-            .map(|(service, assign)| ServiceAddress {
-                service: *service,
-                assign: assign.clone(),
-                in_kernel: self.ready,
-            });
-        self.addresses.services(claims.collect());
+    /// Tells the address manager which addresses may be there, if that is news.
+    fn claim(&mut self) {
+        let Some(in_kernel) = &self.in_kernel else {
+            return;
+        };
+        let address = |(service, assign): &(ServiceKey, Option<Assign>)| ServiceAddress {
+            service: *service,
+            assign: assign.clone(),
+            in_kernel: in_kernel.get(service).copied().unwrap_or(InKernel::NotYet),
+        };
+        let claims: Vec<ServiceAddress> = self.services.iter().map(address).collect();
+        if self.claimed.as_ref() != Some(&claims) {
+            self.claimed = Some(claims.clone());
+            self.addresses.services(claims);
+        }
     }
 
     /// What is wrong, for `status`.

@@ -47,8 +47,8 @@ pub(crate) struct Redundancy {
     /// How everything tracked is, for a driver that is started later.
     readings: BTreeMap<Tracked, Reading>,
     ready: bool,
-    /// The virtual addresses that are on this director.
-    here: BTreeSet<IpAddr>,
+    /// The virtual addresses that are on this director; `None`: not known yet.
+    here: Option<BTreeSet<IpAddr>>,
     roles: Roles,
 }
 
@@ -77,7 +77,7 @@ impl Redundancy {
             notifier: Notifier::start(),
             readings: BTreeMap::new(),
             ready: false,
-            here: BTreeSet::new(),
+            here: None,
             roles: Roles::default(),
         };
         (redundancy, Receivers { events, readings })
@@ -230,7 +230,7 @@ impl Redundancy {
                 }
             }
             VrrpEvent::Here(addresses) => {
-                return std::mem::replace(&mut self.here, addresses) != self.here;
+                return self.here.replace(addresses) != self.here;
             }
         }
         false
@@ -238,17 +238,35 @@ impl Redundancy {
 
     /// Of the services whose checks may rest, which ones' do: those whose address is an instance's and not here.
     pub(crate) fn suspended(&self, may_rest: &[model::Service]) -> BTreeSet<ServiceKey> {
-        let virtual_ones: BTreeSet<IpAddr> = self
-            .config
-            .instances
-            .iter()
-            .flat_map(|instance| &instance.addresses)
-            .map(|address| address.addr)
-            .collect();
-        may_rest
-            .iter()
-            .map(|service| service.key)
-            .filter(|key| virtual_ones.contains(&key.addr) && !self.here.contains(&key.addr))
+        let here = self.here.as_ref();
+        let keys = may_rest.iter().map(|service| &service.key);
+        self.not_among(|addr| here.is_some_and(|here| here.contains(addr)), keys)
+    }
+
+    /// Of these services, those whose address is on another director: an instance's and not here. None before it is
+    /// known which addresses are here: an earlier daemon may have left them.
+    pub(crate) fn elsewhere<'a>(
+        &self,
+        services: impl Iterator<Item = &'a ServiceKey>,
+    ) -> BTreeSet<ServiceKey> {
+        match &self.here {
+            Some(here) => self.not_among(|addr| here.contains(addr), services),
+            None => BTreeSet::new(),
+        }
+    }
+
+    /// Those services whose address is an instance's and not here.
+    fn not_among<'a>(
+        &self,
+        is_here: impl Fn(&IpAddr) -> bool,
+        services: impl Iterator<Item = &'a ServiceKey>,
+    ) -> BTreeSet<ServiceKey> {
+        let instances = self.config.instances.iter();
+        let addresses = instances.flat_map(|instance| &instance.addresses);
+        let virtual_ones: BTreeSet<IpAddr> = addresses.map(|address| address.addr).collect();
+        services
+            .filter(|key| virtual_ones.contains(&key.addr) && !is_here(&key.addr))
+            .copied()
             .collect()
     }
 

@@ -1,5 +1,6 @@
 //! The handle of the thread that counts.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -61,6 +62,13 @@ impl Counter {
     /// Listens, or stops it. While it does not listen, it costs nothing; when it begins, all connections are read.
     pub fn listen(&self, wanted: bool) {
         self.shared.wanted.store(wanted, Ordering::Release);
+        self.wake();
+    }
+
+    /// The servers of services whose address is on another director: their connections do not count. See
+    /// [`Table::set_elsewhere`](evenkeel_core::connections::Table::set_elsewhere).
+    pub fn set_elsewhere(&self, servers: BTreeSet<BackendId>) {
+        *self.shared.elsewhere.lock() = Some(servers);
         self.wake();
     }
 

@@ -1,8 +1,10 @@
 //! What the handle and the thread share, and how to listen.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use evenkeel_core::state::BackendId;
 use parking_lot::Mutex;
 
 /// How to listen. The default is right but for measurements and tests.
@@ -48,5 +50,7 @@ pub struct Report {
 pub(crate) struct Shared {
     pub(crate) wanted: AtomicBool,
     pub(crate) ended: AtomicBool,
+    /// See [`Counter::set_elsewhere`](crate::Counter::set_elsewhere), until the thread has taken it.
+    pub(crate) elsewhere: Mutex<Option<BTreeSet<BackendId>>>,
     pub(crate) report: Mutex<Report>,
 }

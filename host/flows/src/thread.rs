@@ -72,6 +72,10 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> CountingThread<F> {
     /// Until the handle is dropped.
     pub(crate) fn run(mut self) {
         while !self.ended() {
+            let elsewhere = self.shared.elsewhere.lock().take();
+            if let Some(elsewhere) = elsewhere {
+                self.table.set_elsewhere(elsewhere);
+            }
             let wanted = self.shared.wanted.load(Ordering::Acquire);
             let busy = if wanted {
                 self.work().unwrap_or_else(|error| {

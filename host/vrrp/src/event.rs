@@ -22,7 +22,7 @@ pub enum VrrpEvent {
         /// The priority now.
         priority: u8,
     },
-    /// All virtual addresses that are on this machine now, whenever that has changed.
+    /// All virtual addresses that are on this machine, at the start and whenever that has changed.
     Here(BTreeSet<IpAddr>),
     /// For the log. The driver does not write it itself: whoever writes may have to wait, and adverts do not.
     Log(Event),

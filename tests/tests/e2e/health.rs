@@ -140,35 +140,38 @@ fn several_checks_must_all_pass_and_one_may_look_at_another_port() -> Result<()>
 
 #[test]
 fn udp_flows_of_a_failed_server_move_to_another() -> Result<()> {
-    isolated(|| {
-        let net = Article::new(2)?;
-        let addresses = servers(&net, 53);
-        let mut backends = crate::support::udp_backends(&net, &addresses)?;
-        let _checked: Vec<_> = tcp_backends(&net, &addresses)?;
-        let service = Service::new("dns", net.vip(53))
-            .with("protocol = \"udp\"")
-            .with(
-                r#"check = { plugin = "tcp", interval = "200ms", timeout = "200ms", retries = 0 }"#,
-            )
-            .servers(addresses.iter().copied());
-        let mut evenkeel = Evenkeel::new(&net.director, &service.text())?;
-        evenkeel.start()?;
-        // A client that keeps its port, as resolvers and game clients do.
-        let client = Client::new(&net.client)
-            .from_socket("10.10.54.10:5000".parse()?)
-            .timeout(Duration::from_millis(300));
-        let before = client.ask_udp(net.vip(53))?;
-        assert_eq!(client.ask_udp(net.vip(53))?, before, "one flow, one server");
-        let number: usize = before.parse()?;
-        drop(backends.remove(number));
-        net.servers[number].link_down("eth0")?;
-        evenkeel.wait_health("dns", &addresses[number].to_string(), "down", PATIENCE)?;
-        let after = eventually("an answer", PATIENCE, || {
-            Ok(client.ask_udp(net.vip(53)).ok())
-        })?;
-        assert_ne!(after, before);
-        Ok(())
-    })
+    isolated(|| udp_flows_move("", "weight = 1"))
+}
+
+/// A client's UDP flow goes to another server when its own fails. `line`: of the service; `server`: of each server.
+pub(crate) fn udp_flows_move(line: &str, server: &str) -> Result<()> {
+    let net = Article::new(2)?;
+    let addresses = servers(&net, 53);
+    let mut backends = crate::support::udp_backends(&net, &addresses)?;
+    let _checked: Vec<_> = tcp_backends(&net, &addresses)?;
+    let service = Service::new("dns", net.vip(53))
+        .with("protocol = \"udp\"")
+        .with(line)
+        .with(r#"check = { plugin = "tcp", interval = "200ms", timeout = "200ms", retries = 0 }"#);
+    let servers = addresses.iter();
+    let service = servers.fold(service, |service, it| service.server(*it, server));
+    let mut evenkeel = Evenkeel::new(&net.director, &service.text())?;
+    evenkeel.start()?;
+    // A client that keeps its port, as resolvers and game clients do.
+    let client = Client::new(&net.client)
+        .from_socket("10.10.54.10:5000".parse()?)
+        .timeout(Duration::from_millis(300));
+    let before = client.ask_udp(net.vip(53))?;
+    assert_eq!(client.ask_udp(net.vip(53))?, before, "one flow, one server");
+    let number: usize = before.parse()?;
+    drop(backends.remove(number));
+    net.servers[number].link_down("eth0")?;
+    evenkeel.wait_health("dns", &addresses[number].to_string(), "down", PATIENCE)?;
+    let after = eventually("an answer", PATIENCE, || {
+        Ok(client.ask_udp(net.vip(53)).ok())
+    })?;
+    assert_ne!(after, before);
+    Ok(())
 }
 
 /// Certificates as OpenSSL makes them: what is written, the key, and whether it is of version 1.

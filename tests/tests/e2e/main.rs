@@ -16,6 +16,7 @@ mod import;
 mod interop;
 mod lab;
 mod native;
+mod new_addresses;
 mod only_nftables;
 mod per_connection;
 mod persistence;

@@ -143,3 +143,8 @@ fn a_client_that_is_remembered_is_not_asked_about() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn udp_flows_of_a_failed_server_that_is_inhibited_move_to_another() -> Result<()> {
+    isolated(|| crate::health::udp_flows_move("on_down = \"kill\"", "inhibit_on_failure = true"))
+}

@@ -1,13 +1,14 @@
 //! Who is master, and how it is handed over without a lost connection attempt: by a planned stop, by an operator's
 //! word, by preemption.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::support::PATIENCE;
-use crate::support::pair::{BACKUP, MASTER, Pair, web};
+use crate::support::pair::{BACKUP, MASTER, PRIORITIES, Pair, web};
 use crate::support::vrrp::Instance;
-use anyhow::Result;
-use evenkeel_tests::{Article, eventually, isolated, sole_holder};
+use crate::support::{PATIENCE, Service, hold, holding_backends, names, servers, wait_counts};
+use anyhow::{Context as _, Result};
+use evenkeel_tests::{Article, Client, eventually, isolated, sole_holder, wait_until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -160,5 +161,41 @@ fn preemption_waits_for_its_delay() -> Result<()> {
         pair.wait(MASTER)?;
         assert!(start.elapsed() >= 3 * SECOND, "{:?}", start.elapsed());
         Ok(())
+    })
+}
+
+#[test]
+fn connections_whose_address_went_to_the_other_director_count_no_more_and_are_not_deleted()
+-> Result<()> {
+    isolated(|| {
+        let net = Article::pair(2)?;
+        let addresses = servers(&net, 81);
+        let _backends = holding_backends(&net, &addresses)?;
+        let limited = Service::new("held", net.vip(81))
+            .server(addresses[0], "upper_threshold = 3")
+            .server(addresses[1], "upper_threshold = 3");
+        let services = limited.text() + &web(&net);
+        let configs = PRIORITIES.map(|priority| Instance::v3(priority).toml() + &services);
+        let pair = Pair::start(net, &configs, &Article::VIRTUAL)?;
+        let vip = pair.net.vip(81);
+        let client = Client::new(&pair.net.client);
+        let _held = hold(&client, vip, 6)?;
+        let master = &pair.directors[MASTER];
+        wait_counts(master, &[(3, 0), (3, 0)])?;
+        wait_until("both are full", PATIENCE, || {
+            let answer = client.connect(vip);
+            Ok(matches!(answer, Err(error) if error.kind() == ErrorKind::ConnectionRefused))
+        })?;
+
+        master.vrrp("resign", None)?;
+        pair.wait(BACKUP)?;
+        wait_counts(master, &[(0, 0), (0, 0)])?;
+        let known = pair.nodes[MASTER].run("conntrack", &["-L", "-p", "tcp", "--dport", "81"])?;
+        assert!(known.matches("ESTABLISHED").count() >= 6, "{known}");
+        master.vrrp("resume", None)?;
+        pair.wait(MASTER)?;
+        let more = hold(&client, vip, 2).with_context(|| pair.logs())?;
+        assert_eq!(names(&more).len(), 2);
+        wait_counts(master, &[(1, 0), (1, 0)])
     })
 }

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::PATIENCE;
 use crate::support::pair::{BACKUP, MASTER, PRIORITIES, Pair, checked_web, web};
-use crate::support::servers;
 use crate::support::vrrp::Instance;
+use crate::support::{PATIENCE, Service, hold, holding_backends, servers};
 use anyhow::Result;
-use evenkeel_tests::{Article, Capture, Frame, Node, Watch, isolated, wait_until};
+use evenkeel_tests::{Article, Capture, Client, Frame, Node, Watch, isolated, wait_until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -114,6 +113,39 @@ fn a_director_without_servers_stays_master_when_the_other_has_none_either() -> R
         pair.wait(MASTER)?;
         pair.stays(MASTER, SECOND)?;
         pair.serves(5)
+    })
+}
+
+#[test]
+fn a_reload_while_servers_are_full_loses_no_quorum_and_moves_no_address() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(2)?;
+        let addresses = servers(&net, 81);
+        let _backends = holding_backends(&net, &addresses)?;
+        let limited = addresses
+            .iter()
+            .fold(Service::new("held", net.vip(81)), |service, address| {
+                service.server(*address, "upper_threshold = 1")
+            });
+        let services = limited.text() + &web(&net);
+        let more = Service::new("more", net.vip(82)).servers(addresses.clone());
+        let track = "[[vrrp.track]]\nservice = \"held\"\nweight = -50";
+        let configs =
+            PRIORITIES.map(|priority| Instance::v3(priority).table(track).toml() + &services);
+        let mut pair = Pair::start(net, &configs, &Article::VIRTUAL)?;
+        let _held = hold(&Client::new(&pair.net.client), pair.net.vip(81), 2)?;
+        for address in &addresses {
+            pair.directors[MASTER].wait_health("held", &address.to_string(), "full", PATIENCE)?;
+        }
+        pair.directors[MASTER].reload(&(configs[MASTER].clone() + &more.text()))?;
+        pair.directors[MASTER].wait_status("the new configuration", PATIENCE, |status| {
+            status["services"][2]["name"] == "more" && status["settled"] == true
+        })?;
+        pair.stays(MASTER, SECOND)?;
+        let status = pair.directors[MASTER].status()?;
+        assert_eq!(status["services"][0]["quorum"], true, "{status:#}");
+        assert_eq!(pair.report(MASTER)?["priority"], 120);
+        Ok(())
     })
 }
 

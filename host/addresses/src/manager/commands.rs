@@ -23,19 +23,26 @@ const FIRST_LOOK_DELAY: Duration = Duration::from_millis(100);
 impl ManagerTask {
     /// Does what the daemon wants, and whatever else it wants by then.
     pub(super) async fn take(&mut self, first: ManagerCommand) {
-        let mut next = Some(first);
-        while let Some(command) = next {
-            match command {
-                ManagerCommand::Services(addresses) => {
-                    self.services.addresses = Some(addresses);
-                    self.reconciler.stale = true;
-                }
-                ManagerCommand::AttachVrrp(attachment) => self.attach(attachment),
-                ManagerCommand::FlushVrrp => self.flush_vrrp().await,
-            }
-            next = self.commands.try_recv().ok();
-        }
+        self.carry_out(first).await;
+        self.carry_out_waiting().await;
         self.pass().await;
+    }
+
+    async fn carry_out_waiting(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.carry_out(command).await;
+        }
+    }
+
+    async fn carry_out(&mut self, command: ManagerCommand) {
+        match command {
+            ManagerCommand::Services(addresses) => {
+                self.services.addresses = Some(addresses);
+                self.reconciler.stale = true;
+            }
+            ManagerCommand::AttachVrrp(attachment) => self.attach(attachment),
+            ManagerCommand::FlushVrrp => self.flush_vrrp().await,
+        }
     }
 
     fn attach(&mut self, attachment: VrrpAttachment) {
@@ -86,7 +93,11 @@ impl ManagerTask {
         let mut stop = None;
         for command in commands {
             match command {
-                VrrpCommand::Configure(config) => self.configure_vrrp(config).await,
+                VrrpCommand::Configure(config) => {
+                    // Which of its addresses have to wait was told before it.
+                    self.carry_out_waiting().await;
+                    self.configure_vrrp(config).await;
+                }
                 VrrpCommand::Hold(instance) => self.request(&instance, Presence::Held),
                 VrrpCommand::Release(instance) => {
                     // There is time to see what goes with it, since another router has the addresses already.

@@ -12,7 +12,7 @@ use super::announcer::ServiceAnnouncer;
 use super::log::{self, LogLine, Outbox};
 use super::services::ServiceOwner;
 use super::vrrp::{self, VrrpOwner};
-use crate::desired::Desired;
+use crate::desired::{Desired, awaiting};
 use crate::error::AddressError;
 use crate::events::MachineEvents;
 use crate::reconciler::{Outcome, Reconciler};
@@ -142,11 +142,12 @@ impl ManagerTask {
     /// What should be on this machine.
     pub(super) fn desired(&self) -> Desired {
         let mut desired = Desired::default();
-        if let Some(addresses) = &self.services.addresses {
-            desired.claim_services(addresses);
+        let services = self.services.addresses.as_deref();
+        if let Some(services) = services {
+            desired.claim_services(services);
         }
         if let Some(vrrp) = &self.vrrp {
-            vrrp.claim(&mut desired);
+            vrrp.claim(&mut desired, &awaiting(services.unwrap_or_default()));
         }
         desired
     }

@@ -93,14 +93,14 @@ impl VrrpOwner {
             .collect()
     }
 
-    /// Adds what the instances want.
-    pub(super) fn claim(&self, desired: &mut Desired) {
+    /// Adds what the instances want, but for addresses that wait for their services.
+    pub(super) fn claim(&self, desired: &mut Desired, awaiting: &BTreeSet<IpAddr>) {
         if self.configured {
             let presence = |instance: &str| {
                 let state = self.instances.get(instance);
                 state.map_or(Presence::Absent, |state| state.presence)
             };
-            desired.claim_vrrp(&self.config, presence);
+            desired.claim_vrrp(&self.config, awaiting, presence);
         }
     }
 
@@ -110,12 +110,15 @@ impl VrrpOwner {
             let mut its = claims_of(name, desired).peekable();
             if its.peek().is_some() && its.all(|claim| present(claim, machine).is_some()) {
                 state.presence = Presence::Retained;
+                let found = claims_of(name, desired).map(|claim| claim.what.addr);
+                self.here.extend(found);
                 (self.reports)(VrrpReport::Found {
                     instance: name.clone(),
                 });
             }
         }
-        (self.reports)(VrrpReport::Looked);
+        let here = self.here.clone();
+        (self.reports)(VrrpReport::Looked { here });
     }
 
     /// Answers, as soon as possible, what is done without a hitch; and tells of addresses that were put back.

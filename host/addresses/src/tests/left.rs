@@ -27,8 +27,7 @@ fn addresses_of_a_manager_that_died_are_found_and_stay_until_it_is_decided() {
         managed.expect(&VrrpReport::Found {
             instance: "V".to_owned(),
         });
-        managed.expect(&VrrpReport::Looked);
-        managed.expect(&here(["10.0.0.9", "10.1.0.9"]));
+        managed.expect(&looked(["10.0.0.9", "10.1.0.9"]));
         managed.is_silent();
         assert_eq!(addresses("eth0"), set(["10.0.0.9/24"]));
         managed.release("V");

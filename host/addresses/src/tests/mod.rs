@@ -191,7 +191,7 @@ impl Managed {
     /// With [`VrrpReport::Looked`] waited for; nothing may be found.
     fn looked(instances: Vec<VrrpInstance>) -> Self {
         let kept = Self::start(instances);
-        kept.expect(&VrrpReport::Looked);
+        kept.expect(&looked([]));
         kept
     }
 
@@ -291,6 +291,12 @@ fn released(instance: &str) -> VrrpReport {
 
 fn here<const N: usize>(addrs: [&str; N]) -> VrrpReport {
     VrrpReport::Here(addrs.map(|addr| addr.parse().unwrap()).into())
+}
+
+fn looked<const N: usize>(addrs: [&str; N]) -> VrrpReport {
+    VrrpReport::Looked {
+        here: addrs.map(|addr| addr.parse().unwrap()).into(),
+    }
 }
 
 /// Waits for something that no report tells.

@@ -1,6 +1,7 @@
 //! Services and VRRP on one interface.
 
 use evenkeel_core::model::{Assign, Protocol, ServiceKey};
+use evenkeel_core::sync::InKernel;
 use evenkeel_tests::isolated;
 
 use super::*;
@@ -14,12 +15,12 @@ fn service(addr: &str, prefix: u8) -> ServiceAddress {
             port: 80,
             protocol: Protocol::Tcp,
         },
-        assign: Assign {
+        assign: Some(Assign {
             interface: "eth0".to_owned(),
             addr,
             prefix,
-        },
-        in_kernel: true,
+        }),
+        in_kernel: InKernel::Yes,
     }
 }
 
@@ -89,6 +90,40 @@ fn what_vrrp_left_goes_when_it_is_configured_no_longer_and_a_services_address_st
         eventually("the virtual one is gone", || {
             addresses("eth0") == set(["10.0.0.3/32"])
         });
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_master_takes_an_added_address_when_the_kernel_has_its_service_and_not_before() {
+    isolated(|| {
+        interface("eth0");
+        let first = address("10.0.0.9/24", "eth0");
+        let managed = Managed::looked(vec![instance("V", vec![first.clone()])]);
+        managed.hold("V");
+        managed.expect(&here(["10.0.0.9"]));
+        let claim = |in_kernel| ServiceAddress {
+            assign: None,
+            in_kernel,
+            ..service("10.0.0.8", 24)
+        };
+        managed.manager.services(vec![claim(InKernel::NotYet)]);
+        let both = vec![first, address("10.0.0.8/24", "eth0")];
+        managed.configure(vec![instance("V", both)]);
+        managed.hold("V");
+        assert_eq!(addresses("eth0"), set(["10.0.0.9/24"]));
+        managed.is_silent();
+
+        managed.manager.services(vec![claim(InKernel::Yes)]);
+
+        managed.wait(&held("V"));
+        assert_eq!(addresses("eth0"), set(["10.0.0.8/24", "10.0.0.9/24"]));
+        managed.expect(&here(["10.0.0.8", "10.0.0.9"]));
+        // It stays while the kernel has lost the rules.
+        managed.manager.services(vec![claim(InKernel::Refused)]);
+        managed.is_silent();
+        assert_eq!(addresses("eth0"), set(["10.0.0.8/24", "10.0.0.9/24"]));
         Ok(())
     })
     .unwrap();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use evenkeel_core::model::{Assign, Protocol, ServiceKey};
+use evenkeel_core::sync::InKernel;
 
 use crate::desired::{Desired, ServiceAddress};
 use crate::namespace::{Net, in_own_namespace};
@@ -29,15 +30,15 @@ fn wanted(assigns: impl IntoIterator<Item = Assign>) -> BTreeSet<Assign> {
     assigns.into_iter().collect()
 }
 
-/// As the services claim it, with a kernel that is ready for them.
-fn claim(assign: Assign, in_kernel: bool) -> ServiceAddress {
+/// As a service claims it.
+fn claim(assign: Assign, in_kernel: InKernel) -> ServiceAddress {
     ServiceAddress {
         service: ServiceKey {
             addr: assign.addr,
             port: 80,
             protocol: Protocol::Tcp,
         },
-        assign,
+        assign: Some(assign),
         in_kernel,
     }
 }
@@ -70,7 +71,9 @@ impl Services {
     }
 
     async fn reconcile(&mut self, wanted: &BTreeSet<Assign>) -> Done {
-        let claims = wanted.iter().map(|assign| claim(assign.clone(), true));
+        let claims = wanted
+            .iter()
+            .map(|assign| claim(assign.clone(), InKernel::Yes));
         self.claim(claims.collect()).await
     }
 
@@ -310,18 +313,42 @@ fn an_address_waits_for_the_kernel_but_stays_where_it_is_already() {
         let other = assign("eth0", "10.10.54.152", 24);
         addresses.reconcile(&wanted([vip()])).await;
 
-        let waiting = vec![claim(vip(), false), claim(other.clone(), false)];
+        let waiting = vec![
+            claim(vip(), InKernel::NotYet),
+            claim(other.clone(), InKernel::NotYet),
+        ];
         assert_eq!(addresses.claim(waiting).await.changes, []);
         assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0 *"]);
 
-        // Of two services with one address, one is enough.
         let ready = vec![
-            claim(vip(), false),
-            claim(other.clone(), false),
-            claim(other.clone(), true),
+            claim(vip(), InKernel::NotYet),
+            claim(other.clone(), InKernel::Yes),
         ];
         let done = addresses.claim(ready).await;
         assert_eq!(done.changes, [AddressChange::Added(other)]);
+    });
+}
+
+#[test]
+fn an_address_of_several_services_comes_when_none_of_them_is_still_on_its_way() {
+    use InKernel::{NotYet, Refused, Yes};
+    in_own_namespace(async |net: Net| {
+        net.interface("eth0").await;
+        let mut addresses = Services::open();
+        let cases: [(&[InKernel], bool); 6] = [
+            (&[Yes, NotYet], false),
+            (&[Yes, Yes], true),
+            (&[Yes, Refused], true),
+            (&[Refused, NotYet], false),
+            (&[Refused], false),
+            (&[NotYet], false),
+        ];
+        for (services, comes) in cases {
+            let claims = services.iter().map(|it| claim(vip(), *it)).collect();
+            let done = addresses.claim(claims).await;
+            assert_eq!(done.changes.len(), usize::from(comes), "{services:?}");
+            addresses.remove_all().await;
+        }
     });
 }
 
@@ -424,7 +451,7 @@ fn the_manager_puts_services_addresses_there_once_the_kernel_holds_them() {
                 .iter()
                 .any(|it| it.addr == vip().addr && it.ours)
         };
-        manager.services(vec![claim(vip(), true)]);
+        manager.services(vec![claim(vip(), InKernel::Yes)]);
         while !has(changed(&mut reports).await) {}
         net.remove("eth0", "10.10.54.151", 24).await;
         let reader = Addresses::open().unwrap();
@@ -436,7 +463,8 @@ fn the_manager_puts_services_addresses_there_once_the_kernel_holds_them() {
         };
         let put_back = tokio::time::timeout(Duration::from_secs(10), put_back).await;
         assert!(put_back.is_ok(), "it was never put back");
-        manager.services(vec![claim(assign("eth7", "10.10.54.152", 24), true)]);
+        let elsewhere = assign("eth7", "10.10.54.152", 24);
+        manager.services(vec![claim(elsewhere, InKernel::Yes)]);
         let problem = async {
             loop {
                 if let ManagerReport::Problem(problem) = reports.recv().await.unwrap() {

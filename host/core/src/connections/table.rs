@@ -53,6 +53,8 @@ pub struct Table {
     mark: bool,
     /// Whether all connections were known once: who is found later was made later.
     complete: bool,
+    /// Backends of services whose address is on another director.
+    elsewhere: BTreeSet<BackendId>,
 }
 
 /// A dump that goes on.
@@ -72,6 +74,8 @@ impl Connection {
     const MARK: u32 = 1 << 25;
     /// It was found by a dump and is in the total already, should its [`Event::New`] still be heard.
     const FOUND: u32 = 1 << 26;
+    /// It went to another director with its address, and does not count.
+    const PARTED: u32 = 1 << 27;
 
     fn new(id: BackendId, phase: Phase, mark: bool) -> Self {
         let inactive = match phase {
@@ -96,6 +100,10 @@ impl Connection {
 
     fn mark(self) -> bool {
         self.0 & Self::MARK != 0
+    }
+
+    fn parted(self) -> bool {
+        self.0 & Self::PARTED != 0
     }
 
     fn found(self) -> bool {
@@ -156,6 +164,10 @@ impl Table {
         if self.complete && known.is_none() {
             connection.0 |= Connection::FOUND;
         }
+        // That it is in the table still does not bring it back.
+        if known.is_some_and(|it| it.parted() && it.backend() == Some(id)) {
+            connection.0 |= Connection::PARTED;
+        }
         let before = self.put(key, connection);
         let same = before.is_some_and(|it| it.backend() == Some(id));
         if !same && self.complete {
@@ -177,6 +189,27 @@ impl Table {
             seen
         });
         for connection in lost {
+            self.subtract(connection);
+        }
+    }
+
+    /// The backends of those services whose address is on another director. Their connections do not count any more: the
+    /// kernel may keep them for days, and hears nothing of them. When the address comes back, connections that were
+    /// known by then count again once an event tells of them.
+    pub fn set_elsewhere(&mut self, elsewhere: BTreeSet<BackendId>) {
+        let left: BTreeSet<BackendId> = elsewhere.difference(&self.elsewhere).copied().collect();
+        self.elsewhere = elsewhere;
+        if left.is_empty() {
+            return;
+        }
+        let mut parted = Vec::new();
+        for connection in self.connections.values_mut() {
+            if connection.backend().is_some_and(|id| left.contains(&id)) {
+                parted.push(*connection);
+                connection.0 |= Connection::PARTED;
+            }
+        }
+        for connection in parted {
             self.subtract(connection);
         }
     }
@@ -228,7 +261,11 @@ impl Table {
     }
 
     /// Puts a connection in the place of what was known of it, and counts it. Returns what was known.
-    fn put(&mut self, key: Key, connection: Connection) -> Option<Connection> {
+    fn put(&mut self, key: Key, mut connection: Connection) -> Option<Connection> {
+        let backend = connection.backend();
+        if backend.is_some_and(|id| self.elsewhere.contains(&id)) {
+            connection.0 |= Connection::PARTED;
+        }
         let before = match self.connections.entry(key) {
             Place::Occupied(mut place) => Some(place.insert(connection)),
             Place::Vacant(place) => {
@@ -239,9 +276,8 @@ impl Table {
         if let Some(dump) = &mut self.dump {
             dump.gone.remove(&key);
         }
-        let same = before.is_some_and(|before| {
-            (before.backend(), before.phase()) == (connection.backend(), connection.phase())
-        });
+        let counted = |it: Connection| (it.backend(), it.phase(), it.parted());
+        let same = before.is_some_and(|before| counted(before) == counted(connection));
         if !same {
             if let Some(before) = before {
                 self.subtract(before);
@@ -257,7 +293,7 @@ impl Table {
 
     /// Changes the count that a connection is in.
     fn adjust(&mut self, connection: Connection, change: impl Fn(u32) -> u32) {
-        let Some(id) = connection.backend() else {
+        let Some(id) = connection.backend().filter(|_| !connection.parted()) else {
             return;
         };
         let counts = self.counts.entry(id).or_default();

@@ -6,15 +6,15 @@ use std::time::Instant;
 
 use tracing::error;
 
-use super::event::{DirectorConfig, Effect, NewScheduler};
+use super::event::{DirectorConfig, NewScheduler};
 use super::machine::{self, Director};
+use super::quorum::QuorumState;
 use super::server::RealServer;
-use super::service::{self, VirtualService};
+use super::service::VirtualService;
 use super::supervisor::SchedulerSupervisor;
 use crate::approximate;
 use crate::manifest::Decision;
 use crate::model::{OnDown, Service, ServiceKey};
-use crate::quorum::Quorum;
 use crate::scheduler::BackendFacts;
 use crate::state::{Spread, State};
 
@@ -34,11 +34,11 @@ impl Director {
             let servers = self.servers_of(&spec, before.as_mut());
             match (schedulers.remove(&spec.key), before) {
                 (Some(new), before) => {
-                    let last_good = match before {
-                        Some(before) => before.last_good,
-                        None => adopted_spread(adopted, &spec.key),
+                    let (last_good, quorum) = match before {
+                        Some(before) => (before.last_good, before.quorum),
+                        None => (adopted_spread(adopted, &spec.key), QuorumState::default()),
                     };
-                    self.replace_service(spec, servers, new, last_good);
+                    self.replace_service(spec, servers, new, last_good, quorum);
                 }
                 (None, Some(before)) => self.keep_service(before, spec, servers),
                 (None, None) => error!(
@@ -63,13 +63,9 @@ impl Director {
         servers: Vec<RealServer>,
         new: NewScheduler,
         last_good: Option<Spread>,
+        quorum: QuorumState,
     ) {
         let key = spec.key;
-        let quorum = Quorum::new(&spec, service::live_weight(&servers));
-        self.effects.push(Effect::Quorum {
-            service: spec.name.clone(),
-            reached: quorum.reached(),
-        });
         let generation = self.next_generation();
         let supervisor = SchedulerSupervisor::new(
             generation,
@@ -93,6 +89,7 @@ impl Director {
         };
         self.services.insert(key, service);
         self.awaiting_first_plan.insert(key);
+        self.review_quorum(key, configured);
         self.servers_changed(key, false);
     }
 
@@ -113,12 +110,8 @@ impl Director {
         service.queue = self.queues.of(&spec);
         service.spec = spec;
         service.servers = servers;
-        service.update_quorum();
-        self.effects.push(Effect::Quorum {
-            service: service.spec.name.clone(),
-            reached: service.quorum.reached(),
-        });
         self.services.insert(key, service);
+        self.review_quorum(key, configured);
         self.servers_changed(key, true);
     }
 
@@ -158,19 +151,20 @@ impl Director {
                 continue;
             };
             let old = old.remove(&server.address);
-            let counts = old.as_ref().map(|old| old.counts).unwrap_or_default();
+            let counted = old.as_ref().map(|old| old.counted).unwrap_or_default();
             let full = old.as_ref().is_some_and(|old| old.full);
             let health = old.and_then(|old| old.health);
             let mut server = RealServer {
                 health: health.filter(|_| !server.checks.is_empty()),
                 spec: server.clone(),
                 id,
-                counts,
+                counted,
+                elsewhere: self.elsewhere.contains(&spec.key),
                 full,
                 reported: BackendFacts::default(),
             };
             // The thresholds may be others now.
-            server.count(counts);
+            server.count(counted);
             self.owners.insert(id, spec.key);
             servers.push(server);
         }
@@ -188,6 +182,11 @@ impl Director {
             self.pending_flow_kills.add(key, server.id);
         }
     }
+}
+
+/// Why a quorum may have changed.
+fn configured() -> String {
+    "a new configuration".to_owned()
 }
 
 /// How the kernel spread a service's connections when the daemon started.

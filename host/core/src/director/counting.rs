@@ -9,26 +9,9 @@ use super::machine::Director;
 use super::server::RealServer;
 use crate::connections::Counts;
 use crate::model::ServiceKey;
-use crate::state::{BackendId, Selector, Spread};
+use crate::state::BackendId;
 
 impl Director {
-    /// Nobody will follow the counts of connections any more: plans that were made for the next moment only give way
-    /// to what holds for long, shares by weight.
-    pub fn leave(&mut self) {
-        let keys: Vec<ServiceKey> = self.services.keys().copied().collect();
-        for key in keys {
-            let Some(service) = self.services.get_mut(&key) else {
-                continue;
-            };
-            let counts = service.supervisor.facts().connections;
-            let follows = matches!(&service.last_good, Some(Spread::Slots { selector, .. }) if *selector == Selector::Sequence);
-            if counts && follows {
-                service.last_good = None;
-                self.want(key);
-            }
-        }
-    }
-
     /// Whether anybody wants to know how many connections there are: a scheduler, or a threshold.
     #[must_use]
     pub fn wants_counts(&self) -> bool {
@@ -43,6 +26,52 @@ impl Director {
     pub fn wants_latency(&self) -> bool {
         let mut services = self.services.values();
         services.any(|service| service.supervisor.facts().latency)
+    }
+
+    /// The services whose address is on another director: what the kernel still knows of their connections is not
+    /// counted, for schedulers, thresholds and reports.
+    pub fn set_elsewhere(&mut self, services: BTreeSet<ServiceKey>, now: Instant) {
+        let changed: Vec<ServiceKey> = self
+            .elsewhere
+            .symmetric_difference(&services)
+            .copied()
+            .collect();
+        for key in changed {
+            let Some(service) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let elsewhere = services.contains(&key);
+            let (mut filled, mut freed) = (false, false);
+            for server in &mut service.servers {
+                if server.set_elsewhere(elsewhere) {
+                    filled |= server.full;
+                    freed |= !server.full;
+                    log_full(&service.spec.name, server);
+                }
+            }
+            if filled || freed {
+                self.servers_changed(key, filled);
+            }
+            self.facts_changed(key, now);
+        }
+        self.elsewhere = services;
+    }
+
+    /// The services whose address is on another director, as last set.
+    #[must_use]
+    pub fn elsewhere(&self) -> &BTreeSet<ServiceKey> {
+        &self.elsewhere
+    }
+
+    /// Their servers.
+    #[must_use]
+    pub fn servers_elsewhere(&self) -> BTreeSet<BackendId> {
+        let services = self.elsewhere.iter();
+        let services = services.filter_map(|key| self.services.get(key));
+        services
+            .flat_map(|service| &service.servers)
+            .map(|server| server.id)
+            .collect()
     }
 
     pub(super) fn counted(&mut self, counts: &[(BackendId, Counts)], now: Instant) {
@@ -61,27 +90,30 @@ impl Director {
             };
             changed.insert(key);
             if server.count(*counts) {
-                let (service, server, full) = (&service.spec.name, &server.spec.name, server.full);
-                if full {
-                    info!(
-                        service,
-                        server,
-                        connections = counts.all(),
-                        "the server is at its upper threshold: no new connections"
-                    );
-                } else {
-                    debug!(
-                        service,
-                        server,
-                        connections = counts.all(),
-                        "the server takes new connections again"
-                    );
-                }
+                let full = server.full;
+                log_full(&service.spec.name, server);
                 self.servers_changed(key, full);
             }
         }
         for key in changed {
             self.facts_changed(key, now);
         }
+    }
+}
+
+/// A server has reached its upper threshold, or is below its lower one again.
+fn log_full(service: &str, server: &RealServer) {
+    let connections = server.counts().all();
+    let (server, full) = (&server.spec.name, server.full);
+    if full {
+        info!(
+            service,
+            server, connections, "the server is at its upper threshold: no new connections"
+        );
+    } else {
+        debug!(
+            service,
+            server, connections, "the server takes new connections again"
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::manifest::Setting;
 use crate::model::{IpvsTimeouts, Service, ServiceKey};
 use crate::scheduler::{Scheduler, SchedulerPlugin};
 use crate::state::{BackendId, Change, Queue, State};
-use crate::sync::KernelStep;
+use crate::sync::{InKernel, KernelStep};
 
 /// What the director takes of a configuration.
 pub struct DirectorConfig {
@@ -108,6 +108,9 @@ pub enum Effect {
     },
     /// Read or change the kernel; then [`Input::Read`] or [`Input::Applied`].
     Kernel(KernelStep),
+    /// The kernel has the rules of other services than before: addresses may follow. All that are configured; one that
+    /// is not named is on its way. Not told before every service of the first configuration has its plan.
+    InKernel(BTreeMap<ServiceKey, InKernel>),
     /// Flush the flows of this server.
     KillFlows(BackendId),
     /// A service has its quorum of servers, or has lost it.

@@ -1,10 +1,10 @@
 //! Flows of servers that failed or are configured no more (`on_down = "kill"`): flushed as soon as the kernel sends
-//! them no more.
+//! them no new ones.
 
 use std::collections::BTreeMap;
 
 use crate::model::ServiceKey;
-use crate::state::{BackendId, Change};
+use crate::state::{BackendId, ServiceState, Spread, State};
 
 /// Servers whose flows are to be flushed.
 #[derive(Debug, Default)]
@@ -13,41 +13,59 @@ pub(super) struct PendingFlowKills {
 }
 
 impl PendingFlowKills {
-    /// The server's flows are to be flushed once the kernel's rules name it no more.
+    /// The server's flows are to be flushed once the kernel sends it no new ones.
     pub(super) fn add(&mut self, service: ServiceKey, server: BackendId) {
         self.by_service.entry(service).or_default().push(server);
     }
 
-    /// The servers to which the kernel sends nothing since these changes. `is_up`: whether a server has come back
+    /// The servers to which the kernel sends nothing new, by what it holds now. `is_up`: whether a server has come back
     /// meanwhile, so that its flows stay.
     pub(super) fn flush(
         &mut self,
-        changes: &[Change],
+        held: &State,
         is_up: impl Fn(&ServiceKey, BackendId) -> bool,
     ) -> Vec<(ServiceKey, BackendId)> {
         let mut flushed = Vec::new();
-        for change in changes {
-            let (key, left) = match change {
-                Change::Put(key, state) => (key, Some(state)),
-                Change::Remove(key) => (key, None),
-                Change::Hairpin(_) | Change::Offload(_) | Change::Timeouts(_) => continue,
-            };
-            let Some(pending) = self.by_service.remove(key) else {
-                continue;
-            };
-            let mut waiting = Vec::new();
-            for id in pending {
-                if left.is_none_or(|state| !state.backends.contains_key(&id)) {
-                    flushed.push((*key, id));
-                } else if !is_up(key, id) {
-                    // The change that takes it out is still to come.
-                    waiting.push(id);
+        self.by_service.retain(|key, pending| {
+            let service = held.services.get(key);
+            pending.retain(|id| match Place::of(*id, service) {
+                Place::Nowhere => {
+                    flushed.push((*key, *id));
+                    false
                 }
-            }
-            if !waiting.is_empty() {
-                self.by_service.insert(*key, waiting);
-            }
-        }
+                _ if is_up(key, *id) => false,
+                Place::WithoutShare => {
+                    flushed.push((*key, *id));
+                    false
+                }
+                // The change that takes it out is still to come.
+                Place::Takes => true,
+            });
+            !pending.is_empty()
+        });
         flushed
+    }
+}
+
+/// What the kernel does with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It does not know it.
+    Nowhere,
+    /// Its connections stay, and it gets no new ones (`inhibit_on_failure`).
+    WithoutShare,
+    /// It gets new connections.
+    Takes,
+}
+
+impl Place {
+    fn of(id: BackendId, service: Option<&ServiceState>) -> Self {
+        let Some(service) = service.filter(|it| it.backends.contains_key(&id)) else {
+            return Self::Nowhere;
+        };
+        match &service.spread {
+            Spread::Slots { slots, .. } if slots.contains(&id) => Self::Takes,
+            Spread::Slots { .. } | Spread::Refuse => Self::WithoutShare,
+        }
     }
 }

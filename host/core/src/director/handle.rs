@@ -3,18 +3,21 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::event::{Effect, Input};
 use super::machine::Director;
 use crate::health::ServerHealth;
 use crate::model::{OnDown, ServiceKey};
-use crate::state::{BackendId, Change};
+use crate::state::BackendId;
 use crate::sync::Damage;
 
 impl Director {
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, now: Instant) {
+        if !self.heeds(&input) {
+            return;
+        }
         match input {
             Input::Health {
                 service,
@@ -31,12 +34,7 @@ impl Director {
                     self.report_damage(&key, damage);
                 }
             }
-            Input::Applied { changes, done } => {
-                self.sync.applied(done, now);
-                if done {
-                    self.flush_flows(&changes);
-                }
-            }
+            Input::Applied { done, .. } => self.sync.applied(done, now),
             Input::Touched => self.sync.mark_stale(),
             Input::Hairpin(networks) => {
                 self.hairpin_networks = networks;
@@ -61,36 +59,28 @@ impl Director {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
+        let on_down = service.spec.on_down;
         let Some(change) = service.set_health(server, health) else {
             return;
         };
+        if let Some(why) = change.for_quorum {
+            self.review_quorum(key, || why);
+        }
         if !change.changed {
             self.facts_changed(key, now);
             return;
         }
-        if service.update_quorum() {
-            let (name, reached) = (service.spec.name.clone(), service.quorum.reached());
-            if reached {
-                info!(
-                    service = name,
-                    "the service has its quorum of servers again"
-                );
-            } else {
-                warn!(service = name, "the service has lost its quorum of servers");
-            }
-            self.effects.push(Effect::Quorum {
-                service: name,
-                reached,
-            });
-        }
-        if change.went_down && service.spec.on_down == OnDown::Kill {
+        if change.went_down && on_down == OnDown::Kill {
             self.pending_flow_kills.add(key, change.id);
         }
         self.servers_changed(key, change.takes_less);
     }
 
-    /// Flushes the flows of servers that the kernel sends nothing to since these changes.
-    fn flush_flows(&mut self, changes: &[Change]) {
+    /// Flushes the flows of servers that the kernel sends nothing new to.
+    pub(super) fn flush_flows(&mut self) {
+        let Some(held) = self.sync.held_state() else {
+            return;
+        };
         let services = &self.services;
         let is_up = |key: &ServiceKey, id: BackendId| {
             services.get(key).is_some_and(|service| {
@@ -98,7 +88,7 @@ impl Director {
                 servers.any(|server| server.id == id && server.up())
             })
         };
-        for (key, id) in self.pending_flow_kills.flush(changes, is_up) {
+        for (key, id) in self.pending_flow_kills.flush(held, is_up) {
             debug!(service = %key, backend = %id, "flushing its flows");
             self.effects.push(Effect::KillFlows(id));
         }

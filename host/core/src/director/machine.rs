@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::event::Effect;
 use super::flow_kills::PendingFlowKills;
 use super::queues::QueueNumbers;
+use super::quorum::QuorumReview;
 use super::report::{self, ServiceReport};
 use super::service::{self, VirtualService};
 use crate::approximate;
@@ -58,6 +59,8 @@ pub struct Director {
     pub(super) awaiting_first_plan: BTreeSet<ServiceKey>,
     pub(super) pending_flow_kills: PendingFlowKills,
     pub(super) effects: Vec<Effect>,
+    /// Services whose quorum may have changed.
+    pub(super) quorum_reviews: BTreeMap<ServiceKey, QuorumReview>,
     last_generation: u64,
     /// Whose server a number is.
     pub(super) owners: BTreeMap<BackendId, ServiceKey>,
@@ -68,6 +71,10 @@ pub struct Director {
     pub(super) update_interval: Duration,
     /// The networks on which clients and servers meet.
     pub(super) hairpin_networks: BTreeSet<IpNet>,
+    /// The daemon ends.
+    pub(super) leaving: bool,
+    /// The services whose address is on another director.
+    pub(super) elsewhere: BTreeSet<ServiceKey>,
 }
 
 impl Director {
@@ -92,12 +99,15 @@ impl Director {
             awaiting_first_plan: BTreeSet::new(),
             pending_flow_kills: PendingFlowKills::default(),
             effects: Vec::new(),
+            quorum_reviews: BTreeMap::new(),
             last_generation: 0,
             owners: BTreeMap::new(),
             queues,
             opening_queues: BTreeSet::new(),
             update_interval: update_interval(0),
             hairpin_networks,
+            leaving: false,
+            elsewhere: BTreeSet::new(),
         }
     }
 
@@ -109,18 +119,34 @@ impl Director {
         for key in std::mem::take(&mut self.needs_plan) {
             self.run_scheduler(key, now);
         }
-        if self.sync.held() && self.awaiting_first_plan.is_empty() {
+        if self.sync.held() && self.awaiting_first_plan.is_empty() && !self.leaving {
             self.sync.release();
         }
+        self.flush_flows();
         if let Some(step) = self.sync.next(now) {
             self.effects.push(Effect::Kernel(step));
         }
-        std::mem::take(&mut self.effects)
+        self.tell_in_kernel();
+        self.tell_quorums();
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.retain(|effect| self.does(effect));
+        effects
+    }
+
+    /// Tells which services the kernel has, where that may have changed.
+    fn tell_in_kernel(&mut self) {
+        if self.sync.held() || !self.sync.take_presence_changed() {
+            return;
+        }
+        let keys = self.services.keys();
+        let services = keys.map(|key| (*key, self.sync.in_kernel(key))).collect();
+        self.effects.push(Effect::InKernel(services));
     }
 
     /// Runs a service's scheduler if there is anything to tell or to ask it; otherwise, when that will be.
     fn run_scheduler(&mut self, key: ServiceKey, now: Instant) {
-        let Some(service) = self.services.get_mut(&key) else {
+        let service = self.services.get_mut(&key).filter(|_| !self.leaving);
+        let Some(service) = service else {
             self.timers.clear(key);
             return;
         };

@@ -4,6 +4,7 @@
 //!  health events --+                       +--> Effect::RunScheduler (a job for a thread that may block)
 //!  plans ----------+                       +--> Effect::Kernel       (read or change it, on the data plane's thread)
 //!  kernel replies -+--> Director::handle --+--> Effect::KillFlows    (of a server that is gone)
+//!                  |                       +--> Effect::InKernel     (which services are there: addresses follow)
 //!  counts ---------+                       +--> Effect::ServeQueue   (verdicts on new connections, on the queue's thread)
 //!  reloads --------+                       +--> Effect::Quorum       (VRRP may track a service)
 //! ```
@@ -18,6 +19,8 @@
 //! | `handle`, `configure`, `counting`, `scheduling`, `verdicts` | what each kind of input changes |
 //! | `service`, `server` | one virtual service, one real server |
 //! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
+//! | `leave` | the end: what the kernel is left with |
+//! | `quorum`, `quorums` | whether services have enough servers, looked at after each change |
 //! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
 //! | `report` | what is known of the services, for people |
 
@@ -28,8 +31,11 @@ mod flow_kills;
 mod handle;
 mod instance;
 mod job;
+mod leave;
 mod machine;
 mod queues;
+mod quorum;
+mod quorums;
 mod report;
 mod scheduling;
 mod server;

@@ -142,7 +142,7 @@ fn server(server: &RealServer) -> ServerReport {
         effective_weight: weight,
         state,
         health: server.health.clone(),
-        counts: server.counts,
+        counts: server.counts(),
         full: server.full,
     }
 }

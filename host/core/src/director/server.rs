@@ -15,8 +15,10 @@ pub(super) struct RealServer {
     pub(super) id: BackendId,
     /// `None`: it has no checks and is always taken as up.
     pub(super) health: Option<ServerHealth>,
-    /// Its connections, while they are counted.
-    pub(super) counts: Counts,
+    /// Its connections as the kernel knows them, while they are counted.
+    pub(super) counted: Counts,
+    /// Its service's address is on another director: the connections that the kernel still knows are not here.
+    pub(super) elsewhere: bool,
     /// Whether it takes no new connections because of its thresholds.
     pub(super) full: bool,
     /// What the scheduler was last told of it.
@@ -28,23 +30,59 @@ impl RealServer {
         self.health.as_ref().is_none_or(|health| health.up)
     }
 
-    /// The weight now: the configured one, less what the checkers take from it; 0 while its thresholds keep it from
-    /// new connections.
+    /// The weight now: [`Self::healthy_weight`]; 0 while its thresholds keep it from new connections.
     pub(super) fn weight(&self) -> u32 {
-        if self.full {
-            return 0;
-        }
+        if self.full { 0 } else { self.healthy_weight() }
+    }
+
+    /// The configured weight, less what the checkers take from it, however many connections it has.
+    pub(super) fn healthy_weight(&self) -> u32 {
         self.health
             .as_ref()
             .map_or(self.spec.weight, |health| health.weight(self.spec.weight))
     }
 
+    /// What a health report has changed. `before`: its [`Self::healthy_weight`] before that.
+    pub(super) fn in_words(&self, before: u32) -> String {
+        let (name, after) = (&self.spec.name, self.healthy_weight());
+        let reason = self.health.as_ref().and_then(|it| it.reason.as_deref());
+        let reason = reason.map(|why| format!(": {why}")).unwrap_or_default();
+        match (self.up(), after == before) {
+            (false, _) => format!("server {name} is down{reason}"),
+            (true, true) => format!("server {name} is up{reason}"),
+            (true, false) => format!("server {name} is up, weight {before} -> {after}{reason}"),
+        }
+    }
+
+    /// Its connections, while they are counted.
+    pub(super) fn counts(&self) -> Counts {
+        if self.elsewhere {
+            Counts {
+                total: self.counted.total,
+                ..Counts::default()
+            }
+        } else {
+            self.counted
+        }
+    }
+
     /// Takes in its counts. Says whether that fills it or makes it take connections again.
     pub(super) fn count(&mut self, counts: Counts) -> bool {
-        self.counts = counts;
+        self.counted = counts;
+        self.fill()
+    }
+
+    /// Its service's address is on another director, or is not. Says whether that fills it or makes it take connections
+    /// again.
+    pub(super) fn set_elsewhere(&mut self, elsewhere: bool) -> bool {
+        self.elsewhere = elsewhere;
+        self.fill()
+    }
+
+    fn fill(&mut self) -> bool {
         let (upper, lower) = (self.spec.upper_threshold, self.spec.lower_threshold);
         let was = self.full;
-        self.full = threshold::full(was, counts.all(), upper, lower);
+        self.full = threshold::full(was, self.counts().all(), upper, lower);
         was != self.full
     }
 
@@ -58,7 +96,7 @@ impl RealServer {
             .max();
         BackendFacts {
             counts: if wanted.connections {
-                self.counts
+                self.counts()
             } else {
                 Counts::default()
             },

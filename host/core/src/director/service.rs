@@ -2,13 +2,13 @@
 //! good plan.
 
 use super::job::SchedulerUpdate;
+use super::quorum::QuorumState;
 use super::server::RealServer;
 use super::supervisor::SchedulerSupervisor;
 use crate::desired::{self, Usable};
 use crate::health::ServerHealth;
 use crate::manifest::{Decision, Facts};
 use crate::model::Service;
-use crate::quorum::Quorum;
 use crate::state::{BackendId, Queue, ServiceState, Spread};
 
 /// A virtual service, its servers and its scheduler.
@@ -22,7 +22,7 @@ pub(super) struct VirtualService {
     pub(super) planned_for: Vec<Usable>,
     /// What is wrong with the scheduler.
     pub(super) problem: Option<String>,
-    pub(super) quorum: Quorum,
+    pub(super) quorum: QuorumState,
     /// Through which its scheduler decides each connection, where it does.
     pub(super) queue: Option<Queue>,
     /// Whether the queue is being served, by an instance that works.
@@ -57,11 +57,6 @@ impl VirtualService {
                 .any(|server| server.up() && server.facts(wanted) != server.reported)
     }
 
-    /// Compares its quorum with its servers as they are now. Says whether that changes it.
-    pub(super) fn update_quorum(&mut self) -> bool {
-        self.quorum.update(&self.spec, live_weight(&self.servers))
-    }
-
     /// What the kernel should hold.
     pub(super) fn wanted(&self) -> ServiceState {
         let usable = usable(&self.servers);
@@ -87,25 +82,22 @@ impl VirtualService {
             .servers
             .iter_mut()
             .find(|server| server.spec.address == address)?;
+        // The first word on a server is how it was found. One that stays when it has failed may only have been full.
+        let inhibited = server.spec.inhibit_on_failure;
+        let found = server.health.is_none() && inhibited;
         let before = (server.up(), server.weight());
+        let counted = server.healthy_weight();
         server.health = Some(health);
         let after = (server.up(), server.weight());
+        let recounted = before.0 != after.0 || counted != server.healthy_weight();
         Some(HealthChange {
             id: server.id,
-            went_down: before.0 && !after.0,
+            went_down: before.0 && !after.0 && !found,
             takes_less: after.1 < before.1,
             changed: before != after,
+            for_quorum: recounted.then(|| server.in_words(counted)),
         })
     }
-}
-
-/// The sum of the weights of the servers that are up.
-pub(super) fn live_weight(servers: &[RealServer]) -> u64 {
-    servers
-        .iter()
-        .filter(|server| server.up())
-        .map(|server| u64::from(server.weight()))
-        .sum()
 }
 
 /// The servers that are up, and those that stay although they have failed.
@@ -114,10 +106,12 @@ pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
 }
 
 /// What a health report changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HealthChange {
     pub(super) id: BackendId,
     pub(super) went_down: bool,
     pub(super) takes_less: bool,
     pub(super) changed: bool,
+    /// What changed in words, where the quorum may change with it.
+    pub(super) for_quorum: Option<String>,
 }

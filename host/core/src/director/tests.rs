@@ -19,9 +19,12 @@ use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
 use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, SchedulerPlugin};
 use crate::state::{BackendId, Queue, Selector, Spread, State};
-use crate::sync::KernelStep;
+use crate::sync::{InKernel, KernelStep};
 
+mod leaving;
 mod load;
+mod presence;
+mod quorums;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -110,6 +113,7 @@ struct World {
     /// Jobs are kept here instead of being run, while it is `Some`.
     held: Option<Vec<(ServiceKey, SchedulerJob)>>,
     quorums: Vec<(String, bool)>,
+    in_kernel: BTreeMap<ServiceKey, InKernel>,
     served: BTreeMap<ServiceKey, VerdictRequest>,
     /// Queues that another program has.
     in_use: Vec<Queue>,
@@ -150,6 +154,7 @@ impl World {
             now,
             held: None,
             quorums: Vec::new(),
+            in_kernel: BTreeMap::new(),
             served: BTreeMap::new(),
             in_use: Vec::new(),
             silent: false,
@@ -244,6 +249,7 @@ impl World {
             Effect::StopQueue { service, .. } => {
                 self.served.remove(&service);
             }
+            Effect::InKernel(services) => self.in_kernel = services,
             Effect::KillFlows(id) => self.killed.push(id),
         }
         None

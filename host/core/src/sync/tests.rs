@@ -312,3 +312,123 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_is_settled_while_a_change_that_is_no_service_s_is_pending() {
+    let now = epoch();
+    let changes: [(&str, fn(&mut KernelSync)); 3] = [
+        ("hairpin", |sync| {
+            sync.want_hairpin(["10.1.0.0/24".parse().unwrap()].into());
+        }),
+        ("offload", |sync| {
+            sync.want_offload(["eth0".to_owned()].into())
+        }),
+        ("timeouts", |sync| {
+            sync.want_timeouts(IpvsTimeouts {
+                udp: Some(Duration::from_secs(5)),
+                ..IpvsTimeouts::default()
+            });
+        }),
+    ];
+    for (what, change) in changes {
+        let mut sync = ready(now);
+        assert!(sync.settled());
+        change(&mut sync);
+        assert!(!sync.settled(), "{what} is wanted");
+        assert!(sync.next(now).is_some());
+        assert!(!sync.settled(), "{what} is under way");
+        sync.applied(false, now);
+        assert!(!sync.settled(), "{what} was refused");
+        let later = now + MAX_RETRY_DELAY;
+        assert_eq!(sync.next(later), Some(KernelStep::Read));
+        sync.read_done(Some(State::default()), later);
+        assert!(!sync.settled(), "{what} is wanted still");
+        assert!(sync.next(later).is_some());
+        sync.applied(true, later);
+        assert_eq!(sync.next(later), None);
+        assert!(sync.settled(), "{what} is there");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Presence {
+    Want(u16, u32),
+    Drop(u16),
+    Begin,
+    End(bool),
+    Stale,
+}
+
+fn presence() -> impl Strategy<Value = Presence> {
+    prop_oneof![
+        3 => (80u16..84, 1u32..5).prop_map(|(port, id)| Presence::Want(port, id)),
+        2 => (80u16..84).prop_map(Presence::Drop),
+        4 => Just(Presence::Begin),
+        4 => any::<bool>().prop_map(Presence::End),
+        1 => Just(Presence::Stale),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_service_is_in_the_kernel_only_while_its_rules_are_and_whoever_asks_when_told_knows(
+        acts in proptest::collection::vec(presence(), 0..80),
+        left in proptest::collection::btree_set(80u16..84, 0..3),
+    ) {
+        let mut now = epoch();
+        let mut kernel = State::default();
+        kernel.services.extend(left.into_iter().map(|port| (key(port), service(9))));
+        let mut sync = KernelSync::new(kernel.clone(), RESYNC, now);
+        sync.release();
+        let mut under_way: Option<KernelStep> = None;
+        // What somebody knows who asks for the wanted services whenever that may have changed.
+        let mut known: BTreeMap<ServiceKey, InKernel> = BTreeMap::new();
+        for act in acts {
+            now += MAX_RETRY_DELAY;
+            match act {
+                Presence::Want(port, id) => sync.want(key(port), Some(service(id))),
+                Presence::Drop(port) => sync.want(key(port), None),
+                Presence::Begin => under_way = sync.next(now).or(under_way),
+                Presence::End(done) => match under_way.take() {
+                    Some(KernelStep::Read) => { sync.read_done(done.then(|| kernel.clone()), now); }
+                    Some(KernelStep::Apply(changes)) => {
+                        if done { apply(&mut kernel, &changes); }
+                        sync.applied(done, now);
+                    }
+                    None => {}
+                },
+                Presence::Stale => sync.mark_stale(),
+            }
+            if sync.take_presence_changed() {
+                known = sync.wanted().services.keys().map(|key| (*key, sync.in_kernel(key))).collect();
+            }
+            let going = |key: &ServiceKey| match &under_way {
+                Some(KernelStep::Apply(changes)) => changes.contains(&Change::Remove(*key)),
+                _ => false,
+            };
+            for port in 80..84 {
+                let key = key(port);
+                let there = kernel.services.contains_key(&key) && !going(&key);
+                let said = sync.in_kernel(&key);
+                prop_assert!(there || said != InKernel::Yes, "{key} is not there");
+                if sync.wanted().services.contains_key(&key) {
+                    let known = known.get(&key).copied().unwrap_or(InKernel::NotYet);
+                    prop_assert_eq!(known, said, "{} changed unsaid", key);
+                }
+            }
+        }
+        now += MAX_RETRY_DELAY;
+        while let Some(step) = under_way.take().or_else(|| sync.next(now)) {
+            match step {
+                KernelStep::Read => { sync.read_done(Some(kernel.clone()), now); }
+                KernelStep::Apply(changes) => {
+                    apply(&mut kernel, &changes);
+                    sync.applied(true, now);
+                }
+            }
+        }
+        for key in sync.wanted().services.keys() {
+            prop_assert_eq!(sync.in_kernel(key), InKernel::Yes);
+        }
+    }
+}

@@ -16,6 +16,7 @@ impl App {
                 self.redundancy.tracked(Tracked::Service(service), reading);
             }
             Effect::Kernel(step) => self.kernel.step(step),
+            Effect::InKernel(services) => self.network.in_kernel(services),
             Effect::KillFlows(backend) => self.kernel.kill(backend),
             Effect::RunScheduler { service, job } => self.run_scheduler(service, job),
             Effect::ServeQueue(request) => self.queues.serve(request),

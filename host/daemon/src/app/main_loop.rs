@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use evenkeel_core::director::{Effect, Input};
+use evenkeel_core::director::Input;
 use evenkeel_core::state::Change;
 use evenkeel_vrrp::VrrpEvent;
 use tokio::sync::mpsc;
@@ -63,7 +63,7 @@ impl App {
             self.carry_out(effect);
         }
         if self.director.settled() {
-            self.network.ready();
+            self.kernel.settled();
             self.redundancy.ready();
             self.announce_ready();
         }
@@ -124,6 +124,7 @@ impl App {
         }
         if self.redundancy.handle(event) {
             self.suspend_checks();
+            self.follow_addresses();
         }
     }
 
@@ -158,24 +159,27 @@ impl App {
         self.synchroniser.finish().await;
     }
 
-    /// Puts plans into the kernel that hold for longer than the next moment.
+    /// Puts plans into the kernel that hold for longer than the next moment, after what is under way.
     async fn leave_plans(&mut self) {
         self.director.leave();
-        let effects = self.director.effects(Instant::now());
-        let steps: Vec<Effect> = effects
-            .into_iter()
-            .filter(|it| matches!(it, Effect::Kernel(_)))
-            .collect();
-        let mut under_way = !steps.is_empty();
-        for step in steps {
-            self.carry_out(step);
-        }
         let end = tokio::time::Instant::now() + LEAVE_TIMEOUT;
-        while under_way {
+        loop {
+            for effect in self.director.effects(Instant::now()) {
+                self.carry_out(effect);
+            }
+            if !self.director.changes_kernel() {
+                return;
+            }
             match tokio::time::timeout_at(end, self.inputs.recv()).await {
-                Ok(Some(Input::Applied { .. } | Input::Read(_))) | Ok(None) => under_way = false,
-                Ok(Some(_)) => {}
-                Err(_) => return,
+                Ok(Some(input)) => self.director.handle(input, Instant::now()),
+                Ok(None) => return,
+                Err(_) => {
+                    warn!(
+                        waited = ?LEAVE_TIMEOUT,
+                        "the kernel takes long to change: plans that were made for the moment may stay in it"
+                    );
+                    return;
+                }
             }
         }
     }

@@ -33,6 +33,7 @@ impl App {
         let now = Instant::now();
         self.take_snapshots(now);
         let snapshot = self.snapshot(now);
+        let elsewhere = self.director.servers_elsewhere();
         let counters = self.kernel.counters();
         let listening = snapshot.counting.is_some();
         let connections = self
@@ -41,7 +42,7 @@ impl App {
             .then(|| self.kernel.connections());
         tokio::spawn(async move {
             let counters = counters.await;
-            let connections = match connections {
+            let mut connections = match connections {
                 Some(connections) => Some(connections.await),
                 None if listening => None,
                 None => {
@@ -49,6 +50,9 @@ impl App {
                     Some(counted.unwrap_or_default())
                 }
             };
+            if let Some(connections) = &mut connections {
+                connections.retain(|id, _| !elsewhere.contains(id));
+            }
             let sources = Sources {
                 snapshot,
                 counters,

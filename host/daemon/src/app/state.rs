@@ -1,12 +1,13 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::director::{Director, DirectorConfig, Input};
-use evenkeel_core::model::{Daemon, DataPlaneKind, Service};
+use evenkeel_core::model::{Daemon, DataPlaneKind, Service, ServiceKey};
 use evenkeel_core::state::State;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -166,6 +167,10 @@ impl App {
             let stays = stay.contains(&(*service, server));
             adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
         });
+        // Where an address of the new configuration is, is not known yet.
+        let elsewhere = self.redundancy.elsewhere(self.director.keys());
+        let still = self.director.elsewhere() & &elsewhere;
+        self.set_elsewhere(still, now);
         self.counting.listen(self.director.wants_counts(), now);
         self.latency_due = self.director.wants_latency().then_some(now);
         self.take_snapshots(now);
@@ -210,6 +215,18 @@ impl App {
     pub(super) fn suspend_checks(&mut self) {
         self.probers
             .suspend(self.redundancy.suspended(&self.may_suspend));
+    }
+
+    /// Other virtual addresses are here than before: connections count where their address is.
+    pub(super) fn follow_addresses(&mut self) {
+        let elsewhere = self.redundancy.elsewhere(self.director.keys());
+        self.set_elsewhere(elsewhere, Instant::now());
+    }
+
+    fn set_elsewhere(&mut self, services: BTreeSet<ServiceKey>, now: Instant) {
+        self.director.set_elsewhere(services, now);
+        self.counting
+            .set_elsewhere(self.director.servers_elsewhere());
     }
 
     /// Tells the director how every server is: new ones are not heard of otherwise until something changes.

@@ -279,7 +279,8 @@ impl Driver {
                 let instance = &instance;
                 self.router.handle(Input::Found { instance }, now);
             }
-            VrrpReport::Looked => {
+            VrrpReport::Looked { here } => {
+                self.tell(VrrpEvent::Here(here));
                 self.ready.looked = true;
                 self.get_ready(now);
             }

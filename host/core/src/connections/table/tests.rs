@@ -135,10 +135,63 @@ fn a_pause_forgets_connections_but_not_totals() {
     assert_eq!(counts(&table, 1), (1, 0, 1));
 }
 
+#[test]
+fn connections_that_went_to_another_director_do_not_count_though_the_kernel_keeps_them() {
+    let mut table = Table::default();
+    table.begin_dump();
+    table.finish_dump();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.heard(Event::New(B, id(2), Phase::Active));
+    table.take_changed();
+    table.set_elsewhere([id(1)].into());
+    assert_eq!(counts(&table, 1), (0, 0, 1));
+    assert_eq!(counts(&table, 2), (1, 0, 1));
+    assert_eq!(table.take_changed().len(), 1);
+    // One that was under way when the address left.
+    table.heard(Event::New(Key(3), id(1), Phase::Active));
+    assert_eq!(counts(&table, 1), (0, 0, 2));
+    // The address is back: what the kernel has kept since does not count, what is new does.
+    table.set_elsewhere(BTreeSet::new());
+    let dump = |table: &mut Table| {
+        table.begin_dump();
+        for (key, n) in [(A, 1), (B, 2), (Key(3), 1)] {
+            table.dumped(key, id(n), Phase::Active);
+        }
+        table.finish_dump();
+    };
+    dump(&mut table);
+    assert_eq!(counts(&table, 1), (0, 0, 2));
+    table.heard(Event::New(Key(4), id(1), Phase::Active));
+    assert_eq!(counts(&table, 1), (1, 0, 3));
+    // One is heard of again, and the others end.
+    table.heard(Event::Changed(A, id(1), Phase::Inactive));
+    assert_eq!(counts(&table, 1), (1, 1, 3));
+    for key in [A, Key(3), Key(4)] {
+        table.heard(Event::Gone(key));
+    }
+    assert_eq!(counts(&table, 1), (0, 0, 3));
+}
+
+#[test]
+fn connections_found_while_their_address_is_elsewhere_do_not_count() {
+    let mut table = Table::default();
+    table.set_elsewhere([id(1)].into());
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Active);
+    table.dumped(B, id(2), Phase::Active);
+    table.finish_dump();
+    table.set_elsewhere(BTreeSet::new());
+    assert_eq!(counts(&table, 1), (0, 0, 0));
+    assert_eq!(counts(&table, 2), (1, 0, 0));
+}
+
 /// What a table does, said with sets and without counting along.
 #[derive(Debug, Default)]
 struct Model {
     connections: BTreeMap<u64, (u32, Phase)>,
+    elsewhere: BTreeSet<u32>,
+    /// Went to another director.
+    parted: BTreeSet<u64>,
     /// Seen, or heard of, since the last dump began.
     recent: BTreeSet<u64>,
     dumping: bool,
@@ -148,11 +201,19 @@ impl Model {
     fn apply(&mut self, step: Step) {
         match step {
             Step::New(key, id, phase) | Step::Changed(key, id, phase) => {
-                self.connections.insert(key, (id, phase));
+                self.parted.remove(&key);
+                self.insert(key, id, phase);
                 self.recent.insert(key);
+            }
+            Step::Elsewhere(id) => {
+                self.elsewhere = id.into_iter().collect();
+                let left = self.connections.iter();
+                let left = left.filter(|(_, (id, _))| self.elsewhere.contains(id));
+                self.parted.extend(left.map(|(key, _)| *key));
             }
             Step::Gone(key) => {
                 self.connections.remove(&key);
+                self.parted.remove(&key);
                 self.recent.insert(key);
             }
             Step::Begin => {
@@ -161,16 +222,36 @@ impl Model {
             }
             Step::Dumped(key, id, phase) => {
                 if self.dumping && self.recent.insert(key) {
-                    self.connections.insert(key, (id, phase));
+                    if self.connections.get(&key).is_none_or(|it| it.0 != id) {
+                        self.parted.remove(&key);
+                    }
+                    self.insert(key, id, phase);
                 }
             }
             Step::Finish => {
                 if std::mem::take(&mut self.dumping) {
                     self.connections.retain(|key, _| self.recent.contains(key));
+                    self.parted.retain(|key| self.recent.contains(key));
                 }
             }
-            Step::Clear => *self = Self::default(),
+            Step::Clear => {
+                let elsewhere = std::mem::take(&mut self.elsewhere);
+                *self = Self::default();
+                self.elsewhere = elsewhere;
+            }
         }
+    }
+
+    fn insert(&mut self, key: u64, id: u32, phase: Phase) {
+        self.connections.insert(key, (id, phase));
+        if self.elsewhere.contains(&id) {
+            self.parted.insert(key);
+        }
+    }
+
+    fn counted(&self) -> BTreeMap<u64, (u32, Phase)> {
+        let all = self.connections.clone().into_iter();
+        all.filter(|(key, _)| !self.parted.contains(key)).collect()
     }
 }
 
@@ -183,6 +264,8 @@ enum Step {
     Dumped(u64, u32, Phase),
     Finish,
     Clear,
+    /// Of these, one or none is on another director.
+    Elsewhere(Option<u32>),
 }
 
 fn phase() -> impl Strategy<Value = Phase> {
@@ -199,6 +282,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (key, id, phase()).prop_map(|(k, i, p)| Step::Dumped(k, i, p)),
         2 => Just(Step::Finish),
         1 => Just(Step::Clear),
+        2 => prop::option::of(1..4_u32).prop_map(Step::Elsewhere),
     ]
 }
 
@@ -218,10 +302,12 @@ proptest! {
                 Step::Dumped(key, n, phase) if dumping => table.dumped(Key(key), id(n), phase),
                 Step::Finish if dumping => table.finish_dump(),
                 Step::Clear => table.clear(),
+                Step::Elsewhere(n) => table.set_elsewhere(n.into_iter().map(id).collect()),
                 Step::Dumped(..) | Step::Finish => {}
             }
             model.apply(step);
-            same(&table, &model.connections)?;
+            prop_assert_eq!(table.len(), model.connections.len());
+            same(&table, &model.counted())?;
         }
     }
 
@@ -257,13 +343,13 @@ proptest! {
         (row..8).for_each(|row| kernel.dump(row, &mut table));
         table.finish_dump();
         kernel.queue.drain(..).for_each(|event| table.heard(event));
+        prop_assert_eq!(table.len(), kernel.connections.len());
         same(&table, &kernel.connections)?;
     }
 }
 
 /// Checks that the table counts these connections.
 fn same(table: &Table, connections: &BTreeMap<u64, (u32, Phase)>) -> Result<(), TestCaseError> {
-    prop_assert_eq!(table.len(), connections.len());
     for n in 1..4 {
         let number = |wanted| {
             connections

@@ -128,6 +128,8 @@ impl DataPlane for Nftables {
         nft::remove_table(&self.table.ourselves, &self.table.name)?;
         self.table.state = TableState::Absent;
         self.table.counts = Remembered::default();
+        self.table.shown.clear();
+        self.table.gone = None;
         Ok(())
     }
 }

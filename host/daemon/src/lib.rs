@@ -9,6 +9,7 @@ mod connection_sync;
 pub mod control;
 mod counting;
 mod driver;
+mod kept;
 pub mod lock;
 mod machine;
 mod network;

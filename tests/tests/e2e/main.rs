@@ -13,6 +13,7 @@ mod import;
 mod interop;
 mod lab;
 mod native;
+mod numbers;
 mod only_nftables;
 mod per_connection;
 mod persistence;

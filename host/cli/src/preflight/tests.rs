@@ -77,6 +77,7 @@ fn model(services: Vec<Service>) -> Model {
             native_plugins: Vec::new(),
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::from("cache"),
+            state_dir: PathBuf::from("state"),
             socket: PathBuf::from("socket"),
             table: "evenkeel".to_owned(),
             dataplane: DataPlaneChoice::Auto,

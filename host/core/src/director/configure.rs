@@ -1,6 +1,6 @@
 //! Taking in a configuration: what stays as it is keeps its state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::manifest::Decision;
 use crate::model::{OnDown, Service, ServiceKey};
 use crate::quorum::Quorum;
 use crate::scheduler::BackendFacts;
-use crate::state::{Spread, State};
+use crate::state::{BackendId, Spread, State};
 
 impl Director {
     /// Makes the configuration the one in force: services, servers and schedulers that stay as they are keep their
@@ -49,6 +49,9 @@ impl Director {
         }
         for (key, service) in old {
             self.remove_service(key, &service);
+        }
+        if let Some(adopted) = adopted {
+            self.remove_adopted(adopted);
         }
         self.update_interval = machine::update_interval(self.services.len());
         self.want_hairpin();
@@ -158,7 +161,8 @@ impl Director {
                 continue;
             };
             let old = old.remove(&server.address);
-            let counts = old.as_ref().map(|old| old.counts).unwrap_or_default();
+            let left = self.left_counts.remove(&id).unwrap_or_default();
+            let counts = old.as_ref().map_or(left, |old| old.counts);
             let full = old.as_ref().is_some_and(|old| old.full);
             let health = old.and_then(|old| old.health);
             let mut server = RealServer {
@@ -182,10 +186,30 @@ impl Director {
 
     /// A server is no longer configured.
     fn forget(&mut self, key: ServiceKey, on_down: OnDown, server: &RealServer) {
-        self.ids.release(key, server.spec.address);
-        self.owners.remove(&server.id);
+        self.keep_count(server.id, server.counts);
+        self.release(key, on_down, server.spec.address, server.id);
+    }
+
+    /// What the kernel held at the start, and is not configured any more, goes as a reload would make it go.
+    fn remove_adopted(&mut self, adopted: &State) {
+        for (key, state) in &adopted.services {
+            let service = self.services.get(key);
+            let on_down = service.map_or(OnDown::default_of(key.protocol), |it| it.spec.on_down);
+            let configured = service.map_or(&[][..], |it| &it.servers);
+            let configured: BTreeSet<BackendId> = configured.iter().map(|it| it.id).collect();
+            for (id, backend) in &state.backends {
+                if !configured.contains(id) {
+                    self.release(*key, on_down, backend.address, *id);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, key: ServiceKey, on_down: OnDown, server: SocketAddr, id: BackendId) {
+        self.ids.release(key, server);
+        self.owners.remove(&id);
         if on_down == OnDown::Kill {
-            self.pending_flow_kills.add(key, server.id);
+            self.pending_flow_kills.add(key, id);
         }
     }
 }

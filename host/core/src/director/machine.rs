@@ -12,7 +12,8 @@ use super::queues::QueueNumbers;
 use super::report::{self, ServiceReport};
 use super::service::{self, VirtualService};
 use crate::approximate;
-use crate::ids::Ids;
+use crate::connections::Counts;
+use crate::ids::{Ids, InUse, Numbers};
 use crate::manifest::{Decision, Setting};
 use crate::model::{DataPlaneKind, ServiceKey};
 use crate::scheduler::SchedulerPlugin;
@@ -61,6 +62,8 @@ pub struct Director {
     last_generation: u64,
     /// Whose server a number is.
     pub(super) owners: BTreeMap<BackendId, ServiceKey>,
+    /// The connections of servers that are configured no more, for when they come again.
+    pub(super) left_counts: BTreeMap<BackendId, Counts>,
     pub(super) queues: QueueNumbers,
     /// Services whose queue somebody has been told to serve; there is no word yet of whether that works.
     pub(super) opening_queues: BTreeSet<ServiceKey>,
@@ -94,11 +97,23 @@ impl Director {
             effects: Vec::new(),
             last_generation: 0,
             owners: BTreeMap::new(),
+            left_counts: BTreeMap::new(),
             queues,
             opening_queues: BTreeSet::new(),
             update_interval: update_interval(0),
             hairpin_networks,
         }
+    }
+
+    /// Takes in the numbers that were kept over a restart, and those that conntrack has. To be called before the first
+    /// [`Self::configure`].
+    pub fn recall(&mut self, kept: &Numbers, in_use: &InUse) {
+        self.ids.recall(kept, in_use);
+    }
+
+    /// The servers' numbers, if there is anything new to keep for the next start.
+    pub fn changed_numbers(&mut self) -> Option<Numbers> {
+        self.ids.take_changed().then(|| self.ids.numbers())
     }
 
     /// What is to be done now.

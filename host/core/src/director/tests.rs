@@ -22,6 +22,7 @@ use crate::state::{BackendId, Queue, Selector, Spread, State};
 use crate::sync::KernelStep;
 
 mod load;
+mod numbers;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::check::Check;
-use super::key::ServiceKey;
+use super::key::{Protocol, ServiceKey};
 use super::plugin::PluginUse;
 use crate::manifest::Decision;
 
@@ -59,6 +59,17 @@ pub enum OnDown {
     /// They are forgotten, so that a client's next packet is spread anew. The default for UDP, where a client that
     /// keeps its port would be sent to the failed server for ever.
     Kill,
+}
+
+impl OnDown {
+    /// What holds for a service that does not say it, and keeps no failed servers.
+    #[must_use]
+    pub fn default_of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Udp => Self::Kill,
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => Self::Keep,
+        }
+    }
 }
 
 /// An address that Evenkeel puts on an interface.

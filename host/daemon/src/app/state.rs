@@ -14,6 +14,7 @@ use super::reload::Reloader;
 use crate::connection_sync::Synchroniser;
 use crate::counting::Counting;
 use crate::driver::DataPlaneDriver;
+use crate::kept::{Keeper, News};
 use crate::network::Network;
 use crate::plane::Opened;
 use crate::prepare::{Prepared, Preparer};
@@ -34,6 +35,8 @@ pub(super) struct App {
     pub(super) daemon: Daemon,
     pub(super) director: Director,
     pub(super) kernel: DataPlaneDriver,
+    /// Keeps what must outlast the daemon.
+    pub(super) keeper: Keeper,
     pub(super) network: Network,
     pub(super) probers: Probers,
     pub(super) redundancy: Redundancy,
@@ -75,7 +78,10 @@ impl App {
             mut plane,
             watch,
             adopted,
+            in_use,
         } = opened;
+        let (keeper, kept) = Keeper::start(&daemon.state_dir);
+        plane.recall(&kept.counts);
         let kind = plane.kind();
         let now = Instant::now();
         let offloads = plane.supports_offload();
@@ -94,12 +100,15 @@ impl App {
         let (events, health) = mpsc::channel(MAX_HEALTH_EVENTS);
         let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
         let (redundancy, receivers) = Redundancy::new(network.addresses());
+        let mut director = Director::new(kind, adopted.clone(), daemon.resync, now);
+        director.recall(&kept.numbers, &in_use);
         let mut app = Self {
             started: now,
             kind,
             why: prepared.model.dataplane.why.clone(),
-            director: Director::new(kind, adopted.clone(), daemon.resync, now),
+            director,
             kernel,
+            keeper,
             network,
             probers: Probers::new(events),
             redundancy,
@@ -143,6 +152,9 @@ impl App {
             ipvs_timeouts: prepared.model.ipvs_timeouts,
         };
         self.director.configure(config, adopted, now);
+        if let Some(numbers) = self.director.changed_numbers() {
+            self.keeper.keep(News::Numbers(numbers));
+        }
         self.probers.configure(checks, |service, server| {
             let stays = stay.contains(&(*service, server));
             adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
@@ -169,6 +181,7 @@ impl App {
             ("socket", self.daemon.socket != new.socket),
             ("table", self.daemon.table != new.table),
             ("cache_dir", self.daemon.cache_dir != new.cache_dir),
+            ("state_dir", self.daemon.state_dir != new.state_dir),
             ("sandbox", self.daemon.sandbox != new.sandbox),
         ];
         for (key, _) in changed.iter().filter(|(_, changed)| *changed) {

@@ -15,6 +15,7 @@ fn model(offload: Offload) -> Model {
             native_plugins: Vec::new(),
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::new(),
+            state_dir: PathBuf::new(),
             socket: PathBuf::new(),
             table: String::new(),
             dataplane: DataPlaneChoice::Auto,

@@ -158,7 +158,7 @@ fn rebuild(table: &mut OurTable, state: State) -> Result<(), Error> {
     queue_form(&later)?;
     let layout = Layout::of(state)
         .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
-    let text = render::whole(&table.name, &layout, |id| table.counts.get(id));
+    let text = render::whole(&table.name, &layout, |id| table.earlier_count(id));
     nft::run(&table.ourselves, &["-f", "-"], &text)?;
     layout.owners.keys().for_each(|id| table.counts.forget(*id));
     tracing::info!(

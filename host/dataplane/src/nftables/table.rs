@@ -1,8 +1,9 @@
 //! Our table as it is known to be, and the ways to it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use evenkeel_core::state::State;
+use evenkeel_core::state::{BackendId, State};
 
 use super::adopt;
 use super::element::Element;
@@ -124,6 +125,12 @@ impl OurTable {
             }
         };
         Ok(&self.state)
+    }
+
+    /// What a backend had counted that is put into a table which did not have it.
+    pub(super) fn earlier_count(&self, id: BackendId) -> u64 {
+        let shown = self.shown.get(&id).copied().unwrap_or_default();
+        self.counts.get(id).max(shown)
     }
 
     /// Remembers what a backend that goes has counted.

@@ -91,6 +91,7 @@ pub(super) fn all(file: &File, uses: &mut Uses<'_>, reader: &mut Reader) -> Vec<
         .map(|table| service(table, &mut seen, uses, reader))
         .collect();
     servers::warn_of_chains(services(file), &seen.keys, reader);
+    spread::check_on_drain(services(file), uses.dataplane(), reader);
     read.into_iter().flatten().collect()
 }
 
@@ -132,6 +133,7 @@ fn service(
         scheduler: scheduler?,
         decision: decision?,
         persistence: persistence?,
+        on_drain: spread::on_drain(table)?,
         snat: table.snat.copied()?,
         on_down: table.on_down.copied().unwrap_or(if inhibits {
             OnDown::Keep

@@ -13,7 +13,7 @@ use super::service::{self, VirtualService};
 use super::supervisor::SchedulerSupervisor;
 use crate::approximate;
 use crate::manifest::Decision;
-use crate::model::{OnDown, Service, ServiceKey};
+use crate::model::{IpvsTimeouts, OnDown, Service, ServiceKey};
 use crate::quorum::Quorum;
 use crate::scheduler::BackendFacts;
 use crate::state::{BackendId, Spread, State};
@@ -55,8 +55,22 @@ impl Director {
         }
         self.update_interval = machine::update_interval(self.services.len());
         self.want_hairpin();
+        let timeouts = IpvsTimeouts {
+            expire_quiescent: self.expires_quiescent(),
+            ..config.ipvs_timeouts
+        };
         self.sync
-            .want_timeouts(approximate::timeouts(self.kind, config.ipvs_timeouts));
+            .want_timeouts(approximate::timeouts(self.kind, timeouts));
+    }
+
+    /// Whether IPVS is to forget the clients of servers of weight 0: if a service wants it. It is everybody's setting,
+    /// so it is left as it is if none does, unless one did before.
+    fn expires_quiescent(&self) -> Option<bool> {
+        if self.services.values().any(VirtualService::moves_clients) {
+            return Some(true);
+        }
+        let before = self.sync.wanted().timeouts.expire_quiescent;
+        before.map(|_| false)
     }
 
     /// A service that is new, or gets another scheduler.

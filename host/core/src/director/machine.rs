@@ -218,7 +218,8 @@ impl Director {
     /// What the kernel is to hold for a service, in the form that its data plane can hold.
     pub(super) fn want(&mut self, key: ServiceKey) {
         if let Some(service) = self.services.get(&key) {
-            let wanted: ServiceState = approximate::approximate(self.kind, &service.wanted());
+            let wanted: ServiceState =
+                approximate::approximate(self.kind, &service.wanted(self.kind));
             self.sync.want(key, Some(wanted));
         }
     }

@@ -12,8 +12,8 @@ use crate::flow::Flow;
 use crate::health::ServerHealth;
 use crate::manifest::{Abilities, Decision, Facts, Manifest, Setting};
 use crate::model::{
-    Check, CheckTiming, DataPlaneKind, Forward, IpvsTimeouts, OnDown, PluginRef, PluginUse,
-    Protocol, Server, Service, ServiceKey,
+    Check, CheckTiming, DataPlaneKind, Forward, IpvsTimeouts, OnDown, OnDrain, PluginRef,
+    PluginUse, Protocol, Server, Service, ServiceKey,
 };
 use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
@@ -355,6 +355,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         scheduler,
         snat: false,
         on_down: OnDown::Kill,
+        on_drain: OnDrain::Keep,
         assign: None,
         quorum: 1,
         hysteresis: 0,

@@ -23,6 +23,8 @@ pub struct Service {
     pub decision: Decision,
     /// A client's connections go to the server that its last one went to (keepalived `persistence_timeout`).
     pub persistence: Option<Persistence>,
+    /// What becomes of remembered clients of a server that takes no new connections.
+    pub on_drain: OnDrain,
     /// Full NAT: the source address becomes the director's, so that real servers need no route through it.
     pub snat: bool,
     /// What becomes of established flows of a server that has failed.
@@ -49,6 +51,17 @@ pub struct Persistence {
     /// Clients whose addresses begin with the same so many bits are taken as one (keepalived
     /// `persistence_granularity`): 1 to 32 or 128.
     pub prefix: u8,
+}
+
+/// What becomes of the clients that a service remembers, when the weight of their server is 0: it drains, is at its
+/// upper threshold, or has failed and stays for its connections (`inhibit_on_failure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDrain {
+    /// Their new connections go there all the same, as with IPVS by itself.
+    #[default]
+    Keep,
+    /// Their next connection goes to another server (IPVS's `expire_quiescent_template`).
+    Move,
 }
 
 /// What becomes of the established flows of a server that has failed.

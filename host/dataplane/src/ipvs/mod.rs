@@ -94,7 +94,7 @@ impl Access {
             IpvsStep::Delete(key, destination) => {
                 gone(client.delete_destination(key, destination.address))
             }
-            IpvsStep::Timeouts { then, .. } => client.set_timeouts(&timeouts::in_seconds(then)),
+            IpvsStep::Timeouts { then, .. } => return timeouts::write(client, then),
             IpvsStep::Rules { place, now, then } => return self.tables.write(*place, now, then),
         }
         .map_err(error)

@@ -3,8 +3,8 @@
 //!
 //! A server that has failed or was removed may leave its connections in conntrack (`on_down = "keep"`), where an
 //! established one lives for five days. A client that takes the same port again meets the old one: its SYN would go to
-//! the server that is gone, and silence would be the answer. It is reset, and kernels from 6.2 on end the old connection
-//! with that.
+//! the server that is gone, and silence would be the answer. It is reset, so that the client knows at once and takes
+//! another port.
 
 use std::collections::BTreeSet;
 

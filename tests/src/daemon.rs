@@ -172,6 +172,12 @@ impl Evenkeel {
         &self.socket
     }
 
+    /// Where the daemon keeps what must last.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.node.dir().join("state")
+    }
+
     /// Starts the daemon and waits until it says that the kernel holds what is configured. Also after [`Self::kill9`]
     /// and [`Self::sigterm`].
     ///
@@ -212,6 +218,7 @@ impl Evenkeel {
             command.arg("--plugin-dir").arg(dir);
         }
         command.arg("--socket").arg(&self.socket);
+        command.arg("--state-dir").arg(self.state_dir());
         self.process = Some(self.node.spawn("evenkeel", command)?);
         Ok(())
     }

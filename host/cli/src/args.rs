@@ -128,6 +128,10 @@ pub(crate) struct ConfigArgs {
     /// The control socket, in place of the configuration's `socket`.
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+
+    /// Where the daemon keeps what must last, in place of the configuration's `state_dir`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 impl From<ConfigArgs> for ConfigSource {
@@ -136,6 +140,7 @@ impl From<ConfigArgs> for ConfigSource {
             config: args.config,
             plugin_dirs: args.plugin_dirs,
             socket: args.socket,
+            state_dir: args.state_dir,
         }
     }
 }

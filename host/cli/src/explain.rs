@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{
-    CheckTiming, DataPlaneKind, Forward, Model, OnDown, Protocol, Server, Service,
+    CheckTiming, DataPlaneKind, Forward, Model, OnDown, OnDrain, Protocol, Server, Service,
 };
 
 pub(crate) use plan::Planned;
@@ -121,8 +121,12 @@ fn persistence(service: &Service) -> String {
             } else {
                 format!("clients of one /{} stay", it.prefix)
             };
+            let drains = match service.on_drain {
+                OnDrain::Keep => "",
+                OnDrain::Move => ", or until the server's weight is 0",
+            };
             format!(
-                "{who} with the same server until there has been no new connection for {}",
+                "{who} with the same server until there has been no new connection for {}{drains}",
                 show(it.timeout)
             )
         }

@@ -17,8 +17,7 @@ use super::unique::unique;
 use super::uses::{DEFAULT_SCHEDULER, Uses, services};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::{
-    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Protocol, Sandbox, Service,
-    ServiceKey,
+    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Sandbox, Service, ServiceKey,
 };
 
 /// The daemon's own settings. Relative paths start from `dir`.
@@ -29,6 +28,7 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
     Daemon {
         plugin_dirs: dirs.iter().map(|path| joined(dir, &path.0)).collect(),
         cache_dir: joined(dir, &file.cache_dir.or(schema::cache_dir).0),
+        state_dir: joined(dir, &file.state_dir.or(schema::state_dir).0),
         socket: joined(dir, &file.socket.or(schema::socket).0),
         table: file.table.or(schema::nft_table).0,
         dataplane: file.dataplane.or(DataPlaneChoice::default),
@@ -92,6 +92,7 @@ pub(super) fn all(file: &File, uses: &mut Uses<'_>, reader: &mut Reader) -> Vec<
         .map(|table| service(table, &mut seen, uses, reader))
         .collect();
     servers::warn_of_chains(services(file), &seen.keys, reader);
+    spread::check_on_drain(services(file), uses.dataplane(), reader);
     read.into_iter().flatten().collect()
 }
 
@@ -133,10 +134,12 @@ fn service(
         scheduler: scheduler?,
         decision: decision?,
         persistence: persistence?,
+        on_drain: spread::on_drain(table)?,
         snat: table.snat.copied()?,
-        on_down: table.on_down.copied().unwrap_or(match key.protocol {
-            Protocol::Udp if !inhibits => OnDown::Kill,
-            _ => OnDown::Keep,
+        on_down: table.on_down.copied().unwrap_or(if inhibits {
+            OnDown::Keep
+        } else {
+            OnDown::default_of(key.protocol)
         }),
         assign: assign?,
         quorum: table.quorum.get()?.0,

@@ -1,12 +1,12 @@
 //! How a service's connections are spread: by plan or by a verdict about each, and how long a client stays with its
 //! server.
 
-use super::reader::{Reader, Wrong};
+use super::reader::{Field, Reader, Wrong};
 use super::schema::ServiceTable;
 use super::uses::Uses;
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{
-    Chosen, DataPlaneKind, Persistence, PluginRef, PluginUse, Protocol, ServiceKey,
+    Chosen, DataPlaneKind, OnDrain, Persistence, PluginRef, PluginUse, Protocol, ServiceKey,
 };
 
 /// What the configuration chooses of what the scheduler offers, or what that offers first; `None` if it does not offer
@@ -133,4 +133,38 @@ pub(super) fn persistence(
         timeout: timeout?,
         prefix,
     }))
+}
+
+/// What becomes of remembered clients of a server whose weight is 0; `None` if that is wrong.
+pub(super) fn on_drain(table: &ServiceTable) -> Option<OnDrain> {
+    match table.persistence.get() {
+        None => Some(OnDrain::default()),
+        Some(written) => written.0.on_drain.copied(),
+    }
+}
+
+/// IPVS has one setting for all services, which one that moves its clients switches on.
+pub(super) fn check_on_drain(services: &[ServiceTable], dataplane: &Chosen, reader: &mut Reader) {
+    if dataplane.kind != DataPlaneKind::Ipvs {
+        return;
+    }
+    let written = || {
+        let tables = services.iter().filter_map(|table| table.persistence.get());
+        tables.map(|table| &table.0.on_drain)
+    };
+    let is = |wanted| move |it: &&Field<OnDrain>| it.written && it.copied() == Some(wanted);
+    let Some(moves) = written().find(is(OnDrain::Move)) else {
+        return;
+    };
+    let place = reader.source.place(moves.at.start);
+    for keeps in written().filter(is(OnDrain::Keep)) {
+        let what = format!(
+            "IPVS has one setting for all services, and on_drain = \"move\" at {place} switches it on"
+        );
+        let help = format!(
+            "write the same in both\nIPVS is used, since {}",
+            dataplane.why
+        );
+        reader.wrong_at("on_drain", &keeps.at, Wrong::new(what, help));
+    }
 }

@@ -13,5 +13,7 @@ pub(super) fn ipvs_timeouts(file: &File) -> IpvsTimeouts {
         tcp: table.tcp.get().map(|time| time.0),
         tcp_fin: table.tcp_fin.get().map(|time| time.0),
         udp: table.udp.get().map(|time| time.0),
+        // The services say that.
+        expire_quiescent: None,
     }
 }

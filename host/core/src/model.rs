@@ -15,7 +15,7 @@ pub use dataplane::{
 };
 pub use key::{Protocol, ServiceKey};
 pub use plugin::{PluginRef, PluginUse};
-pub use service::{Assign, Forward, OnDown, Persistence, Server, Service};
+pub use service::{Assign, Forward, OnDown, OnDrain, Persistence, Server, Service};
 pub use vrrp::{
     Announce, Checksum, Family, Notify, Password, Script, SyncGroup, Track, Tracked,
     VirtualAddress, VirtualRoute, VirtualRule, Vrrp, VrrpInstance, VrrpVersion,

@@ -44,7 +44,7 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
-    use crate::model::{OnDown, PluginRef, PluginUse, Protocol, ServiceKey};
+    use crate::model::{OnDown, OnDrain, PluginRef, PluginUse, Protocol, ServiceKey};
 
     fn service(quorum: u32, hysteresis: u32) -> Service {
         let listen = SocketAddr::from((Ipv4Addr::new(10, 10, 54, 151), 80));
@@ -63,6 +63,7 @@ mod tests {
             },
             snat: false,
             on_down: OnDown::Keep,
+            on_drain: OnDrain::Keep,
             assign: None,
             quorum,
             hysteresis,

@@ -116,7 +116,7 @@ pub enum Change {
     Timeouts(IpvsTimeouts),
 }
 
-/// What was counted for one real server since it was put into the kernel.
+/// What was counted for one real server, by this process and those before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// New connections sent to it.

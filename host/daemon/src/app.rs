@@ -24,6 +24,7 @@
 //! | networks (task) | `watch` of what the machine has | `inputs` | aborted when dropped |
 //! | kernel (thread) | `std::sync::mpsc` of steps | `inputs` | when its sender is dropped, after its work |
 //! | kernel-watch (thread; nftables) | netlink | `inputs` | within half a second of being dropped |
+//! | state (thread) | `std::sync::mpsc` of what must last | the disk | when its sender is dropped, after its work |
 //! | counting (thread; nftables) | netlink | `inputs` | when dropped |
 //! | queue (thread for each service with `decision = "per-connection"`) | its NFQUEUE | `inputs` | when dropped |
 //! | scheduler run (blocking thread for each run; one at a time for each service) | its job | `inputs` | by itself |

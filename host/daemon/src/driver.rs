@@ -18,6 +18,8 @@ enum DriverRequest {
     Step(KernelStep),
     KillFlows(BackendId),
     Counters(oneshot::Sender<BTreeMap<BackendId, Counters>>),
+    /// What the kernel's counts lack.
+    Beyond(Box<dyn FnOnce(BTreeMap<BackendId, u64>) + Send>),
     /// Counts the connections; what has changed since the last time is an [`Input`].
     Count,
     Connections(oneshot::Sender<BTreeMap<BackendId, Counts>>),
@@ -116,6 +118,11 @@ impl DataPlaneDriver {
         async move { answer.await.unwrap_or_default() }
     }
 
+    /// Hands on what the kernel's own counts lack, to be kept for the next start.
+    pub(crate) fn beyond(&self, then: impl FnOnce(BTreeMap<BackendId, u64>) + Send + 'static) {
+        self.send(DriverRequest::Beyond(Box::new(then)));
+    }
+
     /// Counts the connections, where the data plane does that itself; what has changed since the last time comes as
     /// an [`Input`].
     pub(crate) fn count(&self) {
@@ -194,6 +201,7 @@ impl DriverThread {
                 // Whoever asked may have gone.
                 let _ = reply.send(counters);
             }
+            DriverRequest::Beyond(then) => then(self.plane.beyond()),
             DriverRequest::Count => self.report_connections(),
             DriverRequest::Connections(reply) => {
                 // Whoever asked may have gone.

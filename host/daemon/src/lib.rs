@@ -10,6 +10,7 @@ pub mod control;
 mod counting;
 mod driver;
 mod forwarding;
+mod kept;
 pub mod lock;
 mod machine;
 mod network;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evenkeel_core::ids::InUse;
 use evenkeel_core::model::{Chosen, Daemon, DataPlaneKind};
 use evenkeel_core::state::State;
 use evenkeel_dataplane::ipvs::Ipvs;
@@ -17,6 +18,8 @@ pub struct Opened {
     pub watch: Option<Watch>,
     /// What an earlier daemon has left in the kernel.
     pub adopted: State,
+    /// The servers' numbers that conntrack has.
+    pub in_use: InUse,
 }
 
 /// Why there is no data plane.
@@ -90,9 +93,19 @@ pub fn open(
         warn!(remedy = problem.remedy, "{}", problem.what);
     }
     let adopted = plane.read()?;
+    // IPVS's connections name their servers themselves.
+    let in_use = match kind {
+        DataPlaneKind::Nftables => evenkeel_flows::numbers_in_use(),
+        DataPlaneKind::Ipvs => Ok(InUse::new()),
+    };
+    let in_use = in_use.unwrap_or_else(|error| {
+        warn!(%error, "cannot tell which servers' numbers conntrack has");
+        InUse::new()
+    });
     Ok(Opened {
         plane,
         watch,
         adopted,
+        in_use,
     })
 }

@@ -177,6 +177,9 @@ impl Preparer {
         if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }
+        if let Some(state_dir) = &self.source.state_dir {
+            prepared.model.daemon.state_dir.clone_from(state_dir);
+        }
         self.held = Held::by(&prepared.model);
         Ok(prepared)
     }

@@ -101,7 +101,9 @@ impl<'a> CheckedChanges<'a> {
 }
 
 fn timeouts_are_sound(timeouts: &IpvsTimeouts) -> Result<(), Error> {
-    let IpvsTimeouts { tcp, tcp_fin, udp } = timeouts;
+    let IpvsTimeouts {
+        tcp, tcp_fin, udp, ..
+    } = timeouts;
     let unsound =
         |time: &&Duration| time.is_zero() || time.subsec_nanos() != 0 || **time > IpvsTimeouts::MAX;
     match [tcp, tcp_fin, udp].into_iter().flatten().find(unsound) {

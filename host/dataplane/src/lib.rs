@@ -75,6 +75,15 @@ pub enum Error {
     Garbled(String),
 }
 
+/// What a backend had counted before this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EarlierCount {
+    /// Its connections, when they were last looked at.
+    pub connections: u64,
+    /// As much of them as the kernel's own count lacked: all, if the backend was out of the kernel.
+    pub beyond: u64,
+}
+
 /// A place where the balancing of connections is carried out.
 ///
 /// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is
@@ -136,6 +145,18 @@ pub trait DataPlane: Send {
     /// # Errors
     /// [`Error::Io`].
     fn counters(&mut self) -> Result<BTreeMap<BackendId, Counters>, Error>;
+
+    /// What the kernel's own counts lack, of each backend of which they lack something: to be kept for
+    /// [`DataPlane::recall`].
+    fn beyond(&self) -> BTreeMap<BackendId, u64> {
+        BTreeMap::new()
+    }
+
+    /// An earlier process has counted this: [`DataPlane::counters`] go on from there. To be called once, after the first
+    /// [`DataPlane::read`] and before any change.
+    fn recall(&mut self, counts: &BTreeMap<BackendId, EarlierCount>) {
+        let _ = counts;
+    }
 
     /// Connections of every backend in the kernel, where the data plane counts them itself; `None` where conntrack's
     /// entries tell, by their mark.

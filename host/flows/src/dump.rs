@@ -59,14 +59,21 @@ impl Dump {
         reader: &Reader,
         mut each: impl FnMut(Connection),
     ) -> io::Result<bool> {
+        self.next_attributes(|attributes| {
+            reader
+                .connection(attributes)
+                .filter(|it| !it.dying)
+                .into_iter()
+                .for_each(&mut each);
+        })
+    }
+
+    /// The same with each connection's attributes, whosever it is.
+    pub(crate) fn next_attributes(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
         self.channel.receive()?;
         for message in Messages::new(self.channel.datagram()) {
             match message.kind {
-                kind::NEW => reader
-                    .connection(message.attributes())
-                    .filter(|it| !it.dying)
-                    .into_iter()
-                    .for_each(&mut each),
+                kind::NEW => each(message.attributes()),
                 control::ERROR | control::DONE => {
                     let outcome = acknowledged(message.kind, message.payload);
                     return outcome.map(|()| false).map_err(RequestError::with_message);

@@ -13,6 +13,7 @@ mod counter;
 mod dump;
 mod events;
 mod filter;
+mod numbers;
 mod reader;
 mod setting;
 mod shared;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use counter::Counter;
 pub use dump::count_once;
+pub use numbers::numbers_in_use;
 pub use setting::events_setting;
 pub use shared::{Options, Report};
 pub use thread::REPORT_INTERVAL;

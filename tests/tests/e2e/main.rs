@@ -17,6 +17,7 @@ mod interop;
 mod lab;
 mod native;
 mod new_addresses;
+mod numbers;
 mod only_nftables;
 mod per_connection;
 mod persistence;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::support::{PATIENCE, Service, servers, servers6, tcp_backends};
+use crate::support::{PATIENCE, Service, holding_backends, servers, servers6, tcp_backends};
 use anyhow::Result;
-use evenkeel_tests::{Article, Client, Evenkeel, isolated};
+use evenkeel_tests::{Article, Client, Evenkeel, eventually, isolated};
 
 /// One of the client machine's addresses, 10 to 19.
 fn from(net: &Article, last: u8) -> Client {
@@ -128,6 +128,60 @@ fn a_client_whose_server_fails_gets_another_one_and_stays_with_that() -> Result<
         evenkeel.wait_health("web", &addresses[number].to_string(), "down", PATIENCE)?;
         let second = only(&client.ask_times(net.vip(80), 4)?).to_owned();
         assert_ne!(second, first);
+        Ok(())
+    })
+}
+
+#[test]
+fn clients_of_a_draining_server_go_elsewhere_with_their_next_connection_where_that_is_wanted()
+-> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let _backends = holding_backends(&net, &addresses)?;
+        let config = |on_drain: &str, weight: u32| {
+            Service::new("web", net.vip(80))
+                .with(&format!(
+                    "persistence = {{ timeout = \"10m\", on_drain = \"{on_drain}\" }}"
+                ))
+                .server(addresses[0], &format!("weight = {weight}"))
+                .server(addresses[1], "weight = 1")
+                .text()
+        };
+        let mut evenkeel = Evenkeel::new(&net.director, &config("keep", 1))?;
+        evenkeel.start()?;
+        let clients = [from(&net, 10), from(&net, 11)];
+        let mut held = Vec::new();
+        for client in &clients {
+            held.push(client.hold(net.vip(80))?);
+        }
+        let sticky = held.iter().position(|(name, _)| name == "0").unwrap();
+        let drains = |evenkeel: &mut Evenkeel, on_drain| -> Result<()> {
+            evenkeel.reload(&config(on_drain, 0))?;
+            evenkeel.wait_health("web", &addresses[0].to_string(), "drain", PATIENCE)?;
+            evenkeel.wait_status("the kernel knows", PATIENCE, |it| it["settled"] == true)?;
+            Ok(())
+        };
+        drains(&mut evenkeel, "keep")?;
+        assert_eq!(clients[sticky].hold(net.vip(80))?.0, "0", "as with IPVS");
+        evenkeel.reload(&config("move", 0))?;
+        eventually("the client goes elsewhere", PATIENCE, || {
+            let (name, _) = clients[sticky].hold(net.vip(80))?;
+            Ok((name == "1").then_some(()))
+        })?;
+        // The connection that is there goes on, and the server is still shown as draining, with its count.
+        let (_, connection) = &held[sticky];
+        connection.set_nonblocking(true)?;
+        let next = std::io::Read::read(&mut &*connection, &mut [0]);
+        assert_eq!(next.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        let server = evenkeel.server("web", &addresses[0].to_string())?.unwrap();
+        assert_eq!(server["health"], "drain");
+        assert!(server["connections"].as_u64() >= Some(2), "{server}");
+        assert!(server["active"].as_u64() >= Some(1), "{server}");
+        // It takes connections again, and keeps the clients that it gets.
+        evenkeel.reload(&config("move", 1))?;
+        evenkeel.wait_health("web", &addresses[0].to_string(), "up", PATIENCE)?;
+        assert_eq!(clients[sticky].hold(net.vip(80))?.0, "1");
         Ok(())
     })
 }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_core::model::{
-    Assign, Chosen, Daemon, DataPlaneChoice, Forward, IpvsTimeouts, Offload, OnDown, PluginRef,
-    PluginUse, Protocol, Sandbox, Server, Service, ServiceKey, Vrrp,
+    Assign, Chosen, Daemon, DataPlaneChoice, Forward, IpvsTimeouts, Offload, OnDown, OnDrain,
+    PluginRef, PluginUse, Protocol, Sandbox, Server, Service, ServiceKey, Vrrp,
 };
 use evenkeel_dataplane::Problem;
 use ipnet::IpNet;
@@ -41,6 +41,7 @@ fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
         },
         snat: false,
         on_down: OnDown::Keep,
+        on_drain: OnDrain::Keep,
         assign: None,
         quorum: 1,
         hysteresis: 0,
@@ -78,6 +79,7 @@ fn model(services: Vec<Service>) -> Model {
             allow_empty: false,
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::from("cache"),
+            state_dir: PathBuf::from("state"),
             socket: PathBuf::from("socket"),
             table: "evenkeel".to_owned(),
             dataplane: DataPlaneChoice::Auto,

@@ -34,6 +34,11 @@ pub(crate) fn cache_dir() -> FilePath {
 }
 
 /// The default.
+pub(crate) fn state_dir() -> FilePath {
+    FilePath(path("/var/lib/evenkeel"))
+}
+
+/// The default.
 pub(crate) fn socket() -> SocketPath {
     SocketPath(path("/run/evenkeel/evenkeel.sock"))
 }
@@ -58,8 +63,12 @@ table! {
         /// sandbox, with its rights, and are never unloaded. Only files that belong to root and that nobody else may
         /// write. One that is listed is found by the name in its manifest, too.
         native_plugins: List<Placed<SharedObject>> = Presence::Default(|| List(Vec::new()));
-        /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700).
+        /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700). What is
+        /// in it may be deleted at any time.
         cache_dir: FilePath = Presence::Default(cache_dir);
+        /// Directory for what must outlast the daemon: the servers' numbers, which are the marks of their connections,
+        /// and how many connections each has had. Created if it is not there; belongs to one daemon alone.
+        state_dir: FilePath = Presence::Default(state_dir);
         /// The control socket, that `evenkeel status` reads.
         socket: SocketPath = Presence::Default(socket);
         /// Name of the nftables table (family `inet`) that is Evenkeel's own. Nothing else in the ruleset is read or

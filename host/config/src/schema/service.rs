@@ -9,7 +9,7 @@ use crate::reader::Presence;
 use crate::units::Seconds;
 use crate::value::{Interface, Name, Whole};
 use evenkeel_core::manifest::Decision;
-use evenkeel_core::model::{Family, Forward, OnDown, Protocol};
+use evenkeel_core::model::{Family, Forward, OnDown, OnDrain, Protocol};
 
 table! {
     /// A virtual service: the address that clients reach, and the real servers that answer.
@@ -97,7 +97,8 @@ table! {
         address: ServerAddress = Presence::Required;
         /// Its name in logs, in `status` and for plugins. No two servers of a service have the same.
         name: Name = Presence::Optional("the address");
-        /// Its share of the connections beside the other servers' weights. 0: it gets no new ones (draining).
+        /// Its share of the connections beside the other servers' weights. 0: it gets no new ones (draining), but from
+        /// clients that the service remembers (`persistence`, and its `on_drain`).
         #[keepalived = "weight"]
         weight: Whole<0, 65_535> = Presence::Default(|| Whole(1));
         /// With so many connections it gets no new ones. Inactive ones (closing, or without a handshake) count, as with
@@ -142,6 +143,12 @@ table! {
         /// Clients whose addresses begin with the same so many bits are taken as one; up to 32 for IPv4.
         #[keepalived = "persistence_granularity"]
         prefix: Whole<1, 128> = Presence::Optional("the whole address: 32 for IPv4, 128 for IPv6");
+        /// What becomes of the clients of a server whose weight is 0: it drains, is at its upper threshold, or has failed
+        /// with `inhibit_on_failure`. With `keep` their new connections go there all the same, as with keepalived, so
+        /// that it never drains while they come; with `move` their next one goes to another server. On IPVS it is one
+        /// setting for all services of the network namespace (`net.ipv4.vs.expire_quiescent_template`): `move` switches
+        /// it on, and `keep` leaves it as it is.
+        on_drain: OnDrain = Presence::Default(OnDrain::default);
     }
 }
 

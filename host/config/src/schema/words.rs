@@ -4,7 +4,9 @@ use crate::reader::{Leaf, Wrong};
 use crate::tree::Value;
 use crate::value::{one_of, word};
 use evenkeel_core::manifest::Decision;
-use evenkeel_core::model::{DataPlaneChoice, DataPlaneKind, Forward, Offload, OnDown, Protocol};
+use evenkeel_core::model::{
+    DataPlaneChoice, DataPlaneKind, Forward, Offload, OnDown, OnDrain, Protocol,
+};
 
 impl Leaf for Protocol {
     fn kind() -> String {
@@ -86,6 +88,23 @@ impl Leaf for Decision {
             ("per-connection", Self::PerConnection),
         ];
         word(value, &words)
+    }
+}
+
+impl Leaf for OnDrain {
+    fn kind() -> String {
+        one_of(&["keep", "move"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        word(value, &[("keep", Self::Keep), ("move", Self::Move)])
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Keep => "\"keep\"".to_owned(),
+            Self::Move => "\"move\"".to_owned(),
+        }
     }
 }
 

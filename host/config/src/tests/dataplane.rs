@@ -380,6 +380,7 @@ fn times_of_ipvs_are_taken_and_do_not_choose_the_data_plane() {
         tcp: Some(Duration::from_secs(7200)),
         tcp_fin: None,
         udp: Some(Duration::from_secs(30)),
+        expire_quiescent: None,
     };
     assert_eq!(given.ipvs_timeouts, expected);
     assert_eq!(given.dataplane.kind, Nftables);
@@ -395,4 +396,30 @@ fn times_of_ipvs_that_cannot_be_say_why() {
         "ipvs_timeouts = \"5m\"\n".to_owned(),
     ];
     insta::assert_snapshot!(reports(cases));
+}
+
+/// Two services with persistence, of which this becomes of clients of draining servers.
+fn draining(first: &str, second: &str) -> String {
+    let one = |n: u8, keys: &str| {
+        format!(
+            "[[service]]\nname = \"s{n}\"\nlisten = \"10.0.0.{n}:80\"\nserver = [{{ address = \"10.9.0.2:80\" }}]\npersistence = {{ timeout = \"5m\"{keys} }}\n"
+        )
+    };
+    one(1, first) + &one(2, second)
+}
+
+#[test]
+fn on_ipvs_clients_of_draining_servers_move_in_all_services_or_in_none() {
+    let (keep, moving) = (", on_drain = \"keep\"", ", on_drain = \"move\"");
+    let ipvs = |first, second| format!("dataplane = \"ipvs\"\n{}", draining(first, second));
+    for text in [
+        draining(moving, keep),
+        ipvs(moving, moving),
+        ipvs(keep, ""),
+        // Nothing is said of the second: it follows.
+        ipvs(moving, ""),
+    ] {
+        assert_eq!(model(&text).services.len(), 2);
+    }
+    insta::assert_snapshot!(reports([ipvs(keep, moving)]));
 }

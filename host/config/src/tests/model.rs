@@ -42,6 +42,7 @@ fn an_empty_file_gives_the_daemon_its_defaults() {
         ]
     );
     assert_eq!(model.daemon.cache_dir, PathBuf::from("/var/cache/evenkeel"));
+    assert_eq!(model.daemon.state_dir, PathBuf::from("/var/lib/evenkeel"));
     assert_eq!(
         model.daemon.socket,
         PathBuf::from("/run/evenkeel/evenkeel.sock")

@@ -173,7 +173,9 @@ fn keeps_its_promises(model: &Model) {
             assert!(model.daemon.native_plugins.contains(file));
         }
     }
-    let IpvsTimeouts { tcp, tcp_fin, udp } = model.ipvs_timeouts;
+    let IpvsTimeouts {
+        tcp, tcp_fin, udp, ..
+    } = model.ipvs_timeouts;
     for time in [tcp, tcp_fin, udp].into_iter().flatten() {
         assert!(time.as_secs() >= 1 && time.subsec_nanos() == 0 && time <= IpvsTimeouts::MAX);
     }

@@ -7,7 +7,7 @@ use super::errors::reports;
 use super::fixture::{Shelf, model, resolve};
 use crate::parse;
 use evenkeel_core::manifest::Decision;
-use evenkeel_core::model::{Persistence, PluginRef};
+use evenkeel_core::model::{OnDrain, Persistence, PluginRef};
 
 /// A service with these keys.
 fn service(keys: &str) -> String {
@@ -103,6 +103,16 @@ fn persistence_is_a_time_or_a_table_with_a_prefix() {
         assert_eq!(model(&text).services[0].persistence, expected, "{text}");
     }
     assert_eq!(model(&service("")).services[0].persistence, None);
+}
+
+#[test]
+fn clients_of_a_draining_server_stay_unless_it_is_said() {
+    let on_drain = |keys: &str| model(&service(keys)).services[0].on_drain;
+    assert_eq!(on_drain(""), OnDrain::Keep);
+    assert_eq!(on_drain("persistence = \"5m\""), OnDrain::Keep);
+    let written = |value| format!("persistence = {{ timeout = \"5m\", on_drain = \"{value}\" }}");
+    assert_eq!(on_drain(&written("keep")), OnDrain::Keep);
+    assert_eq!(on_drain(&written("move")), OnDrain::Move);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Taking in a configuration: what stays as it is keeps its state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -14,9 +14,9 @@ use super::service::VirtualService;
 use super::supervisor::SchedulerSupervisor;
 use crate::approximate;
 use crate::manifest::Decision;
-use crate::model::{OnDown, Service, ServiceKey};
+use crate::model::{IpvsTimeouts, OnDown, Service, ServiceKey};
 use crate::scheduler::BackendFacts;
-use crate::state::{Spread, State};
+use crate::state::{BackendId, Spread, State};
 
 impl Director {
     /// Makes the configuration the one in force: services, servers and schedulers that stay as they are keep their
@@ -50,10 +50,27 @@ impl Director {
         for (key, service) in old {
             self.remove_service(key, &service);
         }
+        if let Some(adopted) = adopted {
+            self.remove_adopted(adopted);
+        }
         self.update_interval = machine::update_interval(self.services.len());
         self.want_hairpin();
+        let timeouts = IpvsTimeouts {
+            expire_quiescent: self.expires_quiescent(),
+            ..config.ipvs_timeouts
+        };
         self.sync
-            .want_timeouts(approximate::timeouts(self.kind, config.ipvs_timeouts));
+            .want_timeouts(approximate::timeouts(self.kind, timeouts));
+    }
+
+    /// Whether IPVS is to forget the clients of servers of weight 0: if a service wants it. It is everybody's setting,
+    /// so it is left as it is if none does, unless one did before.
+    fn expires_quiescent(&self) -> Option<bool> {
+        if self.services.values().any(VirtualService::moves_clients) {
+            return Some(true);
+        }
+        let before = self.sync.wanted().timeouts.expire_quiescent;
+        before.map(|_| false)
     }
 
     /// A service that is new, or gets another scheduler.
@@ -151,7 +168,8 @@ impl Director {
                 continue;
             };
             let old = old.remove(&server.address);
-            let counted = old.as_ref().map(|old| old.counted).unwrap_or_default();
+            let left = self.left_counts.remove(&id).unwrap_or_default();
+            let counted = old.as_ref().map_or(left, |old| old.counted);
             let full = old.as_ref().is_some_and(|old| old.full);
             let health = old.and_then(|old| old.health);
             let mut server = RealServer {
@@ -176,10 +194,30 @@ impl Director {
 
     /// A server is no longer configured.
     fn forget(&mut self, key: ServiceKey, on_down: OnDown, server: &RealServer) {
-        self.ids.release(key, server.spec.address);
-        self.owners.remove(&server.id);
+        self.keep_count(server.id, server.counted);
+        self.release(key, on_down, server.spec.address, server.id);
+    }
+
+    /// What the kernel held at the start, and is not configured any more, goes as a reload would make it go.
+    fn remove_adopted(&mut self, adopted: &State) {
+        for (key, state) in &adopted.services {
+            let service = self.services.get(key);
+            let on_down = service.map_or(OnDown::default_of(key.protocol), |it| it.spec.on_down);
+            let configured = service.map_or(&[][..], |it| &it.servers);
+            let configured: BTreeSet<BackendId> = configured.iter().map(|it| it.id).collect();
+            for (id, backend) in &state.backends {
+                if !configured.contains(id) {
+                    self.release(*key, on_down, backend.address, *id);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, key: ServiceKey, on_down: OnDown, server: SocketAddr, id: BackendId) {
+        self.ids.release(key, server);
+        self.owners.remove(&id);
         if on_down == OnDown::Kill {
-            self.pending_flow_kills.add(key, server.id);
+            self.pending_flow_kills.add(key, id);
         }
     }
 }

@@ -74,6 +74,15 @@ impl Director {
             .collect()
     }
 
+    /// Keeps the count of a server that is not configured, for as long as it has connections.
+    pub(super) fn keep_count(&mut self, id: BackendId, counts: Counts) {
+        if counts.all() > 0 {
+            self.left_counts.insert(id, counts);
+        } else {
+            self.left_counts.remove(&id);
+        }
+    }
+
     pub(super) fn counted(&mut self, counts: &[(BackendId, Counts)], now: Instant) {
         let mut changed: BTreeSet<ServiceKey> = BTreeSet::new();
         for (id, counts) in counts {
@@ -82,6 +91,7 @@ impl Director {
                 .get(id)
                 .and_then(|key| self.services.get_mut(key))
             else {
+                self.keep_count(*id, *counts);
                 continue;
             };
             let key = service.spec.key;

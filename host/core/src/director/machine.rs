@@ -13,7 +13,8 @@ use super::quorum::QuorumReview;
 use super::report::{self, ServiceReport};
 use super::service::{self, VirtualService};
 use crate::approximate;
-use crate::ids::Ids;
+use crate::connections::Counts;
+use crate::ids::{Ids, InUse, Numbers};
 use crate::manifest::{Decision, Setting};
 use crate::model::{DataPlaneKind, ServiceKey};
 use crate::scheduler::SchedulerPlugin;
@@ -64,6 +65,8 @@ pub struct Director {
     last_generation: u64,
     /// Whose server a number is.
     pub(super) owners: BTreeMap<BackendId, ServiceKey>,
+    /// The connections of servers that are configured no more, for when they come again.
+    pub(super) left_counts: BTreeMap<BackendId, Counts>,
     pub(super) queues: QueueNumbers,
     /// Services whose queue somebody has been told to serve; there is no word yet of whether that works.
     pub(super) opening_queues: BTreeSet<ServiceKey>,
@@ -102,6 +105,7 @@ impl Director {
             quorum_reviews: BTreeMap::new(),
             last_generation: 0,
             owners: BTreeMap::new(),
+            left_counts: BTreeMap::new(),
             queues,
             opening_queues: BTreeSet::new(),
             update_interval: update_interval(0),
@@ -109,6 +113,17 @@ impl Director {
             leaving: false,
             elsewhere: BTreeSet::new(),
         }
+    }
+
+    /// Takes in the numbers that were kept over a restart, and those that conntrack has. To be called before the first
+    /// [`Self::configure`].
+    pub fn recall(&mut self, kept: &Numbers, in_use: &InUse) {
+        self.ids.recall(kept, in_use);
+    }
+
+    /// The servers' numbers, if there is anything new to keep for the next start.
+    pub fn changed_numbers(&mut self) -> Option<Numbers> {
+        self.ids.take_changed().then(|| self.ids.numbers())
     }
 
     /// What is to be done now.
@@ -229,7 +244,8 @@ impl Director {
     /// What the kernel is to hold for a service, in the form that its data plane can hold.
     pub(super) fn want(&mut self, key: ServiceKey) {
         if let Some(service) = self.services.get(&key) {
-            let wanted: ServiceState = approximate::approximate(self.kind, &service.wanted());
+            let wanted: ServiceState =
+                approximate::approximate(self.kind, &service.wanted(self.kind));
             self.sync.want(key, Some(wanted));
         }
     }

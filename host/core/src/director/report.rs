@@ -118,7 +118,7 @@ fn followed(service: &VirtualService, kind: DataPlaneKind, held: &ServiceState) 
         return None;
     }
     let scheduler = KernelScheduler::of(&held.spread)?;
-    let fidelity = approximate::fidelity(&service.wanted().spread, &held.spread);
+    let fidelity = approximate::fidelity(&service.wanted(kind).spread, &held.spread);
     Some(format!(
         "the plan is followed by IPVS's {}: {fidelity}",
         scheduler.name()

@@ -8,7 +8,7 @@ use super::supervisor::SchedulerSupervisor;
 use crate::desired::{self, Usable};
 use crate::health::ServerHealth;
 use crate::manifest::{Decision, Facts};
-use crate::model::Service;
+use crate::model::{DataPlaneKind, OnDrain, Service};
 use crate::state::{BackendId, Queue, ServiceState, Spread};
 
 /// A virtual service, its servers and its scheduler.
@@ -57,9 +57,19 @@ impl VirtualService {
                 .any(|server| server.up() && server.facts(wanted) != server.reported)
     }
 
-    /// What the kernel should hold.
-    pub(super) fn wanted(&self) -> ServiceState {
-        let usable = usable(&self.servers);
+    /// Whether clients that it remembers leave a server whose weight is 0.
+    pub(super) fn moves_clients(&self) -> bool {
+        self.spec.persistence.is_some() && self.spec.on_drain == OnDrain::Move
+    }
+
+    /// What a data plane of this kind should hold.
+    pub(super) fn wanted(&self, kind: DataPlaneKind) -> ServiceState {
+        let mut usable = usable(&self.servers);
+        if kind == DataPlaneKind::Nftables && self.moves_clients() {
+            // Established connections do not need it there. IPVS forgets the clients itself, and drops the connections
+            // of a server that it does not have.
+            usable.retain(|server| server.weight > 0);
+        }
         let state = desired::service_state(self.spec.snat, &usable, self.last_good.as_ref());
         let decides = self.queue_served
             && self.supervisor.decision() == Decision::PerConnection

@@ -12,8 +12,8 @@ use crate::flow::Flow;
 use crate::health::ServerHealth;
 use crate::manifest::{Abilities, Decision, Facts, Manifest, Setting};
 use crate::model::{
-    Check, CheckTiming, DataPlaneKind, Forward, IpvsTimeouts, OnDown, PluginRef, PluginUse,
-    Protocol, Server, Service, ServiceKey,
+    Check, CheckTiming, DataPlaneKind, Forward, IpvsTimeouts, OnDown, OnDrain, PluginRef,
+    PluginUse, Protocol, Server, Service, ServiceKey,
 };
 use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
@@ -25,6 +25,7 @@ mod leaving;
 mod load;
 mod presence;
 mod quorums;
+mod numbers;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -360,6 +361,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         scheduler,
         snat: false,
         on_down: OnDown::Kill,
+        on_drain: OnDrain::Keep,
         assign: None,
         quorum: 1,
         hysteresis: 0,

@@ -10,8 +10,10 @@ use super::dataplane::{DataPlaneChoice, Offload};
 pub struct Daemon {
     /// Where plugins are looked for, in this order.
     pub plugin_dirs: Vec<PathBuf>,
-    /// Where compiled plugins are kept. Owned by the daemon, mode 0700.
+    /// Where compiled plugins are kept: what may be deleted at any time. Owned by the daemon, mode 0700.
     pub cache_dir: PathBuf,
+    /// Where what must outlast the daemon is kept: servers' numbers and counts.
+    pub state_dir: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
     /// Name of the nftables table that is ours (`inet` family).

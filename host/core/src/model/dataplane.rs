@@ -63,6 +63,9 @@ pub struct IpvsTimeouts {
     pub tcp_fin: Option<Duration>,
     /// UDP (5 min).
     pub udp: Option<Duration>,
+    /// Whether a remembered client is forgotten when the weight of its server is 0 ([`super::OnDrain::Move`], off):
+    /// `net.ipv4.vs.expire_quiescent_template`.
+    pub expire_quiescent: Option<bool>,
 }
 
 impl IpvsTimeouts {
@@ -73,30 +76,36 @@ impl IpvsTimeouts {
     /// Each that is wanted here, and is not so in `actual`.
     #[must_use]
     pub fn missing(self, actual: Self) -> Self {
-        self.pairs(actual, |wanted, actual| wanted.filter(|_| wanted != actual))
+        fn missing<T: PartialEq>(wanted: Option<T>, actual: Option<T>) -> Option<T> {
+            if wanted == actual { None } else { wanted }
+        }
+        Self {
+            tcp: missing(self.tcp, actual.tcp),
+            tcp_fin: missing(self.tcp_fin, actual.tcp_fin),
+            udp: missing(self.udp, actual.udp),
+            expire_quiescent: missing(self.expire_quiescent, actual.expire_quiescent),
+        }
     }
 
     /// Each from here; what is not said here, as in `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        self.pairs(other, Option::or)
+        Self {
+            tcp: self.tcp.or(other.tcp),
+            tcp_fin: self.tcp_fin.or(other.tcp_fin),
+            udp: self.udp.or(other.udp),
+            expire_quiescent: self.expire_quiescent.or(other.expire_quiescent),
+        }
     }
 
     /// Those of `actual` that are said here.
     #[must_use]
     pub fn of(self, actual: Self) -> Self {
-        self.pairs(actual, |said, actual| actual.filter(|_| said.is_some()))
-    }
-
-    fn pairs(
-        self,
-        other: Self,
-        both: impl Fn(Option<Duration>, Option<Duration>) -> Option<Duration>,
-    ) -> Self {
         Self {
-            tcp: both(self.tcp, other.tcp),
-            tcp_fin: both(self.tcp_fin, other.tcp_fin),
-            udp: both(self.udp, other.udp),
+            tcp: self.tcp.and(actual.tcp),
+            tcp_fin: self.tcp_fin.and(actual.tcp_fin),
+            udp: self.udp.and(actual.udp),
+            expire_quiescent: self.expire_quiescent.and(actual.expire_quiescent),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::check::Check;
-use super::key::ServiceKey;
+use super::key::{Protocol, ServiceKey};
 use super::plugin::PluginUse;
 use crate::manifest::Decision;
 
@@ -23,6 +23,8 @@ pub struct Service {
     pub decision: Decision,
     /// A client's connections go to the server that its last one went to (keepalived `persistence_timeout`).
     pub persistence: Option<Persistence>,
+    /// What becomes of remembered clients of a server that takes no new connections.
+    pub on_drain: OnDrain,
     /// Full NAT: the source address becomes the director's, so that real servers need no route through it.
     pub snat: bool,
     /// What becomes of established flows of a server that has failed.
@@ -51,6 +53,17 @@ pub struct Persistence {
     pub prefix: u8,
 }
 
+/// What becomes of the clients that a service remembers, when the weight of their server is 0: it drains, is at its
+/// upper threshold, or has failed and stays for its connections (`inhibit_on_failure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDrain {
+    /// Their new connections go there all the same, as with IPVS by itself.
+    #[default]
+    Keep,
+    /// Their next connection goes to another server (IPVS's `expire_quiescent_template`).
+    Move,
+}
+
 /// What becomes of the established flows of a server that has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDown {
@@ -59,6 +72,17 @@ pub enum OnDown {
     /// They are forgotten, so that a client's next packet is spread anew. The default for UDP, where a client that
     /// keeps its port would be sent to the failed server for ever.
     Kill,
+}
+
+impl OnDown {
+    /// What holds for a service that does not say it, and keeps no failed servers.
+    #[must_use]
+    pub fn default_of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Udp => Self::Kill,
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => Self::Keep,
+        }
+    }
 }
 
 /// An address that Evenkeel puts on an interface.

@@ -219,6 +219,7 @@ fn a_time_is_set_once_repaired_and_left_when_it_is_no_longer_wanted() {
         tcp: Option::map(tcp, Duration::from_secs),
         tcp_fin: None,
         udp: Option::map(udp, Duration::from_secs),
+        expire_quiescent: None,
     };
     let mut sync = ready(now);
     sync.want_timeouts(times(Some(60), Some(5)));

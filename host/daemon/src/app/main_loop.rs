@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use super::signals::Signals;
 use super::state::App;
 use crate::control::Request;
+use crate::kept::News;
 use crate::prepare::{PrepareError, Prepared};
 use crate::prober::HealthEvent;
 
@@ -59,6 +60,9 @@ impl App {
         if self.counting.due(self.services, now) {
             self.kernel.count();
         }
+        if self.keeper.due(now) {
+            self.kernel.beyond(self.keeper.taker());
+        }
         for effect in self.director.effects(now) {
             self.carry_out(effect);
         }
@@ -72,6 +76,7 @@ impl App {
             self.latency_due,
             self.counting.poll_at(),
             self.redundancy.poll_at(),
+            self.keeper.poll_at(),
         ];
         wake.into_iter().flatten().min().map(Into::into)
     }
@@ -92,6 +97,9 @@ impl App {
         if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(has_queue))
         {
             self.queues.beat();
+        }
+        if matches!(&input, Input::Applied { done: true, .. }) {
+            self.keeper.kernel_changed(now);
         }
         self.director.handle(input, now);
     }
@@ -157,6 +165,13 @@ impl App {
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
         self.redundancy.stop(self.receivers.events).await;
         self.synchroniser.finish().await;
+        self.kernel.beyond(self.keeper.taker());
+        let totals = tokio::time::timeout(LEAVE_TIMEOUT, self.kernel.counters()).await;
+        if let Ok(totals) = totals {
+            let totals = totals.into_iter().map(|(id, it)| (id, it.connections));
+            self.keeper.keep(News::Totals(totals.collect()));
+        }
+        self.keeper.finish().await;
     }
 
     /// Puts plans into the kernel that hold for longer than the next moment, after what is under way.

@@ -20,6 +20,7 @@ use crate::connection_sync::Synchroniser;
 use crate::counting::Counting;
 use crate::driver::DataPlaneDriver;
 use crate::forwarding::Forwarding;
+use crate::kept::{Keeper, News};
 use crate::network::Network;
 use crate::own_limits::OwnLimits;
 use crate::plane::Opened;
@@ -43,6 +44,8 @@ pub(super) struct App {
     pub(super) daemon: Daemon,
     pub(super) director: Director,
     pub(super) kernel: DataPlaneDriver,
+    /// Keeps what must outlast the daemon.
+    pub(super) keeper: Keeper,
     pub(super) network: Network,
     pub(super) forwarding: Forwarding,
     pub(super) probers: Probers,
@@ -89,7 +92,10 @@ impl App {
             mut plane,
             watch,
             adopted,
+            in_use,
         } = opened;
+        let (keeper, kept) = Keeper::start(&daemon.state_dir);
+        plane.recall(&kept.counts);
         let kind = plane.kind();
         let now = Instant::now();
         let offloads = plane.supports_offload();
@@ -109,13 +115,16 @@ impl App {
         let network = Network::start(to_inputs.clone(), offloads.is_ok())?;
         let (redundancy, receivers) = Redundancy::new(network.addresses());
         let limits = Arc::new(OwnLimits::new(Path::new("/proc")));
+        let mut director = Director::new(kind, adopted.clone(), daemon.resync, now);
+        director.recall(&kept.numbers, &in_use);
         let mut app = Self {
             started: now,
             log_dropped,
             kind,
             why: prepared.model.dataplane.why.clone(),
-            director: Director::new(kind, adopted.clone(), daemon.resync, now),
+            director,
             kernel,
+            keeper,
             network,
             forwarding: Forwarding::start(),
             probers: Probers::new(events, Arc::clone(&limits)),
@@ -163,6 +172,9 @@ impl App {
             ipvs_timeouts: prepared.model.ipvs_timeouts,
         };
         self.director.configure(config, adopted, now);
+        if let Some(numbers) = self.director.changed_numbers() {
+            self.keeper.keep(News::Numbers(numbers));
+        }
         self.probers.configure(checks, |service, server| {
             let stays = stay.contains(&(*service, server));
             adopted.and_then(|adopted| found_in(adopted, service, server, stays, now))
@@ -193,6 +205,7 @@ impl App {
             ("socket", self.daemon.socket != new.socket),
             ("table", self.daemon.table != new.table),
             ("cache_dir", self.daemon.cache_dir != new.cache_dir),
+            ("state_dir", self.daemon.state_dir != new.state_dir),
             ("sandbox", self.daemon.sandbox != new.sandbox),
         ];
         for (key, _) in changed.iter().filter(|(_, changed)| *changed) {

@@ -16,6 +16,7 @@ fn model(offload: Offload) -> Model {
             allow_empty: false,
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::new(),
+            state_dir: PathBuf::new(),
             socket: PathBuf::new(),
             table: String::new(),
             dataplane: DataPlaneChoice::Auto,

@@ -17,6 +17,8 @@ pub struct ConfigSource {
     pub plugin_dirs: Vec<PathBuf>,
     /// The control socket, in place of the file's `socket`.
     pub socket: Option<PathBuf>,
+    /// Where what must last is kept, in place of the file's `state_dir`.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Reads a configuration file, Evenkeel's own or keepalived's, as far as that goes without its plugins.

@@ -70,7 +70,7 @@ pub struct ServerStatus {
     pub reason: Option<String>,
     /// For how long it has been up or down, in seconds; none without checks.
     pub for_seconds: Option<u64>,
-    /// New connections sent to it since it was put into the kernel.
+    /// New connections sent to it, ever: over restarts, too.
     pub connections: u64,
     /// Connections that are open (`ipvsadm`: ActiveConn).
     pub active: u32,

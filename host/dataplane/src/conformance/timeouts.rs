@@ -14,6 +14,7 @@ fn times([tcp, tcp_fin, udp]: [Option<u64>; 3]) -> IpvsTimeouts {
         tcp: time(tcp),
         tcp_fin: time(tcp_fin),
         udp: time(udp),
+        expire_quiescent: None,
     }
 }
 
@@ -67,6 +68,22 @@ pub(super) fn times_are_set_where_the_data_plane_has_them(open: Open<'_>) {
         let error = plane.apply(&changes).unwrap_err();
         assert!(matches!(error, Error::Invalid(_)), "{error}");
         assert!(plane.read().unwrap().services.contains_key(&web()));
+    }
+    // Whether clients of servers of weight 0 are forgotten: the same for a setting of another kind.
+    let forgetting = |on| IpvsTimeouts {
+        expire_quiescent: Some(on),
+        ..IpvsTimeouts::default()
+    };
+    for on in [true, false] {
+        let changes = [Change::Timeouts(forgetting(on))];
+        plane.apply(&changes).unwrap();
+        let now = plane.read().unwrap().timeouts;
+        assert_eq!(now.expire_quiescent, Some(on));
+        let other = open().read().unwrap().timeouts;
+        assert_eq!(
+            other.expire_quiescent, None,
+            "it is not known as the other's"
+        );
     }
     // The kernel's own at first.
     plane

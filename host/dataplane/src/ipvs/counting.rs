@@ -9,6 +9,7 @@ use evenkeel_core::state::BackendId;
 use evenkeel_ipvs::{Client, DestinationEntry, Key};
 
 use super::held::Held;
+use crate::EarlierCount;
 use crate::remembered::Remembered;
 
 /// Counts that the kernel does not know of.
@@ -110,6 +111,31 @@ impl Counting {
             counts.total = self.total(*id, counts.total);
         }
         Ok(all)
+    }
+
+    /// What the kernel's own counts lack.
+    pub(super) fn beyond(&self) -> BTreeMap<BackendId, u64> {
+        let offsets = self.offsets.iter();
+        let offsets = offsets.filter_map(|(id, offset)| Some((*id, u64::try_from(*offset).ok()?)));
+        self.gone()
+            .chain(offsets.filter(|(_, it)| *it > 0))
+            .collect()
+    }
+
+    /// Goes on from what an earlier process has counted. `held`: whether a backend is in the kernel.
+    pub(super) fn recall(
+        &mut self,
+        counts: &BTreeMap<BackendId, EarlierCount>,
+        held: impl Fn(BackendId) -> bool,
+    ) {
+        for (id, earlier) in counts {
+            if held(*id) {
+                let beyond = i64::try_from(earlier.beyond).unwrap_or(i64::MAX);
+                self.offsets.insert(*id, beyond);
+            } else {
+                self.gone.put(*id, earlier.connections.max(earlier.beyond));
+            }
+        }
     }
 
     /// Of backends that are no longer in the kernel.

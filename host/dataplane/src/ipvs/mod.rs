@@ -58,7 +58,7 @@ use self::record::IpvsRecord;
 use self::rules::{Table, Tables};
 use self::steps::IpvsStep;
 use crate::check::CheckedChanges;
-use crate::{DataPlane, Error, Probe};
+use crate::{DataPlane, EarlierCount, Error, Probe};
 
 /// The data plane of one network namespace.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Access {
             IpvsStep::Delete(key, destination) => {
                 gone(client.delete_destination(key, destination.address))
             }
-            IpvsStep::Timeouts { then, .. } => client.set_timeouts(&timeouts::in_seconds(then)),
+            IpvsStep::Timeouts { then, .. } => return timeouts::write(client, then),
             IpvsStep::Rules { place, now, then } => return self.tables.write(*place, now, then),
         }
         .map_err(error)
@@ -251,6 +251,16 @@ impl DataPlane for Ipvs {
         Ok(counts
             .map(|(id, connections)| (id, Counters { connections }))
             .collect())
+    }
+
+    fn beyond(&self) -> BTreeMap<BackendId, u64> {
+        self.counting.beyond()
+    }
+
+    fn recall(&mut self, counts: &BTreeMap<BackendId, EarlierCount>) {
+        let known = self.known.as_ref();
+        let held = |id| known.is_some_and(|known| known.owner(id).is_some());
+        self.counting.recall(counts, held);
     }
 
     fn connections(&mut self) -> Result<Option<BTreeMap<BackendId, Counts>>, Error> {

@@ -27,7 +27,7 @@ pub(super) struct Found {
 /// Reads all of it; `known` is what was there when it was last looked at.
 pub(super) fn read(client: &mut Client, known: &Services) -> Result<Found, evenkeel_ipvs::Error> {
     let mut found = Found {
-        timeouts: timeouts::of_seconds(client.timeouts()?),
+        timeouts: timeouts::read(client)?,
         ..Found::default()
     };
     let mut raw: BTreeMap<ServiceKey, (Service, Vec<Destination>)> = BTreeMap::new();

@@ -14,19 +14,36 @@ pub(super) const EXPIRE_NODEST: &str = "expire_nodest_conn";
 /// Connections are tracked by conntrack, too: so rules can see them, and rewrite their source.
 pub(super) const CONNTRACK: &str = "conntrack";
 
+/// A client that is remembered (a template) goes to another server when the weight of its own is 0. Like the timeouts
+/// it is everybody's, so it is left as it is until a service asks for it, and switched off only by the process that has
+/// switched it on.
+pub(super) const EXPIRE_QUIESCENT: &str = "expire_quiescent_template";
+
 /// Switches one on, and says so.
 pub(super) fn switch_on(name: &str, why: &str) -> Result<(), Error> {
+    switch(name, true, why)
+}
+
+/// Whether one is on; `None`: this kernel does not have it.
+pub(super) fn is_on(name: &str) -> Option<bool> {
+    let now = fs::read_to_string(format!("{DIRECTORY}/{name}")).ok()?;
+    Some(now.trim() != "0")
+}
+
+/// Switches one on or off, and says so.
+pub(super) fn switch(name: &str, on: bool, why: &str) -> Result<(), Error> {
     let path = format!("{DIRECTORY}/{name}");
     let failed = |what: &str, source| Error::Io {
         what: format!("{what} net.ipv4.vs.{name}"),
         source,
     };
     let now = fs::read_to_string(&path).map_err(|source| failed("read", source))?;
-    if now.trim() != "0" {
+    if (now.trim() != "0") == on {
         return Ok(());
     }
-    fs::write(&path, "1").map_err(|source| failed("set", source))?;
-    tracing::info!(setting = %format_args!("net.ipv4.vs.{name} = 1"), why, "setting changed");
+    let value = u8::from(on);
+    fs::write(&path, value.to_string()).map_err(|source| failed("set", source))?;
+    tracing::info!(setting = %format_args!("net.ipv4.vs.{name} = {value}"), why, "setting changed");
     Ok(())
 }
 

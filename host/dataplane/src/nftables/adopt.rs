@@ -62,6 +62,7 @@ pub(super) fn adopt(found: &TableContents) -> Result<Layout, String> {
         chains: ChainNumbers::adopt(&contents.services.keys().copied().collect()),
         queued: contents.queues.len(),
         offload: found.offload.clone(),
+        gone: found.base.answers_for_gone(),
         ..Layout::default()
     };
     let mut used = 0;

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::diff;
-use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::model::{DataPlaneKind, Protocol, ServiceKey};
 use evenkeel_core::state::{BackendId, Change, State};
 
 use super::change::NftPlan;
 use super::counters;
 use super::element::Element;
 use super::feature_probe::{offload_support, queue_support};
+use super::gone;
 use super::layout::Layout;
 use super::nft;
 use super::offload;
@@ -18,8 +19,10 @@ use super::placed_service::backend;
 use super::queue::QueueForm;
 use super::read;
 use super::render;
+use super::socket::Netfilter;
+use super::stale;
 use super::step::{NftOp, NftStep};
-use super::table::{OurTable, TableState};
+use super::table::{OurTable, TableState, servers_gone};
 use crate::Error;
 use crate::check::CheckedChanges;
 
@@ -78,12 +81,20 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
         layout.offload = read::offload_interfaces(socket, name)?;
         wanted.offload = interfaces.as_ref();
     }
-    let plan = NftPlan::new(layout, &wanted, form, &mut |id, now| match now {
+    let gone = gone::after(table.gone.as_ref(), layout, &wanted);
+    let new: BTreeSet<ServiceKey> = wanted
+        .services
+        .iter()
+        .filter(|(key, service)| service.is_some() && !layout.services.contains_key(key))
+        .map(|(key, _)| *key)
+        .collect();
+    let mut plan = NftPlan::new(layout, &wanted, form, &mut |id, now| match now {
         Some(element) => counters::of(socket, name, [*element])
             .remove(&id)
             .unwrap_or_default(),
         None => table.counts.get(id),
     })?;
+    plan.gone(!gone.is_empty());
     if !plan.first.is_empty()
         && let Err(error) = socket.commit(name, &plan.first)
     {
@@ -103,6 +114,7 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
         cleared = socket.commit(name, &plan.then);
     }
     plan.commit(layout);
+    table.gone = Some(gone);
     left.retain(|id, _| !layout.owners.contains_key(id));
     left.into_iter()
         .for_each(|(id, count)| table.counts.put(id, count));
@@ -111,7 +123,24 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
         // in the way of.
         tracing::warn!(%error, "what is no longer used could not be removed");
     }
+    forget_untranslated(&mut table.socket, new);
     Ok(())
+}
+
+/// Datagrams of senders whose flows are older than the service are spread like all others from now on.
+fn forget_untranslated(socket: &mut Netfilter, mut new: BTreeSet<ServiceKey>) {
+    new.retain(|key| key.protocol == Protocol::Udp);
+    match stale::forget_untranslated(socket, &new) {
+        Ok(0) => {}
+        Ok(flows) => tracing::info!(
+            flows,
+            "UDP flows older than their service were forgotten: their next datagrams are spread"
+        ),
+        Err(error) => tracing::warn!(
+            %error,
+            "UDP flows older than their service cannot be forgotten: their datagrams are lost until they have paused"
+        ),
+    }
 }
 
 /// Replaces the table by one that holds the state. Persistence, queues and the flowtable follow in a batch of their
@@ -129,7 +158,7 @@ fn rebuild(table: &mut OurTable, state: State) -> Result<(), Error> {
     queue_form(&later)?;
     let layout = Layout::of(state)
         .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
-    let text = render::whole(&table.name, &layout, |id| table.counts.get(id));
+    let text = render::whole(&table.name, &layout, |id| table.earlier_count(id));
     nft::run(&table.ourselves, &["-f", "-"], &text)?;
     layout.owners.keys().for_each(|id| table.counts.forget(*id));
     tracing::info!(
@@ -137,8 +166,12 @@ fn rebuild(table: &mut OurTable, state: State) -> Result<(), Error> {
         services = layout.services.len(),
         "table loaded"
     );
+    forget_untranslated(&mut table.socket, layout.services.keys().copied().collect());
+    let gone = servers_gone(&mut table.socket, &layout);
+    let complete = later.is_empty() && gone.is_empty();
+    table.gone = Some(gone);
     table.state = TableState::Holds(Box::new(layout));
-    if later.is_empty() {
+    if complete {
         return Ok(());
     }
     change(table, &later)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use netlink_bindings::utils::{IterableChunks, find_attr};
 
+use super::gone;
 use super::hooks::QUEUE_HOOKS;
 use super::offload;
 use super::set::{DYNAMIC, Set};
@@ -105,6 +106,13 @@ impl BaseRuleset {
             .any(|(name, ..)| self.chains.contains_key(*name))
     }
 
+    /// Whether the chains are there that answer for servers that are gone, or one of them.
+    pub(super) fn answers_for_gone(&self) -> bool {
+        [gone::HOOKED, gone::CHAIN]
+            .iter()
+            .any(|name| self.chains.contains_key(*name))
+    }
+
     /// Whether the flowtable is there, or the chain that puts flows into it.
     pub(super) fn is_offloading(&self) -> bool {
         self.chains.contains_key(offload::NAME) || self.flowtables.contains_key(offload::NAME)
@@ -149,9 +157,12 @@ impl BaseRuleset {
         let hooks = QUEUE_HOOKS.iter().map(|(name, ..)| (*name, true, 1));
         let hooks = hooks.filter(|_| self.is_hooked());
         let offload_chain = self.is_offloading().then_some((offload::NAME, true, 1));
+        let gone = [(gone::HOOKED, true, 1), (gone::CHAIN, false, 3)];
+        let gone = gone.into_iter().filter(|_| self.answers_for_gone());
         let expected: Vec<_> = SHAPE
             .into_iter()
             .chain(hooks)
+            .chain(gone)
             .chain(offload_chain)
             .collect();
         let flowtables: Vec<&str> = self.flowtables.keys().map(String::as_str).collect();

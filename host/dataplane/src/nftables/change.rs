@@ -42,6 +42,8 @@ pub(super) struct NftPlan {
     hairpin: Option<BTreeSet<IpNet>>,
     /// As [`Layout::offload`] is afterwards.
     offload: Option<BTreeSet<String>>,
+    /// As [`Layout::gone`] is afterwards.
+    gone: bool,
     taken: Vec<Range>,
     chains: Vec<u32>,
 }
@@ -62,6 +64,7 @@ impl NftPlan {
     ) -> Result<Self, Error> {
         let mut plan = Self {
             queued: layout.queued,
+            gone: layout.gone,
             ..Self::default()
         };
         // Without a form no service is to be queued.
@@ -120,6 +123,7 @@ impl NftPlan {
             layout.hairpin = networks;
         }
         layout.offload = self.offload;
+        layout.gone = self.gone;
     }
 
     /// The kernel has refused the first batch.
@@ -198,6 +202,15 @@ impl NftPlan {
             _ => return,
         };
         self.first(Subject::Hooks, [op]);
+    }
+
+    /// Whether there are servers afterwards that are gone. Every packet pays for the chains that answer for them.
+    pub(super) fn gone(&mut self, any: bool) {
+        match (std::mem::replace(&mut self.gone, any), any) {
+            (false, true) => self.first(Subject::Gone, [NftOp::AddGoneChains]),
+            (true, false) => self.then(Subject::Gone, [NftOp::DeleteGoneChains]),
+            _ => {}
+        }
     }
 
     fn networks(&mut self, old: &BTreeSet<IpNet>, new: &BTreeSet<IpNet>) {

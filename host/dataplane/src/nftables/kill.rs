@@ -19,6 +19,9 @@ pub(super) fn kill_flows(table: &mut OurTable, backend: BackendId) -> Result<(),
     if offloads && flows::are_offloaded(&mut table.socket, backend).map_err(failed)? {
         kill_without_flowtable(table, backend)?;
     }
+    if let Some(gone) = &mut table.gone {
+        gone.remove(&backend);
+    }
     Ok(())
 }
 

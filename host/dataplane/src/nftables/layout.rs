@@ -23,6 +23,8 @@ pub(super) struct Layout {
     pub(super) queued: usize,
     /// The flowtable's interfaces; `None`: there is no flowtable. Interfaces that disappear leave it by themselves.
     pub(super) offload: Option<BTreeSet<String>>,
+    /// Whether the chains are there that answer for servers that are gone.
+    pub(super) gone: bool,
 }
 
 impl Layout {

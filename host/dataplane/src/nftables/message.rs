@@ -11,6 +11,7 @@ use netlink_bindings::utils;
 use super::chain::ServiceChain;
 use super::element::Element;
 use super::expression::{be32, bytes, nest};
+use super::gone;
 use super::hooks::{self, QUEUE_HOOKS};
 use super::offload;
 use super::raw_rule::RawRule;
@@ -80,6 +81,20 @@ pub(super) fn messages(op: &NftOp) -> Vec<BatchMessage<'_>> {
             .iter()
             .map(|(name, ..)| BatchMessage::DeleteChain((*name).to_owned()))
             .collect(),
+        NftOp::AddGoneChains => {
+            let new = |name: &str, hook| BatchMessage::NewChain(name.to_owned(), hook);
+            let rule = |name: &str, rule| BatchMessage::NewRule(name.to_owned(), Cow::Owned(rule));
+            let mut messages = vec![
+                new(gone::CHAIN, None),
+                new(gone::HOOKED, Some((gone::HOOK, gone::PRIORITY))),
+            ];
+            messages.extend(gone::rules().into_iter().map(|it| rule(gone::CHAIN, it)));
+            messages.push(rule(gone::HOOKED, gone::hooked_rule()));
+            messages
+        }
+        NftOp::DeleteGoneChains => [gone::HOOKED, gone::CHAIN]
+            .map(|name| BatchMessage::DeleteChain(name.to_owned()))
+            .into(),
         NftOp::AddFlowtable => vec![BatchMessage::NewFlowtable(&[])],
         NftOp::AddOffloadChain => vec![
             BatchMessage::NewChain(

@@ -11,13 +11,13 @@
 //! - `adopt`: what an earlier process left, taken over or refused as damaged. `reference`: the proof that the base
 //!   ruleset is unchanged.
 //! - `render`, `nft`: the table as text, loaded by `nft` only as a whole: at first, and when it is damaged.
-//! - `read`, `counters`, `dump`, `flows`: what is in the kernel. `watch`: who changes it. `feature_probe`, `probe`:
+//! - `read`, `counters`, `dump`, `flows`, `stale`: what is in the kernel. `watch`: who changes it. `feature_probe`, `probe`:
 //!   what it supports.
 //! - `socket`, `encode`, `message`, `wire`: steps and requests as netlink messages.
 //! - `change`: from changes to steps. `layout`, `placed_service`, `slots`, `chain_numbers`: what the kernel holds and
 //!   where. Pure.
-//! - `step`: one thing to do. `service_chain`, `queue`, `affinity`, `slot_rule`, `offload`, `hooks`: the rules.
-//!   `base_ruleset`: all others.
+//! - `step`: one thing to do. `service_chain`, `queue`, `affinity`, `slot_rule`, `offload`, `hooks`, `gone`: the
+//!   rules. `base_ruleset`: all others.
 //! - `element`, `set`, `chain`, `raw_rule`, `expression`: elements and rules as netlink attributes. Pure.
 //! - [`machine`]: the rules of other programs, for `check`.
 
@@ -35,6 +35,7 @@ mod encode;
 mod expression;
 mod feature_probe;
 mod flows;
+mod gone;
 mod hooks;
 mod kill;
 mod layout;
@@ -55,6 +56,7 @@ mod set;
 mod slot_rule;
 mod slots;
 mod socket;
+mod stale;
 mod step;
 mod table;
 mod watch;

@@ -15,7 +15,7 @@ use super::probe;
 use super::table::{OurTable, PAUSES, TableState};
 use super::watch::Watch;
 use crate::remembered::Remembered;
-use crate::{DataPlane, Error, Probe};
+use crate::{DataPlane, EarlierCount, Error, Probe};
 
 /// The longest name of a table: one that every version of `nft` takes.
 const NAME: usize = 64;
@@ -117,7 +117,28 @@ impl DataPlane for Nftables {
         for (id, connections) in table.counts.iter() {
             counters.entry(id).or_insert(Counters { connections });
         }
+        table.shown = counters
+            .iter()
+            .map(|(id, it)| (*id, it.connections))
+            .collect();
         Ok(counters)
+    }
+
+    fn beyond(&self) -> BTreeMap<BackendId, u64> {
+        self.table.counts.iter().collect()
+    }
+
+    fn recall(&mut self, counts: &BTreeMap<BackendId, EarlierCount>) {
+        let table = &mut self.table;
+        for (id, earlier) in counts {
+            let held =
+                matches!(&table.state, TableState::Holds(layout) if layout.owners.contains_key(id));
+            // The kernel counts those that it holds.
+            if !held {
+                let count = earlier.connections.max(earlier.beyond);
+                table.counts.put(*id, count.max(table.counts.get(*id)));
+            }
+        }
     }
 
     fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error> {
@@ -128,6 +149,8 @@ impl DataPlane for Nftables {
         nft::remove_table(&self.table.ourselves, &self.table.name)?;
         self.table.state = TableState::Absent;
         self.table.counts = Remembered::default();
+        self.table.shown.clear();
+        self.table.gone = None;
         Ok(())
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Whole {
     always: BaseRuleset,
     /// The hooks of the queues.
     hooks: BaseRuleset,
+    /// The chains that answer for servers that are gone.
+    gone: BaseRuleset,
     /// The flowtable and its chain, if this kernel has flowtables.
     offload: Option<BaseRuleset>,
 }
@@ -46,6 +48,9 @@ impl Whole {
         let mut base = self.always.clone();
         if other.is_hooked() {
             base.extend(&self.hooks);
+        }
+        if other.answers_for_gone() {
+            base.extend(&self.gone);
         }
         if let Some(offload) = self.offload.as_ref().filter(|_| other.is_offloading()) {
             base.extend(offload);
@@ -106,17 +111,28 @@ fn load_and_read() -> Result<Whole, Error> {
         &NftStep::all(Subject::Hooks, [NftOp::AddQueueHooks]),
     )?;
     let hooks = read(&mut socket)?.without(&always);
+    socket.commit(
+        REFERENCE,
+        &NftStep::all(Subject::Gone, [NftOp::AddGoneChains]),
+    )?;
+    let gone = read(&mut socket)?.without(&always).without(&hooks);
     let offload = match feature_probe::offload_support() {
         Ok(()) => {
             let ops = [NftOp::AddFlowtable, NftOp::AddOffloadChain];
             socket.commit(REFERENCE, &NftStep::all(Subject::Offload, ops))?;
-            Some(read(&mut socket)?.without(&always).without(&hooks))
+            Some(
+                read(&mut socket)?
+                    .without(&always)
+                    .without(&hooks)
+                    .without(&gone),
+            )
         }
         Err(_) => None,
     };
     Ok(Whole {
         always,
         hooks,
+        gone,
         offload,
     })
 }
@@ -152,7 +168,10 @@ mod tests {
         };
         let exact = Reference::Exact(Box::new(in_namespace(load_and_read).unwrap().unwrap()));
         let mut bases = vec![whole.always.clone()];
-        for part in std::iter::once(&whole.hooks).chain(&whole.offload) {
+        for part in [&whole.hooks, &whole.gone]
+            .into_iter()
+            .chain(&whole.offload)
+        {
             let mut more = bases.clone();
             more.iter_mut().for_each(|base| base.extend(part));
             bases.extend(more);

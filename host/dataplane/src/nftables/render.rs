@@ -118,7 +118,7 @@ mod tests {
     /// The rules' text has the layout of marks a second time.
     #[test]
     fn the_marks_in_the_text_are_those_of_the_layout() {
-        use evenkeel_core::mark::{FULL_NAT, HEARTBEAT, REFUSED, SLOT, VERDICT_MARK};
+        use evenkeel_core::mark::{BACKEND, FULL_NAT, HEARTBEAT, REFUSED, SLOT, VERDICT_MARK};
 
         let numbers = |line: &str| -> Vec<u32> {
             line.split([' ', ';'])
@@ -133,6 +133,9 @@ mod tests {
             SLOT,
             SLOT | FULL_NAT,
             FULL_NAT,
+            !BACKEND,
+            !BACKEND,
+            !BACKEND,
             HEARTBEAT,
             !VERDICT_MARK,
         ];

@@ -20,6 +20,8 @@ pub(super) enum Subject {
     Hooks,
     /// The flowtable of established flows.
     Offload,
+    /// The chains that answer for servers that are gone.
+    Gone,
 }
 
 impl fmt::Display for Subject {
@@ -28,6 +30,7 @@ impl fmt::Display for Subject {
             Self::Service(key) => write!(f, "the change of {key}"),
             Self::Hairpin => f.write_str("the change of the hairpin networks"),
             Self::Hooks => f.write_str("the hooks of the queues"),
+            Self::Gone => f.write_str("the chains that answer for servers that are gone"),
             Self::Offload => f.write_str("the flowtable of established flows"),
         }
     }
@@ -49,6 +52,9 @@ pub(super) enum NftOp {
     /// The base chains that lead to the queues.
     AddQueueHooks,
     DeleteQueueHooks,
+    /// The chains that answer for servers that are gone.
+    AddGoneChains,
+    DeleteGoneChains,
     /// The flowtable, without interfaces.
     AddFlowtable,
     /// The base chain that puts flows into the flowtable.

@@ -1,8 +1,9 @@
 //! Our table as it is known to be, and the ways to it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use evenkeel_core::state::State;
+use evenkeel_core::state::{BackendId, State};
 
 use super::adopt;
 use super::element::Element;
@@ -12,6 +13,7 @@ use super::placed_service::backend;
 use super::read;
 use super::reference::Reference;
 use super::socket::Netfilter;
+use super::stale;
 use crate::Error;
 use crate::remembered::Remembered;
 
@@ -22,6 +24,17 @@ pub(super) const PAUSES: [Duration; 3] = [
     Duration::from_millis(20),
     Duration::from_millis(100),
 ];
+
+/// The servers that have left connections behind and are not in the kernel.
+pub(super) fn servers_gone(socket: &mut Netfilter, layout: &Layout) -> BTreeSet<BackendId> {
+    stale::servers_gone(socket, &layout.owners).unwrap_or_else(|error| {
+        tracing::warn!(
+            %error,
+            "cannot tell whether servers that are gone have left connections behind"
+        );
+        BTreeSet::new()
+    })
+}
 
 /// What is known of our table in the kernel.
 #[derive(Debug)]
@@ -55,6 +68,11 @@ pub(super) struct OurTable {
     pub(super) state: TableState,
     /// Connections of backends that are not in the kernel now.
     pub(super) counts: Remembered,
+    /// Servers of TCP services that are not in the kernel and may have left connections behind; `None`: only conntrack
+    /// knows.
+    pub(super) gone: Option<BTreeSet<BackendId>>,
+    /// All counts when they were last asked for: those of a table that somebody removes are not to be had any more.
+    pub(super) shown: HashMap<BackendId, u64>,
 }
 
 impl OurTable {
@@ -67,6 +85,8 @@ impl OurTable {
             socket,
             state: TableState::Unknown,
             counts: Remembered::default(),
+            gone: None,
+            shown: HashMap::new(),
         })
     }
 
@@ -83,7 +103,12 @@ impl OurTable {
                 None => adopt::adopt(&found),
             };
             match (layout, pauses.next()) {
-                (Ok(layout), _) => break TableState::Holds(Box::new(layout)),
+                (Ok(layout), _) => {
+                    if layout.gone && self.gone.is_none() {
+                        self.gone = Some(servers_gone(&mut self.socket, &layout));
+                    }
+                    break TableState::Holds(Box::new(layout));
+                }
                 (Err(why), Some(pause)) => {
                     tracing::debug!(table = self.name, why, "reading the table again");
                     std::thread::sleep(*pause);
@@ -100,6 +125,12 @@ impl OurTable {
             }
         };
         Ok(&self.state)
+    }
+
+    /// What a backend had counted that is put into a table which did not have it.
+    pub(super) fn earlier_count(&self, id: BackendId) -> u64 {
+        let shown = self.shown.get(&id).copied().unwrap_or_default();
+        self.counts.get(id).max(shown)
     }
 
     /// Remembers what a backend that goes has counted.

@@ -10,6 +10,7 @@ mod lab;
 mod scheduler;
 
 mod conformance;
+mod leftovers;
 mod offload;
 mod persistence;
 mod queues;

@@ -1,4 +1,7 @@
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
+
+use evenkeel_core::model::{Protocol, ServiceKey};
+use evenkeel_core::state::BackendId;
 
 use super::stage::{Counting, OTHERS, UDP, V4, V6, on_stage, reset, run, udp_flow};
 use crate::count_once;
@@ -264,5 +267,33 @@ fn a_kernel_that_sends_no_events_is_a_problem_that_is_told() {
                 .problem
                 .is_some_and(|it| it.contains("nf_conntrack_events"))
         );
+    });
+}
+
+#[test]
+fn a_number_in_conntrack_is_that_of_the_service_and_the_server_of_its_connections() {
+    on_stage(1, |stage| {
+        let _connections = [V4, V6].map(|to| stage.connect(to));
+        let _other = OTHERS.map(|to| stage.connect(to));
+        let _flow = udp_flow();
+        let found = crate::numbers_in_use().unwrap();
+        let expected = [
+            (1, Protocol::Tcp, V4, "127.0.0.1:8080"),
+            (2, Protocol::Tcp, V6, "[::1]:8080"),
+            (3, Protocol::Udp, UDP, "127.0.0.1:5353"),
+        ]
+        .map(|(n, protocol, service, server)| {
+            let service: SocketAddr = service.parse().unwrap();
+            let key = ServiceKey {
+                addr: service.ip(),
+                port: service.port(),
+                protocol,
+            };
+            (
+                BackendId::new(n).unwrap(),
+                Some((key, server.parse().unwrap())),
+            )
+        });
+        assert_eq!(found, expected.into());
     });
 }

@@ -295,6 +295,7 @@ fn the_times_of_ipvs_are_carried_over_whatever_carries_the_connections() {
         tcp: Some(Duration::from_secs(7200)),
         tcp_fin: None,
         udp: Some(Duration::from_secs(30)),
+        expire_quiescent: None,
     };
     assert_eq!(model.ipvs_timeouts, expected);
     assert_eq!(model.dataplane.kind, DataPlaneKind::Nftables);

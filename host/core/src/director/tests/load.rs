@@ -375,6 +375,60 @@ fn persistence_reaches_the_kernel() {
 }
 
 #[test]
+fn clients_of_a_draining_server_stay_or_go_elsewhere_as_configured() {
+    let persistence = Some(Persistence {
+        timeout: Duration::from_secs(300),
+        prefix: 32,
+    });
+    let draining = |on_drain, persistence| {
+        let mut service = Service {
+            persistence,
+            on_drain,
+            ..service(80, &[1, 2])
+        };
+        service.servers[1].weight = 0;
+        vec![service]
+    };
+    let held = |kind, on_drain, persistence| {
+        let mut world = World::on(kind, State::default());
+        world.configure(draining(on_drain, persistence), None);
+        let backends = &world.kernel.services[&key(80)].backends;
+        (backends.len(), world.kernel.timeouts.expire_quiescent)
+    };
+    let (nftables, ipvs) = (DataPlaneKind::Nftables, DataPlaneKind::Ipvs);
+    assert_eq!(held(nftables, OnDrain::Keep, persistence), (2, None));
+    assert_eq!(held(nftables, OnDrain::Move, persistence), (1, None));
+    assert_eq!(held(nftables, OnDrain::Move, None), (2, None));
+    assert_eq!(held(ipvs, OnDrain::Keep, persistence), (2, None));
+    assert_eq!(held(ipvs, OnDrain::Move, persistence), (2, Some(true)));
+    assert_eq!(held(ipvs, OnDrain::Move, None), (2, None));
+    // IPVS's setting is everybody's: only who has switched it on switches it off.
+    let mut world = World::on(ipvs, State::default());
+    world.configure(draining(OnDrain::Move, persistence), None);
+    world.configure(draining(OnDrain::Keep, persistence), None);
+    assert_eq!(world.kernel.timeouts.expire_quiescent, Some(false));
+}
+
+#[test]
+fn clients_of_a_server_that_has_failed_and_stays_for_its_connections_go_elsewhere() {
+    let mut world = World::new(State::default());
+    let mut moving = Service {
+        persistence: Some(Persistence {
+            timeout: Duration::from_secs(300),
+            prefix: 32,
+        }),
+        on_drain: OnDrain::Move,
+        ..service(80, &[1, 2])
+    };
+    moving.servers[0].inhibit_on_failure = true;
+    world.configure(vec![moving], None);
+    let backends = |world: &World| world.kernel.services[&key(80)].backends.len();
+    assert_eq!(backends(&world), 2);
+    world.health(1, false);
+    assert_eq!(backends(&world), 1);
+}
+
+#[test]
 fn a_daemon_that_ends_leaves_shares_that_hold_for_long_where_a_plan_went_by_counts() {
     let mut world = World::new(State::default());
     world.configure(vec![service(80, &[1, 2])], None);

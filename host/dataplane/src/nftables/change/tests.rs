@@ -31,7 +31,7 @@ impl Simulated {
     fn carry_out(&mut self, steps: &[NftStep]) {
         for NftStep { op, .. } in steps {
             match op {
-                NftOp::AddTable => unreachable!(),
+                NftOp::AddTable | NftOp::AddGoneChains | NftOp::DeleteGoneChains => unreachable!(),
                 NftOp::AddChain(chain) => {
                     if chain.role != ChainRole::Slots {
                         assert_eq!(self.others.insert(*chain, Vec::new()), None);

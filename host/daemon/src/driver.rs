@@ -7,7 +7,7 @@ use std::time::Instant;
 use evenkeel_core::connections::Counts;
 use evenkeel_core::director::Input;
 use evenkeel_core::state::{BackendId, Counters};
-use evenkeel_core::sync::KernelStep;
+use evenkeel_core::sync::{ApplyOutcome, KernelStep};
 use evenkeel_dataplane::DataPlane;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -132,17 +132,15 @@ impl DriverThread {
                 let start = Instant::now();
                 let applied = self.plane.apply(&changes);
                 let took = start.elapsed();
-                let done = self
-                    .noted(applied, "cannot change the kernel's rules")
-                    .is_some();
-                if done {
+                let outcome = self.outcome(applied, changes.len());
+                if outcome == ApplyOutcome::Done {
                     debug!(changes = changes.len(), ?took, "changed the kernel's rules");
                     let mut report = self.report.lock();
                     report.changes += changes.len() as u64;
                     report.last_changes = changes.len();
                     report.last_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 }
-                self.send(Input::Applied { changes, done });
+                self.send(Input::Applied { changes, outcome });
             }
             DriverRequest::KillFlows(backend) => {
                 if let Err(error) = self.plane.kill_flows(backend) {
@@ -162,6 +160,24 @@ impl DriverThread {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.connections());
             }
+        }
+    }
+
+    /// Who is refused is told by the director, which finds it out.
+    fn outcome(
+        &self,
+        applied: Result<(), evenkeel_dataplane::Error>,
+        changes: usize,
+    ) -> ApplyOutcome {
+        match applied {
+            Err(error) if error.is_refusal() => {
+                debug!(%error, changes, "the kernel refused a batch");
+                ApplyOutcome::Refused(error.to_string())
+            }
+            applied => match self.noted(applied, "cannot change the kernel's rules") {
+                Some(()) => ApplyOutcome::Done,
+                None => ApplyOutcome::Failed,
+            },
         }
     }
 

@@ -54,6 +54,7 @@ impl Director {
         self.want_hairpin();
         self.sync
             .want_timeouts(approximate::timeouts(self.kind, config.ipvs_timeouts));
+        self.sync.retry();
     }
 
     /// A service that is new, or gets another scheduler.

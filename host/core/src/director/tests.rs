@@ -19,9 +19,10 @@ use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
 use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, SchedulerPlugin};
 use crate::state::{BackendId, Queue, Selector, Spread, State};
-use crate::sync::KernelStep;
+use crate::sync::{ApplyOutcome, KernelStep};
 
 mod load;
+mod refused;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -222,7 +223,7 @@ impl World {
                 crate::diff::apply(&mut self.kernel, &changes);
                 return Some(Input::Applied {
                     changes,
-                    done: true,
+                    outcome: ApplyOutcome::Done,
                 });
             }
             Effect::ServeQueue(request) => {

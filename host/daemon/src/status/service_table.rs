@@ -31,6 +31,12 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
     if let Some(followed) = &service.followed {
         writeln!(out, "  {followed}")?;
     }
+    if let Some(problem) = &service.kernel_problem {
+        writeln!(
+            out,
+            "  !! {problem}; it is there as it was before, or not at all"
+        )?;
+    }
     if let Some(problem) = &service.scheduler_problem {
         writeln!(out, "  !! {problem}; its last good plan stays")?;
     }

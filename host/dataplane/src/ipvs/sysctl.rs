@@ -17,15 +17,15 @@ pub(super) const CONNTRACK: &str = "conntrack";
 /// Switches one on, and says so.
 pub(super) fn switch_on(name: &str, why: &str) -> Result<(), Error> {
     let path = format!("{DIRECTORY}/{name}");
-    let failed = |what: &str, source| Error::Io {
-        what: format!("{what} net.ipv4.vs.{name}"),
+    let failed = |source| Error::Refused {
+        what: format!("net.ipv4.vs.{name} = 1, so that {why}"),
         source,
     };
-    let now = fs::read_to_string(&path).map_err(|source| failed("read", source))?;
+    let now = fs::read_to_string(&path).map_err(failed)?;
     if now.trim() != "0" {
         return Ok(());
     }
-    fs::write(&path, "1").map_err(|source| failed("set", source))?;
+    fs::write(&path, "1").map_err(failed)?;
     tracing::info!(setting = %format_args!("net.ipv4.vs.{name} = 1"), why, "setting changed");
     Ok(())
 }

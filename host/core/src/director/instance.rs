@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::recent_flows::RecentFlows;
 use crate::flow::Flow;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
@@ -27,6 +28,7 @@ struct Inner {
     accepting: BTreeSet<BackendId>,
     /// What the kernel counted, and what was placed since, for each server.
     loads: BTreeMap<BackendId, PlacedLoad>,
+    recent: RecentFlows,
     /// It has answered what it must not: it is of no more use.
     broken: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Instance {
             scheduler,
             accepting: BTreeSet::new(),
             loads: BTreeMap::new(),
+            recent: RecentFlows::default(),
             broken: None,
         })))
     }
@@ -129,7 +132,9 @@ impl Instance {
         self.0.lock().scheduler.make_plan()
     }
 
-    /// Places one connection. `counting`: whether the scheduler counts it, and the host with it.
+    /// Places one connection. `counting`: whether the scheduler counts it, and the host with it. One that was placed a
+    /// moment ago goes where it went, as long as that server takes connections, and is not counted again: another
+    /// packet of it has come before the kernel knew it.
     ///
     /// # Errors
     /// How the plugin failed, in words. From then on every call fails.
@@ -143,12 +148,18 @@ impl Instance {
         if let Some(problem) = &inner.broken {
             return Err(problem.clone());
         }
+        if let Some(id) = inner.recent.get(flow, now)
+            && inner.accepting.contains(&id)
+        {
+            return Ok(Some(id));
+        }
         match inner.scheduler.pick(flow) {
             Ok(None) => Ok(None),
             Ok(Some(id)) if inner.accepting.contains(&id) => {
                 if counting && let Some(load) = inner.loads.get_mut(&id) {
                     load.placed.push_back(now);
                 }
+                inner.recent.put(*flow, id, now);
                 Ok(Some(id))
             }
             Ok(Some(id)) => {

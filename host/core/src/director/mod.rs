@@ -18,6 +18,7 @@
 //! | `handle`, `configure`, `counting`, `scheduling`, `verdicts` | what each kind of input changes |
 //! | `service`, `server` | one virtual service, one real server |
 //! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
+//! | `recent_flows` | the connections that it has placed last |
 //! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
 //! | `report` | what is known of the services, for people |
 
@@ -30,6 +31,7 @@ mod instance;
 mod job;
 mod machine;
 mod queues;
+mod recent_flows;
 mod report;
 mod scheduling;
 mod server;

@@ -1,5 +1,7 @@
 //! Counts, thresholds, and decisions about each connection.
 
+use std::sync::atomic::AtomicU16;
+
 use super::super::machine::update_interval;
 use super::*;
 use crate::model::Persistence;
@@ -12,10 +14,12 @@ fn counts(active: u32) -> Counts {
     }
 }
 
+/// Another one with each call.
 fn flow() -> Flow {
+    static PORT: AtomicU16 = AtomicU16::new(1);
     Flow {
         protocol: Protocol::Udp,
-        source: ([192, 0, 2, 1], 4000).into(),
+        source: ([192, 0, 2, 1], PORT.fetch_add(1, Ordering::Relaxed)).into(),
         destination: key(80).socket_addr(),
     }
 }
@@ -42,8 +46,12 @@ impl World {
 
     /// The last byte of the server that the scheduler places a connection on.
     fn pick(&self) -> Result<u8, String> {
+        self.pick_for(&flow())
+    }
+
+    fn pick_for(&self, flow: &Flow) -> Result<u8, String> {
         let instance = &self.served[&key(80)].instance;
-        let id = instance.pick(&flow(), true, self.now)?.unwrap();
+        let id = instance.pick(flow, true, self.now)?.unwrap();
         let backends = &self.kernel.services[&key(80)].backends;
         let SocketAddr::V4(at) = backends[&id].address else {
             panic!("not IPv4");
@@ -189,6 +197,44 @@ fn what_was_placed_counts_until_the_kernel_has_counted_it() {
     world.pass(Duration::from_secs(3));
     world.count(2, 3);
     world.pass(Duration::from_secs(3));
+    assert_eq!(world.pick(), Ok(1));
+}
+
+#[test]
+fn packets_of_one_flow_that_wait_together_go_to_one_server_and_are_one_connection() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.count(1, 1);
+    world.count(2, 2);
+    world.pass(Duration::from_secs(1));
+    let first = flow();
+    assert_eq!(world.pick_for(&first), Ok(1));
+    // Two more connections are counted meanwhile, so that the next goes elsewhere.
+    world.count(1, 4);
+    world.pass(update_interval(1));
+    assert_eq!(world.pick(), Ok(2));
+    assert_eq!(world.pick_for(&first), Ok(1));
+    // A server that has failed gets it no more.
+    world.health(1, false);
+    assert_eq!(world.pick_for(&first), Ok(2));
+    assert_eq!(world.pick_for(&first), Ok(2));
+}
+
+#[test]
+fn a_flow_that_is_asked_about_again_is_not_counted_again() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.count(1, 0);
+    world.count(2, 3);
+    world.pass(Duration::from_secs(1));
+    let again = flow();
+    for _ in 0..5 {
+        assert_eq!(world.pick_for(&again), Ok(1));
+    }
+    // Told anew of the first server: one connection was placed there, not five, so it has fewest.
+    let counted = vec![(world.id(1), Counts { inactive: 1, ..counts(0) })];
+    world.director.handle(Input::Counted(counted), world.now);
+    world.pass(update_interval(1));
     assert_eq!(world.pick(), Ok(1));
 }
 

@@ -22,6 +22,9 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
             "  each connection decided: {} by the scheduler in {}/{} us (half/99 of 100), {} by the plan",
             queue.decided, queue.pick_p50_us, queue.pick_p99_us, queue.passed,
         )?;
+        if let Some(problem) = &queue.problem {
+            writeln!(out, "  !! {problem}")?;
+        }
     } else if service.decision == "per-connection" && service.scheduler_problem.is_none() {
         writeln!(
             out,

@@ -232,7 +232,13 @@ fn a_flow_that_is_asked_about_again_is_not_counted_again() {
         assert_eq!(world.pick_for(&again), Ok(1));
     }
     // Told anew of the first server: one connection was placed there, not five, so it has fewest.
-    let counted = vec![(world.id(1), Counts { inactive: 1, ..counts(0) })];
+    let counted = vec![(
+        world.id(1),
+        Counts {
+            inactive: 1,
+            ..counts(0)
+        },
+    )];
     world.director.handle(Input::Counted(counted), world.now);
     world.pass(update_interval(1));
     assert_eq!(world.pick(), Ok(1));
@@ -311,6 +317,84 @@ fn a_verdict_for_a_server_that_takes_no_connections_breaks_the_instance() {
         instance.pick(&flow(), true, now).is_err(),
         "it is of no more use"
     );
+}
+
+/// Makes plans that last, and decides at once.
+struct SlowPlanner {
+    /// Someone waits here for a plan to be under way, and it waits for that one.
+    planning: Arc<(std::sync::Barrier, std::sync::Barrier)>,
+    backends: Vec<SchedulerBackend>,
+}
+
+impl Scheduler for SlowPlanner {
+    fn set_backends(&mut self, backends: &[SchedulerBackend]) -> Result<(), PluginError> {
+        self.backends = backends.to_vec();
+        Ok(())
+    }
+    fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
+        Ok(())
+    }
+    fn make_plan(&mut self) -> Result<Plan, PluginError> {
+        self.planning.0.wait();
+        self.planning.1.wait();
+        let slots = self.backends.iter().map(|it| Run {
+            id: it.id,
+            width: 1,
+        });
+        Ok(Plan::Table {
+            slots: slots.collect(),
+            selector: Selector::Sequence,
+            refresh_ms: None,
+        })
+    }
+    fn pick(&mut self, _: &Flow) -> Result<Option<BackendId>, PluginError> {
+        Ok(self.backends.first().map(|it| it.id))
+    }
+}
+
+#[test]
+fn a_connection_is_decided_while_a_plan_is_being_made() {
+    let planning = Arc::new((std::sync::Barrier::new(2), std::sync::Barrier::new(2)));
+    let scheduler = || {
+        Box::new(SlowPlanner {
+            planning: Arc::clone(&planning),
+            backends: Vec::new(),
+        })
+    };
+    let instance = Instance::new(scheduler());
+    assert!(!instance.plans_apart());
+    instance.plan_by(Some(scheduler()));
+    assert!(instance.plans_apart());
+    let seven = SchedulerBackend {
+        id: BackendId::new(7).unwrap(),
+        name: "seven".into(),
+        address: address(7),
+        weight: 1,
+        facts: BackendFacts::default(),
+        labels: Vec::new(),
+    };
+    instance.set_backends(&[seven]).unwrap();
+    std::thread::scope(|scope| {
+        let plan = scope.spawn(|| instance.make_plan());
+        planning.0.wait();
+        // The plan waits for this.
+        assert_eq!(instance.pick(&flow(), true, epoch()), Ok(BackendId::new(7)));
+        planning.1.wait();
+        assert!(plan.join().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn only_a_scheduler_that_decides_each_connection_has_a_second_one_for_its_plans() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    let instance = world.served[&key(80)].instance.clone();
+    assert!(instance.plans_apart());
+    world.configure(vec![service(80, &[1, 2])], None);
+    assert!(!instance.plans_apart(), "its memory is given back");
+    world.configure(per_connection(&[1, 2]), None);
+    assert!(instance.plans_apart());
+    assert_eq!(world.slots(), [1, 2]);
 }
 
 #[test]

@@ -112,6 +112,12 @@ fn what_others_have_in_ipvs_is_left_alone_and_flush_removes_ours_only() -> Resul
         for rule in THEIRS {
             ipvsadm(&net.director, rule)?;
         }
+        ipvsadm(
+            &net.director,
+            "--start-daemon backup --mcast-interface eth1 --syncid 7",
+        )?;
+        let sync = net.director.ipvs_sync()?;
+        ensure!(!sync.is_empty());
         let mut both: Vec<&str> = RULES.iter().chain(&THEIRS).copied().collect();
         both.sort_unstable();
         let config = web(&net)
@@ -135,6 +141,7 @@ fn what_others_have_in_ipvs_is_left_alone_and_flush_removes_ours_only() -> Resul
         let output = evenkeel.flush()?;
         ensure!(output.status.success(), "{output:?}");
         holds(&net.director, &THEIRS, &evenkeel)?;
+        ensure!(net.director.ipvs_sync()? == sync, "{sync:?}");
         for program in ["iptables-legacy-save", "ip6tables-legacy-save"] {
             let left = net.director.run(program, &[])?;
             let rules = left.lines().find(|line| line.starts_with("-A"));

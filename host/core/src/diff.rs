@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{IpvsTimeouts, ServiceKey};
-use crate::state::{Change, State};
+use crate::state::{Change, State, Subject};
 
 /// The changes that turn `actual` into `wanted`; empty exactly if they are equal, but for times that nobody wants any
 /// more. Services to be removed come first.
@@ -32,6 +32,17 @@ pub fn diff_service(actual: &State, wanted: &State, key: &ServiceKey) -> Option<
         (Some(_), None) => Some(Change::Remove(*key)),
         (now, Some(then)) if now == Some(then) => None,
         (_, Some(then)) => Some(Change::Put(*key, then.clone())),
+    }
+}
+
+/// The change, if any, that makes the one thing in `actual` what it is in `wanted`.
+#[must_use]
+pub fn diff_subject(actual: &State, wanted: &State, subject: Subject) -> Option<Change> {
+    match subject {
+        Subject::Service(key) => diff_service(actual, wanted, &key),
+        Subject::Hairpin | Subject::Offload | Subject::Timeouts => diff_rest(actual, wanted)
+            .into_iter()
+            .find(|change| change.subject() == subject),
     }
 }
 

@@ -116,6 +116,43 @@ pub enum Change {
     Timeouts(IpvsTimeouts),
 }
 
+impl Change {
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Put(key, _) | Self::Remove(key) => Subject::Service(*key),
+            Self::Hairpin(_) => Subject::Hairpin,
+            Self::Offload(_) => Subject::Offload,
+            Self::Timeouts(_) => Subject::Timeouts,
+        }
+    }
+}
+
+/// What a [`Change`] is about: of two changes of the same subject the later one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// A virtual service.
+    Service(ServiceKey),
+    /// The hairpin networks.
+    Hairpin,
+    /// The interfaces between which established flows are offloaded.
+    Offload,
+    /// When IPVS forgets connections.
+    Timeouts,
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Service(key) => write!(f, "service {key}"),
+            Self::Hairpin => f.write_str("the hairpin networks"),
+            Self::Offload => f.write_str("the flowtable's interfaces"),
+            Self::Timeouts => f.write_str("IPVS's timeouts"),
+        }
+    }
+}
+
 /// What was counted for one real server, by this process and those before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -3,22 +3,22 @@
 //! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`KernelStep`]
 //! with [`KernelSync::next`], carry it out, report with [`KernelSync::read_done`] or [`KernelSync::applied`], and ask
 //! again; wake at [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in
-//! the next one.
+//! the next one. What the kernel refuses waits by itself (`refusals`).
+
+mod delay;
+mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use crate::diff::{apply, diff, diff_rest, diff_service};
+use self::delay::delay;
+use self::refusals::Refusals;
+use crate::diff::{apply, diff, diff_rest, diff_service, diff_subject};
 use crate::model::{IpvsTimeouts, ServiceKey};
-use crate::state::{Change, ServiceState, State};
+use crate::state::{Change, ServiceState, State, Subject};
 use crate::timers::TimerTable;
-
-/// Wait after a first failure; doubled up to [`MAX_RETRY_DELAY`].
-const MIN_RETRY_DELAY: Duration = Duration::from_millis(200);
-/// Longest wait between attempts.
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 
 /// What the driver is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,28 @@ pub enum KernelStep {
     Read,
     /// Apply these changes, all or none; then [`KernelSync::applied`].
     Apply(Vec<Change>),
+}
+
+/// What became of [`KernelStep::Apply`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApplyOutcome {
+    /// The kernel holds the changes.
+    Done,
+    /// It holds none of them, since it does not take one of them, for this reason: others may be taken.
+    Refused(String),
+    /// It holds none of them: it could not be reached.
+    Failed,
+}
+
+/// A change that the kernel does not take, although it is by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedChange {
+    /// What it is about.
+    pub subject: Subject,
+    /// In the data plane's words.
+    pub why: String,
+    /// It is tried again after this time, or when [`KernelSync::retry`] says so.
+    pub wait: Duration,
 }
 
 /// What is to be compared before the next step.
@@ -41,6 +63,8 @@ enum Dirty {
 enum SyncTimer {
     /// After a failure; nothing is done before.
     Retry,
+    /// After its change was refused; it is not tried before.
+    Refused(Subject),
     /// The kernel is read unasked. Not running from then on until it has been read.
     Resync,
 }
@@ -54,6 +78,7 @@ pub struct KernelSync {
     dirty: Dirty,
     /// Whether what does not belong to one service is to be compared, too.
     rest_dirty: bool,
+    refusals: Refusals,
     under_way: Option<KernelStep>,
     /// Someone touched our table while a step was under way.
     stale: bool,
@@ -80,6 +105,7 @@ impl KernelSync {
             actual: Some(actual),
             dirty: Dirty::All,
             rest_dirty: false,
+            refusals: Refusals::default(),
             under_way: None,
             stale: false,
             held: true,
@@ -115,6 +141,8 @@ impl KernelSync {
                 if self.wanted.services.remove(&key).is_none() {
                     return;
                 }
+                // To be gone is something else than what was refused.
+                self.forget_refusal(&Subject::Service(key));
             }
         }
         if let Dirty::Services(keys) = &mut self.dirty {
@@ -175,7 +203,7 @@ impl KernelSync {
     pub fn in_kernel(&self, key: &ServiceKey) -> InKernel {
         if self.present.contains(key) {
             InKernel::Yes
-        } else if self.failures > 0 {
+        } else if self.failures > 0 || self.refusal(&Subject::Service(*key)).is_some() {
             InKernel::Refused
         } else {
             InKernel::NotYet
@@ -201,34 +229,29 @@ impl KernelSync {
         if self.held || self.under_way.is_some() {
             return None;
         }
+        let mut due = false;
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 SyncTimer::Resync => self.actual = None,
                 SyncTimer::Retry => {}
+                SyncTimer::Refused(_) => due = true,
+            }
+        }
+        if due {
+            // What stood in its way may have gone.
+            self.actual = None;
+            for subject in self.refusals.due(now) {
+                self.timers.clear(SyncTimer::Refused(subject));
             }
         }
         if self.timers.get(SyncTimer::Retry).is_some() {
             return None;
         }
-        let Some(actual) = &self.actual else {
+        if self.actual.is_none() {
             self.under_way = Some(KernelStep::Read);
             return Some(KernelStep::Read);
-        };
-        let changes = match &self.dirty {
-            Dirty::All => diff(actual, &self.wanted),
-            Dirty::Services(keys) => {
-                let mut changes: Vec<Change> = keys
-                    .iter()
-                    .filter_map(|key| diff_service(actual, &self.wanted, key))
-                    .collect();
-                if self.rest_dirty {
-                    changes.extend(diff_rest(actual, &self.wanted));
-                }
-                changes
-            }
-        };
-        self.dirty = Dirty::Services(BTreeSet::new());
-        self.rest_dirty = false;
+        }
+        let changes = self.changes();
         if changes.is_empty() {
             self.succeed();
             return None;
@@ -241,6 +264,45 @@ impl KernelSync {
         let step = KernelStep::Apply(changes);
         self.under_way = Some(step.clone());
         Some(step)
+    }
+
+    /// What is to be changed together now: first what nothing stands against, then what is to be tried apart.
+    fn changes(&mut self) -> Vec<Change> {
+        let Some(actual) = &self.actual else {
+            return Vec::new();
+        };
+        let mut changes = match &self.dirty {
+            Dirty::All => diff(actual, &self.wanted),
+            Dirty::Services(keys) => {
+                let mut changes: Vec<Change> = keys
+                    .iter()
+                    .filter_map(|key| diff_service(actual, &self.wanted, key))
+                    .collect();
+                if self.rest_dirty {
+                    changes.extend(diff_rest(actual, &self.wanted));
+                }
+                changes
+            }
+        };
+        changes.retain(|change| !self.refusals.holds(&change.subject()));
+        self.dirty = Dirty::Services(BTreeSet::new());
+        self.rest_dirty = false;
+        while changes.is_empty()
+            && let Some(group) = self.refusals.next_group()
+        {
+            for subject in group {
+                match diff_subject(actual, &self.wanted, subject) {
+                    Some(change) => changes.push(change),
+                    None => {
+                        self.refusals.forget(&subject);
+                        self.timers.clear(SyncTimer::Refused(subject));
+                    }
+                }
+            }
+        }
+        // What is to be gone may have what another one needs.
+        changes.sort_by_key(|change| !matches!(change, Change::Remove(_)));
+        changes
     }
 
     /// The kernel was read. Returns the differences from what it should have held, by service: what someone else
@@ -264,32 +326,94 @@ impl KernelSync {
         damage
     }
 
-    /// The changes of the last step took effect, or none of them did.
-    pub fn applied(&mut self, done: bool, now: Instant) {
+    /// The changes of the last step took effect, or none of them did. Returns what was refused by itself.
+    pub fn applied(&mut self, outcome: ApplyOutcome, now: Instant) -> Option<RefusedChange> {
         let step = self.under_way.take();
+        let changes = match step {
+            Some(KernelStep::Apply(changes)) => changes,
+            Some(KernelStep::Read) | None => Vec::new(),
+        };
         if std::mem::take(&mut self.stale) {
             self.actual = None;
         }
-        if !done {
-            // What the kernel holds may not be what we think.
-            self.actual = None;
-            self.dirty = Dirty::All;
-            self.fail(now);
-            return;
+        if outcome == ApplyOutcome::Done {
+            self.succeed();
+            self.timers.clear(SyncTimer::Retry);
+            self.refusals.taken();
+            for change in &changes {
+                self.forget_refusal(&change.subject());
+                if let Change::Put(key, _) = change {
+                    self.presence_changed |= self.present.insert(*key);
+                }
+            }
+            if let Some(actual) = &mut self.actual {
+                apply(actual, &changes);
+            }
+            return None;
         }
-        self.succeed();
-        self.timers.clear(SyncTimer::Retry);
-        let Some(KernelStep::Apply(changes)) = step else {
-            return;
-        };
-        for change in &changes {
-            if let Change::Put(key, _) = change {
-                self.presence_changed |= self.present.insert(*key);
+        // What the kernel holds may not be what we think.
+        self.actual = None;
+        self.dirty = Dirty::All;
+        let subjects: Vec<Subject> = changes.iter().map(Change::subject).collect();
+        match (outcome, subjects.as_slice()) {
+            (ApplyOutcome::Refused(why), [subject]) => Some(self.refused(*subject, why, now)),
+            (ApplyOutcome::Refused(_), [_, _, ..]) => {
+                self.refusals.split(&subjects);
+                None
+            }
+            (ApplyOutcome::Done | ApplyOutcome::Refused(_) | ApplyOutcome::Failed, _) => {
+                self.refusals.try_again(&subjects);
+                self.fail(now);
+                None
             }
         }
-        if let Some(actual) = &mut self.actual {
-            apply(actual, &changes);
+    }
+
+    /// A change was refused by itself.
+    fn refused(&mut self, subject: Subject, why: String, now: Instant) -> RefusedChange {
+        let wait = self.refusals.refuse(subject, why.clone(), now);
+        self.presence_changed = true;
+        self.timers.set(SyncTimer::Refused(subject), now + wait);
+        if let Some((waiting, others)) = self.refusals.give_up(now) {
+            for (subject, at) in waiting {
+                self.timers.set(SyncTimer::Refused(subject), at);
+            }
+            if others {
+                self.fail(now);
+            }
         }
+        RefusedChange { subject, why, wait }
+    }
+
+    fn forget_refusal(&mut self, subject: &Subject) {
+        self.refusals.forget(subject);
+        self.timers.clear(SyncTimer::Refused(*subject));
+    }
+
+    /// Whatever was refused or has failed is tried at once, and its next wait is the shortest: there is a new
+    /// configuration.
+    pub fn retry(&mut self) {
+        self.succeed();
+        self.timers.clear(SyncTimer::Retry);
+        let waiting = self.refusals.try_all();
+        if !waiting.is_empty() {
+            // What stood in its way may have gone.
+            self.mark_stale();
+        }
+        for subject in waiting {
+            self.timers.clear(SyncTimer::Refused(subject));
+        }
+    }
+
+    /// Why the kernel does not hold this as it is wanted: its last change was refused.
+    #[must_use]
+    pub fn refusal(&self, subject: &Subject) -> Option<&str> {
+        self.refusals.why(subject)
+    }
+
+    /// All that the kernel does not hold as it is wanted since it was refused, and why.
+    pub fn refusals(&self) -> impl Iterator<Item = (&Subject, &str)> {
+        self.refusals.iter()
     }
 
     /// When [`Self::next`] may have something to do that it had not before. Later than the `now` of the last
@@ -302,25 +426,24 @@ impl KernelSync {
         self.timers.next()
     }
 
-    /// Whether nothing is left to be done, as far as known.
+    /// Whether nothing is left to be done, as far as known, but for what was refused ([`Self::refusals`]).
     #[must_use]
     pub fn settled(&self) -> bool {
         self.under_way.is_none()
             && !self.held
             && self.actual.is_some()
+            && !self.refusals.has_groups()
             && matches!(&self.dirty, Dirty::Services(keys) if keys.is_empty())
             && !self.rest_dirty
     }
 
     fn fail(&mut self, now: Instant) {
-        let wait = MIN_RETRY_DELAY
-            .saturating_mul(1 << self.failures.min(10))
-            .min(MAX_RETRY_DELAY);
         if self.failures == 0 {
             self.presence_changed |= self.misses_services();
         }
+        self.timers
+            .set(SyncTimer::Retry, now + delay(self.failures));
         self.failures += 1;
-        self.timers.set(SyncTimer::Retry, now + wait);
     }
 
     fn succeed(&mut self) {
@@ -338,7 +461,9 @@ impl KernelSync {
     fn damage(&self, read: &State) -> BTreeMap<ServiceKey, Damage> {
         let pending = |key: &ServiceKey| match &self.dirty {
             Dirty::All => true,
-            Dirty::Services(keys) => keys.contains(key),
+            Dirty::Services(keys) => {
+                keys.contains(key) || self.refusals.holds(&Subject::Service(*key))
+            }
         };
         let keys: BTreeSet<&ServiceKey> = read
             .services

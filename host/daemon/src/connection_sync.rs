@@ -3,6 +3,7 @@
 //! The master's sends, any other's takes in. They are the kernel's and outlive this process. Starting one can wait
 //! for the kernel, so a thread does that.
 
+mod record;
 mod steps;
 mod thread;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use thread::SyncThread;
+pub use thread::end_ours;
 
 /// How long the end of the daemon waits for the kernel at most.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);

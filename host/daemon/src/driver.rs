@@ -7,7 +7,7 @@ use std::time::Instant;
 use evenkeel_core::connections::Counts;
 use evenkeel_core::director::Input;
 use evenkeel_core::state::{BackendId, Counters};
-use evenkeel_core::sync::KernelStep;
+use evenkeel_core::sync::{ApplyOutcome, KernelStep};
 use evenkeel_dataplane::DataPlane;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -178,15 +178,15 @@ impl DriverThread {
                 let start = Instant::now();
                 let applied = self.plane.apply(&changes);
                 let took = start.elapsed();
-                let done = self.noted(applied, KernelTask::Change).is_some();
-                if done {
+                let outcome = self.outcome(applied, changes.len());
+                if outcome == ApplyOutcome::Done {
                     debug!(changes = changes.len(), ?took, "changed the kernel's rules");
                     let report = &mut self.told.lock().report;
                     report.changes += changes.len() as u64;
                     report.last_changes = changes.len();
                     report.last_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 }
-                self.send(Input::Applied { changes, done });
+                self.send(Input::Applied { changes, outcome });
             }
             DriverRequest::KillFlows(backend) => {
                 if let Err(error) = self.plane.kill_flows(backend) {
@@ -207,6 +207,24 @@ impl DriverThread {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.connections());
             }
+        }
+    }
+
+    /// Who is refused is told by the director, which finds it out.
+    fn outcome(
+        &self,
+        applied: Result<(), evenkeel_dataplane::Error>,
+        changes: usize,
+    ) -> ApplyOutcome {
+        match applied {
+            Err(error) if error.is_refusal() => {
+                debug!(%error, changes, "the kernel refused a batch");
+                ApplyOutcome::Refused(error.to_string())
+            }
+            applied => match self.noted(applied, KernelTask::Change) {
+                Some(()) => ApplyOutcome::Done,
+                None => ApplyOutcome::Failed,
+            },
         }
     }
 

@@ -5,7 +5,7 @@
 //! scripts see. Errors are typed; what exit code one has is the command line's.
 
 pub mod app;
-mod connection_sync;
+pub mod connection_sync;
 pub mod control;
 mod counting;
 mod driver;

@@ -44,6 +44,12 @@ pub enum LockError {
     },
 }
 
+/// The file with this extension of the network namespace that the calling thread is in.
+pub(crate) fn namespace_file(extension: &str) -> io::Result<PathBuf> {
+    let namespace = std::fs::metadata("/proc/thread-self/ns/net")?.ino();
+    Ok(PathBuf::from(format!("{DIR}/net-{namespace}.{extension}")))
+}
+
 /// Held while a daemon runs. Dropping it removes the file.
 #[derive(Debug)]
 pub struct Lock {
@@ -57,10 +63,7 @@ impl Lock {
     /// # Errors
     /// [`LockError::Running`] when a daemon holds it; others when the file cannot be made.
     pub fn take() -> Result<Self, LockError> {
-        let namespace = std::fs::metadata("/proc/thread-self/ns/net")
-            .map_err(LockError::Namespace)?
-            .ino();
-        let lock = Self::take_file(&PathBuf::from(format!("{DIR}/net-{namespace}.lock")))?;
+        let lock = Self::take_file(&namespace_file("lock").map_err(LockError::Namespace)?)?;
         remove_left(Path::new(DIR));
         Ok(lock)
     }

@@ -11,7 +11,7 @@ use evenkeel_core::flow::Flow;
 use evenkeel_core::mark;
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::Queue;
-use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, Verdicts};
+use evenkeel_queue::{Heartbeat, Listener, QueueVerdict, QueueWatch, Verdicts};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -19,6 +19,9 @@ use tracing::{info, warn};
 
 /// How often the kernel is told that the daemon is alive: several times before it takes it for dead.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(30);
+
+/// A scheduler that has not answered for so long, and its `pick_time`, hangs.
+const STUCK_AFTER: Duration = Duration::from_millis(150);
 
 /// What `status` shows of a service's queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,12 +40,18 @@ pub struct QueueReport {
     pub(crate) pick_p99_us: u64,
     pub(crate) total_p50_us: u64,
     pub(crate) total_p99_us: u64,
+    /// Why connections go by the plan although the queue is served.
+    pub(crate) problem: Option<String>,
 }
 
 /// The queues that are served.
 pub(crate) struct VerdictQueues {
     handles: BTreeMap<ServiceKey, QueueHandle>,
+    /// By which the heart sees that each queue's thread moves.
+    watches: Arc<Mutex<BTreeMap<ServiceKey, QueueWatch>>>,
     heartbeat: Option<Heartbeat>,
+    /// How long a decision may take, before it is taken for hanging.
+    limit: Duration,
     inputs: mpsc::UnboundedSender<Input>,
 }
 
@@ -81,11 +90,13 @@ impl CurrentRequest {
 }
 
 impl VerdictQueues {
-    /// Serves no queue yet.
-    pub(crate) fn new(inputs: mpsc::UnboundedSender<Input>) -> Self {
+    /// Serves no queue yet. `pick_time`: how long a decision may take.
+    pub(crate) fn new(inputs: mpsc::UnboundedSender<Input>, pick_time: Duration) -> Self {
         Self {
             handles: BTreeMap::new(),
+            watches: Arc::default(),
             heartbeat: None,
+            limit: pick_time + STUCK_AFTER,
             inputs,
         }
     }
@@ -108,6 +119,7 @@ impl VerdictQueues {
         let service = request.service;
         if let Some(handle) = self.handles.get(&service)
             && handle.queue == request.queue
+            && !handle.listener.is_stuck()
         {
             handle.current.set(request);
             return Ok(());
@@ -133,6 +145,7 @@ impl VerdictQueues {
             queue = queue.0,
             "the scheduler decides each new connection"
         );
+        self.watches.lock().insert(service, listener.watch());
         let handle = QueueHandle {
             listener,
             queue,
@@ -159,7 +172,11 @@ impl VerdictQueues {
     fn close(&mut self, service: &ServiceKey) {
         if let Some(handle) = self.handles.remove(service) {
             handle.current.pause();
-            tokio::task::spawn_blocking(move || drop(handle));
+            self.watches.lock().remove(service);
+            // One that hangs is given back at once: its queue may be wanted in a moment.
+            if !handle.listener.is_stuck() {
+                tokio::task::spawn_blocking(move || drop(handle));
+            }
         }
     }
 
@@ -177,6 +194,10 @@ impl VerdictQueues {
             pick_p99_us: stats.decide.p99,
             total_p50_us: stats.total.p50,
             total_p99_us: stats.total.p99,
+            problem: (handle.listener.is_stuck()).then(|| {
+                "decisions do not come in time (the scheduler hangs, or the machine is busy): connections go by the plan until they do"
+                    .to_owned()
+            }),
         })
     }
 
@@ -193,14 +214,18 @@ impl VerdictQueues {
         }
     }
 
-    /// Makes the kernel's rules queue connections.
+    /// Makes the kernel's rules queue connections. The heart is everybody's; before each beat it passes by those queues
+    /// whose thread hangs.
     fn start_heartbeat(&mut self) -> io::Result<()> {
         if self.heartbeat.is_none() {
-            self.heartbeat = Some(Heartbeat::start(
-                mark::HEARTBEAT,
-                HEARTBEAT_INTERVAL,
-                || true,
-            )?);
+            let (watches, limit) = (Arc::clone(&self.watches), self.limit);
+            let look = move || {
+                for watch in watches.lock().values() {
+                    watch.look(limit);
+                }
+                true
+            };
+            self.heartbeat = Some(Heartbeat::start(mark::HEARTBEAT, HEARTBEAT_INTERVAL, look)?);
         }
         Ok(())
     }

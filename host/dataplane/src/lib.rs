@@ -84,6 +84,18 @@ pub struct EarlierCount {
     pub beyond: u64,
 }
 
+impl Error {
+    /// Whether it is about a change that cannot be made, so that others may be; otherwise the kernel or a tool could not
+    /// be reached, or is not understood.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Nft { .. } | Self::Invalid(_) => true,
+            Self::Io { .. } | Self::Garbled(_) => false,
+        }
+    }
+}
+
 /// A place where the balancing of connections is carried out.
 ///
 /// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is

@@ -9,6 +9,7 @@ mod kind {
     pub(super) const PACKET: u16 = 0x0300;
     pub(super) const VERDICT: u16 = 0x0301;
     pub(super) const CONFIG: u16 = 0x0302;
+    pub(super) const VERDICT_BATCH: u16 = 0x0303;
 }
 
 mod attribute {
@@ -27,8 +28,9 @@ mod attribute {
 
 /// `NF_ACCEPT`.
 const ACCEPT: u32 = 1;
-/// `NFQNL_CFG_CMD_BIND`, `NFQNL_COPY_PACKET`.
+/// `NFQNL_CFG_CMD_BIND`, `NFQNL_CFG_CMD_UNBIND`, `NFQNL_COPY_PACKET`.
 const BIND: u8 = 1;
+const UNBIND: u8 = 2;
 const COPY_PACKET: u8 = 2;
 /// `NFQA_CFG_F_FAIL_OPEN`: with a full queue packets go on by themselves. `NFQA_CFG_F_GSO`: large packets come whole.
 const FLAGS: u32 = 1 | 4;
@@ -44,8 +46,17 @@ pub struct QueueConfig {
 
 /// Appends the request that takes a queue.
 pub fn put_bind(buf: &mut Vec<u8>, seq: u32, queue: u16) {
+    put_command(buf, seq, queue, BIND);
+}
+
+/// Appends the request that gives a queue back. What waits in it is dropped.
+pub fn put_unbind(buf: &mut Vec<u8>, seq: u32, queue: u16) {
+    put_command(buf, seq, queue, UNBIND);
+}
+
+fn put_command(buf: &mut Vec<u8>, seq: u32, queue: u16, command: u8) {
     put_request(buf, head(kind::CONFIG, flags::ACK, seq, queue), |buf| {
-        put(buf, attribute::COMMAND, &[BIND, 0, 0, 0]);
+        put(buf, attribute::COMMAND, &[command, 0, 0, 0]);
     });
 }
 
@@ -63,13 +74,24 @@ pub fn put_config(buf: &mut Vec<u8>, seq: u32, queue: u16, config: QueueConfig) 
 /// Appends the verdict that lets a packet go on, with a packet mark if there is one. It is not acknowledged.
 pub fn put_accept(buf: &mut Vec<u8>, queue: u16, packet: u32, mark: Option<u32>) {
     put_request(buf, head(kind::VERDICT, 0, 0, queue), |buf| {
-        let [a, b, c, d] = ACCEPT.to_be_bytes();
-        let [e, f, g, h] = packet.to_be_bytes();
-        put(buf, attribute::VERDICT_HEADER, &[a, b, c, d, e, f, g, h]);
+        put_verdict(buf, packet);
         if let Some(mark) = mark {
             put_be32(buf, attribute::MARK, mark);
         }
     });
+}
+
+/// Appends the verdict that lets all packets up to the one of number `last` go on. It is not acknowledged.
+pub fn put_accept_all(buf: &mut Vec<u8>, queue: u16, last: u32) {
+    put_request(buf, head(kind::VERDICT_BATCH, 0, 0, queue), |buf| {
+        put_verdict(buf, last);
+    });
+}
+
+fn put_verdict(buf: &mut Vec<u8>, packet: u32) {
+    let [a, b, c, d] = ACCEPT.to_be_bytes();
+    let [e, f, g, h] = packet.to_be_bytes();
+    put(buf, attribute::VERDICT_HEADER, &[a, b, c, d, e, f, g, h]);
 }
 
 fn head(kind: u16, flags: u16, seq: u32, queue: u16) -> Head {

@@ -8,13 +8,23 @@ use evenkeel_netlink::nfqueue::{QueueConfig, put_bind, put_config};
 use evenkeel_netlink::{Channel, receive_buffer};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
+/// Of each packet: IPv6 with some extension headers, and ports. More than so many waiting packets go on by the plan.
+pub(crate) const OPEN: QueueConfig = QueueConfig {
+    copy: 128,
+    max_len: 4096,
+};
+/// Nothing waits: a queue of no length is always full, and full means to go on.
+pub(crate) const CLOSED: QueueConfig = QueueConfig { max_len: 0, ..OPEN };
+/// Number of a request whose answer nobody waits for.
+pub(crate) const UNHEARD: u32 = u32::MAX;
+
 /// Memory for packets that wait to be read.
 const BUFFER: usize = 8 << 20;
 /// An answer to a request.
 const MAX_ANSWER: usize = 1024;
 
 /// Takes the queue in this thread's network namespace. `wait`: how long a read waits at most.
-pub(crate) fn open(queue: Queue, config: QueueConfig, wait: Duration) -> io::Result<Channel> {
+pub(crate) fn open(queue: Queue, wait: Duration) -> io::Result<Channel> {
     let mut channel = Channel::open(NETLINK_NETFILTER, MAX_ANSWER, wait)?;
     // What finds no room goes by the plan: no error is needed in its place.
     channel.ignore_overruns()?;
@@ -23,7 +33,7 @@ pub(crate) fn open(queue: Queue, config: QueueConfig, wait: Duration) -> io::Res
     put_bind(&mut request, 1, queue.0);
     requested(&mut channel, 1, &request, queue)?;
     request.clear();
-    put_config(&mut request, 2, queue.0, config);
+    put_config(&mut request, 2, queue.0, OPEN);
     requested(&mut channel, 2, &request, queue)?;
     Ok(channel)
 }
@@ -61,6 +71,8 @@ pub(crate) struct Row {
     pub(crate) port: u64,
     /// Packets dropped since the queue was full, or the socket was.
     pub(crate) dropped: u64,
+    /// The number of the packet that was queued last.
+    pub(crate) last_packet: u32,
 }
 
 impl Row {
@@ -79,12 +91,14 @@ impl Row {
                 .split_whitespace()
                 .filter_map(|field| field.parse().ok())
                 .collect();
-            let [number, port, _, _, _, full, socket, ..] = fields[..] else {
+            let [number, port, _, _, _, full, socket, last, ..] = fields[..] else {
                 return None;
             };
             (number == u64::from(queue.0)).then_some(Self {
                 port,
                 dropped: full + socket,
+                // Of 32 bits.
+                last_packet: u32::try_from(last).unwrap_or_default(),
             })
         })
     }
@@ -100,6 +114,7 @@ mod tests {
         let row = Row {
             port: 31337,
             dropped: 7,
+            last_packet: 100,
         };
         assert_eq!(Row::find(table, Queue(7)), Some(row));
         assert_eq!(Row::find(table, Queue(8)), None);

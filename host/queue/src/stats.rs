@@ -1,11 +1,9 @@
 //! What a queue has seen, and how long it took.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use parking_lot::Mutex;
 
 /// What a listener has done since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,75 +39,29 @@ const MAX_NANOS: u64 = 900_000_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 2;
 
-/// What the handle and the thread share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) stop: AtomicBool,
-    pub(crate) decisions: AtomicU64,
-    pub(crate) passed: AtomicU64,
-    pub(crate) unreadable: AtomicU64,
-    /// Of decisions, and of whole packets. Locked for a moment after each batch, and while statistics are made.
-    times: Mutex<(Times, Times)>,
-}
-
-impl Shared {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            stop: AtomicBool::new(false),
-            decisions: AtomicU64::new(0),
-            passed: AtomicU64::new(0),
-            unreadable: AtomicU64::new(0),
-            times: Mutex::new((Times::new()?, Times::new()?)),
-        })
-    }
-
-    /// Adds the decisions of a batch whose verdicts were sent after `total`.
-    pub(crate) fn took(&self, decisions: impl Iterator<Item = Duration>, total: Duration) {
-        let (decide, whole) = &mut *self.times.lock();
-        for decision in decisions {
-            decide.add(decision);
-            whole.add(total);
-        }
-    }
-
-    /// All of it. `queue_dropped` is the kernel's to say.
-    pub(crate) fn stats(&self, queue_dropped: u64) -> Stats {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let times = self.times.lock();
-        Stats {
-            decisions: count(&self.decisions),
-            passed: count(&self.passed),
-            unreadable: count(&self.unreadable),
-            queue_dropped,
-            decide: times.0.spread(),
-            total: times.1.spread(),
-        }
-    }
-}
-
 /// Counts times, in nanoseconds.
 #[derive(Debug)]
-struct Times {
+pub(crate) struct Times {
     histogram: Histogram<u64>,
     /// The longest, exactly.
     max: u64,
 }
 
 impl Times {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             histogram: Histogram::new_with_max(MAX_NANOS, DIGITS).map_err(io::Error::other)?,
             max: 0,
         })
     }
 
-    fn add(&mut self, time: Duration) {
+    pub(crate) fn add(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.histogram.saturating_record(nanos);
         self.max = self.max.max(nanos);
     }
 
-    fn spread(&self) -> Spread {
+    pub(crate) fn spread(&self) -> Spread {
         let within = |quantile| {
             let nanos = self.histogram.value_at_quantile(quantile);
             nanos.min(self.max).div_ceil(1000)

@@ -6,24 +6,17 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::state::Queue;
-use evenkeel_netlink::nfqueue::{QueueConfig, QueuedPacket, put_accept, put_config};
+use evenkeel_netlink::nfqueue::{QueuedPacket, put_accept, put_config};
 use evenkeel_netlink::{Channel, Messages};
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 
 use crate::inbox::{BATCH, Inbox};
 use crate::packet;
+use crate::shared::Shared;
 use crate::socket;
-use crate::stats::Shared;
 use crate::verdict::{QueueVerdict, Verdicts};
 
-/// Of each packet: IPv6 with some extension headers, and ports. More than so many waiting packets go on by the plan.
-const CONFIG: QueueConfig = QueueConfig {
-    copy: 128,
-    max_len: 4096,
-};
-/// The last request's number: nobody waits for its answer.
-const LAST_SEQ: u32 = u32::MAX;
 /// A packet does not wait longer than this for its verdict because of a slow decision about another one that was read
 /// with it.
 const MAX_DELAY: Duration = Duration::from_millis(1);
@@ -32,8 +25,10 @@ const WAIT: Duration = Duration::from_millis(20);
 
 /// The thread's own.
 pub(crate) struct QueueThread<V> {
-    channel: Channel,
+    channel: Arc<Channel>,
     queue: Queue,
+    /// For the log.
+    service: String,
     shared: Arc<Shared>,
     verdicts: V,
     /// Messages with verdicts that have not been sent yet.
@@ -44,15 +39,26 @@ pub(crate) struct QueueThread<V> {
 
 impl<V: Verdicts> QueueThread<V> {
     /// Takes the queue in this thread's network namespace.
-    pub(crate) fn open(queue: Queue, shared: Arc<Shared>, verdicts: V) -> io::Result<Self> {
+    pub(crate) fn open(
+        queue: Queue,
+        service: &str,
+        shared: Arc<Shared>,
+        verdicts: V,
+    ) -> io::Result<Self> {
         Ok(Self {
-            channel: socket::open(queue, CONFIG, WAIT)?,
+            channel: Arc::new(socket::open(queue, WAIT)?),
             queue,
+            service: service.to_owned(),
             shared,
             verdicts,
             unsent: Vec::new(),
             taken: Vec::with_capacity(BATCH),
         })
+    }
+
+    /// Its socket, for who watches it.
+    pub(crate) fn channel(&self) -> Arc<Channel> {
+        Arc::clone(&self.channel)
     }
 
     /// Gives verdicts until it is stopped.
@@ -61,6 +67,9 @@ impl<V: Verdicts> QueueThread<V> {
         while !self.stopped() {
             // Waits for one, and takes what else is there.
             self.batch(&mut inbox, MsgFlags::MSG_WAITFORONE)?;
+            if self.bypassed() && !self.stopped() {
+                self.rejoin(&mut inbox)?;
+            }
             self.verdicts.idle();
         }
         self.hand_back(&mut inbox)
@@ -70,15 +79,37 @@ impl<V: Verdicts> QueueThread<V> {
         self.shared.stop.load(Ordering::Relaxed)
     }
 
+    fn bypassed(&self) -> bool {
+        *self.shared.bypassed.lock()
+    }
+
+    /// The thread moves again, and connections are queued again. What is here still has gone on long ago, and nothing has
+    /// come since.
+    fn rejoin(&mut self, inbox: &mut Inbox) -> io::Result<()> {
+        while self.batch(inbox, MsgFlags::MSG_DONTWAIT)? {}
+        let mut bypassed = self.shared.bypassed.lock();
+        let mut request = Vec::new();
+        put_config(&mut request, socket::UNHEARD, self.queue.0, socket::OPEN);
+        self.channel.send(&request)?;
+        *bypassed = false;
+        tracing::info!(
+            service = self.service,
+            queue = self.queue.0,
+            "decisions come again: the scheduler decides each new connection"
+        );
+        Ok(())
+    }
+
     /// Lets what waits go by the plan: the kernel drops what still waits when a queue's socket is closed. Nothing can
-    /// come after the last of them, since a queue of no length is always full and full means to go on.
+    /// come after the last of them.
     fn hand_back(&mut self, inbox: &mut Inbox) -> io::Result<()> {
-        let none = QueueConfig {
-            max_len: 0,
-            ..CONFIG
-        };
         self.unsent.clear();
-        put_config(&mut self.unsent, LAST_SEQ, self.queue.0, none);
+        put_config(
+            &mut self.unsent,
+            socket::UNHEARD,
+            self.queue.0,
+            socket::CLOSED,
+        );
         self.channel.send(&self.unsent)?;
         self.unsent.clear();
         while self.batch(inbox, MsgFlags::MSG_DONTWAIT)? {}
@@ -87,7 +118,7 @@ impl<V: Verdicts> QueueThread<V> {
 
     /// Reads packets and answers them. Returns whether there was something to read.
     fn batch(&mut self, inbox: &mut Inbox, how: MsgFlags) -> io::Result<bool> {
-        match inbox.receive(&self.channel, how) {
+        match inbox.receive(&*self.channel, how) {
             Ok(()) => {}
             Err(Errno::EAGAIN) => return Ok(false),
             Err(Errno::EINTR | Errno::ENOBUFS) => return Ok(true),
@@ -101,6 +132,7 @@ impl<V: Verdicts> QueueThread<V> {
             }
         }
         self.send(start)?;
+        self.shared.progress.end();
         Ok(true)
     }
 
@@ -113,12 +145,13 @@ impl<V: Verdicts> QueueThread<V> {
                     self.shared.unreadable.fetch_add(1, Ordering::Relaxed);
                     QueueVerdict::Pass
                 }
-                Some(_) if self.stopped() => {
+                Some(_) if self.stopped() || self.bypassed() => {
                     self.shared.passed.fetch_add(1, Ordering::Relaxed);
                     QueueVerdict::Pass
                 }
                 Some(flow) => {
                     let start = Instant::now();
+                    self.shared.progress.begin(start);
                     let verdict = self.verdicts.decide(&flow);
                     let end = Instant::now();
                     self.taken.push(end.duration_since(start));

@@ -272,3 +272,80 @@ in_a_namespace! {
         assert_eq!(counted("iptables-nft").1, 0);
     }
 }
+
+/// The first packet hangs until the other end of the channel is dropped; all others are marked.
+fn hangs_once() -> (mpsc::Sender<()>, impl Verdicts) {
+    let (go, wait) = mpsc::channel::<()>();
+    let verdicts = By(move |_: &Flow| {
+        let _ = wait.recv();
+        QueueVerdict::Mark(0x1234)
+    });
+    (go, verdicts)
+}
+
+in_a_namespace! {
+    fn while_a_decision_hangs_connections_go_on_unmarked_and_afterwards_they_are_decided_again() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = server.local_addr().unwrap();
+        enqueue("iptables-nft", "udp", to.port(), QUEUE);
+        let (go, verdicts) = hangs_once();
+        let listener = Listener::start(QUEUE, "dns", verdicts).unwrap();
+        let watch = listener.watch();
+        let limit = Duration::from_millis(150);
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            client.send_to(b"question", to).unwrap();
+        }
+        assert_eq!(counted("iptables-nft"), (0, 0), "all wait");
+        watch.look(LONG);
+        assert!(!listener.is_stuck());
+        wait_for("it is passed by", || {
+            watch.look(limit);
+            listener.is_stuck()
+        });
+        // Those that wait in the kernel, those that were read, and the one that is being decided.
+        assert_eq!(counted("iptables-nft"), (0, 100));
+        for _ in 0..50 {
+            client.send_to(b"later", to).unwrap();
+        }
+        watch.look(limit);
+        assert_eq!(counted("iptables-nft"), (0, 150), "none of them waits");
+        drop(go);
+        wait_for("it moves", || {
+            watch.look(limit);
+            !listener.is_stuck()
+        });
+        client.send_to(b"question", to).unwrap();
+        wait_for("it is decided", || counted("iptables-nft") == (1, 150));
+        watch.look(Duration::ZERO);
+        wait_for("it moves", || !listener.is_stuck());
+    }
+}
+
+in_a_namespace! {
+    fn a_queue_whose_thread_hangs_is_given_back_at_once_and_another_thread_can_take_it() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = server.local_addr().unwrap();
+        enqueue("iptables-nft", "udp", to.port(), QUEUE);
+        let (go, verdicts) = hangs_once();
+        let listener = Listener::start(QUEUE, "dns", verdicts).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.send_to(b"question", to).unwrap();
+        wait_for("it is passed by", || {
+            listener.watch().look(Duration::from_millis(1));
+            listener.is_stuck()
+        });
+        drop(listener);
+        let listener = Listener::start(QUEUE, "dns", By(|_: &Flow| QueueVerdict::Mark(0x1234))).unwrap();
+        client.send_to(b"question", to).unwrap();
+        wait_for("it is decided", || counted("iptables-nft") == (1, 1));
+        // The old thread ends without doing harm.
+        drop(go);
+        for _ in 0..20 {
+            client.send_to(b"question", to).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        wait_for("all are decided", || counted("iptables-nft") == (21, 1));
+        assert!(!listener.is_stuck());
+    }
+}

@@ -146,3 +146,69 @@ fn a_native_scheduler_that_panics_costs_its_own_service_a_new_plan_and_no_more()
         Ok(())
     })
 }
+
+#[test]
+fn a_native_scheduler_that_hangs_in_a_decision_leaves_its_own_service_to_the_plan_and_no_other()
+-> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let _backends = tcp_backends(&net, &addresses)?;
+        let file = installed(&net.director, "misbehave-pick")?;
+        let hangs = format!(
+            "scheduler = {{ plugin = {file:?}, settings = {{ how = \"spin\", after = 5 }} }}"
+        );
+        let service = |name: &str, port: u16, scheduler: &str| {
+            let service = Service::new(name, net.vip(port)).with(scheduler);
+            service.servers(addresses.iter().copied()).text()
+        };
+        let config = format!("native_plugins = [{file:?}]\n")
+            + &service("hangs", 80, &hangs)
+            + &service(
+                "fine",
+                81,
+                "scheduler = \"lc\"\ndecision = \"per-connection\"",
+            );
+        let mut evenkeel = Evenkeel::new(&net.director, &config)?;
+        evenkeel.start()?;
+        evenkeel.wait_status("the schedulers are asked", PATIENCE, |status| {
+            let all = status["services"].as_array();
+            all.is_some_and(|all| all.iter().all(|it| it["queue"].is_object()))
+        })?;
+        let client = Client::new(&net.client);
+        assert_eq!(client.ask_times(net.vip(80), 5)?, ["0"; 5]);
+        // The one that it hangs in waits for a moment; none later does.
+        let answers = client.ask_times(net.vip(80), 20)?;
+        assert_eq!(count(&answers), [("0", 10), ("1", 10)].into());
+        let status = evenkeel.status()?;
+        let problem = |service: usize| status["services"][service]["queue"]["problem"].as_str();
+        assert!(
+            problem(0).is_some_and(|it| it.contains("do not come in time")),
+            "{status}"
+        );
+        assert_eq!(problem(1), None, "{status}");
+        evenkeel.wait_log("do not come in time", PATIENCE)?;
+        let before = status["services"][1]["queue"]["decided"].as_u64();
+        client.ask_times(net.vip(81), 10)?;
+        let status = evenkeel.status()?;
+        let after = status["services"][1]["queue"]["decided"].as_u64();
+        assert_eq!(after, before.map(|it| it + 10));
+        // A reload with another scheduler for it works although the old one hangs still.
+        evenkeel.reload(
+            &(format!("native_plugins = [{file:?}]\n")
+                + &service(
+                    "hangs",
+                    80,
+                    "scheduler = \"lc\"\ndecision = \"per-connection\"",
+                )),
+        )?;
+        evenkeel.wait_status("the new scheduler is asked", PATIENCE, |status| {
+            let queue = &status["services"][0]["queue"];
+            status["settled"] == true && queue.is_object() && queue["problem"].is_null()
+        })?;
+        client.ask_times(net.vip(80), 4)?;
+        let status = evenkeel.status()?;
+        assert_eq!(status["services"][0]["queue"]["decided"], 4, "{status}");
+        Ok(())
+    })
+}

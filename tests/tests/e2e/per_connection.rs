@@ -1,7 +1,7 @@
 //! Schedulers that decide each connection.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use crate::support::{
@@ -215,6 +215,47 @@ fn while_the_daemon_hangs_new_connections_go_by_the_plan_and_afterwards_they_are
         evenkeel.start()?;
         wait_asked(&evenkeel)?;
         assert_eq!(client.ask_times(net.vip(80), 4)?, ["0"; 4]);
+        Ok(())
+    })
+}
+
+#[test]
+fn datagrams_that_a_client_sends_back_to_back_from_a_new_port_all_go_to_one_server() -> Result<()> {
+    const FLOWS: usize = 500;
+    isolated(|| {
+        let net = Article::new(3)?;
+        let addresses = servers(&net, 53);
+        let _backends = udp_backends(&net, &addresses)?;
+        let service = Service::new("dns", net.vip(53))
+            .with("protocol = \"udp\"")
+            .with(LC);
+        let evenkeel = started(&net, service, &addresses)?;
+        let vip = net.vip(53);
+        let answers = net.client.enter(|| -> std::io::Result<Vec<Vec<String>>> {
+            let ask = |_| {
+                let socket = UdpSocket::bind("0.0.0.0:0")?;
+                socket.set_read_timeout(Some(PATIENCE))?;
+                socket.connect(vip)?;
+                for datagram in 0..3 {
+                    socket.send(&[datagram])?;
+                }
+                (0..3)
+                    .map(|_| {
+                        let mut answer = [0; 64];
+                        let length = socket.recv(&mut answer)?;
+                        let text = String::from_utf8_lossy(&answer[..length.saturating_sub(2)]);
+                        Ok(text.into_owned())
+                    })
+                    .collect()
+            };
+            (0..FLOWS).map(ask).collect()
+        })??;
+        let split: Vec<_> = answers
+            .iter()
+            .filter(|it| it.iter().any(|name| *name != it[0]))
+            .collect();
+        assert!(split.is_empty(), "{} flows: {split:?}", split.len());
+        assert!(decided(&evenkeel)? >= Some(500));
         Ok(())
     })
 }

@@ -191,3 +191,25 @@ fn a_download_survives_a_planned_handover_and_the_roles_of_synchronisation_chang
         downloading.goes_on()
     })
 }
+
+#[test]
+fn flush_ends_the_sync_daemon_that_evenkeel_has_started_and_not_another_program_s() -> Result<()> {
+    on_uml(|| {
+        let mut downloading = Downloading::start()?;
+        let node = &downloading.pair.nodes[MASTER];
+        let theirs = "--start-daemon backup --mcast-interface eth0 --syncid 7";
+        node.ipvsadm(&theirs.split(' ').collect::<Vec<_>>())?;
+        let both = node.ipvs_sync()?;
+        ensure!(both.len() == 2, "{both:?}");
+        let director = &mut downloading.pair.directors[MASTER];
+        director.kill9()?;
+        let output = director.flush()?;
+        ensure!(output.status.success(), "{output:?}");
+        let left = node.ipvs_sync()?;
+        ensure!(
+            left.len() == 1 && left[0].starts_with("backup"),
+            "{left:?} of {both:?}"
+        );
+        Ok(())
+    })
+}

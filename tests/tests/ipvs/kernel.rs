@@ -112,6 +112,12 @@ fn what_others_have_in_ipvs_is_left_alone_and_flush_removes_ours_only() -> Resul
         for rule in THEIRS {
             ipvsadm(&net.director, rule)?;
         }
+        ipvsadm(
+            &net.director,
+            "--start-daemon backup --mcast-interface eth1 --syncid 7",
+        )?;
+        let sync = net.director.ipvs_sync()?;
+        ensure!(!sync.is_empty());
         let mut both: Vec<&str> = RULES.iter().chain(&THEIRS).copied().collect();
         both.sort_unstable();
         let config = web(&net)
@@ -135,6 +141,7 @@ fn what_others_have_in_ipvs_is_left_alone_and_flush_removes_ours_only() -> Resul
         let output = evenkeel.flush()?;
         ensure!(output.status.success(), "{output:?}");
         holds(&net.director, &THEIRS, &evenkeel)?;
+        ensure!(net.director.ipvs_sync()? == sync, "{sync:?}");
         for program in ["iptables-legacy-save", "ip6tables-legacy-save"] {
             let left = net.director.run(program, &[])?;
             let rules = left.lines().find(|line| line.starts_with("-A"));
@@ -365,6 +372,58 @@ fn least_connections_go_where_there_are_fewest() -> Result<()> {
             first <= before / 2,
             "{first} of {} at the server with {before}",
             more.len()
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_service_that_the_kernel_refuses_holds_up_no_other_and_is_named_with_the_reason() -> Result<()>
+{
+    on_uml(|| {
+        let net = Article::new(2)?;
+        ipvsadm(&net.director, THEIRS[0])?;
+        let checked = |service: Service| {
+            let check = format!("check = {{ plugin = \"tcp\", {QUICK} }}");
+            service.with(&check).servers(servers(&net, 80)).text()
+        };
+        let config = checked(web(&net)) + &checked(Service::new("taken", net.vip(99)));
+        let mut backends = tcp_backends(&net, &servers(&net, 80))?;
+        let mut evenkeel = Evenkeel::new(&net.director, &config)?;
+        // It begins with such a file.
+        evenkeel.start_without_waiting()?;
+        evenkeel.wait_log("ready", PATIENCE)?;
+        let mut both: Vec<&str> = RULES.iter().chain(&THEIRS[..1]).copied().collect();
+        both.sort_unstable();
+        holds(&net.director, &both, &evenkeel)?;
+        let named = |status: &serde_json::Value| {
+            let taken = status["services"][1]["kernel_problem"].as_str();
+            taken.is_some_and(|it| it.contains("another program's IPVS service"))
+                && status["services"][0]["kernel_problem"].is_null()
+                && status["settled"] == false
+        };
+        evenkeel.wait_status("the refused service is named", PATIENCE, named)?;
+        evenkeel.wait_log("service=\"taken\"", PATIENCE)?;
+        // A dead server leaves, and comes back.
+        drop(backends.pop());
+        let dead = "-a -t 10.10.54.151:80 -r 172.16.50.159:80 -m -w 1";
+        let without: Vec<&str> = both.iter().filter(|it| **it != dead).copied().collect();
+        holds(&net.director, &without, &evenkeel)?;
+        backends = tcp_backends(&net, &servers(&net, 80)[1..])?;
+        holds(&net.director, &both, &evenkeel)?;
+        drop(backends);
+        // Long enough for its waits to have grown; then its address is free, and a reload tries it at once.
+        std::thread::sleep(Duration::from_secs(5));
+        ipvsadm(&net.director, "-D -t 10.10.54.151:99")?;
+        evenkeel.reload(&config)?;
+        let settled = |status: &serde_json::Value| {
+            status["settled"] == true && status["services"][1]["kernel_problem"].is_null()
+        };
+        evenkeel.wait_status("it is taken", PATIENCE, settled)?;
+        ensure!(
+            net.director
+                .ipvs_rules()?
+                .contains(&"-A -t 10.10.54.151:99 -s rr".to_owned())
         );
         Ok(())
     })

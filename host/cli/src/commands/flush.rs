@@ -7,6 +7,7 @@ use evenkeel_core::state::State;
 
 use crate::exit::{self, Failed};
 use evenkeel_addresses::flush_all;
+use evenkeel_daemon::connection_sync;
 use evenkeel_daemon::lock::Lock;
 use evenkeel_daemon::plane;
 
@@ -47,8 +48,8 @@ fn nftables(table: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes our services, and what copies connections if there were any. Loads no module: where IPVS is not in use,
-/// there is nothing of ours. Returns what has failed.
+/// Removes our services, and ends the sync daemons that Evenkeel has started; others' go on. Loads no module: where IPVS
+/// is not in use, there is nothing of ours. Returns what has failed.
 fn ipvs(table: &str) -> anyhow::Result<Vec<String>> {
     if !Path::new(IPVS).exists() {
         return Ok(Vec::new());
@@ -56,18 +57,16 @@ fn ipvs(table: &str) -> anyhow::Result<Vec<String>> {
     let mut plane = plane::new(DataPlaneKind::Ipvs, table)?;
     let held = plane.read()?;
     plane.clear()?;
-    if held == State::default() {
-        return Ok(Vec::new());
+    if held != State::default() {
+        super::print(&format!(
+            "removed {} services from IPVS\n",
+            held.services.len()
+        ))?;
     }
-    super::print(&format!(
-        "removed {} services from IPVS\n",
-        held.services.len()
-    ))?;
-    let mut client = evenkeel_ipvs::Client::open()?;
     let mut failures = Vec::new();
-    for daemon in client.sync_daemons()? {
-        match client.stop_sync(daemon.role) {
-            Ok(()) => super::print(&format!("ended the sync daemon ({})\n", daemon.role))?,
+    for (role, outcome) in connection_sync::end_ours()? {
+        match outcome {
+            Ok(()) => super::print(&format!("ended the sync daemon ({role})\n"))?,
             Err(error) => failures.push(error.to_string()),
         }
     }

@@ -61,6 +61,7 @@ impl Director {
         };
         self.sync
             .want_timeouts(approximate::timeouts(self.kind, timeouts));
+        self.sync.retry();
     }
 
     /// Whether IPVS is to forget the clients of servers of weight 0: if a service wants it. It is everybody's setting,

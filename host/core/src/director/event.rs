@@ -15,7 +15,7 @@ use crate::manifest::Setting;
 use crate::model::{IpvsTimeouts, Service, ServiceKey};
 use crate::scheduler::{Scheduler, SchedulerPlugin};
 use crate::state::{BackendId, Change, Queue, State};
-use crate::sync::{InKernel, KernelStep};
+use crate::sync::{ApplyOutcome, InKernel, KernelStep};
 
 /// What the director takes of a configuration.
 pub struct DirectorConfig {
@@ -67,7 +67,7 @@ pub enum Input {
         /// Those of the step.
         changes: Vec<Change>,
         /// Whether they took effect.
-        done: bool,
+        outcome: ApplyOutcome,
     },
     /// Someone else touched what is ours in the kernel.
     Touched,

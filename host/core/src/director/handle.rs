@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::event::{Effect, Input};
 use super::machine::Director;
 use crate::health::ServerHealth;
 use crate::model::{OnDown, ServiceKey};
-use crate::state::BackendId;
-use crate::sync::Damage;
+use crate::state::{BackendId, Subject};
+use crate::sync::{Damage, RefusedChange};
 
 impl Director {
     /// Takes in what happened.
@@ -34,7 +34,11 @@ impl Director {
                     self.report_damage(&key, damage);
                 }
             }
-            Input::Applied { done, .. } => self.sync.applied(done, now),
+            Input::Applied { outcome, .. } => {
+                if let Some(refused) = self.sync.applied(outcome, now) {
+                    self.report_refused(&refused);
+                }
+            }
             Input::Touched => self.sync.mark_stale(),
             Input::Hairpin(networks) => {
                 self.hairpin_networks = networks;
@@ -94,11 +98,28 @@ impl Director {
         }
     }
 
-    fn report_damage(&self, key: &ServiceKey, damage: Damage) {
-        let name = self
-            .services
+    fn report_refused(&self, refused: &RefusedChange) {
+        let RefusedChange { subject, why, wait } = refused;
+        match subject {
+            Subject::Service(key) => {
+                let name = self.service_name(key);
+                error!(service = name, listen = %key, error = why, retry_in = ?wait,
+                    "the kernel refuses this service, which stays as it was there; the others go on");
+            }
+            Subject::Hairpin | Subject::Offload | Subject::Timeouts => {
+                error!(error = why, retry_in = ?wait, "the kernel refuses {subject}; the services go on");
+            }
+        }
+    }
+
+    fn service_name(&self, key: &ServiceKey) -> &str {
+        self.services
             .get(key)
-            .map_or("", |service| service.spec.name.as_str());
+            .map_or("", |service| service.spec.name.as_str())
+    }
+
+    fn report_damage(&self, key: &ServiceKey, damage: Damage) {
+        let name = self.service_name(key);
         warn!(service = name, listen = %key, "the kernel's rules were touched by someone else: it {damage}; repairing");
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::recent_flows::RecentFlows;
 use crate::flow::Flow;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
@@ -18,8 +19,14 @@ const PLACED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running scheduler, with what it was told of its servers. Cloning it makes another handle of the same one; calls
 /// of several handles wait for each other.
+///
+/// Where it decides each connection, plans are made by a second scheduler that is told the same: a plan may take as long
+/// as the sandbox lets any call take, and no connection is to wait for it.
 #[derive(Clone)]
-pub struct Instance(Arc<Mutex<Inner>>);
+pub struct Instance {
+    deciding: Arc<Mutex<Inner>>,
+    planning: Arc<Mutex<Option<Box<dyn Scheduler>>>>,
+}
 
 struct Inner {
     scheduler: Box<dyn Scheduler>,
@@ -27,6 +34,7 @@ struct Inner {
     accepting: BTreeSet<BackendId>,
     /// What the kernel counted, and what was placed since, for each server.
     loads: BTreeMap<BackendId, PlacedLoad>,
+    recent: RecentFlows,
     /// It has answered what it must not: it is of no more use.
     broken: Option<String>,
 }
@@ -66,12 +74,27 @@ impl PlacedLoad {
 
 impl Instance {
     pub(super) fn new(scheduler: Box<dyn Scheduler>) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             scheduler,
             accepting: BTreeSet::new(),
             loads: BTreeMap::new(),
+            recent: RecentFlows::default(),
             broken: None,
-        })))
+        };
+        Self {
+            deciding: Arc::new(Mutex::new(inner)),
+            planning: Arc::default(),
+        }
+    }
+
+    /// Whether its plans are made by a scheduler of their own.
+    pub(super) fn plans_apart(&self) -> bool {
+        self.planning.lock().is_some()
+    }
+
+    /// Its plans are made by this scheduler, which is to be told of the servers before; `None`: by the one that decides.
+    pub(super) fn plan_by(&self, scheduler: Option<Box<dyn Scheduler>>) {
+        *self.planning.lock() = scheduler;
     }
 
     /// The servers, whole.
@@ -79,7 +102,10 @@ impl Instance {
     /// # Errors
     /// As [`Scheduler::set_backends`].
     pub(super) fn set_backends(&self, backends: &[SchedulerBackend]) -> Result<(), PluginError> {
-        let mut inner = self.0.lock();
+        if let Some(planner) = &mut *self.planning.lock() {
+            planner.set_backends(backends)?;
+        }
+        let mut inner = self.deciding.lock();
         let accepting = backends.iter().filter(|backend| backend.weight > 0);
         inner.accepting = accepting.map(|backend| backend.id).collect();
         inner.loads = backends
@@ -98,7 +124,12 @@ impl Instance {
     /// # Errors
     /// As [`Scheduler::set_loads`].
     pub(super) fn set_loads(&self, loads: &[Load], now: Instant) -> Result<(), PluginError> {
-        let mut inner = self.0.lock();
+        if !loads.is_empty()
+            && let Some(planner) = &mut *self.planning.lock()
+        {
+            planner.set_loads(loads)?;
+        }
+        let mut inner = self.deciding.lock();
         let mut changed: BTreeSet<BackendId> = BTreeSet::new();
         for load in loads {
             if let Some(known) = inner.loads.get_mut(&load.id) {
@@ -126,10 +157,15 @@ impl Instance {
     /// # Errors
     /// As [`Scheduler::make_plan`].
     pub(super) fn make_plan(&self) -> Result<Plan, PluginError> {
-        self.0.lock().scheduler.make_plan()
+        match &mut *self.planning.lock() {
+            Some(planner) => planner.make_plan(),
+            None => self.deciding.lock().scheduler.make_plan(),
+        }
     }
 
-    /// Places one connection. `counting`: whether the scheduler counts it, and the host with it.
+    /// Places one connection. `counting`: whether the scheduler counts it, and the host with it. One that was placed a
+    /// moment ago goes where it went, as long as that server takes connections, and is not counted again: another
+    /// packet of it has come before the kernel knew it.
     ///
     /// # Errors
     /// How the plugin failed, in words. From then on every call fails.
@@ -139,9 +175,14 @@ impl Instance {
         counting: bool,
         now: Instant,
     ) -> Result<Option<BackendId>, String> {
-        let mut inner = self.0.lock();
+        let mut inner = self.deciding.lock();
         if let Some(problem) = &inner.broken {
             return Err(problem.clone());
+        }
+        if let Some(id) = inner.recent.get(flow, now)
+            && inner.accepting.contains(&id)
+        {
+            return Ok(Some(id));
         }
         match inner.scheduler.pick(flow) {
             Ok(None) => Ok(None),
@@ -149,6 +190,7 @@ impl Instance {
                 if counting && let Some(load) = inner.loads.get_mut(&id) {
                     load.placed.push_back(now);
                 }
+                inner.recent.put(*flow, id, now);
                 Ok(Some(id))
             }
             Ok(Some(id)) => {

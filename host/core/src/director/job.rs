@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::instance::Instance;
-use crate::manifest::Setting;
+use crate::manifest::{Decision, Setting};
 use crate::plan::Plan;
 use crate::plugin::PluginError;
 use crate::scheduler::{Load, SchedulerBackend, SchedulerPlugin};
@@ -18,6 +18,9 @@ pub struct SchedulerJob {
     pub(super) generation: u64,
     pub(super) plugin: Arc<dyn SchedulerPlugin>,
     pub(super) service: String,
+    pub(super) settings: Vec<Setting>,
+    /// How its decisions are followed.
+    pub(super) decision: Decision,
     pub(super) instance: JobInstance,
     pub(super) update: SchedulerUpdate,
     pub(super) started_at: Instant,
@@ -37,8 +40,8 @@ pub(super) enum SchedulerUpdate {
 pub(super) enum JobInstance {
     /// The one there is.
     Running(Instance),
-    /// A new one, with these settings.
-    Start(Vec<Setting>),
+    /// A new one.
+    Start,
 }
 
 impl SchedulerJob {
@@ -59,12 +62,21 @@ impl SchedulerJob {
     /// # Errors
     /// As the plugin failed.
     pub fn run(self) -> JobResult {
+        let scheduler = || self.plugin.scheduler(&self.service, &self.settings);
         let instance = match self.instance {
             JobInstance::Running(instance) => instance,
-            JobInstance::Start(settings) => {
-                Instance::new(self.plugin.scheduler(&self.service, &settings)?)
-            }
+            JobInstance::Start => Instance::new(scheduler()?),
         };
+        match (self.decision, &self.update) {
+            (Decision::Plan, _) => instance.plan_by(None),
+            (Decision::PerConnection, SchedulerUpdate::Backends(_)) => {
+                if !instance.plans_apart() {
+                    instance.plan_by(Some(scheduler()?));
+                }
+            }
+            // It would not know the servers.
+            (Decision::PerConnection, SchedulerUpdate::Loads(_)) => {}
+        }
         match &self.update {
             SchedulerUpdate::Backends(backends) => instance.set_backends(backends)?,
             SchedulerUpdate::Loads(loads) => instance.set_loads(loads, self.started_at)?,

@@ -18,7 +18,7 @@ use crate::ids::{Ids, InUse, Numbers};
 use crate::manifest::{Decision, Setting};
 use crate::model::{DataPlaneKind, ServiceKey};
 use crate::scheduler::SchedulerPlugin;
-use crate::state::{BackendId, ServiceState, State};
+use crate::state::{BackendId, ServiceState, State, Subject};
 use crate::sync::KernelSync;
 use crate::timers::TimerTable;
 
@@ -193,7 +193,8 @@ impl Director {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Whether everything that is configured is in the kernel, as far as known, with every queue served that is to be.
+    /// Whether everything that is configured is in the kernel, as far as known and but for what the kernel refuses, with
+    /// every queue served that is to be.
     #[must_use]
     pub fn settled(&self) -> bool {
         self.sync.settled() && self.opening_queues.is_empty()
@@ -218,8 +219,25 @@ impl Director {
         self.order
             .iter()
             .filter_map(|key| self.services.get(key))
-            .map(|service| report::service(service, self.kind, self.sync.wanted()))
+            .map(|service| report::service(service, self.kind, &self.sync))
             .collect()
+    }
+
+    /// What else than services the kernel does not hold as it is wanted since it refused it, each with the reason: a
+    /// service's is in its report.
+    #[must_use]
+    pub fn kernel_refusals(&self) -> Vec<String> {
+        let refusals = self.sync.refusals();
+        let rest = refusals.filter(|(subject, _)| !matches!(subject, Subject::Service(_)));
+        rest.map(|(subject, why)| format!("the kernel refuses {subject}: {why}"))
+            .collect()
+    }
+
+    /// Whether the kernel refuses something, so that it does not hold all that is configured although
+    /// [`Self::settled`].
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.sync.refusals().next().is_some()
     }
 
     /// The services, in the order of the configuration and of [`Self::report`].

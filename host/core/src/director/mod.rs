@@ -21,6 +21,7 @@
 //! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
 //! | `leave` | the end: what the kernel is left with |
 //! | `quorum`, `quorums` | whether services have enough servers, looked at after each change |
+//! | `recent_flows` | the connections that it has placed last |
 //! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
 //! | `report` | what is known of the services, for people |
 
@@ -36,6 +37,7 @@ mod machine;
 mod queues;
 mod quorum;
 mod quorums;
+mod recent_flows;
 mod report;
 mod scheduling;
 mod server;

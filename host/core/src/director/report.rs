@@ -10,7 +10,8 @@ use crate::connections::Counts;
 use crate::health::ServerHealth;
 use crate::manifest::Decision;
 use crate::model::{DataPlaneKind, Forward, Persistence, ServiceKey};
-use crate::state::{BackendId, Selector, ServiceState, Spread, State};
+use crate::state::{BackendId, Selector, ServiceState, Spread, Subject};
+use crate::sync::KernelSync;
 
 /// A virtual service.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,8 @@ pub struct ServiceReport {
     pub scheduler_version: String,
     /// What is wrong with the scheduler, whose last good plan is in force.
     pub scheduler_problem: Option<String>,
+    /// Why the kernel refuses the service, which is there as it was before, or not at all.
+    pub kernel_problem: Option<String>,
     /// Which slot of the plan a new connection takes; `None` where new connections are refused.
     pub selector: Option<Selector>,
     /// How many slots the plan in force has.
@@ -86,10 +89,10 @@ pub enum ServerState {
 pub(super) fn service(
     service: &VirtualService,
     kind: DataPlaneKind,
-    wanted: &State,
+    sync: &KernelSync,
 ) -> ServiceReport {
     let spec = &service.spec;
-    let state = wanted.services.get(&spec.key);
+    let state = sync.wanted().services.get(&spec.key);
     let (selector, slots) = match state.map(|state| &state.spread) {
         Some(Spread::Slots { selector, slots }) => (Some(*selector), slots.len()),
         Some(Spread::Refuse) | None => (None, 0),
@@ -100,6 +103,7 @@ pub(super) fn service(
         scheduler: service.supervisor.name().to_owned(),
         scheduler_version: service.supervisor.version().to_owned(),
         scheduler_problem: service.problem.clone(),
+        kernel_problem: sync.refusal(&Subject::Service(spec.key)).map(str::to_owned),
         selector,
         slots,
         followed: state.and_then(|held| followed(service, kind, held)),

@@ -177,7 +177,7 @@ impl SchedulerSupervisor {
             InstanceState::Idle(instance) if refresh || changes => {
                 (JobInstance::Running(instance), false)
             }
-            InstanceState::Failed if restart => (JobInstance::Start(self.settings.clone()), true),
+            InstanceState::Failed if restart => (JobInstance::Start, true),
             nothing @ (InstanceState::Idle(_) | InstanceState::Failed | InstanceState::Running) => {
                 self.state = nothing;
                 return None;
@@ -194,6 +194,8 @@ impl SchedulerSupervisor {
             generation: self.generation,
             plugin: Arc::clone(&self.plugin),
             service: service.to_owned(),
+            settings: self.settings.clone(),
+            decision: self.decision,
             instance,
             update: update(whole),
             started_at: now,

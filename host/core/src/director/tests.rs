@@ -19,13 +19,14 @@ use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
 use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, SchedulerPlugin};
 use crate::state::{BackendId, Queue, Selector, Spread, State};
-use crate::sync::{InKernel, KernelStep};
+use crate::sync::{ApplyOutcome, InKernel, KernelStep};
 
 mod leaving;
 mod load;
 mod presence;
 mod quorums;
 mod numbers;
+mod refused;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -228,7 +229,7 @@ impl World {
                 crate::diff::apply(&mut self.kernel, &changes);
                 return Some(Input::Applied {
                     changes,
-                    done: true,
+                    outcome: ApplyOutcome::Done,
                 });
             }
             Effect::ServeQueue(request) => {

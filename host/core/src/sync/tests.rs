@@ -2,9 +2,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::delay::{MAX_RETRY_DELAY, MIN_RETRY_DELAY};
 use super::*;
 use crate::model::{IpvsTimeouts, Protocol};
 use crate::state::{BackendId, Selector, Spread};
+
+mod refused;
 
 const RESYNC: Duration = Duration::from_secs(30);
 
@@ -82,7 +85,7 @@ fn changes_that_arrive_during_a_step_go_out_together_in_the_next() {
     sync.want(key(81), Some(service(2)));
     sync.want(key(82), Some(service(3)));
     assert_eq!(sync.next(now), None);
-    sync.applied(true, now);
+    sync.applied(ApplyOutcome::Done, now);
     assert_eq!(
         sync.next(now),
         Some(KernelStep::Apply(vec![
@@ -93,14 +96,14 @@ fn changes_that_arrive_during_a_step_go_out_together_in_the_next() {
 }
 
 #[test]
-fn a_refused_batch_is_tried_again_after_reading_with_growing_waits() {
+fn a_batch_that_did_not_reach_the_kernel_is_tried_again_after_reading_with_growing_waits() {
     let mut now = epoch();
     let mut sync = ready(now);
     sync.want(key(80), Some(service(1)));
     let mut last = Duration::ZERO;
     for _ in 0..4 {
         assert!(matches!(sync.next(now), Some(KernelStep::Apply(_))));
-        sync.applied(false, now);
+        sync.applied(ApplyOutcome::Failed, now);
         assert_eq!(sync.next(now), None);
         let at = sync.poll_at().unwrap();
         assert!(at - now > last, "{:?} after {last:?}", at - now);
@@ -118,7 +121,7 @@ fn what_others_changed_is_found_and_repaired() {
     sync.want(key(80), Some(service(1)));
     sync.want(key(81), Some(service(2)));
     assert!(sync.next(now).is_some());
-    sync.applied(true, now);
+    sync.applied(ApplyOutcome::Done, now);
     sync.mark_stale();
     assert_eq!(sync.next(now), Some(KernelStep::Read));
     let mut found = State::default();
@@ -155,6 +158,10 @@ fn the_kernel_is_read_unasked_from_time_to_time() {
     assert_eq!(sync.next(now + RESYNC), Some(KernelStep::Read));
 }
 
+fn refused() -> ApplyOutcome {
+    ApplyOutcome::Refused("no such scheduler".to_owned())
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Want(u16, u32),
@@ -162,6 +169,8 @@ enum Act {
     Stale,
     Vandal(u16),
     Fail,
+    Refuse,
+    Retry,
     Step,
 }
 
@@ -172,6 +181,8 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Act::Stale),
         (80u16..86).prop_map(Act::Vandal),
         Just(Act::Fail),
+        Just(Act::Refuse),
+        Just(Act::Retry),
         Just(Act::Step),
         Just(Act::Step),
     ]
@@ -183,12 +194,13 @@ proptest! {
         let mut now = epoch();
         let mut sync = ready(now);
         let mut kernel = State::default();
-        let carry_out = |sync: &mut KernelSync, kernel: &mut State, now: Instant, ok: bool| {
+        let carry_out = |sync: &mut KernelSync, kernel: &mut State, now: Instant, outcome: ApplyOutcome| {
+            let ok = outcome == ApplyOutcome::Done;
             match sync.next(now) {
                 Some(KernelStep::Read) => { sync.read_done(ok.then(|| kernel.clone()), now); true }
                 Some(KernelStep::Apply(changes)) => {
                     if ok { apply(kernel, &changes); }
-                    sync.applied(ok, now);
+                    sync.applied(outcome, now);
                     true
                 }
                 None => false,
@@ -200,14 +212,17 @@ proptest! {
                 Act::Drop(port) => sync.want(key(port), None),
                 Act::Stale => sync.mark_stale(),
                 Act::Vandal(port) => { kernel.services.remove(&key(port)); sync.mark_stale(); }
-                Act::Fail => { carry_out(&mut sync, &mut kernel, now, false); }
-                Act::Step => { carry_out(&mut sync, &mut kernel, now, true); }
+                Act::Fail => { carry_out(&mut sync, &mut kernel, now, ApplyOutcome::Failed); }
+                Act::Refuse => { carry_out(&mut sync, &mut kernel, now, refused()); }
+                Act::Retry => sync.retry(),
+                Act::Step => { carry_out(&mut sync, &mut kernel, now, ApplyOutcome::Done); }
             }
             now += Duration::from_millis(10);
         }
         now += MAX_RETRY_DELAY;
-        while carry_out(&mut sync, &mut kernel, now, true) {}
+        while carry_out(&mut sync, &mut kernel, now, ApplyOutcome::Done) {}
         prop_assert!(sync.settled());
+        prop_assert_eq!(sync.refusals().count(), 0);
         prop_assert_eq!(&kernel, sync.wanted());
     }
 }
@@ -225,7 +240,7 @@ fn a_time_is_set_once_repaired_and_left_when_it_is_no_longer_wanted() {
     sync.want_timeouts(times(Some(60), Some(5)));
     let set = |tcp, udp| Some(KernelStep::Apply(vec![Change::Timeouts(times(tcp, udp))]));
     assert_eq!(sync.next(now), set(Some(60), Some(5)));
-    sync.applied(true, now);
+    sync.applied(ApplyOutcome::Done, now);
     assert_eq!(sync.next(now), None);
     // Somebody changes one.
     sync.mark_stale();
@@ -236,10 +251,10 @@ fn a_time_is_set_once_repaired_and_left_when_it_is_no_longer_wanted() {
     };
     sync.read_done(Some(read), now);
     assert_eq!(sync.next(now), set(Some(60), None));
-    sync.applied(true, now);
+    sync.applied(ApplyOutcome::Done, now);
     sync.want_timeouts(times(None, Some(6)));
     assert_eq!(sync.next(now), set(None, Some(6)));
-    sync.applied(true, now);
+    sync.applied(ApplyOutcome::Done, now);
     sync.want_timeouts(times(None, None));
     assert_eq!(sync.next(now), None);
     assert!(sync.settled());
@@ -291,11 +306,17 @@ proptest! {
                 Turn::Act(Act::Want(port, id)) => sync.want(key(port), Some(service(id))),
                 Turn::Act(Act::Drop(port)) => sync.want(key(port), None),
                 Turn::Act(Act::Stale | Act::Vandal(_)) => sync.mark_stale(),
-                Turn::Act(end @ (Act::Fail | Act::Step)) => {
-                    let ok = matches!(end, Act::Step);
+                Turn::Act(Act::Retry) => sync.retry(),
+                Turn::Act(end @ (Act::Fail | Act::Refuse | Act::Step)) => {
+                    let outcome = match end {
+                        Act::Step => ApplyOutcome::Done,
+                        Act::Refuse => refused(),
+                        _ => ApplyOutcome::Failed,
+                    };
+                    let ok = outcome == ApplyOutcome::Done;
                     match under_way.take() {
                         Some(KernelStep::Read) => { sync.read_done(ok.then(State::default), now); }
-                        Some(KernelStep::Apply(_)) => sync.applied(ok, now),
+                        Some(KernelStep::Apply(_)) => { sync.applied(outcome, now); }
                         None => {}
                     }
                 }

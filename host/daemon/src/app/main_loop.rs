@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_core::director::Input;
 use evenkeel_core::state::Change;
+use evenkeel_core::sync::ApplyOutcome;
 use evenkeel_vrrp::VrrpEvent;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
@@ -86,7 +87,11 @@ impl App {
         if std::mem::replace(&mut self.announced_ready, true) {
             return;
         }
-        info!("ready: the kernel holds what is configured");
+        if self.director.is_refused() {
+            info!("ready: the kernel holds what is configured, but for what it refuses");
+        } else {
+            info!("ready: the kernel holds what is configured");
+        }
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
             warn!(%error, "cannot tell systemd that the daemon is ready");
         }
@@ -94,7 +99,11 @@ impl App {
 
     fn take(&mut self, input: Input, now: Instant) {
         // Before the director learns of it: what is settled works.
-        if matches!(&input, Input::Applied { changes, done: true } if changes.iter().any(has_queue))
+        if let Input::Applied {
+            changes,
+            outcome: ApplyOutcome::Done,
+        } = &input
+            && changes.iter().any(has_queue)
         {
             self.queues.beat();
         }

@@ -73,6 +73,11 @@ impl App {
                 .flatten(),
             suspended: self.probers.suspended().contains(key),
         });
+        let mut kernel = self.kernel.report();
+        let refusals = self.director.kernel_refusals();
+        if kernel.problem.is_none() && !refusals.is_empty() {
+            kernel.problem = Some(refusals.join("; "));
+        }
         Snapshot {
             now,
             up: now.duration_since(self.started),
@@ -83,8 +88,8 @@ impl App {
             dataplane: self.kind,
             dataplane_why: self.why.clone(),
             table: self.daemon.table.clone(),
-            settled: self.director.settled(),
-            kernel: self.kernel.report(),
+            settled: self.director.settled() && !self.director.is_refused(),
+            kernel,
             network_problem: self.network.problem(),
             forwarding_problem: self.forwarding.problem(),
             counting: self.counting.report(),

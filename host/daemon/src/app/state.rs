@@ -134,7 +134,7 @@ impl App {
             synchroniser: Synchroniser::default(),
             receivers,
             counting: Counting::start(kind, to_inputs.clone()),
-            queues: VerdictQueues::new(to_inputs.clone()),
+            queues: VerdictQueues::new(to_inputs.clone(), daemon.sandbox.pick_time),
             latency_due: None,
             may_suspend: Vec::new(),
             services: 0,

@@ -27,6 +27,8 @@ pub struct ServiceStatus {
     pub scheduler_version: String,
     /// What is wrong with the scheduler, whose last good plan is in force.
     pub scheduler_problem: Option<String>,
+    /// Why the kernel refuses the service, which is there as it was before, or not at all.
+    pub kernel_problem: Option<String>,
     /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
     pub spread: String,
     /// How the data plane follows the plan, where it cannot to the letter.
@@ -135,6 +137,7 @@ impl ServiceStatus {
             scheduler: report.scheduler,
             scheduler_version: report.scheduler_version,
             scheduler_problem: report.scheduler_problem,
+            kernel_problem: report.kernel_problem,
             spread: report.selector.map_or("refuse", selector_name).to_owned(),
             followed: report.followed,
             slots: report.slots,

@@ -22,6 +22,9 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
             "  each connection decided: {} by the scheduler in {}/{} us (half/99 of 100), {} by the plan",
             queue.decided, queue.pick_p50_us, queue.pick_p99_us, queue.passed,
         )?;
+        if let Some(problem) = &queue.problem {
+            writeln!(out, "  !! {problem}")?;
+        }
     } else if service.decision == "per-connection" && service.scheduler_problem.is_none() {
         writeln!(
             out,
@@ -30,6 +33,12 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
     }
     if let Some(followed) = &service.followed {
         writeln!(out, "  {followed}")?;
+    }
+    if let Some(problem) = &service.kernel_problem {
+        writeln!(
+            out,
+            "  !! {problem}; it is there as it was before, or not at all"
+        )?;
     }
     if let Some(problem) = &service.scheduler_problem {
         writeln!(out, "  !! {problem}; its last good plan stays")?;

@@ -26,6 +26,8 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         duration(status.up_seconds),
         if status.settled {
             "kernel in sync"
+        } else if status.services.iter().any(|it| it.kernel_problem.is_some()) {
+            "some services refused by the kernel"
         } else {
             "changing the kernel"
         },

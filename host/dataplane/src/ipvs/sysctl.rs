@@ -33,16 +33,16 @@ pub(super) fn is_on(name: &str) -> Option<bool> {
 /// Switches one on or off, and says so.
 pub(super) fn switch(name: &str, on: bool, why: &str) -> Result<(), Error> {
     let path = format!("{DIRECTORY}/{name}");
-    let failed = |what: &str, source| Error::Io {
-        what: format!("{what} net.ipv4.vs.{name}"),
+    let failed = |source| Error::Refused {
+        what: format!("net.ipv4.vs.{name} = {}, so that {why}", u8::from(on)),
         source,
     };
-    let now = fs::read_to_string(&path).map_err(|source| failed("read", source))?;
+    let now = fs::read_to_string(&path).map_err(failed)?;
     if (now.trim() != "0") == on {
         return Ok(());
     }
     let value = u8::from(on);
-    fs::write(&path, value.to_string()).map_err(|source| failed("set", source))?;
+    fs::write(&path, value.to_string()).map_err(failed)?;
     tracing::info!(setting = %format_args!("net.ipv4.vs.{name} = {value}"), why, "setting changed");
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! Others' services are left alone, and what others do to ours is repaired.
 
+use std::fs::File;
+use std::time::Duration;
+
 use evenkeel_core::diff::diff;
 use evenkeel_core::model::Protocol;
-use evenkeel_core::state::{Selector, ServiceState, State};
+use evenkeel_core::state::{Change, Selector, ServiceState, State};
 use evenkeel_dataplane::ipvs::Ipvs;
 use evenkeel_dataplane::{DataPlane, Error};
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::lab::{id, key, service};
 use crate::{as_held, only, put};
@@ -138,6 +142,37 @@ with_ipvs! {
         assert!(probe.summary.contains("queues by iptables"), "{}", probe.summary);
         // Nothing was changed by asking.
         assert_eq!(sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"), "");
+        assert_eq!(plane.read().unwrap(), State::default());
+    }
+}
+
+/// Takes the lock of iptables, as another program does that changes rules.
+fn lock_of_iptables() -> Flock<File> {
+    let file = File::create("/run/xtables.lock").unwrap();
+    Flock::lock(file, FlockArg::LockExclusive).unwrap()
+}
+
+with_ipvs! {
+    fn who_changes_rules_waits_for_another_program_that_does_but_not_for_ever() {
+        let mut plane = Ipvs::new().unwrap();
+        let web = key(false, 80, Protocol::Tcp);
+        let hidden = ServiceState { snat: true, ..service(false, 0, Selector::Sequence, &[1, 2]) };
+        let lock = lock_of_iptables();
+        let holder = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(2));
+            drop(lock);
+        });
+        plane.apply(&[put(web, &hidden)]).unwrap();
+        assert_eq!(plane.read().unwrap(), only(web, &hidden));
+        holder.join().unwrap();
+
+        let lock = lock_of_iptables();
+        let error = plane.apply(&[Change::Remove(web)]).unwrap_err();
+        assert!(error.to_string().contains("/run/xtables.lock"), "{error}");
+        assert!(!error.is_refusal(), "nothing is wrong with the change");
+        drop(lock);
+        assert_eq!(plane.read().unwrap(), only(web, &hidden), "all or nothing");
+        plane.apply(&[Change::Remove(web)]).unwrap();
         assert_eq!(plane.read().unwrap(), State::default());
     }
 }

@@ -1,5 +1,7 @@
 //! Counts, thresholds, and decisions about each connection.
 
+use std::sync::atomic::AtomicU16;
+
 use super::super::machine::update_interval;
 use super::*;
 use crate::model::Persistence;
@@ -12,10 +14,12 @@ fn counts(active: u32) -> Counts {
     }
 }
 
+/// Another one with each call.
 fn flow() -> Flow {
+    static PORT: AtomicU16 = AtomicU16::new(1);
     Flow {
         protocol: Protocol::Udp,
-        source: ([192, 0, 2, 1], 4000).into(),
+        source: ([192, 0, 2, 1], PORT.fetch_add(1, Ordering::Relaxed)).into(),
         destination: key(80).socket_addr(),
     }
 }
@@ -42,8 +46,12 @@ impl World {
 
     /// The last byte of the server that the scheduler places a connection on.
     fn pick(&self) -> Result<u8, String> {
+        self.pick_for(&flow())
+    }
+
+    fn pick_for(&self, flow: &Flow) -> Result<u8, String> {
         let instance = &self.served[&key(80)].instance;
-        let id = instance.pick(&flow(), true, self.now)?.unwrap();
+        let id = instance.pick(flow, true, self.now)?.unwrap();
         let backends = &self.kernel.services[&key(80)].backends;
         let SocketAddr::V4(at) = backends[&id].address else {
             panic!("not IPv4");
@@ -193,6 +201,50 @@ fn what_was_placed_counts_until_the_kernel_has_counted_it() {
 }
 
 #[test]
+fn packets_of_one_flow_that_wait_together_go_to_one_server_and_are_one_connection() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.count(1, 1);
+    world.count(2, 2);
+    world.pass(Duration::from_secs(1));
+    let first = flow();
+    assert_eq!(world.pick_for(&first), Ok(1));
+    // Two more connections are counted meanwhile, so that the next goes elsewhere.
+    world.count(1, 4);
+    world.pass(update_interval(1));
+    assert_eq!(world.pick(), Ok(2));
+    assert_eq!(world.pick_for(&first), Ok(1));
+    // A server that has failed gets it no more.
+    world.health(1, false);
+    assert_eq!(world.pick_for(&first), Ok(2));
+    assert_eq!(world.pick_for(&first), Ok(2));
+}
+
+#[test]
+fn a_flow_that_is_asked_about_again_is_not_counted_again() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    world.count(1, 0);
+    world.count(2, 3);
+    world.pass(Duration::from_secs(1));
+    let again = flow();
+    for _ in 0..5 {
+        assert_eq!(world.pick_for(&again), Ok(1));
+    }
+    // Told anew of the first server: one connection was placed there, not five, so it has fewest.
+    let counted = vec![(
+        world.id(1),
+        Counts {
+            inactive: 1,
+            ..counts(0)
+        },
+    )];
+    world.director.handle(Input::Counted(counted), world.now);
+    world.pass(update_interval(1));
+    assert_eq!(world.pick(), Ok(1));
+}
+
+#[test]
 fn after_a_failure_in_a_decision_the_kernel_queues_no_more_until_the_scheduler_is_back() {
     let mut world = World::new(State::default());
     world.configure(per_connection(&[1, 2]), None);
@@ -265,6 +317,84 @@ fn a_verdict_for_a_server_that_takes_no_connections_breaks_the_instance() {
         instance.pick(&flow(), true, now).is_err(),
         "it is of no more use"
     );
+}
+
+/// Makes plans that last, and decides at once.
+struct SlowPlanner {
+    /// Someone waits here for a plan to be under way, and it waits for that one.
+    planning: Arc<(std::sync::Barrier, std::sync::Barrier)>,
+    backends: Vec<SchedulerBackend>,
+}
+
+impl Scheduler for SlowPlanner {
+    fn set_backends(&mut self, backends: &[SchedulerBackend]) -> Result<(), PluginError> {
+        self.backends = backends.to_vec();
+        Ok(())
+    }
+    fn set_loads(&mut self, _: &[Load]) -> Result<(), PluginError> {
+        Ok(())
+    }
+    fn make_plan(&mut self) -> Result<Plan, PluginError> {
+        self.planning.0.wait();
+        self.planning.1.wait();
+        let slots = self.backends.iter().map(|it| Run {
+            id: it.id,
+            width: 1,
+        });
+        Ok(Plan::Table {
+            slots: slots.collect(),
+            selector: Selector::Sequence,
+            refresh_ms: None,
+        })
+    }
+    fn pick(&mut self, _: &Flow) -> Result<Option<BackendId>, PluginError> {
+        Ok(self.backends.first().map(|it| it.id))
+    }
+}
+
+#[test]
+fn a_connection_is_decided_while_a_plan_is_being_made() {
+    let planning = Arc::new((std::sync::Barrier::new(2), std::sync::Barrier::new(2)));
+    let scheduler = || {
+        Box::new(SlowPlanner {
+            planning: Arc::clone(&planning),
+            backends: Vec::new(),
+        })
+    };
+    let instance = Instance::new(scheduler());
+    assert!(!instance.plans_apart());
+    instance.plan_by(Some(scheduler()));
+    assert!(instance.plans_apart());
+    let seven = SchedulerBackend {
+        id: BackendId::new(7).unwrap(),
+        name: "seven".into(),
+        address: address(7),
+        weight: 1,
+        facts: BackendFacts::default(),
+        labels: Vec::new(),
+    };
+    instance.set_backends(&[seven]).unwrap();
+    std::thread::scope(|scope| {
+        let plan = scope.spawn(|| instance.make_plan());
+        planning.0.wait();
+        // The plan waits for this.
+        assert_eq!(instance.pick(&flow(), true, epoch()), Ok(BackendId::new(7)));
+        planning.1.wait();
+        assert!(plan.join().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn only_a_scheduler_that_decides_each_connection_has_a_second_one_for_its_plans() {
+    let mut world = World::new(State::default());
+    world.configure(per_connection(&[1, 2]), None);
+    let instance = world.served[&key(80)].instance.clone();
+    assert!(instance.plans_apart());
+    world.configure(vec![service(80, &[1, 2])], None);
+    assert!(!instance.plans_apart(), "its memory is given back");
+    world.configure(per_connection(&[1, 2]), None);
+    assert!(instance.plans_apart());
+    assert_eq!(world.slots(), [1, 2]);
 }
 
 #[test]

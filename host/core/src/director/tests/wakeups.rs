@@ -58,7 +58,7 @@ fn carry_out(world: &mut World, effect: Effect, works: bool) {
         Effect::Kernel(KernelStep::Read) if !works => Some(Input::Read(None)),
         Effect::Kernel(KernelStep::Apply(changes)) if !works => Some(Input::Applied {
             changes,
-            done: false,
+            outcome: ApplyOutcome::Failed,
         }),
         effect => world.carry_out(effect),
     };

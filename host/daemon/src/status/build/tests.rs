@@ -39,6 +39,7 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
         scheduler_problem: None,
+        kernel_problem: None,
         selector: Some(Selector::Sequence),
         followed: None,
         slots: 1,

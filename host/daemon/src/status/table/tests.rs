@@ -51,6 +51,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
         scheduler_problem: None,
+        kernel_problem: None,
         spread: "sequence".into(),
         followed: None,
         slots: 3,
@@ -69,6 +70,9 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         decision: "per-connection".into(),
         persistence: Some((300, 64)),
         scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
+        kernel_problem: Some(
+            "the kernel refused to add service TCP [fd00:54::151]:80: no such scheduler".into(),
+        ),
         servers: vec![lost, unchecked],
         ..service.clone()
     };
@@ -113,6 +117,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
       -> 172.16.50.159:80   Masq    1      12         345       1234       DOWN 3m20s: tcp: connection refused
       -> 172.16.50.160:80   Masq    2/4    12         345       1234       up 3m20s (check tcp: 2 failed)
     TCP  [fd00:54::151]:80 wrr snat per-connection persistent 300 mask /64  # web6
+      !! the kernel refused to add service TCP [fd00:54::151]:80: no such scheduler; it is there as it was before, or not at all
       !! plugin rr 0.1.0: trapped: panic; its last good plan stays
       -> [fd00:50::11]:80   FullNAT 1      12         345       1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
       -> [fd00:50::12]:80   FullNAT 1      12         345       1234       drain (not checked)

@@ -16,6 +16,12 @@ use super::rule::{Place, Rule, Table};
 use crate::Error;
 use crate::namespace::in_namespace;
 
+/// The lock of iptables: one program at a time changes rules.
+const LOCK: &str = "/run/xtables.lock";
+/// How long another program may hold it, in seconds. Firewalls hold it for
+/// longer than a moment when they load many rules; meanwhile no other change is made in IPVS.
+const LOCK_WAIT: &str = "--wait=5";
+
 /// A variant of iptables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tool {
@@ -79,10 +85,10 @@ impl Tool {
         }
     }
 
-    /// Makes changes: each table's all or none.
+    /// Makes changes: each table's all or none. Waits a while for another program that is changing rules.
     fn restore(self, family: Family, text: &str) -> io::Result<()> {
         let program = self.program(family, "restore");
-        run(&program, &["--noflush"], text).map(|_| ())
+        run(&program, &["--noflush", LOCK_WAIT], text).map(|_| ())
     }
 }
 
@@ -114,6 +120,12 @@ fn run(program: &str, arguments: &[&str], input: &str) -> io::Result<String> {
     }
     let errors = String::from_utf8_lossy(&output.stderr);
     let words: Vec<&str> = errors.split_whitespace().collect();
+    if errors.contains("xtables lock") {
+        return Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            format!("{program}: another program holds the lock of iptables, {LOCK}"),
+        ));
+    }
     Err(io::Error::other(match words.as_slice() {
         [] => format!("{program}: {}", output.status),
         words => words.join(" "),
@@ -174,11 +186,14 @@ impl Tables {
         self.tool = Some(tool);
         self.empty = false;
         let text = now.change(place, then);
-        tool.restore(place.family, &text)
-            .map_err(|source| Error::Refused {
-                what: format!("change the chain {} of {tool}", place.chain()),
-                source,
-            })
+        tool.restore(place.family, &text).map_err(|source| {
+            let what = format!("change the chain {} of {tool}", place.chain());
+            // Who holds the lock says nothing about the change.
+            match source.kind() {
+                io::ErrorKind::ResourceBusy => Error::Io { what, source },
+                _ => Error::Refused { what, source },
+            }
+        })
     }
 }
 
@@ -200,7 +215,15 @@ fn working(table: Table) -> Result<Tool, String> {
         Table::Nat => &NAT,
         Table::Mangle => &MANGLE,
     };
-    cell.get_or_init(|| probe(table)).clone()
+    if let Some(probed) = cell.get() {
+        return probed.clone();
+    }
+    let probed = probe(table);
+    match &probed {
+        // Another program's lock passes.
+        Err(why) if why.contains(LOCK) => probed,
+        _ => cell.get_or_init(|| probed).clone(),
+    }
 }
 
 /// Tries all variants with rules like those that will be wanted.

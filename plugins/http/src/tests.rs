@@ -134,7 +134,7 @@ fn checker() -> Http {
 
 #[test]
 fn an_answer_that_has_arrived_counts_although_the_request_could_not_be_sent() {
-    let broken = || Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    let broken = || Err(io::Error::from(io::ErrorKind::BrokenPipe));
     let answer = |text: &'static str| checker().answer(broken(), text.as_bytes());
     let good = answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
     assert_eq!(good, Verdict::Healthy);

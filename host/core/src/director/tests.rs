@@ -23,9 +23,9 @@ use crate::sync::{ApplyOutcome, InKernel, KernelStep};
 
 mod leaving;
 mod load;
+mod numbers;
 mod presence;
 mod quorums;
-mod numbers;
 mod refused;
 mod wakeups;
 

@@ -359,14 +359,14 @@ fn nothing_is_settled_while_a_change_that_is_no_service_s_is_pending() {
         assert!(!sync.settled(), "{what} is wanted");
         assert!(sync.next(now).is_some());
         assert!(!sync.settled(), "{what} is under way");
-        sync.applied(false, now);
-        assert!(!sync.settled(), "{what} was refused");
+        sync.applied(ApplyOutcome::Failed, now);
+        assert!(!sync.settled(), "{what} is not there");
         let later = now + MAX_RETRY_DELAY;
         assert_eq!(sync.next(later), Some(KernelStep::Read));
         sync.read_done(Some(State::default()), later);
         assert!(!sync.settled(), "{what} is wanted still");
         assert!(sync.next(later).is_some());
-        sync.applied(true, later);
+        sync.applied(ApplyOutcome::Done, later);
         assert_eq!(sync.next(later), None);
         assert!(sync.settled(), "{what} is there");
     }
@@ -377,7 +377,7 @@ enum Presence {
     Want(u16, u32),
     Drop(u16),
     Begin,
-    End(bool),
+    End(ApplyOutcome),
     Stale,
 }
 
@@ -386,7 +386,9 @@ fn presence() -> impl Strategy<Value = Presence> {
         3 => (80u16..84, 1u32..5).prop_map(|(port, id)| Presence::Want(port, id)),
         2 => (80u16..84).prop_map(Presence::Drop),
         4 => Just(Presence::Begin),
-        4 => any::<bool>().prop_map(Presence::End),
+        4 => Just(Presence::End(ApplyOutcome::Done)),
+        2 => Just(Presence::End(ApplyOutcome::Refused("no such scheduler".to_owned()))),
+        2 => Just(Presence::End(ApplyOutcome::Failed)),
         1 => Just(Presence::Stale),
     ]
 }
@@ -411,11 +413,14 @@ proptest! {
                 Presence::Want(port, id) => sync.want(key(port), Some(service(id))),
                 Presence::Drop(port) => sync.want(key(port), None),
                 Presence::Begin => under_way = sync.next(now).or(under_way),
-                Presence::End(done) => match under_way.take() {
-                    Some(KernelStep::Read) => { sync.read_done(done.then(|| kernel.clone()), now); }
+                Presence::End(outcome) => match under_way.take() {
+                    Some(KernelStep::Read) => {
+                        let read = (outcome == ApplyOutcome::Done).then(|| kernel.clone());
+                        sync.read_done(read, now);
+                    }
                     Some(KernelStep::Apply(changes)) => {
-                        if done { apply(&mut kernel, &changes); }
-                        sync.applied(done, now);
+                        if outcome == ApplyOutcome::Done { apply(&mut kernel, &changes); }
+                        sync.applied(outcome, now);
                     }
                     None => {}
                 },
@@ -445,7 +450,7 @@ proptest! {
                 KernelStep::Read => { sync.read_done(Some(kernel.clone()), now); }
                 KernelStep::Apply(changes) => {
                     apply(&mut kernel, &changes);
-                    sync.applied(true, now);
+                    sync.applied(ApplyOutcome::Done, now);
                 }
             }
         }

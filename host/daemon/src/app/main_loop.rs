@@ -103,11 +103,10 @@ impl App {
             changes,
             outcome: ApplyOutcome::Done,
         } = &input
-            && changes.iter().any(has_queue)
         {
-            self.queues.beat();
-        }
-        if matches!(&input, Input::Applied { done: true, .. }) {
+            if changes.iter().any(has_queue) {
+                self.queues.beat();
+            }
             self.keeper.kernel_changed(now);
         }
         self.director.handle(input, now);

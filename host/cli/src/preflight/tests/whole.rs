@@ -68,13 +68,13 @@ fn a_data_plane_that_cannot_work_is_never_ok() {
         }],
         ..probe()
     };
-    let found = super::super::machine::chosen(&chosen, &fatal);
+    let found = machine::chosen(&chosen, &fatal);
     assert_eq!(found.level, Level::Error, "{found}");
     assert!(found.what.contains("nft 1.0.6"), "{found}");
     let text = rendered(&article(), &fatal, &director());
     assert!(!text.contains("ok       nftables"), "{text}");
     assert!(text.contains("error    cannot read the tables"), "{text}");
-    let found = super::super::machine::chosen(&chosen, &probe());
+    let found = machine::chosen(&chosen, &probe());
     assert_eq!(found.level, Level::Ok);
 }
 

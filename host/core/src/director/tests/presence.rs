@@ -56,9 +56,10 @@ fn a_service_that_the_kernel_refuses_is_told_to_be_refused_until_it_is_there() {
     while steps.is_empty() {
         steps = world.begin();
     }
+    let outcome = ApplyOutcome::Refused("no such scheduler".to_owned());
     let refused = Input::Applied {
         changes: Vec::new(),
-        done: false,
+        outcome,
     };
     world.director.handle(refused, world.now);
     world.begin();

@@ -85,7 +85,12 @@ impl Router {
             self.say(true, &text);
         }
         for instance in &mut self.instances {
-            instance.hand_over(now, false, &mut self.outputs);
+            instance.hand_over(
+                "the daemon's main loop does not move",
+                now,
+                false,
+                &mut self.outputs,
+            );
         }
     }
 

@@ -3,8 +3,8 @@
 mod deadlines;
 mod garbage;
 mod groups;
-mod log;
 mod hanging;
+mod log;
 mod packets;
 mod simulation;
 mod table;

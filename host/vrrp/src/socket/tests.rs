@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use evenkeel_tests::{Lab, Node, eventually, isolated};
 use nix::net::if_::if_nametoindex;
 

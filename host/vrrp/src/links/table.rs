@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use evenkeel_addresses::announce::Mac;
 use evenkeel_addresses::{SERVICE_MARK, VRRP_MARK};
 use evenkeel_core::model::{self, Tracked};
 use rtnetlink::packet_route::address::{
@@ -12,7 +13,6 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, Lin
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::link::Link;
-use evenkeel_addresses::announce::Mac;
 
 /// `IFA_PROTO` of addresses that Evenkeel put on an interface: for services, and for virtual routers. No advert comes
 /// from them.

@@ -180,7 +180,8 @@ proptest! {
         priorities in prop::collection::vec(1..=254u8, 2..=3),
         interval in prop_oneof![Just(1000), Just(100), Just(10)],
         preempt in any::<bool>(),
-        pauses in prop::collection::vec((0..40u32, 1..400u32, any::<bool>()), 1..5),
+        // From one to the next it hears the master: what is lost twice in a row is taken for silence.
+        pauses in prop::collection::vec((25..60u32, 1..400u32, any::<bool>()), 1..5),
         seed in any::<u64>(),
     ) {
         let case = Case {

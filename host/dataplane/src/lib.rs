@@ -75,15 +75,6 @@ pub enum Error {
     Garbled(String),
 }
 
-/// What a backend had counted before this process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct EarlierCount {
-    /// Its connections, when they were last looked at.
-    pub connections: u64,
-    /// As much of them as the kernel's own count lacked: all, if the backend was out of the kernel.
-    pub beyond: u64,
-}
-
 impl Error {
     /// Whether it is about a change that cannot be made, so that others may be; otherwise the kernel or a tool could not
     /// be reached, or is not understood.
@@ -94,6 +85,15 @@ impl Error {
             Self::Io { .. } | Self::Garbled(_) => false,
         }
     }
+}
+
+/// What a backend had counted before this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EarlierCount {
+    /// Its connections, when they were last looked at.
+    pub connections: u64,
+    /// As much of them as the kernel's own count lacked: all, if the backend was out of the kernel.
+    pub beyond: u64,
 }
 
 /// A place where the balancing of connections is carried out.

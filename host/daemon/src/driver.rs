@@ -291,6 +291,14 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
+    /// Not a refusal: those are the director's to tell.
+    fn no_room() -> Error {
+        Error::Io {
+            what: "write".to_owned(),
+            source: std::io::Error::other("no room"),
+        }
+    }
+
     /// Has the driver take a step, and waits until it has.
     async fn step(
         driver: &DataPlaneDriver,
@@ -305,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn a_problem_is_told_until_the_same_succeeds_however_often_something_else_does() {
         let plane = MemoryPlane::new();
-        plane.fail_next_apply(Error::Invalid("no room".to_owned()));
+        plane.fail_next_apply(no_room());
         let (sender, mut inputs) = mpsc::unbounded_channel();
         let driver = DataPlaneDriver::start(Box::new(plane.clone()), sender).unwrap();
         let change = KernelStep::Apply(vec![Change::Hairpin(
@@ -324,7 +332,7 @@ mod tests {
         }
         step(&driver, &mut inputs, change.clone()).await;
         assert_eq!(driver.report().problem, None);
-        plane.fail_next_apply(Error::Invalid("no room".to_owned()));
+        plane.fail_next_apply(no_room());
         step(&driver, &mut inputs, change).await;
         assert!(driver.report().problem.is_some());
         driver.settled();

@@ -92,6 +92,20 @@ fn all() -> String {
     sh("nft -s list table inet evenkeel")
 }
 
+/// Lines of the table. Without the chains that answer for servers that are gone: a server that somebody else has put in
+/// may have got connections.
+fn lines() -> usize {
+    let mut gone = false;
+    let listed = all();
+    let lines = listed.lines().filter(|line| {
+        gone |= line.trim_start().starts_with("chain gone");
+        let counts = !gone && !line.is_empty();
+        gone &= *line != "\t}";
+        counts
+    });
+    lines.count()
+}
+
 /// Does each of these things in turn, and each time expects it to be seen and repaired by the same process and by a
 /// new one.
 fn is_repaired(vandalism: &[&str]) {
@@ -100,7 +114,7 @@ fn is_repaired(vandalism: &[&str]) {
 
 fn is_repaired_in(wanted: &State, vandalism: &[&str]) {
     let mut plane = set_up_with(wanted);
-    let good = all();
+    let good = lines();
     for (n, command) in vandalism.iter().enumerate() {
         sh(command);
         if n % 2 == 1 {
@@ -110,11 +124,7 @@ fn is_repaired_in(wanted: &State, vandalism: &[&str]) {
         assert_ne!(seen, *wanted, "{command} was not seen");
         plane.apply(&diff(&seen, wanted)).unwrap();
         assert_eq!(plane.read().unwrap(), *wanted, "{command} was not repaired");
-        assert_eq!(
-            all().lines().count(),
-            good.lines().count(),
-            "{command} left something"
-        );
+        assert_eq!(lines(), good, "{command} left something");
     }
 }
 

@@ -62,7 +62,7 @@ fn a_service_that_the_kernel_refuses_is_told_to_be_refused_until_it_is_there() {
         outcome,
     };
     world.director.handle(refused, world.now);
-    world.begin();
+    world.settle();
     assert_eq!(world.in_kernel[&key(81)], InKernel::Refused);
     assert!(world.is_in_kernel(80), "it is there as before");
     world.pass(Duration::from_secs(1));

@@ -288,7 +288,7 @@ fn rows() -> Vec<Row> {
               state: Master, holding: true, deeds: &["send 100", "hold"] },
         Row { name: "reload: a track is added in fault", start: || { let mut b = backup(); b.interface("eth1", false); b.outputs(); b }, happens: |b| { b.router.configure(&config(tracking(0)), b.now); b.interface("eth1", true); b.pass(20_000 * MS); },
               state: Fault, holding: false, deeds: &[] },
-        Row { name: "reload: another router ID is another router", start: master, happens: |b| { let spec = with(|it| it.router_id = 52); b.router.configure(&config(spec), b.now); },
+        Row { name: "reload: another router ID is another router", start: master, happens: |b| { let spec = with(|it| it.router_id = 52); b.router.configure(&config(spec), b.now); b.hearing(Hearing::Works); },
               state: Backup, holding: false, deeds: &["send 0", "release", "notify Backup"] },
     ]
 }

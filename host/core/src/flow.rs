@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::model::Protocol;
 
 /// A new connection that a scheduler is to place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flow {
     /// TCP or UDP.
     pub protocol: Protocol,

@@ -5,7 +5,9 @@
 //! again; wake at [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in
 //! the next one. What the kernel refuses waits by itself (`refusals`).
 
+mod damage;
 mod delay;
+mod presence;
 mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +15,10 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+pub use self::damage::Damage;
 use self::delay::delay;
+pub use self::presence::InKernel;
+use self::presence::Presence;
 use self::refusals::Refusals;
 use crate::diff::{apply, diff, diff_rest, diff_service, diff_subject};
 use crate::model::{IpvsTimeouts, ServiceKey};
@@ -82,10 +87,7 @@ pub struct KernelSync {
     under_way: Option<KernelStep>,
     /// Someone touched our table while a step was under way.
     stale: bool,
-    /// The services whose rules the kernel has, as last known: less those that a step under way takes away.
-    present: BTreeSet<ServiceKey>,
-    /// Whether [`Self::in_kernel`] may say something else than at the last [`Self::take_presence_changed`].
-    presence_changed: bool,
+    presence: Presence,
     held: bool,
     failures: u32,
     timers: TimerTable<SyncTimer>,
@@ -100,8 +102,7 @@ impl KernelSync {
         timers.set(SyncTimer::Resync, now + resync);
         Self {
             wanted: State::default(),
-            present: actual.services.keys().copied().collect(),
-            presence_changed: true,
+            presence: Presence::new(actual.services.keys().copied().collect()),
             actual: Some(actual),
             dirty: Dirty::All,
             rest_dirty: false,
@@ -135,7 +136,8 @@ impl KernelSync {
                 }
                 let known = self.wanted.services.insert(key, service).is_some();
                 // Nobody was told of it while it was not wanted.
-                self.presence_changed |= !known && self.in_kernel(&key) != InKernel::NotYet;
+                let changed = !known && self.in_kernel(&key) != InKernel::NotYet;
+                self.presence.set_changed(changed);
             }
             None => {
                 if self.wanted.services.remove(&key).is_none() {
@@ -201,7 +203,7 @@ impl KernelSync {
     /// Whether the kernel has the rules of a service, as far as known.
     #[must_use]
     pub fn in_kernel(&self, key: &ServiceKey) -> InKernel {
-        if self.present.contains(key) {
+        if self.presence.has(key) {
             InKernel::Yes
         } else if self.failures > 0 || self.refusal(&Subject::Service(*key)).is_some() {
             InKernel::Refused
@@ -212,7 +214,7 @@ impl KernelSync {
 
     /// Whether [`Self::in_kernel`] may say something else of any service than when this was asked last.
     pub fn take_presence_changed(&mut self) -> bool {
-        std::mem::take(&mut self.presence_changed)
+        self.presence.take_changed()
     }
 
     /// Someone else touched what is ours: it will be read again.
@@ -258,7 +260,7 @@ impl KernelSync {
         }
         for change in &changes {
             if let Change::Remove(key) = change {
-                self.presence_changed |= self.present.remove(key);
+                self.presence.remove(key);
             }
         }
         let step = KernelStep::Apply(changes);
@@ -317,10 +319,7 @@ impl KernelSync {
         self.timers.clear(SyncTimer::Retry);
         self.timers.set(SyncTimer::Resync, now + self.resync);
         let damage = self.damage(&read);
-        if !read.services.keys().eq(&self.present) {
-            self.present = read.services.keys().copied().collect();
-            self.presence_changed = true;
-        }
+        self.presence.read(read.services.keys());
         self.dirty = Dirty::All;
         self.actual = if stale { None } else { Some(read) };
         damage
@@ -343,7 +342,7 @@ impl KernelSync {
             for change in &changes {
                 self.forget_refusal(&change.subject());
                 if let Change::Put(key, _) = change {
-                    self.presence_changed |= self.present.insert(*key);
+                    self.presence.add(*key);
                 }
             }
             if let Some(actual) = &mut self.actual {
@@ -372,7 +371,7 @@ impl KernelSync {
     /// A change was refused by itself.
     fn refused(&mut self, subject: Subject, why: String, now: Instant) -> RefusedChange {
         let wait = self.refusals.refuse(subject, why.clone(), now);
-        self.presence_changed = true;
+        self.presence.set_changed(true);
         self.timers.set(SyncTimer::Refused(subject), now + wait);
         if let Some((waiting, others)) = self.refusals.give_up(now) {
             for (subject, at) in waiting {
@@ -439,7 +438,7 @@ impl KernelSync {
 
     fn fail(&mut self, now: Instant) {
         if self.failures == 0 {
-            self.presence_changed |= self.misses_services();
+            self.presence.set_changed(self.misses_services());
         }
         self.timers
             .set(SyncTimer::Retry, now + delay(self.failures));
@@ -448,13 +447,13 @@ impl KernelSync {
 
     fn succeed(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
-            self.presence_changed |= self.misses_services();
+            self.presence.set_changed(self.misses_services());
         }
     }
 
     fn misses_services(&self) -> bool {
         let mut wanted = self.wanted.services.keys();
-        wanted.any(|key| !self.present.contains(key))
+        wanted.any(|key| !self.presence.has(key))
     }
 
     /// How `read` differs from what is wanted in services that nothing of ours is about to change.
@@ -482,38 +481,6 @@ impl KernelSync {
                 Some((*key, damage))
             })
             .collect()
-    }
-}
-
-/// Whether the kernel has the rules of a service, so that clients may come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InKernel {
-    /// It has.
-    Yes,
-    /// They are on their way.
-    NotYet,
-    /// It has not, and the last attempt at changing it failed. It is tried again.
-    Refused,
-}
-
-/// How a service in the kernel differed from what it should have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Damage {
-    /// It was gone.
-    Missing,
-    /// It was different.
-    Changed,
-    /// It should not have been there.
-    Foreign,
-}
-
-impl std::fmt::Display for Damage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "was missing",
-            Self::Changed => "was changed",
-            Self::Foreign => "should not have been there",
-        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod file;
 mod form;
+mod state;
 mod thread;
 
 use std::collections::BTreeMap;
@@ -14,36 +15,17 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use evenkeel_core::ids::Numbers;
 use evenkeel_core::state::BackendId;
-use evenkeel_dataplane::EarlierCount;
 use tracing::warn;
 
 use file::KeptFile;
+pub(crate) use state::{KeptState, News};
 use thread::KeptThread;
 
 /// Counts change with every server that fails; so long is gathered.
 const GATHER_DELAY: Duration = Duration::from_secs(2);
 /// How long the end of the daemon waits for the disk at most.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What was kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct KeptState {
-    pub(crate) numbers: Numbers,
-    pub(crate) counts: BTreeMap<BackendId, EarlierCount>,
-}
-
-/// Something new to keep.
-#[derive(Debug)]
-pub(crate) enum News {
-    /// All numbers.
-    Numbers(Numbers),
-    /// What the kernel's counts lack, of each server of which they lack something.
-    Beyond(BTreeMap<BackendId, u64>),
-    /// All that each server has counted.
-    Totals(BTreeMap<BackendId, u64>),
-}
 
 /// Keeps it. Without a thread (none could be started) nothing is kept.
 pub(crate) struct Keeper {

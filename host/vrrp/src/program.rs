@@ -8,60 +8,22 @@
 //!   '-- at the limit: "too long", at once; SIGTERM, SIGKILL and the wait go on without it
 //! ```
 
+mod ended;
 mod process;
 mod security;
 
-use std::fmt;
-use std::io;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::own_thread;
+pub(crate) use ended::Ended;
 use nix::sys::signal::Signal;
 use process::Process;
 pub use security::{Insecure, check};
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
 pub(crate) const KILL_DELAY: Duration = Duration::from_secs(2);
-
-/// How a program ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// By itself.
-    By(ExitStatus),
-    /// It took longer than this, and is being ended.
-    TooLong(Duration),
-    /// It could not be started.
-    NotStarted(io::Error),
-    /// It was not started, because others than root could have changed it.
-    Refused(Insecure),
-    /// It was not started, because an earlier run of it was killed and is still there.
-    StillThere,
-}
-
-impl Ended {
-    /// Exit status 0.
-    pub(crate) fn well(&self) -> bool {
-        matches!(self, Self::By(status) if status.success())
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::By(status) => status.fmt(f),
-            Self::TooLong(limit) => write!(f, "did not end within {limit:?}"),
-            Self::NotStarted(error) => write!(f, "cannot be started: {error}"),
-            Self::Refused(insecure) => write!(f, "is not run: {insecure}"),
-            Self::StillThere => f.write_str(
-                "is not run: an earlier run of it does not end although it was killed (a file system or device that \
-                 does not answer?)",
-            ),
-        }
-    }
-}
 
 /// What becomes of a program that runs when nobody waits for it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +83,8 @@ pub(crate) async fn run(
     };
     let waiting = Waiting { process, abandoned };
     match tokio::time::timeout(limit, outcome).await {
-        Ok(ended) => {
-            ended.unwrap_or_else(|_| Ended::NotStarted(io::Error::other("bug: its thread failed")))
-        }
+        Ok(ended) => ended
+            .unwrap_or_else(|_| Ended::NotStarted(std::io::Error::other("bug: its thread failed"))),
         Err(_) => {
             waiting.process.signal(Signal::SIGTERM);
             tokio::spawn(async move {

@@ -1,7 +1,7 @@
 //! Addresses that a reload adds: clients can come when the kernel has the services' rules, and not before.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,13 +12,12 @@ use crate::support::{PATIENCE, Service, servers, tcp_backends};
 
 /// So many services that their plans and rules take a while.
 const SERVICES: u16 = 300;
-const NEW: &str = "10.10.54.170";
+const NEW: Ipv4Addr = Ipv4Addr::new(10, 10, 54, 170);
 
 /// Many services on the new address.
 fn many(net: &Article, line: &str) -> String {
     let service = |port: u16| {
-        let listen = format!("{NEW}:{port}").parse().unwrap();
-        let service = Service::new(&format!("n{port}"), listen).with(line);
+        let service = Service::new(&format!("n{port}"), (NEW, port).into()).with(line);
         service.servers(servers(net, 80)).text()
     };
     (1..=SERVICES).map(service).collect()
@@ -35,10 +34,18 @@ fn nobody_is_refused(net: &Article, before: &str, after: &str) -> Result<()> {
     // Who is asked is known: otherwise the client would ask for that once in a second only.
     let link = net.director.ip_json(&["link", "show", "eth0"])?;
     let mac = link[0]["address"].as_str().context("no MAC address")?;
-    let neighbour = ["neigh", "replace", NEW, "lladdr", mac, "dev", "eth0"];
+    let neighbour = [
+        "neigh",
+        "replace",
+        &NEW.to_string(),
+        "lladdr",
+        mac,
+        "dev",
+        "eth0",
+    ];
     net.client
         .ip(&[&neighbour, ["nud", "permanent"].as_slice()].concat())?;
-    let to: SocketAddr = format!("{NEW}:{SERVICES}").parse()?;
+    let to: SocketAddr = (NEW, SERVICES).into();
     let client = Client::new(&net.client).timeout(Duration::from_millis(50));
     let stream = client.keep_connecting(to, Duration::from_millis(1))?;
     std::thread::sleep(Duration::from_millis(200));

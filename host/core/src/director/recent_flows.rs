@@ -3,7 +3,7 @@
 //! Packets of one flow that come back to back all wait in the queue, each as a connection's first: the kernel knows the
 //! connection only when the first of them has gone on. All of them have to go to one server.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::flow::Flow;
@@ -17,7 +17,7 @@ const REMEMBERED: Duration = Duration::from_secs(2);
 /// Where each of them went.
 #[derive(Debug, Default)]
 pub(super) struct RecentFlows {
-    placed: HashMap<Flow, Placed>,
+    placed: BTreeMap<Flow, Placed>,
     /// The same, in the order in which they were placed, each with its number.
     order: VecDeque<(Flow, u64)>,
     last: u64,
@@ -118,7 +118,7 @@ mod tests {
             let start = epoch();
             let at = |n: usize| start + Duration::from_millis(millis) * u32::try_from(n).unwrap();
             let mut recent = RecentFlows::default();
-            let mut newest = HashMap::new();
+            let mut newest = BTreeMap::new();
             for (n, port) in ports.iter().enumerate() {
                 let id = id(u32::try_from(n).unwrap() + 1);
                 recent.put(flow(*port), id, at(n));

@@ -338,7 +338,8 @@ proptest! {
 #[test]
 fn nothing_is_settled_while_a_change_that_is_no_service_s_is_pending() {
     let now = epoch();
-    let changes: [(&str, fn(&mut KernelSync)); 3] = [
+    type Want = fn(&mut KernelSync);
+    let changes: [(&str, Want); 3] = [
         ("hairpin", |sync| {
             sync.want_hairpin(["10.1.0.0/24".parse().unwrap()].into());
         }),

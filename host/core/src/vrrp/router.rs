@@ -2,6 +2,7 @@
 
 mod group;
 mod groups;
+mod hanging;
 mod settle;
 mod watchdog;
 

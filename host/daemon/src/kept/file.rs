@@ -5,8 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::KeptState;
 use super::form;
+use super::state::KeptState;
 
 /// The file's name in the directory.
 const NAME: &str = "servers.json";

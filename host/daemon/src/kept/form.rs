@@ -10,7 +10,7 @@ use evenkeel_core::state::BackendId;
 use evenkeel_dataplane::EarlierCount;
 use serde::{Deserialize, Serialize};
 
-use super::KeptState;
+use super::state::KeptState;
 
 /// The form that this version writes and reads.
 const VERSION: u32 = 1;

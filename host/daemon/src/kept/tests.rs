@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
-use evenkeel_core::ids::Numbered;
+use evenkeel_core::ids::{Numbered, Numbers};
 use evenkeel_core::model::{Protocol, ServiceKey};
 use nix::sys::stat::Mode;
 

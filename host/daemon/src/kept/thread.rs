@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::file::KeptFile;
 use super::form;
-use super::{KeptState, News};
+use super::state::{KeptState, News};
 
 /// After a failure it is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(30);

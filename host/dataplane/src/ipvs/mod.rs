@@ -30,6 +30,7 @@
 //! - `read`, `counting`, `probe`, `sysctl`, `timeouts`: what is in the kernel.
 
 mod counting;
+mod error;
 mod held;
 mod helper;
 mod identity;
@@ -45,14 +46,14 @@ mod sysctl;
 mod timeouts;
 
 use std::collections::BTreeMap;
-use std::io;
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Change, Counters, State};
-use evenkeel_ipvs::{Client, Reason};
+use evenkeel_ipvs::Client;
 
 use self::counting::Counting;
+use self::error::error;
 use self::held::Services;
 use self::record::IpvsRecord;
 use self::rules::{Table, Tables};
@@ -190,25 +191,6 @@ impl Ipvs {
         let mut wanted = believed;
         evenkeel_core::diff::apply(&mut wanted, changes);
         self.apply_once(&evenkeel_core::diff::diff(&actual, &wanted))
-    }
-}
-
-/// Errors of IPVS as those of a data plane.
-fn error(error: evenkeel_ipvs::Error) -> Error {
-    match error {
-        evenkeel_ipvs::Error::Refused { what, reason } => Error::Refused {
-            source: match reason {
-                Reason::Other(source) => source,
-                words => words.to_io(),
-            },
-            what,
-        },
-        evenkeel_ipvs::Error::Io { what, source } => Error::Io { what, source },
-        evenkeel_ipvs::Error::Absent(why) => Error::Io {
-            what: "open IPVS".to_owned(),
-            source: io::Error::new(io::ErrorKind::Unsupported, why),
-        },
-        garbled @ evenkeel_ipvs::Error::Garbled(_) => Error::Garbled(garbled.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use evenkeel_core::model::IpvsTimeouts;
 use evenkeel_ipvs::{Client, Timeouts};
 
+use super::error::error;
 use super::sysctl;
 use crate::Error;
 
@@ -26,7 +27,7 @@ pub(super) fn write(client: &mut Client, timeouts: &IpvsTimeouts) -> Result<(), 
     if seconds == Timeouts::default() {
         return Ok(());
     }
-    client.set_timeouts(&seconds).map_err(super::error)
+    client.set_timeouts(&seconds).map_err(error)
 }
 
 /// For the kernel.

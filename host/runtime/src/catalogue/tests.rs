@@ -1,9 +1,10 @@
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_config::{Found, PluginCatalogue as _};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
+use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use super::*;
@@ -288,13 +289,14 @@ impl PluginRuntime for Together {
     }
 
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
-        let mut loading = self.loading.lock().unwrap();
+        let mut loading = self.loading.lock();
         *loading += 1;
         self.more.notify_all();
         let limit = Duration::from_secs(60);
         let alone = |loading: &mut usize| *loading < 2;
-        let waited = self.more.wait_timeout_while(loading, limit, alone);
-        assert!(!waited.unwrap().1.timed_out(), "one after the other");
+        let waited = self.more.wait_while_for(&mut loading, alone, limit);
+        assert!(!waited.timed_out(), "one after the other");
+        drop(loading);
         self.runtime.load(file)
     }
 }

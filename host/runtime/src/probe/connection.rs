@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::client::TlsStream;
 
+use super::place::{self, Place};
 use super::reason::reason;
-use super::shortage::{self, Place};
 use super::tls;
 use super::transport::{ProbeError, Transport};
 
@@ -34,7 +34,7 @@ impl Connection {
         address: SocketAddr,
         transport: &Transport,
     ) -> Result<Self, ProbeError> {
-        let place = shortage::place()?;
+        let place = place::place()?;
         let stream = match transport {
             Transport::Udp => Stream::Udp(udp(address).await?),
             Transport::Tcp => Stream::Tcp(tcp(address).await?),

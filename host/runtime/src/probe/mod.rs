@@ -4,6 +4,7 @@
 
 mod clock;
 mod connection;
+mod place;
 mod reason;
 mod shortage;
 mod tls;

@@ -10,7 +10,8 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
 
-use super::{Ended, check};
+use super::ended::Ended;
+use super::security::check;
 
 /// A program that runs, has ended, or is to be run.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use super::*;
 
@@ -8,13 +8,13 @@ struct Reader(Arc<Mutex<Vec<u8>>>);
 
 impl Reader {
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.0.lock().clone()).unwrap()
     }
 }
 
 impl Write for Reader {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
+        self.0.lock().extend(bytes);
         Ok(bytes.len())
     }
 
@@ -53,7 +53,7 @@ fn a_reader_that_stops_keeps_nobody_waiting_and_hears_later_how_much_was_dropped
     let reader = Reader::default();
     let (told, tellings) = mpsc::channel();
     let mut queue = LogQueue::start(reader.clone(), move |n| told.send(n).unwrap()).unwrap();
-    let stopped = reader.0.lock().unwrap();
+    let stopped = reader.0.lock();
     let line = [b'x'; 1000];
     let lines = 3 * MAX_BYTES / line.len();
     // Each of these would wait for ever.

@@ -405,11 +405,13 @@ fn a_service_that_the_kernel_refuses_holds_up_no_other_and_is_named_with_the_rea
         evenkeel.wait_status("the refused service is named", PATIENCE, named)?;
         evenkeel.wait_log("service=\"taken\"", PATIENCE)?;
         // A dead server leaves, and comes back.
-        drop(backends.pop());
+        drop(backends);
         let dead = "-a -t 10.10.54.151:80 -r 172.16.50.159:80 -m -w 1";
+        backends = tcp_backends(&net, &servers(&net, 80)[..1])?;
         let without: Vec<&str> = both.iter().filter(|it| **it != dead).copied().collect();
         holds(&net.director, &without, &evenkeel)?;
-        backends = tcp_backends(&net, &servers(&net, 80)[1..])?;
+        drop(backends);
+        backends = tcp_backends(&net, &servers(&net, 80))?;
         holds(&net.director, &both, &evenkeel)?;
         drop(backends);
         // Long enough for its waits to have grown; then its address is free, and a reload tries it at once.

@@ -117,7 +117,7 @@ table! {
     /// What one plugin may use at most. A plugin that goes over a limit is ended, which costs the service that uses it
     /// its scheduler or check until the plugin has been started again, and no other service anything.
     SandboxTable in "[sandbox]" {
-        /// Processor time of one call.
+        /// Processor time of one call. An instance that is made and gets its settings may take 1 s.
         call_time: Period<10, 10_000> = Presence::Default(|| Period(limits().call_time));
         /// Processor time of one decision about one connection, for schedulers that decide about each connection.
         pick_time: Period<1, 1_000> = Presence::Default(|| Period(limits().pick_time));

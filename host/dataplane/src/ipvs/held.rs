@@ -10,7 +10,7 @@ use evenkeel_ipvs::{Destination, Service};
 /// A service in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    /// The service, without [`Flags::HASHED`].
+    /// The service, without `Flags::HASHED`.
     pub(super) service: Service,
     /// Its destinations.
     pub(super) servers: BTreeMap<SocketAddr, Server>,

@@ -318,9 +318,5 @@ fn plugins_are_compiled_several_at_once_where_there_are_several_cores() {
         let found = catalogue.get(&by_name(name));
         assert_eq!(found.is_some(), loaded, "{name}");
     }
-    assert_eq!(
-        *together.loading.lock().unwrap(),
-        2,
-        "what is named, and no more"
-    );
+    assert_eq!(*together.loading.lock(), 2, "what is named, and no more");
 }

@@ -16,7 +16,7 @@ use super::since_v0_1::checker::evenkeel::plugin::target_io::Target as Handle;
 use super::since_v0_1::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
 use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
 use super::since_v0_1::{self as contract};
-use super::state::{State, begin, yielding_store};
+use super::state::{self, State, begin, yielding_store};
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
 use crate::probe::Probe;
@@ -65,7 +65,10 @@ impl Instance {
         let guest = instance.exports.evenkeel_plugin_health_checker();
         let configured = guest.call_configure(&mut instance.store, &settings);
         match Metered::new(meter, configured).await {
-            Ok(Ok(())) => Ok(instance),
+            Ok(Ok(())) => {
+                state::configured(&instance.store, &shared.sandbox);
+                Ok(instance)
+            }
             Ok(Err(reason)) => Err(Failure::Settings(clean(&reason, 1000))),
             Err(error) => Err(instance.store.data().failure(&error)),
         }

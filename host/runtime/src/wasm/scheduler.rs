@@ -13,7 +13,7 @@ use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
 use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::{Abilities, Guest};
 use super::since_v0_1::scheduler::{SchedulerPlugin, SchedulerPluginPre};
 use super::since_v0_1::{self as contract};
-use super::state::{State, begin, store};
+use super::state::{self, State, begin, store};
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
 use crate::{Backend, Failure, Flow, Load, PluginError, Scheduler};
@@ -82,6 +82,7 @@ impl WasmScheduler {
             instance
                 .call(|guest, store| guest.call_configure(store, &settings))?
                 .map_err(|reason| Failure::Settings(crate::text::clean(&reason, 1000)))?;
+            state::configured(&instance.store, &shared.sandbox);
             Ok(instance)
         });
         match configured {

@@ -1,6 +1,7 @@
 //! What the host keeps for each instance: the data of its store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::model::Sandbox;
 use tracing::Level;
@@ -44,6 +45,15 @@ pub(super) fn yielding_store(
     })
 }
 
+/// What an instance may take before it is configured, if `call_time` is less: its code comes from the disk, and nobody's
+/// connection waits for it.
+const START_TIME: Duration = Duration::from_secs(1);
+
+/// An instance is configured: from now on its calls may take what is configured.
+pub(super) fn configured(store: &Store<State>, sandbox: &Sandbox) {
+    store.data().meter.set_limit(sandbox.call_time);
+}
+
 fn new_store(
     engine: &Engine,
     sandbox: &Sandbox,
@@ -54,7 +64,7 @@ fn new_store(
     + 'static,
 ) -> Store<State> {
     let state = State {
-        meter: Arc::new(Meter::new(sandbox.call_time)),
+        meter: Arc::new(Meter::new(sandbox.call_time.max(START_TIME))),
         limits: Limits::new(sandbox),
         log: Arc::clone(log),
         last_error: None,

@@ -69,11 +69,12 @@ mod tests {
             lab.cable(&a, "eth0", &b, "eth0")?;
             let capture = Capture::start(&b)?;
             let frame = announcement("10.9.0.100".parse()?, [2, 0, 0, 0, 0, 7], false);
-            a.enter(|| -> Result<()> {
-                let index = if_nametoindex("eth0")?;
-                FrameSocket::open()?.send(index, &frame).context("not sent")
-            })??;
-            eventually("the frame", Duration::from_secs(5), || {
+            // The kernel throws frames away until it has noticed that the cable is in, which takes a moment.
+            eventually("the frame", Duration::from_secs(20), || {
+                a.enter(|| -> Result<()> {
+                    let index = if_nametoindex("eth0")?;
+                    FrameSocket::open()?.send(index, &frame).context("not sent")
+                })??;
                 let seen = capture.frames().iter().any(|seen| seen.bytes == frame);
                 Ok(seen.then_some(()))
             })

@@ -23,8 +23,6 @@ mod macvlan;
 mod manager;
 mod marks;
 mod message;
-#[cfg(any(test, feature = "testing"))]
-pub mod namespace;
 mod netlink;
 mod owner;
 mod plan;

@@ -21,13 +21,12 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use crate::vrrp_log;
+use roles::Roles;
 
 /// How often the driver hears that the main loop moves. It wants to at least once a second.
 const ALIVE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the end waits for what the driver has said last.
 const LAST_EVENTS_TIMEOUT: Duration = Duration::from_secs(1);
-
-use roles::Roles;
 
 /// VRRP, as far as one is configured.
 pub(crate) struct Redundancy {

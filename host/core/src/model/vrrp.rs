@@ -70,6 +70,19 @@ pub struct VrrpInstance {
     pub notify: Notify,
 }
 
+impl VrrpInstance {
+    /// Whether it is the same virtual router as another one of a configuration before or after it, so that its state
+    /// stays.
+    #[must_use]
+    pub fn is_same_router(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.interface == other.interface
+            && self.family == other.family
+            && self.router_id == other.router_id
+            && self.version == other.version
+    }
+}
+
 /// The version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VrrpVersion {

@@ -66,7 +66,7 @@ impl Router {
         self.observed.set_scripts(&config.scripts);
         let mut old = std::mem::take(&mut self.instances);
         for spec in &config.instances {
-            let known = old.iter().position(|it| it.same_router(spec));
+            let known = old.iter().position(|it| it.spec.is_same_router(spec));
             let instance = match known {
                 Some(position) => {
                     let mut instance = old.remove(position);

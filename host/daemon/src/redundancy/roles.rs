@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_core::model::{Family, Vrrp, VrrpInstance, VrrpVersion};
+use evenkeel_core::model::Vrrp;
 use evenkeel_core::vrrp::Notified;
 
 /// The states of the instances that are configured, as far as they have told one.
@@ -13,13 +13,9 @@ impl Roles {
     /// Another configuration: an instance that is gone, or is another router under the same name, has no state any
     /// more. If it comes back it has to tell one first.
     pub(super) fn configure(&mut self, before: &Vrrp, now: &Vrrp) {
-        let find = |config: &Vrrp, name: &str| {
-            let mut instances = config.instances.iter();
-            instances.find(|it| it.name == name).map(router)
-        };
         self.0.retain(|name, _| {
-            let router = find(now, name);
-            router.is_some() && router == find(before, name)
+            let mut instances = now.instances.iter().filter(|it| it.name == *name);
+            instances.any(|now| before.instances.iter().any(|it| now.is_same_router(it)))
         });
     }
 
@@ -36,16 +32,11 @@ impl Roles {
     }
 }
 
-/// What makes an instance the same router after a reload (`Router::configure`).
-fn router(it: &VrrpInstance) -> (String, Family, u8, VrrpVersion) {
-    (it.interface.clone(), it.family, it.router_id, it.version)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use evenkeel_core::model::{Announce, Checksum, Notify};
+    use evenkeel_core::model::{Announce, Checksum, Family, Notify, VrrpInstance, VrrpVersion};
 
     use super::*;
 

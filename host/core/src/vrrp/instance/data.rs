@@ -149,20 +149,6 @@ impl Instance {
         self.hold_reason == Some(HoldReason::HandingOver)
     }
 
-    /// Whether another router's adverts are for this one.
-    pub(in crate::vrrp) fn same_router(&self, other: &VrrpInstance) -> bool {
-        let key = |it: &VrrpInstance| {
-            (
-                it.name.clone(),
-                it.interface.clone(),
-                it.family,
-                it.router_id,
-                it.version,
-            )
-        };
-        key(&self.spec) == key(other)
-    }
-
     /// When [`Self::poll`] is to be called.
     pub(in crate::vrrp) fn poll_at(&self) -> Option<Instant> {
         self.timers.next()

@@ -18,7 +18,6 @@ pub mod memory;
 mod namespace;
 pub mod nftables;
 mod remembered;
-pub mod verdict;
 
 /// What a data plane offers on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

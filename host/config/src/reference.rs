@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::reader::{Key, Page};
 use super::schema::PAGES;
 
+/// As wide as all documentation.
+const COLUMNS: usize = 120;
+
 /// What stands before the tables.
 const BEFORE: &str = include_str!("reference/before.md");
 /// What stands behind them.
@@ -28,12 +31,12 @@ fn write_page(out: &mut String, page: &Page) {
     } else {
         format!("`{}`", page.place)
     };
+    let about: Vec<String> = paragraphs(&page.about)
+        .iter()
+        .map(|it| wrapped(it))
+        .collect();
     // Writing to a string does not fail.
-    let _ = write!(
-        out,
-        "## {title}\n\n{}\n\n",
-        paragraphs(&page.about).join("\n\n")
-    );
+    let _ = write!(out, "## {title}\n\n{}\n\n", about.join("\n\n"));
     out.push_str("| Key | Values | Default | Meaning | keepalived |\n|---|---|---|---|---|\n");
     for key in &page.keys {
         write_key(out, key);
@@ -65,4 +68,23 @@ fn paragraphs(doc: &str) -> Vec<String> {
         .filter(|part| !part.is_empty())
         .map(|part| part.join(" "))
         .collect()
+}
+
+/// A paragraph in lines of [`COLUMNS`] at most, as far as its words allow.
+fn wrapped(paragraph: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in paragraph.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
 }

@@ -25,7 +25,7 @@ fn the_page_in_docs_is_what_the_declarations_say() {
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         kept == page,
-        "docs/configuration.md is out of date: run EVENKEEL_UPDATE_DOCS=1 cargo test -p evenkeel-core config::tests::reference"
+        "docs/configuration.md is out of date: run EVENKEEL_UPDATE_DOCS=1 cargo test -p evenkeel-config tests::reference"
     );
 }
 

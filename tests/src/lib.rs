@@ -59,6 +59,8 @@ pub use keepalived::Keepalived;
 pub use kernels::{on_debian_kernel, on_slow_kernel, on_uml, on_uml_with};
 pub use lab::{Lab, Node};
 pub use net::Net;
+#[cfg(feature = "tokio")]
+pub use network::with_net;
 pub use network::{TestResult, in_own_network, sh};
 pub use nginx::{Nginx, http_get};
 pub use paths::Paths;

@@ -67,6 +67,20 @@ pub fn in_own_network(test: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// [`in_own_network`] for a test that waits, with somebody else who sets up that network.
+///
+/// # Panics
+/// As the test does, and where no runtime can be made.
+#[cfg(feature = "tokio")]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+pub fn with_net<F: Future<Output = ()>>(test: impl FnOnce(crate::Net) -> F + Send + 'static) {
+    in_own_network(|| {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().expect("a runtime");
+        runtime.block_on(test(crate::Net));
+    });
+}
+
 /// Runs a shell command in the calling thread's network and returns its output.
 ///
 /// # Panics

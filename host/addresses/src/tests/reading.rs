@@ -2,38 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel_tests::{Net, in_own_network};
+use evenkeel_tests::{Net, with_net};
 use ipnet::IpNet;
 
-use super::block_on;
 use crate::{Addresses, OwnAddress, Route, hairpin_networks};
 
 #[test]
 fn routes_to_an_address_are_told_apart() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.up("lo");
-            net.interface("eth0");
-            net.add("eth0", "172.16.50.155", 24);
-            net.add("eth0", "2001:db8::1", 64);
-            let addresses = Addresses::open().unwrap();
-            let interfaces = addresses.interfaces().await.unwrap();
-            let eth0 = *interfaces
-                .iter()
-                .find(|(_, there)| there.name == "eth0")
-                .unwrap()
-                .0;
-            let route = async |to: &str| addresses.route(to.parse().unwrap()).await.unwrap();
+    with_net(async |net: Net| {
+        net.up("lo");
+        net.interface("eth0");
+        net.add("eth0", "172.16.50.155", 24);
+        net.add("eth0", "2001:db8::1", 64);
+        let addresses = Addresses::open().unwrap();
+        let interfaces = addresses.interfaces().await.unwrap();
+        let eth0 = *interfaces
+            .iter()
+            .find(|(_, there)| there.name == "eth0")
+            .unwrap()
+            .0;
+        let route = async |to: &str| addresses.route(to.parse().unwrap()).await.unwrap();
 
-            assert_eq!(route("172.16.50.155").await, Route::Local);
-            assert_eq!(route("172.16.50.157").await, Route::Direct(eth0));
-            assert_eq!(route("2001:db8::2").await, Route::Direct(eth0));
-            assert!(matches!(route("192.0.2.1").await, Route::None(_)));
+        assert_eq!(route("172.16.50.155").await, Route::Local);
+        assert_eq!(route("172.16.50.157").await, Route::Direct(eth0));
+        assert_eq!(route("2001:db8::2").await, Route::Direct(eth0));
+        assert!(matches!(route("192.0.2.1").await, Route::None(_)));
 
-            net.default_route("172.16.50.254");
-            assert_eq!(route("192.0.2.1").await, Route::Gateway(eth0));
-        })
+        net.default_route("172.16.50.254");
+        assert_eq!(route("192.0.2.1").await, Route::Gateway(eth0));
     });
 }
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use evenkeel_core::model::{Assign, Protocol, ServiceKey};
 use evenkeel_core::sync::InKernel;
-use evenkeel_tests::{Net, in_own_network};
+use evenkeel_tests::{Net, with_net};
 
-use super::block_on;
 use crate::desired::{Desired, ServiceAddress};
 use crate::owner::{ActiveOwners, Owner};
 use crate::reconciler::Reconciler;
@@ -116,299 +115,260 @@ async fn shown(addresses: &Services) -> Vec<String> {
 
 #[test]
 fn addresses_are_put_on_and_taken_away_by_difference() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            net.add("eth0", "10.10.54.155", 24);
-            let mut addresses = Services::open();
-            let v6 = assign("eth0", "2001:db8::151", 64);
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        net.add("eth0", "10.10.54.155", 24);
+        let mut addresses = Services::open();
+        let v6 = assign("eth0", "2001:db8::151", 64);
 
-            let done = addresses.reconcile(&wanted([vip(), v6.clone()])).await;
-            assert!(done.failures.is_empty(), "{:?}", done.failures);
-            assert_eq!(
-                done.changes,
-                [
-                    AddressChange::Added(vip()),
-                    AddressChange::Added(v6.clone())
-                ]
-            );
-            let all = [
-                "10.10.54.155/24 on eth0",
-                "10.10.54.151/24 on eth0 *",
-                "2001:db8::151/64 on eth0 *",
-            ];
-            assert_eq!(shown(&addresses).await, all);
+        let done = addresses.reconcile(&wanted([vip(), v6.clone()])).await;
+        assert!(done.failures.is_empty(), "{:?}", done.failures);
+        assert_eq!(
+            done.changes,
+            [
+                AddressChange::Added(vip()),
+                AddressChange::Added(v6.clone())
+            ]
+        );
+        let all = [
+            "10.10.54.155/24 on eth0",
+            "10.10.54.151/24 on eth0 *",
+            "2001:db8::151/64 on eth0 *",
+        ];
+        assert_eq!(shown(&addresses).await, all);
 
-            let again = addresses.reconcile(&wanted([vip(), v6.clone()])).await;
-            assert_eq!(again.changes, []);
+        let again = addresses.reconcile(&wanted([vip(), v6.clone()])).await;
+        assert_eq!(again.changes, []);
 
-            addresses.reconcile(&wanted([v6])).await;
-            assert_eq!(shown(&addresses).await, [all[0], all[2]]);
-        })
+        addresses.reconcile(&wanted([v6])).await;
+        assert_eq!(shown(&addresses).await, [all[0], all[2]]);
     });
 }
 
 #[test]
 fn another_process_knows_ours_again_and_removes_no_other() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            net.add("eth0", "10.10.54.155", 24);
-            let mut first = Services::open();
-            first.reconcile(&wanted([vip()])).await;
-            drop(first); // As after a crash: nothing is taken away.
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        net.add("eth0", "10.10.54.155", 24);
+        let mut first = Services::open();
+        first.reconcile(&wanted([vip()])).await;
+        drop(first); // As after a crash: nothing is taken away.
 
-            let mut second = Services::open();
-            assert!(
-                shown(&second)
-                    .await
-                    .contains(&"10.10.54.151/24 on eth0 *".to_owned())
-            );
-            let done = second.remove_all().await;
-            assert_eq!(done.changes.len(), 1);
-            assert_eq!(shown(&second).await, ["10.10.54.155/24 on eth0"]);
-        })
+        let mut second = Services::open();
+        assert!(
+            shown(&second)
+                .await
+                .contains(&"10.10.54.151/24 on eth0 *".to_owned())
+        );
+        let done = second.remove_all().await;
+        assert_eq!(done.changes.len(), 1);
+        assert_eq!(shown(&second).await, ["10.10.54.155/24 on eth0"]);
     });
 }
 
 #[test]
 fn an_address_that_was_there_before_is_left_alone_for_good() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            net.add("eth0", "10.10.54.151", 32);
-            let mut addresses = Services::open();
-            for wanted in [wanted([vip()]), wanted([])] {
-                let done = addresses.reconcile(&wanted).await;
-                assert_eq!(done.changes, []);
-                assert!(done.failures.is_empty());
-                assert_eq!(shown(&addresses).await, ["10.10.54.151/32 on eth0"]);
-            }
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        net.add("eth0", "10.10.54.151", 32);
+        let mut addresses = Services::open();
+        for wanted in [wanted([vip()]), wanted([])] {
+            let done = addresses.reconcile(&wanted).await;
+            assert_eq!(done.changes, []);
+            assert!(done.failures.is_empty());
+            assert_eq!(shown(&addresses).await, ["10.10.54.151/32 on eth0"]);
+        }
     });
 }
 
 #[test]
 fn an_address_of_ours_that_someone_deletes_or_adds_himself_is_known_for_what_it_is() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            addresses.reconcile(&wanted([vip()])).await;
-            net.remove("eth0", "10.10.54.151", 24);
-            let repaired = addresses.reconcile(&wanted([vip()])).await;
-            assert_eq!(repaired.changes, [AddressChange::Added(vip())]);
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        addresses.reconcile(&wanted([vip()])).await;
+        net.remove("eth0", "10.10.54.151", 24);
+        let repaired = addresses.reconcile(&wanted([vip()])).await;
+        assert_eq!(repaired.changes, [AddressChange::Added(vip())]);
 
-            net.remove("eth0", "10.10.54.151", 24);
-            net.add("eth0", "10.10.54.151", 24);
-            assert_eq!(addresses.remove_all().await.changes, []);
-            assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0"]);
-        })
+        net.remove("eth0", "10.10.54.151", 24);
+        net.add("eth0", "10.10.54.151", 24);
+        assert_eq!(addresses.remove_all().await.changes, []);
+        assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0"]);
     });
 }
 
 #[test]
 fn another_prefix_length_replaces_the_address() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            for (addr, short, long) in [("10.10.54.151", 24, 32), ("2001:db8::151", 64, 128)] {
-                addresses
-                    .reconcile(&wanted([assign("eth0", addr, short)]))
-                    .await;
-                let done = addresses
-                    .reconcile(&wanted([assign("eth0", addr, long)]))
-                    .await;
-                assert!(done.failures.is_empty(), "{:?}", done.failures);
-                assert_eq!(
-                    shown(&addresses).await,
-                    [format!("{addr}/{long} on eth0 *")]
-                );
-            }
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        for (addr, short, long) in [("10.10.54.151", 24, 32), ("2001:db8::151", 64, 128)] {
+            addresses
+                .reconcile(&wanted([assign("eth0", addr, short)]))
+                .await;
+            let done = addresses
+                .reconcile(&wanted([assign("eth0", addr, long)]))
+                .await;
+            assert!(done.failures.is_empty(), "{:?}", done.failures);
+            assert_eq!(
+                shown(&addresses).await,
+                [format!("{addr}/{long} on eth0 *")]
+            );
+        }
     });
 }
 
 #[test]
 fn an_address_that_the_kernel_takes_with_ours_is_put_back() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            addresses.reconcile(&wanted([vip()])).await;
-            // Added later, so secondary to ours, and lost with it where `promote_secondaries` is not set.
-            net.add("eth0", "10.10.54.155", 24);
-            std::fs::write("/proc/sys/net/ipv4/conf/all/promote_secondaries", "0").unwrap();
-            std::fs::write("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", "0").unwrap();
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        addresses.reconcile(&wanted([vip()])).await;
+        // Added later, so secondary to ours, and lost with it where `promote_secondaries` is not set.
+        net.add("eth0", "10.10.54.155", 24);
+        std::fs::write("/proc/sys/net/ipv4/conf/all/promote_secondaries", "0").unwrap();
+        std::fs::write("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", "0").unwrap();
 
-            let done = addresses.remove_all().await;
-            assert!(done.failures.is_empty(), "{:?}", done.failures);
-            assert_eq!(shown(&addresses).await, ["10.10.54.155/24 on eth0"]);
-            assert!(matches!(
-                done.changes.as_slice(),
-                [AddressChange::Removed(_), AddressChange::Restored(_)]
-            ));
-        })
+        let done = addresses.remove_all().await;
+        assert!(done.failures.is_empty(), "{:?}", done.failures);
+        assert_eq!(shown(&addresses).await, ["10.10.54.155/24 on eth0"]);
+        assert!(matches!(
+            done.changes.as_slice(),
+            [AddressChange::Removed(_), AddressChange::Restored(_)]
+        ));
     });
 }
 
 #[test]
 fn a_missing_interface_is_named_with_those_that_exist_and_the_rest_is_done() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            let typo = assign("eht0", "10.10.54.152", 24);
-            let done = addresses.reconcile(&wanted([typo, vip()])).await;
-            assert_eq!(done.changes, [AddressChange::Added(vip())]);
-            let told: Vec<String> = done.failures.iter().map(ToString::to_string).collect();
-            assert_eq!(
-                told,
-                ["no interface \"eht0\" to put 10.10.54.152/24 on; there is: lo, eth0-peer, eth0"]
-            );
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        let typo = assign("eht0", "10.10.54.152", 24);
+        let done = addresses.reconcile(&wanted([typo, vip()])).await;
+        assert_eq!(done.changes, [AddressChange::Added(vip())]);
+        let told: Vec<String> = done.failures.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["no interface \"eht0\" to put 10.10.54.152/24 on; there is: lo, eth0-peer, eth0"]
+        );
     });
 }
 
 #[test]
 fn what_the_kernel_refuses_is_told_and_the_rest_is_done() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            let multicast = assign("eth0", "ff02::1", 64);
-            let done = addresses.reconcile(&wanted([multicast, vip()])).await;
-            assert_eq!(done.changes, [AddressChange::Added(vip())]);
-            assert_eq!(done.failures.len(), 1);
-            assert!(
-                done.failures[0]
-                    .to_string()
-                    .starts_with("cannot put ff02::1/64 on eth0: ")
-            );
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        let multicast = assign("eth0", "ff02::1", 64);
+        let done = addresses.reconcile(&wanted([multicast, vip()])).await;
+        assert_eq!(done.changes, [AddressChange::Added(vip())]);
+        assert_eq!(done.failures.len(), 1);
+        assert!(
+            done.failures[0]
+                .to_string()
+                .starts_with("cannot put ff02::1/64 on eth0: ")
+        );
     });
 }
 
 #[test]
 fn an_ipv6_address_is_of_use_at_once() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            let v6 = assign("eth0", "2001:db8::151", 64);
-            addresses.reconcile(&wanted([v6.clone()])).await;
-            // A tentative address cannot be bound.
-            std::net::TcpListener::bind((v6.addr, 0)).unwrap();
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        let v6 = assign("eth0", "2001:db8::151", 64);
+        addresses.reconcile(&wanted([v6.clone()])).await;
+        // A tentative address cannot be bound.
+        std::net::TcpListener::bind((v6.addr, 0)).unwrap();
     });
 }
 
 #[test]
 fn an_ipv6_address_without_a_network_is_no_source() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            net.add_v6("eth0", "2001:db8::1", 64);
-            let mut addresses = Services::open();
-            let own: IpAddr = "2001:db8::1".parse().unwrap();
-            // The service's has more bits in common with the server's than the machine's own.
-            let (virtual_one, server) = ("2001:db8::151:1", "2001:db8::151:2".parse().unwrap());
-            let address = assign("eth0", virtual_one, 128);
-            addresses.reconcile(&wanted([address.clone()])).await;
-            assert_eq!(addresses.reader.source(server).await.unwrap(), Some(own));
-            std::net::TcpListener::bind((address.addr, 0)).unwrap();
-            // It would be, were it not for that.
-            net.add_v6("eth0", "2001:db8::151:3", 128);
-            let other = "2001:db8::151:3".parse().unwrap();
-            assert_eq!(addresses.reader.source(server).await.unwrap(), Some(other));
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        net.add_v6("eth0", "2001:db8::1", 64);
+        let mut addresses = Services::open();
+        let own: IpAddr = "2001:db8::1".parse().unwrap();
+        // The service's has more bits in common with the server's than the machine's own.
+        let (virtual_one, server) = ("2001:db8::151:1", "2001:db8::151:2".parse().unwrap());
+        let address = assign("eth0", virtual_one, 128);
+        addresses.reconcile(&wanted([address.clone()])).await;
+        assert_eq!(addresses.reader.source(server).await.unwrap(), Some(own));
+        std::net::TcpListener::bind((address.addr, 0)).unwrap();
+        // It would be, were it not for that.
+        net.add_v6("eth0", "2001:db8::151:3", 128);
+        let other = "2001:db8::151:3".parse().unwrap();
+        assert_eq!(addresses.reader.source(server).await.unwrap(), Some(other));
     });
 }
 
 #[test]
 fn an_address_waits_for_the_kernel_but_stays_where_it_is_already() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            let other = assign("eth0", "10.10.54.152", 24);
-            addresses.reconcile(&wanted([vip()])).await;
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        let other = assign("eth0", "10.10.54.152", 24);
+        addresses.reconcile(&wanted([vip()])).await;
 
-            let waiting = vec![
-                claim(vip(), InKernel::NotYet),
-                claim(other.clone(), InKernel::NotYet),
-            ];
-            assert_eq!(addresses.claim(waiting).await.changes, []);
-            assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0 *"]);
+        let waiting = vec![
+            claim(vip(), InKernel::NotYet),
+            claim(other.clone(), InKernel::NotYet),
+        ];
+        assert_eq!(addresses.claim(waiting).await.changes, []);
+        assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0 *"]);
 
-            let ready = vec![
-                claim(vip(), InKernel::NotYet),
-                claim(other.clone(), InKernel::Yes),
-            ];
-            let done = addresses.claim(ready).await;
-            assert_eq!(done.changes, [AddressChange::Added(other)]);
-        })
+        let ready = vec![
+            claim(vip(), InKernel::NotYet),
+            claim(other.clone(), InKernel::Yes),
+        ];
+        let done = addresses.claim(ready).await;
+        assert_eq!(done.changes, [AddressChange::Added(other)]);
     });
 }
 
 #[test]
 fn an_address_of_several_services_comes_when_none_of_them_is_still_on_its_way() {
     use InKernel::{NotYet, Refused, Yes};
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            let cases: [(&[InKernel], bool); 6] = [
-                (&[Yes, NotYet], false),
-                (&[Yes, Yes], true),
-                (&[Yes, Refused], true),
-                (&[Refused, NotYet], false),
-                (&[Refused], false),
-                (&[NotYet], false),
-            ];
-            for (services, comes) in cases {
-                let claims = services.iter().map(|it| claim(vip(), *it)).collect();
-                let done = addresses.claim(claims).await;
-                assert_eq!(done.changes.len(), usize::from(comes), "{services:?}");
-                addresses.remove_all().await;
-            }
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        let cases: [(&[InKernel], bool); 6] = [
+            (&[Yes, NotYet], false),
+            (&[Yes, Yes], true),
+            (&[Yes, Refused], true),
+            (&[Refused, NotYet], false),
+            (&[Refused], false),
+            (&[NotYet], false),
+        ];
+        for (services, comes) in cases {
+            let claims = services.iter().map(|it| claim(vip(), *it)).collect();
+            let done = addresses.claim(claims).await;
+            assert_eq!(done.changes.len(), usize::from(comes), "{services:?}");
+            addresses.remove_all().await;
+        }
     });
 }
 
 #[test]
 fn before_the_services_have_said_what_they_want_nothing_of_them_is_touched() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let mut addresses = Services::open();
-            addresses.reconcile(&wanted([vip()])).await;
-            for active in [false, true] {
-                let owners = ActiveOwners {
-                    services: false,
-                    vrrp: active,
-                };
-                let desired = Desired::nothing_of(owners);
-                addresses.reconciler.stale = true;
-                let outcome = addresses.reconciler.reconcile(&desired, &mut |_| {}).await;
-                assert_eq!(outcome.done, []);
-            }
-            assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0 *"]);
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let mut addresses = Services::open();
+        addresses.reconcile(&wanted([vip()])).await;
+        for active in [false, true] {
+            let owners = ActiveOwners {
+                services: false,
+                vrrp: active,
+            };
+            let desired = Desired::nothing_of(owners);
+            addresses.reconciler.stale = true;
+            let outcome = addresses.reconciler.reconcile(&desired, &mut |_| {}).await;
+            assert_eq!(outcome.done, []);
+        }
+        assert_eq!(shown(&addresses).await, ["10.10.54.151/24 on eth0 *"]);
     });
 }
 
@@ -433,98 +393,89 @@ async fn changed(reports: &mut tokio::sync::mpsc::UnboundedReceiver<ManagerRepor
 
 #[test]
 fn changes_of_others_are_noticed_and_a_swarm_of_them_is_one() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (_manager, mut reports) = watch();
-            // A new interface has more to tell: carrier, link-local addresses.
-            let quiet = Duration::from_secs(2);
-            while tokio::time::timeout(quiet, reports.recv()).await.is_ok() {}
-            for n in 1..=20 {
-                net.add("eth0", &format!("10.0.0.{n}"), 24);
-            }
-            let all = changed(&mut reports).await;
-            let added = |view: &NetworkView| {
-                view.addresses
-                    .iter()
-                    .filter(|it| it.addr.is_ipv4() && it.interface == "eth0")
-                    .count()
-            };
-            assert_eq!(added(&all), 20);
-            let quiet = tokio::time::timeout(Duration::from_millis(300), reports.recv()).await;
-            assert!(quiet.is_err(), "they were one change");
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (_manager, mut reports) = watch();
+        // A new interface has more to tell: carrier, link-local addresses.
+        let quiet = Duration::from_secs(2);
+        while tokio::time::timeout(quiet, reports.recv()).await.is_ok() {}
+        for n in 1..=20 {
+            net.add("eth0", &format!("10.0.0.{n}"), 24);
+        }
+        let all = changed(&mut reports).await;
+        let added = |view: &NetworkView| {
+            view.addresses
+                .iter()
+                .filter(|it| it.addr.is_ipv4() && it.interface == "eth0")
+                .count()
+        };
+        assert_eq!(added(&all), 20);
+        let quiet = tokio::time::timeout(Duration::from_millis(300), reports.recv()).await;
+        assert!(quiet.is_err(), "they were one change");
 
-            net.remove("eth0", "10.0.0.7", 24);
-            assert_eq!(added(&changed(&mut reports).await), 19);
-            net.remove_interface("eth0");
-            assert_eq!(changed(&mut reports).await.offloadable.len(), 0);
-        })
+        net.remove("eth0", "10.0.0.7", 24);
+        assert_eq!(added(&changed(&mut reports).await), 19);
+        net.remove_interface("eth0");
+        assert_eq!(changed(&mut reports).await.offloadable.len(), 0);
     });
 }
 
 #[test]
 fn a_change_is_not_lost_when_the_wait_for_it_is_broken_off() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (manager, mut reports) = watch();
-            let addr: IpAddr = "10.0.0.1".parse().unwrap();
-            net.add("eth0", "10.0.0.1", 24);
-            // Commands break it off.
-            for _ in 0..20 {
-                manager.services(Vec::new());
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            while !changed(&mut reports)
-                .await
-                .addresses
-                .iter()
-                .any(|it| it.addr == addr)
-            {}
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (manager, mut reports) = watch();
+        let addr: IpAddr = "10.0.0.1".parse().unwrap();
+        net.add("eth0", "10.0.0.1", 24);
+        // Commands break it off.
+        for _ in 0..20 {
+            manager.services(Vec::new());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        while !changed(&mut reports)
+            .await
+            .addresses
+            .iter()
+            .any(|it| it.addr == addr)
+        {}
     });
 }
 
 #[test]
 fn the_manager_puts_services_addresses_there_once_the_kernel_holds_them() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (manager, mut reports) = watch();
-            let has = |view: NetworkView| {
-                view.addresses
-                    .iter()
-                    .any(|it| it.addr == vip().addr && it.ours)
-            };
-            manager.services(vec![claim(vip(), InKernel::Yes)]);
-            while !has(changed(&mut reports).await) {}
-            net.remove("eth0", "10.10.54.151", 24);
-            let reader = Addresses::open().unwrap();
-            let put_back = async {
-                let is = |own: &OwnAddress| own.addr == vip().addr && own.ours;
-                while !reader.list().await.unwrap().iter().any(is) {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (manager, mut reports) = watch();
+        let has = |view: NetworkView| {
+            view.addresses
+                .iter()
+                .any(|it| it.addr == vip().addr && it.ours)
+        };
+        manager.services(vec![claim(vip(), InKernel::Yes)]);
+        while !has(changed(&mut reports).await) {}
+        net.remove("eth0", "10.10.54.151", 24);
+        let reader = Addresses::open().unwrap();
+        let put_back = async {
+            let is = |own: &OwnAddress| own.addr == vip().addr && own.ours;
+            while !reader.list().await.unwrap().iter().any(is) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let put_back = tokio::time::timeout(Duration::from_secs(10), put_back).await;
+        assert!(put_back.is_ok(), "it was never put back");
+        let elsewhere = assign("eth7", "10.10.54.152", 24);
+        manager.services(vec![claim(elsewhere, InKernel::Yes)]);
+        let problem = async {
+            loop {
+                if let ManagerReport::Problem(problem) = reports.recv().await.unwrap() {
+                    return problem;
                 }
-            };
-            let put_back = tokio::time::timeout(Duration::from_secs(10), put_back).await;
-            assert!(put_back.is_ok(), "it was never put back");
-            let elsewhere = assign("eth7", "10.10.54.152", 24);
-            manager.services(vec![claim(elsewhere, InKernel::Yes)]);
-            let problem = async {
-                loop {
-                    if let ManagerReport::Problem(problem) = reports.recv().await.unwrap() {
-                        return problem;
-                    }
-                }
-            };
-            let problem = tokio::time::timeout(Duration::from_secs(10), problem).await;
-            assert_eq!(
-                problem.unwrap().unwrap(),
-                "no interface \"eth7\" to put 10.10.54.152/24 on; there is: lo, eth0-peer, eth0"
-            );
-        })
+            }
+        };
+        let problem = tokio::time::timeout(Duration::from_secs(10), problem).await;
+        assert_eq!(
+            problem.unwrap().unwrap(),
+            "no interface \"eth7\" to put 10.10.54.152/24 on; there is: lo, eth0-peer, eth0"
+        );
     });
 }

@@ -20,11 +20,6 @@ use super::facts::Conntrack;
 use super::*;
 use evenkeel_addresses::{Interface, OwnAddress, Route};
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().unwrap().block_on(work)
-}
-
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }

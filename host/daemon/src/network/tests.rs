@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use evenkeel_core::model::{Chosen, Daemon, DataPlaneChoice, IpvsTimeouts, Sandbox, Vrrp};
 
-use evenkeel_tests::{Net, in_own_network};
+use evenkeel_tests::{Net, with_net};
 
 use super::*;
 
@@ -63,90 +63,73 @@ fn start(offloads: bool) -> (Network, Told) {
 
 #[test]
 fn flows_are_offloaded_between_the_interfaces_that_there_are() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (mut network, mut told) = start(true);
-            network.configure(&model(Offload::Auto));
-            told.until(&["eth0", "eth0-peer"]).await;
-            net.interface("eth1");
-            told.until(&["eth0", "eth0-peer", "eth1", "eth1-peer"])
-                .await;
-            net.remove_interface("eth1");
-            told.until(&["eth0", "eth0-peer"]).await;
-            net.down("eth0-peer");
-            told.until(&["eth0"]).await;
-            net.rename("eth0-peer", "wan");
-            net.up("wan");
-            told.until(&["eth0", "wan"]).await;
-            // A bridge has what its ports had.
-            net.bridge("br0");
-            net.enslave("eth0", "br0");
-            told.until(&["br0", "wan"]).await;
-            assert_eq!(told.touched, 0);
-            network.configure(&model(Offload::Off));
-            told.until(&[]).await;
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (mut network, mut told) = start(true);
+        network.configure(&model(Offload::Auto));
+        told.until(&["eth0", "eth0-peer"]).await;
+        net.interface("eth1");
+        told.until(&["eth0", "eth0-peer", "eth1", "eth1-peer"])
+            .await;
+        net.remove_interface("eth1");
+        told.until(&["eth0", "eth0-peer"]).await;
+        net.down("eth0-peer");
+        told.until(&["eth0"]).await;
+        net.rename("eth0-peer", "wan");
+        net.up("wan");
+        told.until(&["eth0", "wan"]).await;
+        // A bridge has what its ports had.
+        net.bridge("br0");
+        net.enslave("eth0", "br0");
+        told.until(&["br0", "wan"]).await;
+        assert_eq!(told.touched, 0);
+        network.configure(&model(Offload::Off));
+        told.until(&[]).await;
     });
 }
 
 #[test]
 fn an_interface_that_came_back_is_put_to_the_data_plane_again() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (mut network, mut told) = start(true);
-            network.configure(&model(Offload::Auto));
-            told.until(&["eth0", "eth0-peer"]).await;
-            net.remove_interface("eth0");
-            net.interface("eth0");
-            let again = async {
-                loop {
-                    match told.inputs.recv().await.unwrap() {
-                        Input::Touched => return,
-                        // It was seen to be away.
-                        Input::Offload(names) if names.is_empty() => return,
-                        _ => {}
-                    }
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (mut network, mut told) = start(true);
+        network.configure(&model(Offload::Auto));
+        told.until(&["eth0", "eth0-peer"]).await;
+        net.remove_interface("eth0");
+        net.interface("eth0");
+        let again = async {
+            loop {
+                match told.inputs.recv().await.unwrap() {
+                    Input::Touched => return,
+                    // It was seen to be away.
+                    Input::Offload(names) if names.is_empty() => return,
+                    _ => {}
                 }
-            };
-            let again = tokio::time::timeout(PATIENCE, again).await;
-            assert!(again.is_ok(), "nobody was told");
-        })
+            }
+        };
+        let again = tokio::time::timeout(PATIENCE, again).await;
+        assert!(again.is_ok(), "nobody was told");
     });
 }
 
 #[test]
 fn nothing_is_told_before_it_is_configured() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (mut network, mut told) = start(true);
-            let early = tokio::time::timeout(Duration::from_millis(300), told.inputs.recv()).await;
-            assert!(early.is_err(), "something was told");
-            network.configure(&model(Offload::Auto));
-            told.until(&["eth0", "eth0-peer"]).await;
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (mut network, mut told) = start(true);
+        let early = tokio::time::timeout(Duration::from_millis(300), told.inputs.recv()).await;
+        assert!(early.is_err(), "something was told");
+        network.configure(&model(Offload::Auto));
+        told.until(&["eth0", "eth0-peer"]).await;
     });
 }
 
 #[test]
 fn a_data_plane_that_cannot_offload_is_told_of_no_interface() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            let (mut network, mut told) = start(false);
-            network.configure(&model(Offload::Auto));
-            told.until(&[]).await;
-        })
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        let (mut network, mut told) = start(false);
+        network.configure(&model(Offload::Auto));
+        told.until(&[]).await;
     });
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().unwrap().block_on(work)
 }

@@ -138,22 +138,19 @@ fn an_ipv6_address_with_a_network_may_be_a_source_where_servers_have_it() {
 
 #[test]
 fn the_kernel_says_from_which_address_it_reaches_a_server() {
-    use evenkeel_tests::{Net, in_own_network};
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.interface("eth0");
-            net.add("eth0", "10.10.54.155", 24);
-            net.add_v6("eth0", "2001:db8::155", 64);
-            let mut model = on_ipvs(Forward::Dr);
-            model.services[0].servers = vec![server("10.10.54.9:80"), server("[2001:db8::9]:80")];
-            for server in &mut model.services[0].servers {
-                server.forward = Forward::Dr;
-            }
-            let facts = Facts::gather(&model).await.unwrap();
-            assert_eq!(facts.sources[&ip("10.10.54.9")], ip("10.10.54.155"));
-            assert_eq!(facts.sources[&ip("2001:db8::9")], ip("2001:db8::155"));
-        })
+    use evenkeel_tests::{Net, with_net};
+    with_net(async |net: Net| {
+        net.interface("eth0");
+        net.add("eth0", "10.10.54.155", 24);
+        net.add_v6("eth0", "2001:db8::155", 64);
+        let mut model = on_ipvs(Forward::Dr);
+        model.services[0].servers = vec![server("10.10.54.9:80"), server("[2001:db8::9]:80")];
+        for server in &mut model.services[0].servers {
+            server.forward = Forward::Dr;
+        }
+        let facts = Facts::gather(&model).await.unwrap();
+        assert_eq!(facts.sources[&ip("10.10.54.9")], ip("10.10.54.155"));
+        assert_eq!(facts.sources[&ip("2001:db8::9")], ip("2001:db8::155"));
     });
 }
 
@@ -208,32 +205,29 @@ fn times_of_ipvs_mean_nothing_where_nftables_carries_the_connections() {
 
 #[test]
 fn the_kernel_says_how_it_would_treat_marked_packets() {
-    use evenkeel_tests::{Net, in_own_network};
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.up("lo");
-            let mut model = on_ipvs(Forward::Dr);
-            model.services[0].key = ServiceKey {
-                addr: ip("0.0.0.0"),
-                port: 0,
-                protocol: Protocol::Fwmark(NonZeroU32::new(7).unwrap()),
-            };
-            let before = Facts::gather(&model).await.unwrap();
-            assert!(matches!(before.marked[&(7, true)], Route::None(_)));
-            for command in [
-                "ip rule add fwmark 7 lookup 100",
-                "ip route add local default dev lo table 100",
-            ] {
-                let mut words = command.split(' ');
-                let status = std::process::Command::new(words.next().unwrap())
-                    .args(words)
-                    .status()
-                    .unwrap();
-                assert!(status.success(), "{command}");
-            }
-            let after = Facts::gather(&model).await.unwrap();
-            assert_eq!(after.marked[&(7, true)], Route::Local);
-        })
+    use evenkeel_tests::{Net, with_net};
+    with_net(async |net: Net| {
+        net.up("lo");
+        let mut model = on_ipvs(Forward::Dr);
+        model.services[0].key = ServiceKey {
+            addr: ip("0.0.0.0"),
+            port: 0,
+            protocol: Protocol::Fwmark(NonZeroU32::new(7).unwrap()),
+        };
+        let before = Facts::gather(&model).await.unwrap();
+        assert!(matches!(before.marked[&(7, true)], Route::None(_)));
+        for command in [
+            "ip rule add fwmark 7 lookup 100",
+            "ip route add local default dev lo table 100",
+        ] {
+            let mut words = command.split(' ');
+            let status = std::process::Command::new(words.next().unwrap())
+                .args(words)
+                .status()
+                .unwrap();
+            assert!(status.success(), "{command}");
+        }
+        let after = Facts::gather(&model).await.unwrap();
+        assert_eq!(after.marked[&(7, true)], Route::Local);
     });
 }

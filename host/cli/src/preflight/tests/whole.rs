@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::facts::ipvs_services;
 use super::*;
-use evenkeel_tests::{Net, in_own_network};
+use evenkeel_tests::{Net, with_net};
 
 #[test]
 fn the_text_for_a_machine_where_all_is_well() {
@@ -104,78 +104,75 @@ FWM  00000001 rr
 
 #[test]
 fn a_real_machine_is_seen_as_it_is() {
-    in_own_network(|| {
-        block_on(async {
-            let net = Net;
-            net.up("lo");
-            net.interface("eth0");
-            net.bridge("br0");
-            net.add("eth0", "10.10.54.151", 24);
-            net.add("br0", "172.16.50.155", 24);
-            std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
-            std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
-            for (name, value) in [("all", "0"), ("eth0", "1"), ("br0", "2"), ("lo", "0")] {
-                let key = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
-                std::fs::write(key, value).unwrap();
-            }
-            // Not there before the kernel tracks connections.
-            let events = Path::new("/proc/sys/net/netfilter/nf_conntrack_events");
-            let events = events
-                .exists()
-                .then(|| std::fs::write(events, "1").unwrap())
-                .map(|()| 1);
-            let tcp = std::net::TcpListener::bind("10.10.54.151:0").unwrap();
-            let udp = std::net::UdpSocket::bind("[::1]:0").unwrap();
-            let client = std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
+    with_net(async |net: Net| {
+        net.up("lo");
+        net.interface("eth0");
+        net.bridge("br0");
+        net.add("eth0", "10.10.54.151", 24);
+        net.add("br0", "172.16.50.155", 24);
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+        std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
+        for (name, value) in [("all", "0"), ("eth0", "1"), ("br0", "2"), ("lo", "0")] {
+            let key = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+            std::fs::write(key, value).unwrap();
+        }
+        // Not there before the kernel tracks connections.
+        let events = Path::new("/proc/sys/net/netfilter/nf_conntrack_events");
+        let events = events
+            .exists()
+            .then(|| std::fs::write(events, "1").unwrap())
+            .map(|()| 1);
+        let tcp = std::net::TcpListener::bind("10.10.54.151:0").unwrap();
+        let udp = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        let client = std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
 
-            let mut model = article();
-            model.services[0].servers.push(server("192.0.2.1:80"));
-            let facts = Facts::gather(&model).await.unwrap();
+        let mut model = article();
+        model.services[0].servers.push(server("192.0.2.1:80"));
+        let facts = Facts::gather(&model).await.unwrap();
 
-            assert!(facts.net_admin);
-            assert_eq!(facts.strict, BTreeSet::from(["eth0".to_owned()]));
-            assert_eq!(facts.conntrack_events, events);
-            assert_eq!(
-                (facts.forwards_v4, facts.forwards_v6),
-                (Some(false), Some(true))
-            );
-            let bridges: Vec<&str> = facts
-                .interfaces
-                .values()
-                .filter(|there| there.bridge)
-                .map(|there| there.name.as_str())
-                .collect();
-            assert_eq!(bridges, ["br0"]);
-            let br0 = *facts
-                .interfaces
+        assert!(facts.net_admin);
+        assert_eq!(facts.strict, BTreeSet::from(["eth0".to_owned()]));
+        assert_eq!(facts.conntrack_events, events);
+        assert_eq!(
+            (facts.forwards_v4, facts.forwards_v6),
+            (Some(false), Some(true))
+        );
+        let bridges: Vec<&str> = facts
+            .interfaces
+            .values()
+            .filter(|there| there.bridge)
+            .map(|there| there.name.as_str())
+            .collect();
+        assert_eq!(bridges, ["br0"]);
+        let br0 = *facts
+            .interfaces
+            .iter()
+            .find(|(_, there)| there.bridge)
+            .unwrap()
+            .0;
+        assert_eq!(facts.routes[&ip("172.16.50.157")], Route::Direct(br0));
+        assert!(matches!(facts.routes[&ip("192.0.2.1")], Route::None(_)));
+        assert!(
+            facts
+                .addresses
                 .iter()
-                .find(|(_, there)| there.bridge)
-                .unwrap()
-                .0;
-            assert_eq!(facts.routes[&ip("172.16.50.157")], Route::Direct(br0));
-            assert!(matches!(facts.routes[&ip("192.0.2.1")], Route::None(_)));
-            assert!(
-                facts
-                    .addresses
-                    .iter()
-                    .any(|own| own.to_string() == "10.10.54.151/24 on eth0")
-            );
-            let listening = BTreeSet::from([
-                (Protocol::Tcp, tcp.local_addr().unwrap()),
-                (Protocol::Udp, udp.local_addr().unwrap()),
-            ]);
-            assert_eq!(facts.listening, listening, "and not the connections");
-            drop(client);
+                .any(|own| own.to_string() == "10.10.54.151/24 on eth0")
+        );
+        let listening = BTreeSet::from([
+            (Protocol::Tcp, tcp.local_addr().unwrap()),
+            (Protocol::Udp, udp.local_addr().unwrap()),
+        ]);
+        assert_eq!(facts.listening, listening, "and not the connections");
+        drop(client);
 
-            let findings = preflight(&model, &BTreeSet::new(), Ok(probe())).await;
-            let errors = findings
-                .iter()
-                .filter(|finding| finding.level == Level::Error)
-                .count();
-            assert_eq!(
-                errors, 2,
-                "forwarding and the server without a way to it: {findings:#?}"
-            );
-        })
+        let findings = preflight(&model, &BTreeSet::new(), Ok(probe())).await;
+        let errors = findings
+            .iter()
+            .filter(|finding| finding.level == Level::Error)
+            .count();
+        assert_eq!(
+            errors, 2,
+            "forwarding and the server without a way to it: {findings:#?}"
+        );
     });
 }

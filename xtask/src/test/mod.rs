@@ -10,6 +10,7 @@
 
 mod binaries;
 mod examples;
+mod failures;
 mod kernels;
 mod tally;
 mod watch;

@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 use xtask::cmd::{line, step};
 
+use super::failures::failures;
 use super::tally::{Tally, summary};
 
 /// What was seen of the runners.
@@ -16,6 +17,8 @@ pub(super) struct Seen {
     tally: Tally,
     /// The runners' closing lines.
     summaries: Vec<String>,
+    /// The tests that failed, and with what words.
+    failures: Vec<String>,
     /// Runners that failed without saying that a test did.
     broken: Vec<String>,
 }
@@ -25,6 +28,7 @@ impl Seen {
     pub(super) fn add(&mut self, other: Self) {
         self.tally += other.tally;
         self.summaries.extend(other.summaries);
+        self.failures.extend(other.failures);
         self.broken.extend(other.broken);
     }
 
@@ -61,7 +65,11 @@ impl Seen {
         });
         let status = child.wait()?;
         let mut tally = Tally::default();
-        for line in lines.into_inner().unwrap_or_default() {
+        let lines = lines.into_inner().unwrap_or_default();
+        let failures = failures(lines.iter().map(String::as_str));
+        let failures = failures.into_iter().map(|it| format!("{label}{it}"));
+        self.failures.extend(failures);
+        for line in lines {
             // A kernel's console ends lines as terminals do.
             if let Some(mut part) = summary(line.trim_end()) {
                 part.skipped = 0;
@@ -85,6 +93,9 @@ impl Seen {
         step("Summary");
         for line in &self.summaries {
             println!("{line}");
+        }
+        for failure in &self.failures {
+            println!("{failure}");
         }
         for broken in &self.broken {
             println!("BROKEN: {broken}");

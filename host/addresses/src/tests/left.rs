@@ -248,7 +248,7 @@ fn flush_removes_whatever_carries_our_marks_and_nothing_else() {
         all.rules = vec![routing::rule(100)];
         let managed = Managed::looked(vec![all]);
         managed.hold("V");
-        drop(managed);
+        managed.die();
         ip("route add 198.51.100.0/24 via 10.0.0.1 proto 18");
 
         let flushed = block_on(flush_vrrp())?;

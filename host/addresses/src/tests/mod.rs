@@ -225,6 +225,24 @@ impl Managed {
         self.vrrp.into_inner().stop();
     }
 
+    /// As a daemon that dies: everything stays, and nobody puts anything back any more.
+    fn die(self) {
+        let Self {
+            vrrp,
+            manager,
+            reports,
+        } = self;
+        drop((vrrp, manager));
+        // It ends by itself, on its thread, and reports go with it.
+        loop {
+            match reports.recv_timeout(LIMIT) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("the manager goes on"),
+            }
+        }
+    }
+
     fn next(&self) -> VrrpReport {
         match self.reports.recv_timeout(LIMIT) {
             Ok(report) => report,

@@ -244,7 +244,7 @@ fn a_lifetime_is_set_and_renewed_while_the_manager_lives_and_runs_out_when_it_do
         assert_eq!(mark("eth0", "2001:db8::9"), Some(VRRP_MARK));
         managed.is_silent();
 
-        drop(managed);
+        managed.die();
 
         eventually("the kernel takes them away", || {
             addresses("eth0").is_empty()

@@ -19,7 +19,7 @@ use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, ServiceKe
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin};
+use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin, ServiceContext};
 
 use crate::machine::Machine;
 pub use emptied::Emptied;
@@ -221,7 +221,7 @@ impl Preparer {
                 continue;
             }
             let scheduler = plugin
-                .scheduler(&service.name, &settings)
+                .scheduler(&ServiceContext::trial(&service.name), &settings)
                 .map_err(|error| in_service(&service.name, &error))?;
             prepared.schedulers.insert(
                 service.key,

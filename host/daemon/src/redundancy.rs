@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_addresses::AddressManager;
 use evenkeel_core::model::{self, ServiceKey, Tracked};
+use evenkeel_core::scheduler::DirectorRole;
 use evenkeel_core::vrrp::{Command, Notified, Reading};
 use evenkeel_vrrp::{Notifier, Vrrp, VrrpEvent, VrrpStatus, Watchers};
 use tokio::sync::mpsc;
@@ -252,6 +253,21 @@ impl Redundancy {
             Some(here) => self.not_among(|addr| here.contains(addr), services),
             None => BTreeSet::new(),
         }
+    }
+
+    /// This director's role for each of these services whose address is an instance's. Backup until it is known which
+    /// addresses are here.
+    pub(crate) fn roles<'a>(
+        &self,
+        services: impl Iterator<Item = &'a ServiceKey>,
+    ) -> BTreeMap<ServiceKey, DirectorRole> {
+        let services: Vec<&ServiceKey> = services.collect();
+        let ours = self.not_among(|_| false, services.iter().copied());
+        let role = |key: &ServiceKey| match &self.here {
+            Some(here) if here.contains(&key.addr) => DirectorRole::Master,
+            Some(_) | None => DirectorRole::Backup,
+        };
+        ours.into_iter().map(|key| (key, role(&key))).collect()
     }
 
     /// Those services whose address is an instance's and not here.

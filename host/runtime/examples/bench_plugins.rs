@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, Target, Verdict};
+use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, ServiceContext, Target, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 
 #[path = "bench_plugins/calls.rs"]
@@ -56,7 +56,7 @@ async fn main() -> Result<()> {
             &format!("{name}: new scheduler"),
             median(|| {
                 plugin
-                    .scheduler("web", &defaults(plugin.as_ref()))
+                    .scheduler(&ServiceContext::trial("web"), &defaults(plugin.as_ref()))
                     .map(drop)
             })?,
         );

@@ -9,7 +9,7 @@ use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Backend, PluginRuntime as _};
+use evenkeel_runtime::{Backend, PluginRuntime as _, ServiceContext};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -44,21 +44,15 @@ fn main() -> Result<()> {
             let id = BackendId::new(n).ok_or("no number")?;
             let name = format!("server-{n}");
             let address = ([10, 0, 0, u8::try_from(n)?], 80).into();
-            Ok(Backend {
-                id,
-                name,
-                address,
-                weight: 1,
-                facts: evenkeel_runtime::BackendFacts::default(),
-                labels: Vec::new(),
-            })
+            Ok(Backend::new(id, name, address, 1))
         })
         .collect::<Result<Vec<_>>>()?;
     let before = Process::now()?;
     let start = Instant::now();
     let mut schedulers = Vec::with_capacity(count);
     for n in 0..count {
-        let mut scheduler = plugin.scheduler(&format!("service-{n}"), &settings)?;
+        let mut scheduler =
+            plugin.scheduler(&ServiceContext::trial(format!("service-{n}")), &settings)?;
         scheduler.set_backends(&backends)?;
         scheduler.make_plan()?;
         schedulers.push(scheduler);

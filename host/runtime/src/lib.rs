@@ -27,7 +27,8 @@ pub use evenkeel_core::flow::Flow;
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
 pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
-    BackendFacts, Load, Scheduler, SchedulerBackend as Backend, SchedulerPlugin,
+    BackendFacts, BackendHealth, DirectorRole, Load, SavedState, Scheduler,
+    SchedulerBackend as Backend, SchedulerPlugin, ServiceContext,
 };
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.

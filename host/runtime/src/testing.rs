@@ -70,13 +70,9 @@ pub(crate) fn id(n: u32) -> BackendId {
 
 /// Backends 1, 2, ... with these weights.
 pub(crate) fn backends(weights: &[u32]) -> Vec<Backend> {
-    let backend = |(n, weight): (u32, &u32)| Backend {
-        id: id(n),
-        name: format!("s{n}"),
-        address: (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
-        weight: *weight,
-        facts: crate::BackendFacts::default(),
-        labels: vec![],
+    let backend = |(n, weight): (u32, &u32)| {
+        let address = (Ipv4Addr::from(0x0a00_0000 + n), 80).into();
+        Backend::new(id(n), format!("s{n}"), address, *weight)
     };
     (1..).zip(weights).map(backend).collect()
 }

@@ -16,7 +16,9 @@ use evenkeel_core::manifest::{Decision, Setting, SettingKind, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::{BackendFacts, Failure, Load, Plugin, PluginError, Scheduler};
+use evenkeel_runtime::{
+    BackendFacts, Failure, Load, Plugin, PluginError, Scheduler, ServiceContext,
+};
 use pair::{Both, DRAWS, Family, Pair, id};
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
@@ -268,7 +270,9 @@ fn those_that_draw_pick_each_server_as_often_in_both_runtimes() {
 }
 
 fn refusal(plugin: &dyn Plugin, settings: &[Setting]) -> Option<PluginError> {
-    plugin.scheduler("web", settings).err()
+    plugin
+        .scheduler(&ServiceContext::trial("web"), settings)
+        .err()
 }
 
 /// The host checks settings against the manifest. What is of another kind is refused by the plugin too; what is out
@@ -343,7 +347,9 @@ fn misbehaving(plugin: &dyn Plugin, how: &str) -> Box<dyn Scheduler> {
             })
         })
         .collect();
-    let mut scheduler = plugin.scheduler("web", &settings).unwrap();
+    let mut scheduler = plugin
+        .scheduler(&ServiceContext::trial("web"), &settings)
+        .unwrap();
     let servers = Family::V4.servers(&[1, 1]);
     scheduler.set_backends(&servers).unwrap();
     scheduler

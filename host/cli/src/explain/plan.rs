@@ -135,12 +135,8 @@ fn backends(service: &Service) -> Vec<Backend> {
     let servers = service.servers.iter().zip(ids());
     servers
         .map(|(server, id)| Backend {
-            id,
-            name: server.name.clone(),
-            address: server.address,
-            weight: server.weight,
-            facts: BackendFacts::default(),
             labels: server.labels.clone().into_iter().collect(),
+            ..Backend::new(id, &server.name, server.address, server.weight)
         })
         .collect()
 }

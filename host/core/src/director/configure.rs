@@ -91,6 +91,7 @@ impl Director {
             new.settings,
             new.scheduler,
             spec.decision,
+            self.role(&key),
         );
         self.stop_queue(key, spec.decision != Decision::PerConnection);
         self.opening_queues.remove(&key);

@@ -1,6 +1,6 @@
 //! What counts of connections change: a server's thresholds, and what its scheduler is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use tracing::{debug, info};
@@ -9,6 +9,7 @@ use super::machine::Director;
 use super::server::RealServer;
 use crate::connections::Counts;
 use crate::model::ServiceKey;
+use crate::scheduler::DirectorRole;
 use crate::state::BackendId;
 
 impl Director {
@@ -55,6 +56,21 @@ impl Director {
             self.facts_changed(key, now);
         }
         self.elsewhere = services;
+    }
+
+    /// This director's role for each service whose address belongs to a VRRP instance: schedulers are told of it.
+    pub fn set_roles(&mut self, roles: BTreeMap<ServiceKey, DirectorRole>) {
+        self.roles = roles;
+        for (key, service) in &mut self.services {
+            let role = self.roles.get(key).copied().unwrap_or_default();
+            if service.supervisor.set_role(role) {
+                self.needs_plan.insert(*key);
+            }
+        }
+    }
+
+    pub(super) fn role(&self, key: &ServiceKey) -> DirectorRole {
+        self.roles.get(key).copied().unwrap_or_default()
     }
 
     /// The services whose address is on another director, as last set.

@@ -11,7 +11,7 @@ use super::recent_flows::RecentFlows;
 use crate::flow::Flow;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
-use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend};
+use crate::scheduler::{BackendFacts, DirectorRole, Load, Scheduler, SchedulerBackend};
 use crate::state::BackendId;
 
 /// A connection that was placed, and that the kernel has not counted for so long, has come to nothing.
@@ -95,6 +95,17 @@ impl Instance {
     /// Its plans are made by this scheduler, which is to be told of the servers before; `None`: by the one that decides.
     pub(super) fn plan_by(&self, scheduler: Option<Box<dyn Scheduler>>) {
         *self.planning.lock() = scheduler;
+    }
+
+    /// The role of this director.
+    ///
+    /// # Errors
+    /// As [`Scheduler::set_role`].
+    pub(super) fn set_role(&self, role: DirectorRole) -> Result<(), PluginError> {
+        if let Some(planner) = &mut *self.planning.lock() {
+            planner.set_role(role)?;
+        }
+        self.deciding.lock().scheduler.set_role(role)
     }
 
     /// The servers, whole.

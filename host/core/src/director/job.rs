@@ -7,7 +7,7 @@ use super::instance::Instance;
 use crate::manifest::{Decision, Setting};
 use crate::plan::Plan;
 use crate::plugin::PluginError;
-use crate::scheduler::{Load, SchedulerBackend, SchedulerPlugin};
+use crate::scheduler::{Load, SchedulerBackend, SchedulerPlugin, ServiceContext};
 
 /// What became of a [`SchedulerJob`]: the instance, and the plan if one was wanted.
 pub type JobResult = Result<(Instance, Option<Plan>), PluginError>;
@@ -17,7 +17,9 @@ pub struct SchedulerJob {
     /// Of the supervisor, for the input that answers.
     pub(super) generation: u64,
     pub(super) plugin: Arc<dyn SchedulerPlugin>,
-    pub(super) service: String,
+    pub(super) context: ServiceContext,
+    /// The instance has not been told of the role yet.
+    pub(super) role_changed: bool,
     pub(super) settings: Vec<Setting>,
     /// How its decisions are followed.
     pub(super) decision: Decision,
@@ -62,9 +64,14 @@ impl SchedulerJob {
     /// # Errors
     /// As the plugin failed.
     pub fn run(self) -> JobResult {
-        let scheduler = || self.plugin.scheduler(&self.service, &self.settings);
+        let scheduler = || self.plugin.scheduler(&self.context, &self.settings);
         let instance = match self.instance {
-            JobInstance::Running(instance) => instance,
+            JobInstance::Running(instance) => {
+                if self.role_changed {
+                    instance.set_role(self.context.role)?;
+                }
+                instance
+            }
             JobInstance::Start => Instance::new(scheduler()?),
         };
         match (self.decision, &self.update) {

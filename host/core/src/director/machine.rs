@@ -17,7 +17,7 @@ use crate::connections::Counts;
 use crate::ids::{Ids, InUse, Numbers};
 use crate::manifest::{Decision, Setting};
 use crate::model::{DataPlaneKind, ServiceKey};
-use crate::scheduler::SchedulerPlugin;
+use crate::scheduler::{DirectorRole, SchedulerPlugin};
 use crate::state::{BackendId, ServiceState, State, Subject};
 use crate::sync::KernelSync;
 use crate::timers::TimerTable;
@@ -78,6 +78,8 @@ pub struct Director {
     pub(super) leaving: bool,
     /// The services whose address is on another director.
     pub(super) elsewhere: BTreeSet<ServiceKey>,
+    /// This director's role for each service whose address belongs to a VRRP instance.
+    pub(super) roles: BTreeMap<ServiceKey, DirectorRole>,
 }
 
 impl Director {
@@ -112,6 +114,7 @@ impl Director {
             hairpin_networks,
             leaving: false,
             elsewhere: BTreeSet::new(),
+            roles: BTreeMap::new(),
         }
     }
 
@@ -173,7 +176,7 @@ impl Director {
         } = service;
         let facts = supervisor.facts();
         let update = |whole| VirtualService::update(servers, facts, whole);
-        let job = supervisor.job(now, self.update_interval, &spec.name, update);
+        let job = supervisor.job(now, self.update_interval, spec, update);
         match supervisor.poll_at() {
             Some(at) => self.timers.set(key, at),
             None => self.timers.clear(key),

@@ -5,7 +5,7 @@ use crate::desired::Usable;
 use crate::health::ServerHealth;
 use crate::manifest::Facts;
 use crate::model::Server;
-use crate::scheduler::{BackendFacts, Load, SchedulerBackend};
+use crate::scheduler::{BackendFacts, BackendHealth, Load, SchedulerBackend};
 use crate::state::BackendId;
 use crate::threshold;
 
@@ -104,6 +104,15 @@ impl RealServer {
         }
     }
 
+    /// Its health, for its scheduler.
+    fn in_short(&self) -> BackendHealth {
+        match &self.health {
+            Some(health) if !health.up => BackendHealth::Failed,
+            Some(health) if health.share < 100 => BackendHealth::Degraded(health.share),
+            Some(_) | None => BackendHealth::Healthy,
+        }
+    }
+
     /// As its scheduler sees it, which is told of it herewith.
     pub(super) fn report(&mut self, wanted: Facts) -> SchedulerBackend {
         self.reported = self.facts(wanted);
@@ -112,7 +121,10 @@ impl RealServer {
             id: self.id,
             name: self.spec.name.clone(),
             address: self.spec.address,
-            weight: self.weight(),
+            weight: if self.up() { self.weight() } else { 0 },
+            configured_weight: self.spec.weight,
+            health: self.in_short(),
+            usable: self.up() || self.spec.inhibit_on_failure,
             facts: self.reported,
             labels: labels
                 .map(|(key, value)| (key.clone(), value.clone()))

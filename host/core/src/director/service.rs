@@ -30,20 +30,20 @@ pub(super) struct VirtualService {
 }
 
 impl VirtualService {
-    /// What its scheduler is to be told: all servers, or the facts that have changed since it was told last.
+    /// What its scheduler is to be told: all servers, or the facts of those that are up and that have changed since it
+    /// was told last.
     pub(super) fn update(
         servers: &mut [RealServer],
         wanted: Facts,
         whole: bool,
     ) -> SchedulerUpdate {
-        let up = servers.iter_mut().filter(|server| server.up());
+        let servers = servers.iter_mut();
         if whole {
-            SchedulerUpdate::Backends(up.map(|server| server.report(wanted)).collect())
+            SchedulerUpdate::Backends(servers.map(|server| server.report(wanted)).collect())
         } else {
-            SchedulerUpdate::Loads(
-                up.filter_map(|server| server.report_changes(wanted))
-                    .collect(),
-            )
+            let up = servers.filter(|server| server.up());
+            let changed = up.filter_map(|server| server.report_changes(wanted));
+            SchedulerUpdate::Loads(changed.collect())
         }
     }
 

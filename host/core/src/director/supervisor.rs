@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use super::instance::Instance;
 use super::job::{JobInstance, SchedulerJob, SchedulerUpdate};
 use crate::manifest::{Decision, Facts, Setting};
+use crate::model::Service;
 use crate::plan::Plan;
-use crate::scheduler::{Scheduler, SchedulerPlugin};
+use crate::scheduler::{DirectorRole, Scheduler, SchedulerPlugin, ServiceContext};
 use crate::timers::TimerTable;
 
 /// Wait before a failed plugin's first restart; doubled up to [`MAX_RESTART_DELAY`].
@@ -44,6 +45,10 @@ pub(super) struct SchedulerSupervisor {
     state: InstanceState,
     /// The servers or their weights changed since the plugin was last told.
     servers_changed: bool,
+    /// The role of this director.
+    role: DirectorRole,
+    /// It changed since the plugin was last told.
+    role_changed: bool,
     /// Tells the instance's jobs from those of an earlier one.
     generation: u64,
     failures: u32,
@@ -68,12 +73,16 @@ impl SchedulerSupervisor {
         settings: Vec<Setting>,
         scheduler: Box<dyn Scheduler>,
         decision: Decision,
+        role: DirectorRole,
     ) -> Self {
         Self {
             plugin,
             settings,
             state: InstanceState::Idle(Instance::new(scheduler)),
             servers_changed: true,
+            role,
+            // The instance was made before it was known.
+            role_changed: true,
             generation,
             failures: 0,
             timers: TimerTable::new(),
@@ -133,6 +142,14 @@ impl SchedulerSupervisor {
         self.servers_changed = true;
     }
 
+    /// The role of this director. Says whether the plugin is to be told.
+    pub(super) fn set_role(&mut self, role: DirectorRole) -> bool {
+        let changed = std::mem::replace(&mut self.role, role) != role;
+        self.role_changed |= changed;
+        self.servers_changed |= changed;
+        changed
+    }
+
     /// Facts that it wants to be told of have changed: it is told when it is time.
     pub(super) fn facts_changed(&mut self, now: Instant) {
         let at = self.next_update.unwrap_or(now);
@@ -155,7 +172,7 @@ impl SchedulerSupervisor {
         &mut self,
         now: Instant,
         update_interval: Duration,
-        service: &str,
+        service: &Service,
         update: impl FnOnce(bool) -> SchedulerUpdate,
     ) -> Option<SchedulerJob> {
         let state = match std::mem::replace(&mut self.state, InstanceState::Running) {
@@ -193,7 +210,12 @@ impl SchedulerSupervisor {
         Some(SchedulerJob {
             generation: self.generation,
             plugin: Arc::clone(&self.plugin),
-            service: service.to_owned(),
+            context: ServiceContext {
+                service: service.name.clone(),
+                listener: Some(service.key),
+                role: self.role,
+            },
+            role_changed: std::mem::take(&mut self.role_changed),
             settings: self.settings.clone(),
             decision: self.decision,
             instance,

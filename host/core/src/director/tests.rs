@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::*;
 use crate::connections::Counts;
 use crate::flow::Flow;
@@ -17,7 +19,9 @@ use crate::model::{
 };
 use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
-use crate::scheduler::{BackendFacts, Load, Scheduler, SchedulerBackend, SchedulerPlugin};
+use crate::scheduler::{
+    DirectorRole, Load, Scheduler, SchedulerBackend, SchedulerPlugin, ServiceContext,
+};
 use crate::state::{BackendId, Queue, Selector, Spread, State};
 use crate::sync::{ApplyOutcome, InKernel, KernelStep};
 
@@ -27,6 +31,7 @@ mod numbers;
 mod presence;
 mod quorums;
 mod refused;
+mod told;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -35,10 +40,19 @@ const RESYNC: Duration = Duration::from_secs(30);
 struct Turns {
     manifest: Manifest,
     broken: Arc<AtomicBool>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What schedulers were told last.
+#[derive(Default)]
+struct Told {
+    backends: Vec<SchedulerBackend>,
+    roles: Vec<DirectorRole>,
 }
 
 struct TurnsInstance {
     broken: Arc<AtomicBool>,
+    told: Arc<Mutex<Told>>,
     backends: Vec<SchedulerBackend>,
 }
 
@@ -54,16 +68,26 @@ impl SchedulerPlugin for Turns {
     fn manifest(&self) -> &Manifest {
         &self.manifest
     }
-    fn scheduler(&self, _: &str, _: &[Setting]) -> Result<Box<dyn Scheduler>, PluginError> {
+    fn scheduler(
+        &self,
+        _: &ServiceContext,
+        _: &[Setting],
+    ) -> Result<Box<dyn Scheduler>, PluginError> {
         Ok(Box::new(TurnsInstance {
             broken: Arc::clone(&self.broken),
+            told: Arc::clone(&self.told),
             backends: Vec::new(),
         }))
     }
 }
 
 impl Scheduler for TurnsInstance {
+    fn set_role(&mut self, role: DirectorRole) -> Result<(), PluginError> {
+        self.told.lock().roles.push(role);
+        Ok(())
+    }
     fn set_backends(&mut self, backends: &[SchedulerBackend]) -> Result<(), PluginError> {
+        self.told.lock().backends = backends.to_vec();
         self.backends = backends.to_vec();
         Ok(())
     }
@@ -151,6 +175,7 @@ impl World {
             plugin: Arc::new(Turns {
                 manifest,
                 broken: Arc::clone(&broken),
+                told: Arc::default(),
             }),
             broken,
             now,
@@ -176,7 +201,9 @@ impl World {
             .filter(|service| !in_force.contains_key(&service.key))
             .map(|service| {
                 let plugin: Arc<dyn SchedulerPlugin> = Arc::clone(&self.plugin) as _;
-                let scheduler = plugin.scheduler(&service.name, &[]).unwrap();
+                let scheduler = plugin
+                    .scheduler(&ServiceContext::trial(&service.name), &[])
+                    .unwrap();
                 let new = NewScheduler {
                     plugin,
                     settings: Vec::new(),

@@ -172,6 +172,8 @@ impl App {
             ipvs_timeouts: prepared.model.ipvs_timeouts,
         };
         self.director.configure(config, adopted, now);
+        let roles = self.redundancy.roles(self.director.keys());
+        self.director.set_roles(roles);
         if let Some(numbers) = self.director.changed_numbers() {
             self.keeper.keep(News::Numbers(numbers));
         }
@@ -232,6 +234,8 @@ impl App {
 
     /// Other virtual addresses are here than before: connections count where their address is.
     pub(super) fn follow_addresses(&mut self) {
+        let roles = self.redundancy.roles(self.director.keys());
+        self.director.set_roles(roles);
         let elsewhere = self.redundancy.elsewhere(self.director.keys());
         self.set_elsewhere(elsewhere, Instant::now());
     }

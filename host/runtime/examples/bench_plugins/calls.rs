@@ -10,7 +10,9 @@ use evenkeel_core::model::{Protocol, Sandbox};
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime as _, Scheduler};
+use evenkeel_runtime::{
+    Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime as _, Scheduler, ServiceContext,
+};
 use serde_json::{Value, json};
 
 use super::{Options, Result, defaults, middle};
@@ -134,17 +136,15 @@ impl Subject {
     fn new(plugin: &dyn Plugin, servers: u32) -> Result<Self> {
         let backends = (1..=servers)
             .map(|n| {
+                let id = BackendId::new(n).ok_or("no number")?;
+                let address = (Ipv4Addr::from(0x0a00_0000 + n), 80).into();
                 Ok(Backend {
-                    id: BackendId::new(n).ok_or("no number")?,
-                    name: format!("server-{n}"),
-                    address: (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
-                    weight: 1 + n % 5,
                     facts: facts(n),
-                    labels: Vec::new(),
+                    ..Backend::new(id, format!("server-{n}"), address, 1 + n % 5)
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let mut scheduler = plugin.scheduler("web", &defaults(plugin))?;
+        let mut scheduler = plugin.scheduler(&ServiceContext::trial("web"), &defaults(plugin))?;
         scheduler.set_backends(&backends)?;
         scheduler.make_plan()?;
         let abilities = plugin.manifest().abilities.as_ref();

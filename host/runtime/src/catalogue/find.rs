@@ -7,7 +7,7 @@ use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::PluginRef;
 
 use super::{Catalogue, Entry};
-use crate::PluginInfo;
+use crate::{PluginInfo, ServiceContext};
 
 impl PluginCatalogue for Catalogue {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
@@ -27,7 +27,10 @@ impl PluginCatalogue for Catalogue {
             return Ok(());
         };
         let configured = match kind {
-            PluginKind::Scheduler => plugin.scheduler("configuration", settings).map(drop),
+            PluginKind::Scheduler => {
+                let trial = ServiceContext::trial("configuration");
+                plugin.scheduler(&trial, settings).map(drop)
+            }
             PluginKind::Checker => plugin.checker(settings).map(drop),
         };
         configured.map_err(|error| error.to_string())

@@ -148,6 +148,8 @@ pub(super) fn backends<T>(
     backends: &[Backend],
     with: impl FnOnce(abi::Slice<'_, abi::Backend<'_>>) -> T,
 ) -> T {
+    // It never hears of a server that plans may not name.
+    let backends: Vec<&Backend> = backends.iter().filter(|backend| backend.usable).collect();
     let labels: Vec<Vec<_>> = backends
         .iter()
         .map(|backend| {

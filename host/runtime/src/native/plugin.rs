@@ -13,7 +13,7 @@ use crate::identity::Identity;
 use crate::manifest::checked;
 use crate::plugin_log::PluginLog;
 use crate::text::clean;
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext};
 
 #[derive(Debug)]
 pub(super) struct NativePlugin {
@@ -69,10 +69,10 @@ impl SchedulerPlugin for NativePlugin {
 
     fn scheduler(
         &self,
-        service: &str,
+        context: &ServiceContext,
         settings: &[Setting],
     ) -> Result<Box<dyn Scheduler>, PluginError> {
-        let log = PluginLog::new(&self.identity.name, service);
+        let log = PluginLog::new(&self.identity.name, &context.service);
         let scheduler = NativeScheduler::new(self.entry, self.identity.clone(), log, settings)?;
         Ok(Box::new(scheduler))
     }

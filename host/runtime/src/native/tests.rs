@@ -4,7 +4,7 @@ use evenkeel_core::manifest::{PluginKind, Setting, SettingValue};
 
 use super::*;
 use crate::testing::{backends, native_file, words};
-use crate::{Failure, Scheduler};
+use crate::{Failure, Scheduler, ServiceContext};
 
 fn load(name: &str) -> Arc<dyn Plugin> {
     NativeRuntime::trusting_everyone()
@@ -18,7 +18,9 @@ fn misbehaving(how: &str) -> Box<dyn Scheduler> {
         key: "after".to_owned(),
         value: SettingValue::Integer(1),
     });
-    let mut scheduler = load("misbehave").scheduler("web", &settings).unwrap();
+    let mut scheduler = load("misbehave")
+        .scheduler(&ServiceContext::trial("web"), &settings)
+        .unwrap();
     scheduler.set_backends(&backends(&[1, 1])).unwrap();
     scheduler
 }
@@ -49,7 +51,7 @@ fn a_panic_is_caught_told_with_its_text_and_ends_the_instance_only() {
 fn refused_settings_are_told_with_the_reason() {
     let error = load("misbehave")
         .scheduler(
-            "web",
+            &ServiceContext::trial("web"),
             &words(&[("how", "refuse-settings"), ("then", "panic")]),
         )
         .err()
@@ -115,7 +117,9 @@ fn a_file_that_root_alone_can_write_is_loaded_until_its_group_can() {
     let mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
     mode(0o644).unwrap();
     let plugin = NativeRuntime::new().load(&file).unwrap();
-    let mut rr = plugin.scheduler("web", &[]).unwrap();
+    let mut rr = plugin
+        .scheduler(&ServiceContext::trial("web"), &[])
+        .unwrap();
     rr.set_backends(&backends(&[1])).unwrap();
     assert!(rr.make_plan().is_ok());
     mode(0o664).unwrap();

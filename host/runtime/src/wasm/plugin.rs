@@ -15,7 +15,7 @@ use super::since_v0_1;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};
 use crate::plugin_log::PluginLog;
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext};
 
 /// The code, its imports resolved.
 enum Code {
@@ -111,13 +111,13 @@ impl SchedulerPlugin for WasmPlugin {
 
     fn scheduler(
         &self,
-        service: &str,
+        context: &ServiceContext,
         settings: &[Setting],
     ) -> Result<Box<dyn Scheduler>, PluginError> {
         let Code::Scheduler(code) = &self.code else {
             return Err(self.wrong_kind());
         };
-        let log = PluginLog::new(&self.identity.name, service);
+        let log = PluginLog::new(&self.identity.name, &context.service);
         let scheduler =
             WasmScheduler::new(&self.shared, code, self.identity.clone(), &log, settings)?;
         Ok(Box::new(scheduler))

@@ -10,7 +10,9 @@ use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use evenkeel_core::threshold;
-use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime, Scheduler};
+use evenkeel_runtime::{
+    Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime, Scheduler, ServiceContext,
+};
 use serde_json::Value;
 
 /// Steps in which the module and IPVS chose differently, in words. Empty is good.
@@ -52,7 +54,10 @@ pub(crate) fn replay(
     scenarios
         .iter()
         .flat_map(|scenario| {
-            let scheduler = plugin.scheduler("web", &settings(plugin.as_ref(), scenario));
+            let scheduler = plugin.scheduler(
+                &ServiceContext::trial("web"),
+                &settings(plugin.as_ref(), scenario),
+            );
             let mut player = Player {
                 scheduler: scheduler.unwrap(),
                 servers: Vec::new(),
@@ -190,18 +195,13 @@ impl Player {
             let name = server["name"].as_str().unwrap();
             let full = self.full.get(name).copied().unwrap_or(false);
             let weight = server["weight"].as_u64().unwrap();
-            Backend {
-                id: id(name),
-                name: name.to_owned(),
-                address: server["address"].as_str().unwrap().parse().unwrap(),
-                weight: if full {
-                    0
-                } else {
-                    u32::try_from(weight).unwrap()
-                },
-                facts: BackendFacts::default(),
-                labels: Vec::new(),
-            }
+            let weight = if full {
+                0
+            } else {
+                u32::try_from(weight).unwrap()
+            };
+            let address = server["address"].as_str().unwrap().parse().unwrap();
+            Backend::new(id(name), name, address, weight)
         });
         let servers: Vec<Backend> = servers.collect();
         self.scheduler.set_backends(&servers).unwrap();

@@ -15,7 +15,9 @@ use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime, Scheduler};
+use evenkeel_runtime::{
+    Backend, BackendFacts, Flow, Load, Plugin, PluginRuntime, Scheduler, ServiceContext,
+};
 
 /// Those whose picks are drawn: only how often each server is picked can be compared. Every other scheduler is taken
 /// to be deterministic.
@@ -125,7 +127,11 @@ impl Pair {
     /// An instance in each, with the defaults.
     pub(crate) fn start(&self) -> Both {
         let abilities = self.wasm.manifest().abilities.as_ref().unwrap();
-        let start = |plugin: &Arc<dyn Plugin>| plugin.scheduler("web", &self.defaults()).unwrap();
+        let start = |plugin: &Arc<dyn Plugin>| {
+            plugin
+                .scheduler(&ServiceContext::trial("web"), &self.defaults())
+                .unwrap()
+        };
         Both {
             name: self.name.clone(),
             decisions: abilities.decisions.clone(),
@@ -267,16 +273,14 @@ impl Family {
 
     /// Server `n`, with labels and a name that are not ASCII.
     pub(crate) fn server(self, n: u32, weight: u32) -> Backend {
+        let address = SocketAddr::new(self.address(n), 8080);
+        let labels = vec![
+            ("zone".to_owned(), format!("z{}", n % 3)),
+            (String::new(), "→ ".repeat(20)),
+        ];
         Backend {
-            id: id(n),
-            name: format!("größe {n}"),
-            address: SocketAddr::new(self.address(n), 8080),
-            weight,
-            facts: BackendFacts::default(),
-            labels: vec![
-                ("zone".to_owned(), format!("z{}", n % 3)),
-                (String::new(), "→ ".repeat(20)),
-            ],
+            labels,
+            ..Backend::new(id(n), format!("größe {n}"), address, weight)
         }
     }
 

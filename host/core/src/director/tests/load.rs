@@ -299,14 +299,8 @@ fn a_verdict_for_a_server_that_takes_no_connections_breaks_the_instance() {
     }
     let now = epoch();
     let instance = Instance::new(Box::new(Stubborn));
-    let backend = |weight| SchedulerBackend {
-        id: BackendId::new(7).unwrap(),
-        name: "seven".into(),
-        address: address(7),
-        weight,
-        facts: BackendFacts::default(),
-        labels: Vec::new(),
-    };
+    let backend =
+        |weight| SchedulerBackend::new(BackendId::new(7).unwrap(), "seven", address(7), weight);
     instance.set_backends(&[backend(1)]).unwrap();
     assert_eq!(instance.pick(&flow(), true, now), Ok(BackendId::new(7)));
     instance.set_backends(&[backend(0)]).unwrap();
@@ -365,14 +359,7 @@ fn a_connection_is_decided_while_a_plan_is_being_made() {
     assert!(!instance.plans_apart());
     instance.plan_by(Some(scheduler()));
     assert!(instance.plans_apart());
-    let seven = SchedulerBackend {
-        id: BackendId::new(7).unwrap(),
-        name: "seven".into(),
-        address: address(7),
-        weight: 1,
-        facts: BackendFacts::default(),
-        labels: Vec::new(),
-    };
+    let seven = SchedulerBackend::new(BackendId::new(7).unwrap(), "seven", address(7), 1);
     instance.set_backends(&[seven]).unwrap();
     std::thread::scope(|scope| {
         let plan = scope.spawn(|| instance.make_plan());

@@ -86,7 +86,9 @@ fn a_reload_with_another_scheduler_keeps_the_quorum_s_history() {
     let mut config = world.config(vec![spec]);
     let plugin: Arc<dyn SchedulerPlugin> = Arc::clone(&world.plugin) as _;
     let new = NewScheduler {
-        scheduler: plugin.scheduler("s80", &[]).unwrap(),
+        scheduler: plugin
+            .scheduler(&ServiceContext::trial("s80"), &[])
+            .unwrap(),
         plugin,
         settings: Vec::new(),
     };

@@ -100,7 +100,9 @@ pub(in crate::wasm) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Back
         counts: counts(&backend.facts),
         labels: backend.labels.clone(),
     };
-    backends.iter().map(backend).collect()
+    // It never hears of a server that plans may not name.
+    let usable = backends.iter().filter(|backend| backend.usable);
+    usable.map(backend).collect()
 }
 
 pub(in crate::wasm) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {

@@ -7,7 +7,7 @@ use evenkeel_core::model::Sandbox;
 use tokio::io::AsyncReadExt as _;
 
 use crate::testing::{LONG, listener, load, target, words};
-use crate::{Checker, Failure, Verdict};
+use crate::{Checker, Failure, ServiceContext, Verdict};
 
 fn misbehaving(how: &str, sandbox: Sandbox) -> Arc<dyn Checker> {
     load("misbehave-check", sandbox)
@@ -284,7 +284,7 @@ async fn hundreds_of_checks_run_at_once() {
 #[tokio::test]
 async fn a_checker_is_no_scheduler() {
     let error = load("tcp", Sandbox::default())
-        .scheduler("web", &[])
+        .scheduler(&ServiceContext::trial("web"), &[])
         .err()
         .unwrap();
     assert!(error.to_string().ends_with("is a checker"), "{error}");

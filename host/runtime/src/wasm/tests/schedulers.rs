@@ -8,7 +8,7 @@ use evenkeel_core::plan::{Plan, PlanError, Run};
 use evenkeel_core::state::Selector;
 
 use crate::testing::{backends, id, load, words};
-use crate::{Failure, Scheduler};
+use crate::{Failure, Scheduler, ServiceContext};
 
 /// All settings of the plugin: it behaves once and panics then if it is to be `late`.
 fn settings(how: &str) -> Vec<Setting> {
@@ -22,7 +22,9 @@ fn settings(how: &str) -> Vec<Setting> {
 
 fn misbehaving(how: &str, sandbox: Sandbox) -> Box<dyn Scheduler> {
     let plugin = load("misbehave", sandbox);
-    let mut scheduler = plugin.scheduler("web", &settings(how)).unwrap();
+    let mut scheduler = plugin
+        .scheduler(&ServiceContext::trial("web"), &settings(how))
+        .unwrap();
     scheduler.set_backends(&backends(&[1, 1])).unwrap();
     scheduler
 }
@@ -52,7 +54,7 @@ fn plan(runs: &[(u32, u32)]) -> Plan {
 #[test]
 fn rr_gives_every_server_one_slot() {
     let mut rr = load("rr", Sandbox::default())
-        .scheduler("web", &[])
+        .scheduler(&ServiceContext::trial("web"), &[])
         .unwrap();
     rr.set_backends(&backends(&[1, 5, 1])).unwrap();
     assert_eq!(rr.make_plan().unwrap(), plan(&[(1, 1), (2, 1), (3, 1)]));
@@ -61,8 +63,12 @@ fn rr_gives_every_server_one_slot() {
 #[test]
 fn instances_of_one_plugin_know_nothing_of_each_other() {
     let plugin = load("rr", Sandbox::default());
-    let mut one = plugin.scheduler("one", &[]).unwrap();
-    let mut other = plugin.scheduler("other", &[]).unwrap();
+    let mut one = plugin
+        .scheduler(&ServiceContext::trial("one"), &[])
+        .unwrap();
+    let mut other = plugin
+        .scheduler(&ServiceContext::trial("other"), &[])
+        .unwrap();
     one.set_backends(&backends(&[1])).unwrap();
     other.set_backends(&backends(&[1, 1])).unwrap();
     assert_eq!(one.make_plan().unwrap(), plan(&[(1, 1)]));
@@ -156,7 +162,7 @@ fn a_flood_of_log_messages_ends_in_time() {
 fn settings_that_the_plugin_refuses_come_with_its_reason() {
     let plugin = load("misbehave", Sandbox::default());
     let error = plugin
-        .scheduler("web", &settings("refuse-settings"))
+        .scheduler(&ServiceContext::trial("web"), &settings("refuse-settings"))
         .err()
         .unwrap();
     assert_eq!(
@@ -185,7 +191,9 @@ fn impossible_plans_are_handed_on_and_refused_by_the_check_of_plans() {
 fn after_a_failure_every_call_gets_the_same_error_and_a_new_instance_works() {
     let plugin = load("misbehave", Sandbox::default());
     for _ in 0..2 {
-        let mut scheduler = plugin.scheduler("web", &settings("late")).unwrap();
+        let mut scheduler = plugin
+            .scheduler(&ServiceContext::trial("web"), &settings("late"))
+            .unwrap();
         scheduler.set_backends(&backends(&[1])).unwrap();
         assert_eq!(scheduler.make_plan().unwrap(), plan(&[(1, 1)]));
         let first = scheduler.make_plan().unwrap_err();
@@ -197,9 +205,13 @@ fn after_a_failure_every_call_gets_the_same_error_and_a_new_instance_works() {
 #[test]
 fn one_services_failure_costs_another_instance_nothing() {
     let plugin = load("misbehave", Sandbox::default());
-    let mut good = plugin.scheduler("good", &settings("behave")).unwrap();
+    let mut good = plugin
+        .scheduler(&ServiceContext::trial("good"), &settings("behave"))
+        .unwrap();
     good.set_backends(&backends(&[1])).unwrap();
-    let mut bad = plugin.scheduler("bad", &settings("panic")).unwrap();
+    let mut bad = plugin
+        .scheduler(&ServiceContext::trial("bad"), &settings("panic"))
+        .unwrap();
     bad.set_backends(&backends(&[1])).unwrap();
     bad.make_plan().unwrap_err();
     assert_eq!(good.make_plan().unwrap(), plan(&[(1, 1)]));
@@ -298,7 +310,9 @@ fn a_pick_that_never_answers_is_ended_after_the_pick_time() {
         });
     }
     let plugin = load("misbehave-pick", sandbox);
-    let mut scheduler = plugin.scheduler("web", &settings).unwrap();
+    let mut scheduler = plugin
+        .scheduler(&ServiceContext::trial("web"), &settings)
+        .unwrap();
     scheduler.set_backends(&backends(&[1, 1])).unwrap();
     let client = (std::net::Ipv4Addr::LOCALHOST, 1).into();
     let flow = crate::Flow {

@@ -39,12 +39,30 @@ pub struct Backend {
     pub name: String,
     /// Where connections are sent.
     pub endpoint: SocketAddr,
-    /// Its weight, 0 to 65535. 0: it is draining and must get no new connections.
+    /// Its weight now, 0 to 65535. 0: it is draining, full or failed, and must get no new connections.
     pub weight: u32,
+    /// Its weight in the configuration, whatever its health.
+    pub configured_weight: u32,
+    /// What its checks say.
+    pub health: Health,
+    /// Whether a plan may name it: it is up, or stays for its connections although it has failed.
+    pub usable: bool,
     /// What changes all the time, as far as [`Scheduler::FACTS`](crate::Scheduler::FACTS) asks for it.
     pub counts: Counts,
     /// Free key/value pairs of the configuration (`zone`, `cpu`, ...).
     pub labels: Vec<(String, String)>,
+}
+
+/// What the checks of a real server say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Health {
+    /// It is up. So is a server without checks.
+    #[default]
+    Healthy,
+    /// It is up, and gets this share of its weight, in percent.
+    Degraded(u8),
+    /// It has failed.
+    Failed,
 }
 
 /// What changes all the time about a real server. All zero if the scheduler does not ask for it.
@@ -106,6 +124,23 @@ pub enum Decision {
 }
 
 impl Backend {
+    /// A healthy server without labels and connections. The host makes the servers that a scheduler gets; this is for
+    /// tests.
+    #[must_use]
+    pub fn new(id: u32, name: impl Into<String>, endpoint: SocketAddr, weight: u32) -> Self {
+        Self {
+            id: BackendId::new(id),
+            name: name.into(),
+            endpoint,
+            weight,
+            configured_weight: weight,
+            health: Health::Healthy,
+            usable: true,
+            counts: Counts::default(),
+            labels: Vec::new(),
+        }
+    }
+
     /// The value of one label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
@@ -116,17 +151,28 @@ impl Backend {
     }
 }
 
-/// The usable real servers of the service, in the order of the configuration. Kept up to date by the
-/// SDK: failed servers are not among them, draining ones are, with weight 0.
+/// The real servers of the service, in the order of the configuration. Kept up to date by the SDK.
+///
+/// Those that can be chosen are what it is about: failed servers are only in [`Self::all`]. Draining ones are among
+/// them, with weight 0.
 #[derive(Debug, Clone, Default)]
 pub struct Backends {
     all: Vec<Backend>,
     index: BTreeMap<BackendId, usize>,
+    usable: usize,
 }
 
+/// The servers that a plan may name.
+pub type Usable<'a> = std::iter::Filter<std::slice::Iter<'a, Backend>, fn(&&'a Backend) -> bool>;
+
 impl Backends {
-    /// All of them, in the order of the configuration.
-    pub fn iter(&self) -> std::slice::Iter<'_, Backend> {
+    /// Those that a plan may name.
+    pub fn iter(&self) -> Usable<'_> {
+        self.all.iter().filter(|backend| backend.usable)
+    }
+
+    /// All of them, failed ones too.
+    pub fn all(&self) -> std::slice::Iter<'_, Backend> {
         self.all.iter()
     }
 
@@ -135,22 +181,22 @@ impl Backends {
         self.iter().filter(|backend| backend.weight > 0)
     }
 
-    /// The one with that number.
+    /// The one with that number, failed or not.
     #[must_use]
     pub fn get(&self, id: BackendId) -> Option<&Backend> {
         self.all.get(*self.index.get(&id)?)
     }
 
-    /// How many there are, draining ones included.
+    /// How many a plan may name, draining ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.all.len()
+        self.usable
     }
 
-    /// Whether there is none.
+    /// Whether a plan can name none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.usable == 0
     }
 
     /// The sum of the weights.
@@ -174,6 +220,7 @@ impl Backends {
             .enumerate()
             .map(|(i, backend)| (backend.id, i))
             .collect();
+        self.usable = all.iter().filter(|backend| backend.usable).count();
         self.all = all;
     }
 
@@ -198,7 +245,7 @@ impl Backends {
 
 impl<'a> IntoIterator for &'a Backends {
     type Item = &'a Backend;
-    type IntoIter = std::slice::Iter<'a, Backend>;
+    type IntoIter = Usable<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

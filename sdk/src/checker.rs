@@ -30,8 +30,9 @@ pub trait HealthChecker: Sized + 'static {
 pub enum Verdict {
     /// Fit to be used.
     Healthy,
-    /// Alive, but should get only this share of its weight, in percent: 0 to 100.
-    Degraded(u8),
+    /// Alive, but should get only this share of its weight, in percent: 0 to 100. With the reason, short and for an
+    /// operator; it may be empty.
+    Degraded(u8, String),
     /// Not fit to be used. The reason is short and for an operator: `status 503, wanted 200-399`.
     Unhealthy(String),
 }

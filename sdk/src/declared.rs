@@ -1,6 +1,5 @@
 //! What a plugin is, as constants: its manifest can then be in its file, beside the code ([`section`](crate::section)).
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::backends::{Decision, Facts};
@@ -18,7 +17,18 @@ pub struct Declared {
     /// In the order of their definition.
     pub settings: &'static [DeclaredSetting],
     /// A scheduler's; `None` for a checker.
-    pub abilities: Option<(&'static [Decision], Facts)>,
+    pub abilities: Option<DeclaredAbilities>,
+}
+
+/// What a scheduler can do.
+#[derive(Debug, Clone, Copy)]
+pub struct DeclaredAbilities {
+    /// See [`Scheduler::DECISIONS`](crate::Scheduler::DECISIONS).
+    pub decisions: &'static [Decision],
+    /// See [`Scheduler::FACTS`](crate::Scheduler::FACTS).
+    pub facts: Facts,
+    /// See [`Scheduler::DETERMINISTIC`](crate::Scheduler::DETERMINISTIC).
+    pub deterministic: bool,
 }
 
 /// One field of [`settings!`](crate::settings!).
@@ -41,13 +51,13 @@ pub enum DeclaredKind {
     /// See [`SettingKind::Integer`].
     Integer(i64, i64),
     /// See [`SettingKind::Number`].
-    Number,
+    Number(f64, f64),
     /// See [`SettingKind::Text`].
     Text,
     /// See [`SettingKind::TextList`].
     TextList,
     /// See [`SettingKind::Duration`].
-    Duration,
+    Duration(Duration, Duration),
     /// See [`SettingKind::Choice`].
     Choice(&'static [&'static str]),
 }
@@ -76,14 +86,12 @@ impl DeclaredSetting {
         field: &'static str,
         docs: &'static [&'static str],
         (kind, optional): (DeclaredKind, bool),
-        range: &[RangeInclusive<i64>],
+        range: &[DeclaredKind],
         default: &[DeclaredValue],
     ) -> Self {
-        let kind = match (kind, range) {
-            (DeclaredKind::Integer(..), [range]) => {
-                DeclaredKind::Integer(*range.start(), *range.end())
-            }
-            (kind, _) => kind,
+        let kind = match range {
+            [range] => *range,
+            _ => kind,
         };
         let default = match default {
             [value] => Some(*value),
@@ -125,10 +133,10 @@ impl From<DeclaredKind> for SettingKind {
         match kind {
             DeclaredKind::Boolean => Self::Boolean,
             DeclaredKind::Integer(least, greatest) => Self::Integer(least, greatest),
-            DeclaredKind::Number => Self::Number,
+            DeclaredKind::Number(least, greatest) => Self::Number(least, greatest),
             DeclaredKind::Text => Self::Text,
             DeclaredKind::TextList => Self::TextList,
-            DeclaredKind::Duration => Self::Duration,
+            DeclaredKind::Duration(least, greatest) => Self::Duration(least, greatest),
             DeclaredKind::Choice(words) => Self::Choice(owned(words)),
         }
     }

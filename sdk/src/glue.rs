@@ -3,6 +3,7 @@
 
 use crate::backends::{Backend, BackendId, Backends, Counts, Flow};
 use crate::checker::{HealthChecker, Verdict};
+use crate::context::{Context, Role, SavedState};
 use crate::plan::Plan;
 use crate::scheduler::Scheduler;
 use crate::settings::{Settings, Values};
@@ -10,6 +11,11 @@ use crate::target::{RawTarget, Target};
 
 /// A scheduler that has been configured, of whatever type.
 pub(crate) trait SchedulerInstance {
+    fn set_context(&mut self, context: Context);
+    fn set_role(&mut self, role: Role);
+    fn validate(&self, backends: Vec<Backend>) -> Result<(), String>;
+    fn export_state(&self) -> Option<SavedState>;
+    fn import_state(&mut self, state: SavedState) -> Result<(), String>;
     fn set_backends(&mut self, backends: Vec<Backend>);
     fn set_counts(&mut self, id: BackendId, counts: Counts);
     fn make_plan(&mut self) -> Plan;
@@ -20,6 +26,7 @@ pub(crate) trait SchedulerInstance {
 pub(crate) struct SchedulerGlue<S> {
     scheduler: S,
     backends: Backends,
+    context: Context,
 }
 
 impl<S: Scheduler> SchedulerGlue<S> {
@@ -28,11 +35,40 @@ impl<S: Scheduler> SchedulerGlue<S> {
         Ok(Self {
             scheduler,
             backends: Backends::default(),
+            context: Context {
+                service: String::new(),
+                listener: None,
+                role: Role::Alone,
+            },
         })
     }
 }
 
 impl<S: Scheduler> SchedulerInstance for SchedulerGlue<S> {
+    fn set_context(&mut self, context: Context) {
+        self.context = context;
+        self.scheduler.set_context(&self.context);
+    }
+
+    fn set_role(&mut self, role: Role) {
+        self.context.role = role;
+        self.scheduler.set_context(&self.context);
+    }
+
+    fn validate(&self, backends: Vec<Backend>) -> Result<(), String> {
+        let mut all = Backends::default();
+        all.set(backends);
+        self.scheduler.validate(&all)
+    }
+
+    fn export_state(&self) -> Option<SavedState> {
+        self.scheduler.export_state()
+    }
+
+    fn import_state(&mut self, state: SavedState) -> Result<(), String> {
+        self.scheduler.import_state(state)
+    }
+
     fn set_backends(&mut self, backends: Vec<Backend>) {
         self.backends.set(backends);
     }

@@ -86,13 +86,14 @@
 //! ```
 //!
 //! A plugin has no files, no network and no clock but what this crate offers: use [`now`] in place of
-//! [`std::time::Instant`], [`random`] in place of a random device, and [`info!`] and its sisters
+//! [`std::time::Instant`], [`utc`] in place of [`std::time::SystemTime`], [`random`] in place of a random device, and [`info!`] and its sisters
 //! in place of [`println!`]. It may panic: that costs its own service only, and the text is logged.
 
 mod backends;
 mod by_load;
 pub mod cache;
 mod checker;
+mod context;
 mod declared;
 mod glue;
 pub mod hash;
@@ -117,10 +118,13 @@ pub mod testing;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
-pub use backends::{Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Protocol};
+pub use backends::{
+    Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Health, Protocol, Usable,
+};
 pub use by_load::ByLoad;
 pub use checker::{CheckError, HealthChecker, Verdict};
-pub use host::{now, random};
+pub use context::{Context, Role, SavedState};
+pub use host::{now, random, utc, utc_offset};
 pub use level::Level;
 pub use log::{log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
@@ -132,10 +136,13 @@ pub use target::{Connection, Target, TargetError, TlsOptions};
 /// What the macros of this crate expand to. Not for use by hand: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::declared::{Declared, DeclaredKind, DeclaredSetting, DeclaredValue};
+    pub use crate::declared::{
+        Declared, DeclaredAbilities, DeclaredKind, DeclaredSetting, DeclaredValue,
+    };
     #[cfg(not(target_family = "wasm"))]
     pub use crate::native::{abi::Entry, checker_entry, scheduler_entry};
     pub use crate::registered::{Registered, is_name};
+    pub use crate::settings::{Bounded, DeclaredRange, RangeLiteral};
     pub use crate::settings::{DeclaredDefault, DefaultLiteral, take};
     #[cfg(target_family = "wasm")]
     pub use crate::wasm::*;

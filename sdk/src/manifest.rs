@@ -31,20 +31,20 @@ pub struct SettingSpec {
 }
 
 /// The values that a setting takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SettingKind {
     /// `true` or `false`.
     Boolean,
     /// A whole number between the two, both included.
     Integer(i64, i64),
-    /// Any finite number.
-    Number,
+    /// A finite number between the two, both included; they may be infinite.
+    Number(f64, f64),
     /// A string.
     Text,
     /// A list of strings.
     TextList,
-    /// A time such as `"3s"`, in whole milliseconds.
-    Duration,
+    /// A time such as `"3s"`, in whole milliseconds, between the two, both included.
+    Duration(Duration, Duration),
     /// One of these words.
     Choice(Vec<String>),
 }

@@ -1,6 +1,7 @@
 //! What a scheduler is.
 
 use crate::backends::{BackendId, Backends, Decision, Facts, Flow};
+use crate::context::{Context, SavedState};
 use crate::plan::Plan;
 use crate::settings::Settings;
 
@@ -18,11 +19,46 @@ pub trait Scheduler: Sized + 'static {
     /// times a second.
     const FACTS: Facts = Facts::NONE;
 
+    /// Promises that equal servers and counts have equal plans, whatever happened before and on every director: it
+    /// uses neither clocks nor randomness. `evenkeel plugin test` puts that to the test.
+    const DETERMINISTIC: bool = false;
+
     /// Makes an instance.
     ///
     /// # Errors
     /// Settings that each are in range but make no sense together. The text is shown to the user.
     fn new(settings: Self::Settings) -> Result<Self, String>;
+
+    /// The virtual service that it works for: after [`Self::new`], and when this director's role changes.
+    fn set_context(&mut self, context: &Context) {
+        let _ = context;
+    }
+
+    /// Whether the settings make sense with these servers: a name that no server has, and the like. Called on an
+    /// instance that is only tried, before a configuration is taken.
+    ///
+    /// # Errors
+    /// What is wrong, for the user: the configuration is refused with it.
+    fn validate(&self, backends: &Backends) -> Result<(), String> {
+        let _ = backends;
+        Ok(())
+    }
+
+    /// What it hands to its successor. Called when another version of the plugin or other settings take its place, and
+    /// when the daemon ends.
+    fn export_state(&self) -> Option<SavedState> {
+        None
+    }
+
+    /// What its predecessor handed over, before the first plan. That may have been another version, with other
+    /// settings and other servers: look at [`SavedState::version`], and take nothing on trust.
+    ///
+    /// # Errors
+    /// Why it is of no use. It is logged, and the scheduler goes on without.
+    fn import_state(&mut self, state: SavedState) -> Result<(), String> {
+        let _ = state;
+        Err("it takes over no state".to_owned())
+    }
 
     /// How new connections are to be spread from now on. Called when the servers, their weights or
     /// the facts asked for have changed. Where each connection is decided by [`Self::pick`], the plan is

@@ -7,19 +7,19 @@
 //! section   = VERSION (u8), length of what follows (u32),
 //!             name, version, summary (texts), abilities, list of settings
 //! abilities = 0 (a checker) | 1, number of decisions (u8), decisions (u8: 0 plan, 1 per connection),
-//!             facts (u8: 1 connections, 2 latency, 3 both)
+//!             facts (u8: 1 connections, 2 latency, 3 both), promises (u8: 1 deterministic)
 //! setting   = key, documentation (texts), kind, 0 (optional) | 1 (required) | 2, default
-//! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number | 3 text | 4 list of texts | 5 duration
-//!             | 6 choice, list of texts
+//! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number, least, greatest (bits of f64, u64) | 3 text
+//!             | 4 list of texts | 5 duration, least, greatest (milliseconds, u64) | 6 choice, list of texts
 //! default   = tag as of the kind (a choice is a text), and the value: u8 0 or 1 | i64 | bits of an f64 (u64) | text
 //!             | list of texts | milliseconds (u64)
 //! ```
 
 use std::time::Duration;
 
-use crate::backends::{Decision, Facts};
+use crate::backends::Decision;
 use crate::checker::HealthChecker;
-use crate::declared::{Declared, DeclaredKind, DeclaredSetting, DeclaredValue};
+use crate::declared::{Declared, DeclaredAbilities, DeclaredKind, DeclaredSetting, DeclaredValue};
 use crate::registered::Registered;
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
@@ -27,7 +27,9 @@ use crate::settings::Settings;
 /// The section's name. The macro `__manifest_section` repeats it.
 pub const NAME: &str = "evenkeel-manifest";
 /// The version of this form.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// Its first version: numbers and times have no bounds, and abilities no promises.
+pub const FIRST: u8 = 1;
 /// Bytes of a section, at most.
 pub const MAX_LENGTH: usize = 64 << 10;
 /// Bytes before what the length counts.
@@ -63,16 +65,18 @@ pub mod tag {
     pub const CONNECTIONS: u8 = 1;
     /// Bit of the facts: how long checks take.
     pub const LATENCY: u8 = 2;
+    /// Bit of the promises: equal inputs have equal plans.
+    pub const DETERMINISTIC: u8 = 1;
 }
 
-/// Whether these bytes are one section of the version above, as far as its header tells.
+/// Whether these bytes are one section of a version up to the one above, as far as its header tells.
 #[must_use]
 pub fn is_whole(bytes: &[u8]) -> bool {
     let Some((&[version, a, b, c, d], rest)) = bytes.split_first_chunk::<HEADER>() else {
         return false;
     };
     let length = usize::try_from(u32::from_le_bytes([a, b, c, d]));
-    version == VERSION && bytes.len() <= MAX_LENGTH && length == Ok(rest.len())
+    (FIRST..=VERSION).contains(&version) && bytes.len() <= MAX_LENGTH && length == Ok(rest.len())
 }
 
 impl Declared {
@@ -84,7 +88,11 @@ impl Declared {
             version: S::VERSION,
             summary: S::SUMMARY,
             settings: <S::Settings as Settings>::DECLARED,
-            abilities: Some((S::DECISIONS, S::FACTS)),
+            abilities: Some(DeclaredAbilities {
+                decisions: S::DECISIONS,
+                facts: S::FACTS,
+                deterministic: S::DETERMINISTIC,
+            }),
         }
     }
 
@@ -187,7 +195,7 @@ impl<const N: usize> Writer<N> {
         self.text(declared.summary);
         match declared.abilities {
             None => self.byte(0),
-            Some((decisions, facts)) => self.abilities(decisions, facts),
+            Some(abilities) => self.abilities(&abilities),
         }
         self.length(declared.settings.len());
         let mut i = 0;
@@ -199,7 +207,12 @@ impl<const N: usize> Writer<N> {
         self.patch(counted, &[a, b, c, d]);
     }
 
-    const fn abilities(&mut self, decisions: &[Decision], facts: Facts) {
+    const fn abilities(&mut self, abilities: &DeclaredAbilities) {
+        let DeclaredAbilities {
+            decisions,
+            facts,
+            deterministic,
+        } = abilities;
         let [count, ..] = decisions.len().to_le_bytes();
         self.put(&[1, count]);
         let mut i = 0;
@@ -217,6 +230,11 @@ impl<const N: usize> Writer<N> {
         };
         let latency = if facts.latency { tag::LATENCY } else { 0 };
         self.byte(connections | latency);
+        self.byte(if *deterministic {
+            tag::DETERMINISTIC
+        } else {
+            0
+        });
     }
 
     const fn setting(&mut self, setting: &DeclaredSetting) {
@@ -229,10 +247,18 @@ impl<const N: usize> Writer<N> {
                 self.put(&least.to_le_bytes());
                 self.put(&greatest.to_le_bytes());
             }
-            DeclaredKind::Number => self.byte(tag::NUMBER),
+            DeclaredKind::Number(least, greatest) => {
+                self.byte(tag::NUMBER);
+                self.put(&least.to_bits().to_le_bytes());
+                self.put(&greatest.to_bits().to_le_bytes());
+            }
             DeclaredKind::Text => self.byte(tag::TEXT),
             DeclaredKind::TextList => self.byte(tag::TEXT_LIST),
-            DeclaredKind::Duration => self.byte(tag::DURATION),
+            DeclaredKind::Duration(least, greatest) => {
+                self.byte(tag::DURATION);
+                self.put(&milliseconds(least).to_le_bytes());
+                self.put(&milliseconds(greatest).to_le_bytes());
+            }
             DeclaredKind::Choice(words) => {
                 self.byte(tag::CHOICE);
                 self.texts(words);

@@ -1,6 +1,7 @@
 //! Typed settings.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::declared::{DeclaredKind, DeclaredSetting, DeclaredValue, key_of};
@@ -84,6 +85,27 @@ pub trait DeclaredDefault<L>: SettingType {
     const VALUE: DeclaredValue;
 }
 
+/// A type of a field that may have a `#[range(..)]`.
+pub trait Bounded: SettingType {
+    /// How its bounds are written.
+    type Bound;
+}
+
+/// A range, as the definition of a field writes it. A type of its own for each field, so that it is a constant.
+pub trait RangeLiteral {
+    /// The [`Bounded::Bound`] of the field's type.
+    type Bound;
+
+    /// The range.
+    const RANGE: RangeInclusive<Self::Bound>;
+}
+
+/// A type that a field with the range `L` may have.
+pub trait DeclaredRange<L>: SettingType {
+    /// The kind, narrowed to the range.
+    const WITHIN: DeclaredKind;
+}
+
 /// Makes a struct of settings, with its description for the user.
 ///
 /// ```
@@ -106,6 +128,7 @@ pub trait DeclaredDefault<L>: SettingType {
 ///         /// Words that the answer contains.
 ///         words: Vec<String> = &["ok"],
 ///         /// How long to wait between tries.
+///         #[range(Duration::from_millis(1)..=Duration::from_secs(5))]
 ///         pause: Duration = Duration::from_millis(200),
 ///         /// Name of the virtual host. (May be left out.)
 ///         host: Option<String>,
@@ -117,8 +140,8 @@ pub trait DeclaredDefault<L>: SettingType {
 ///
 /// A field's documentation becomes the setting's; its key is the field's name with `-` for `_`
 /// (`max-body`). A field with `= DEFAULT` has that when nothing is configured, an `Option` is `None`
-/// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer takes. Defaults and
-/// ranges are constants: the file of the plugin carries them beside the code.
+/// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer, number or [`Duration`] takes.
+/// Defaults and ranges are constants: the file of the plugin carries them beside the code.
 #[macro_export]
 macro_rules! settings {
     (
@@ -144,7 +167,14 @@ macro_rules! settings {
                         <$type as $crate::SettingType>::KIND,
                         <$type as $crate::SettingType>::OPTIONAL,
                     ),
-                    &[$($range)?],
+                    &[$({
+                        struct FieldRange;
+                        impl $crate::__private::RangeLiteral for FieldRange {
+                            type Bound = <$type as $crate::__private::Bounded>::Bound;
+                            const RANGE: ::core::ops::RangeInclusive<Self::Bound> = $range;
+                        }
+                        <$type as $crate::__private::DeclaredRange<FieldRange>>::WITHIN
+                    })?],
                     &[$({
                         struct FieldDefault;
                         impl $crate::__private::DefaultLiteral for FieldDefault {
@@ -223,11 +253,11 @@ macro_rules! choice {
 
 /// Types that are a kind of value each.
 macro_rules! setting_types {
-    ($($type:ty, $literal:ty => $kind:ident;)*) => {$(
+    ($($type:ty, $literal:ty => $kind:ident $(($($bound:expr),*))?;)*) => {$(
         impl SettingType for $type {
             type Literal = $literal;
 
-            const KIND: DeclaredKind = DeclaredKind::$kind;
+            const KIND: DeclaredKind = DeclaredKind::$kind $(($($bound),*))?;
 
             fn from_value(value: SettingValue) -> Option<Self> {
                 match value {
@@ -245,9 +275,39 @@ macro_rules! setting_types {
 
 setting_types! {
     bool, bool => Boolean;
-    f64, f64 => Number;
+    f64, f64 => Number(f64::NEG_INFINITY, f64::INFINITY);
     String, &'static str => Text;
+    Duration, Duration => Duration(Duration::ZERO, LONGEST);
+}
+
+/// The longest time that the contract can say.
+const LONGEST: Duration = Duration::from_millis(u64::MAX);
+
+/// Types whose range is written in values of the type `$bound`.
+macro_rules! bounded_types {
+    ($($type:ty, $bound:ty => $kind:ident;)*) => {$(
+        impl Bounded for $type {
+            type Bound = $bound;
+        }
+
+        impl<L: RangeLiteral<Bound = $bound>> DeclaredRange<L> for $type {
+            const WITHIN: DeclaredKind = DeclaredKind::$kind(*L::RANGE.start(), *L::RANGE.end());
+        }
+    )*};
+}
+
+bounded_types! {
+    f64, f64 => Number;
     Duration, Duration => Duration;
+    u8, i64 => Integer;
+    u16, i64 => Integer;
+    u32, i64 => Integer;
+    u64, i64 => Integer;
+    usize, i64 => Integer;
+    i8, i64 => Integer;
+    i16, i64 => Integer;
+    i32, i64 => Integer;
+    i64, i64 => Integer;
 }
 
 impl SettingType for Vec<String> {
@@ -322,6 +382,14 @@ impl<T: SettingType> SettingType for Option<T> {
 
 impl<T: DeclaredDefault<L>, L> DeclaredDefault<L> for Option<T> {
     const VALUE: DeclaredValue = T::VALUE;
+}
+
+impl<T: Bounded> Bounded for Option<T> {
+    type Bound = T::Bound;
+}
+
+impl<T: DeclaredRange<L>, L> DeclaredRange<L> for Option<T> {
+    const WITHIN: DeclaredKind = T::WITHIN;
 }
 
 /// The value of one field.

@@ -46,7 +46,7 @@ mod net;
 mod schedulers;
 
 pub use self::checks::{check, checker_manifest};
-pub use self::host::logged;
+pub use self::host::{logged, set_now, set_utc};
 pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
 
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};
@@ -87,11 +87,15 @@ fn checked(spec: &SettingSpec, value: SettingValue) -> Result<SettingValue, Stri
             (min..=max).contains(&value)
         }
         (SettingKind::Choice(words), SettingValue::Text(word)) => words.contains(word),
-        (SettingKind::Number, SettingValue::Number(value)) => value.is_finite(),
+        (SettingKind::Number(min, max), SettingValue::Number(value)) => {
+            value.is_finite() && (min..=max).contains(&value)
+        }
+        (SettingKind::Duration(min, max), SettingValue::Duration(value)) => {
+            (min..=max).contains(&value)
+        }
         (SettingKind::Boolean, SettingValue::Boolean(_))
         | (SettingKind::Text, SettingValue::Text(_))
-        | (SettingKind::TextList, SettingValue::TextList(_))
-        | (SettingKind::Duration, SettingValue::Duration(_)) => true,
+        | (SettingKind::TextList, SettingValue::TextList(_)) => true,
         _ => false,
     };
     if fits {

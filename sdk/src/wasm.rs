@@ -23,6 +23,16 @@ pub(crate) fn now() -> Duration {
     Duration::from_nanos(host::now())
 }
 
+/// Since 1970.
+pub(crate) fn utc() -> Duration {
+    Duration::from_millis(host::utc())
+}
+
+/// In seconds; `at` in milliseconds since 1970.
+pub(crate) fn utc_offset(zone: &str, at: u64) -> Option<i32> {
+    host::utc_offset(zone, at)
+}
+
 /// Unpredictable bits.
 pub(crate) fn random() -> u64 {
     host::random()

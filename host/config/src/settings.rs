@@ -89,16 +89,9 @@ fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
     match (kind, written) {
         (SettingKind::Boolean, _) => bool::leaf(written).map(SettingValue::Boolean),
         (SettingKind::Integer { min, max }, Value::Integer(n)) => {
-            if (min..=max).contains(&n) {
-                Ok(SettingValue::Integer(*n))
-            } else {
-                Err(Wrong {
-                    what: format!("not {}", expected()),
-                    help: None,
-                })
-            }
+            within(min, max, n, kind).map(|n| SettingValue::Integer(*n))
         }
-        (SettingKind::Integer { .. } | SettingKind::Number, Value::Text(digits))
+        (SettingKind::Integer { .. } | SettingKind::Number { .. }, Value::Text(digits))
             if digits.parse::<i64>().is_ok() =>
         {
             Err(Wrong::kind(
@@ -106,17 +99,39 @@ fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
                 Some(format!("write it without quotes: {digits}")),
             ))
         }
-        (SettingKind::Number, Value::Number(n)) if n.is_finite() => Ok(SettingValue::Number(*n)),
-        (SettingKind::Number, Value::Integer(n)) => whole(*n).map(SettingValue::Number),
+        (SettingKind::Number { min, max }, Value::Number(n)) if n.is_finite() => {
+            within(min, max, n, kind).map(|n| SettingValue::Number(*n))
+        }
+        (SettingKind::Number { min, max }, Value::Integer(n)) => {
+            within(min, max, &whole(*n)?, kind).map(|n| SettingValue::Number(*n))
+        }
         (SettingKind::Text, _) => {
             any_text(written, &expected()).map(|text| SettingValue::Text(text.to_owned()))
         }
         (SettingKind::TextList, _) => texts(written, &expected()).map(SettingValue::TextList),
-        (SettingKind::Duration, _) => milliseconds(written).map(SettingValue::Duration),
+        (SettingKind::Duration { min, max }, _) => {
+            within(min, max, &milliseconds(written)?, kind).map(|it| SettingValue::Duration(*it))
+        }
         (SettingKind::Choice(words), _) => choice(words, written, &expected()),
-        (SettingKind::Integer { .. } | SettingKind::Number, _) => {
+        (SettingKind::Integer { .. } | SettingKind::Number { .. }, _) => {
             Err(Wrong::kind(&expected(), None))
         }
+    }
+}
+
+fn within<'a, T: PartialOrd>(
+    min: &T,
+    max: &T,
+    value: &'a T,
+    kind: &SettingKind,
+) -> Result<&'a T, Wrong> {
+    if min <= value && value <= max {
+        Ok(value)
+    } else {
+        Err(Wrong {
+            what: format!("not {kind}"),
+            help: None,
+        })
     }
 }
 

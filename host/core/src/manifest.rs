@@ -45,6 +45,8 @@ pub struct Abilities {
     pub decisions: Vec<Decision>,
     /// What it wants to be told of.
     pub facts: Facts,
+    /// Equal inputs have equal plans, on every director.
+    pub deterministic: bool,
 }
 
 /// How a scheduler's decisions are followed.
@@ -101,16 +103,56 @@ pub enum SettingKind {
         /// The greatest value allowed.
         max: i64,
     },
-    /// Any finite number.
-    Number,
+    /// A finite number between the two, both included.
+    Number {
+        /// The least value allowed; may be infinite.
+        min: f64,
+        /// The greatest value allowed; may be infinite.
+        max: f64,
+    },
     /// A string.
     Text,
     /// A list of strings.
     TextList,
-    /// A time such as `"3s"` or `"250ms"`, kept in whole milliseconds.
-    Duration,
+    /// A time such as `"3s"` or `"250ms"`, kept in whole milliseconds, between the two, both included.
+    Duration {
+        /// The least value allowed.
+        min: Duration,
+        /// The greatest value allowed; [`SettingKind::LONGEST`]: any.
+        max: Duration,
+    },
     /// One of these words.
     Choice(Vec<String>),
+}
+
+impl SettingKind {
+    /// Any finite number.
+    pub const NUMBER: Self = Self::Number {
+        min: f64::NEG_INFINITY,
+        max: f64::INFINITY,
+    };
+    /// Any time.
+    pub const DURATION: Self = Self::Duration {
+        min: Duration::ZERO,
+        max: Self::LONGEST,
+    };
+    /// The longest time that a setting can say.
+    pub const LONGEST: Duration = Duration::from_millis(u64::MAX);
+}
+
+/// ` from 1 to 2`, as far as there are bounds.
+fn bounds(
+    f: &mut fmt::Formatter<'_>,
+    min: Option<impl fmt::Display>,
+    max: Option<impl fmt::Display>,
+) -> fmt::Result {
+    if let Some(min) = min {
+        write!(f, " from {min}")?;
+    }
+    if let Some(max) = max {
+        write!(f, " to {max}")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for SettingKind {
@@ -118,10 +160,24 @@ impl fmt::Display for SettingKind {
         match self {
             Self::Boolean => f.write_str("true or false"),
             Self::Integer { min, max } => write!(f, "a whole number from {min} to {max}"),
-            Self::Number => f.write_str("a number"),
+            Self::Number { min, max } => {
+                f.write_str("a number")?;
+                bounds(
+                    f,
+                    min.is_finite().then_some(min),
+                    max.is_finite().then_some(max),
+                )
+            }
             Self::Text => f.write_str("a string"),
             Self::TextList => f.write_str("a list of strings"),
-            Self::Duration => f.write_str("a duration such as \"3s\""),
+            Self::Duration { min, max } => {
+                f.write_str("a duration such as \"3s\"")?;
+                let min = (!min.is_zero()).then_some(min).map(|it| format!("{it:?}"));
+                let max = (*max != Self::LONGEST)
+                    .then_some(max)
+                    .map(|it| format!("{it:?}"));
+                bounds(f, min, max)
+            }
             Self::Choice(words) => {
                 f.write_str("one of ")?;
                 for (i, word) in words.iter().enumerate() {

@@ -91,6 +91,19 @@ pub trait Scheduler: Send {
         Ok(())
     }
 
+    /// Whether its settings make sense with these servers: names that no server has, and the like. On an instance that
+    /// is only tried. `Ok(Err(..))`: they do not, with the reason.
+    ///
+    /// # Errors
+    /// [`PluginError`].
+    fn validate(
+        &mut self,
+        backends: &[SchedulerBackend],
+    ) -> Result<Result<(), String>, PluginError> {
+        let _ = backends;
+        Ok(Ok(()))
+    }
+
     /// The servers, whole, in the order of the configuration; failed ones, too ([`SchedulerBackend::usable`]).
     ///
     /// # Errors

@@ -184,7 +184,7 @@ impl CheckTask {
         let verdict = AssertUnwindSafe(self.check.checker.check(target, timeout)).catch_unwind();
         match tokio::time::timeout(timeout.saturating_add(GRACE), verdict).await {
             Ok(Ok(Ok(Verdict::Healthy))) => Outcome::Healthy,
-            Ok(Ok(Ok(Verdict::Degraded(share)))) => Outcome::Degraded(share),
+            Ok(Ok(Ok(Verdict::Degraded(share, why)))) => Outcome::Degraded(share, why),
             Ok(Ok(Ok(Verdict::Unhealthy(reason)))) => Outcome::Unhealthy(reason),
             Ok(Ok(Ok(Verdict::Unanswered(reason)))) => {
                 let now = Instant::now().into_std();
@@ -211,7 +211,7 @@ impl CheckTask {
         let failure = match &outcome {
             Outcome::Unhealthy(reason) => Some(reason.clone()),
             Outcome::Healthy
-            | Outcome::Degraded(_)
+            | Outcome::Degraded(..)
             | Outcome::Unknown(_)
             | Outcome::Shortage(_) => None,
         };

@@ -4,6 +4,7 @@
 //! can do nothing but compute, and [`native`], where it is trusted with everything.
 
 pub mod catalogue;
+mod clocks;
 pub mod files;
 mod identity;
 mod manifest;
@@ -122,8 +123,8 @@ pub struct Target {
 pub enum Verdict {
     /// Fit to be used.
     Healthy,
-    /// Alive, but should get only this share of its weight, in percent (0 to 100).
-    Degraded(u8),
+    /// Alive, but should get only this share of its weight, in percent (0 to 100); with the reason, if it says one.
+    Degraded(u8, Option<String>),
     /// Not fit to be used, with the reason.
     Unhealthy(String),
     /// Not fit to be used, since it does not answer, with the reason; unless something between here and there keeps
@@ -153,6 +154,14 @@ pub struct LoadError {
     pub file: std::path::PathBuf,
     /// What is wrong, and what would be right. Fit for a terminal, whatever the file says.
     pub reason: String,
+}
+
+/// A scheduler wants to hand over more state than it may.
+fn too_much_state(bytes: usize) -> Failure {
+    let most = evenkeel_core::scheduler::MAX_STATE;
+    Failure::Answer(format!(
+        "it hands over {bytes} bytes of state; {most} are allowed"
+    ))
 }
 
 /// Characters of a reason that are kept.

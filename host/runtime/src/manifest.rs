@@ -1,5 +1,6 @@
 //! Whether what a plugin says about itself can be used.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use evenkeel_core::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
@@ -81,7 +82,7 @@ pub(crate) fn difference(file: &Manifest, plugin: &Manifest) -> Option<String> {
         }
     }
     if file.abilities != plugin.abilities {
-        return Some("its decisions or facts are others".to_owned());
+        return Some("its decisions, facts or promises are others".to_owned());
     }
     (file.settings != plugin.settings).then(|| "its settings are others".to_owned())
 }
@@ -103,6 +104,19 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
         SettingKind::Integer { min, max } if min > max => {
             return Err(format!(
                 "allows no number: its least is {min}, its greatest {max}"
+            ));
+        }
+        // What is no number is in no order.
+        SettingKind::Number { min, max }
+            if matches!(min.partial_cmp(max), None | Some(Ordering::Greater)) =>
+        {
+            return Err(format!(
+                "allows no number: its least is {min}, its greatest {max}"
+            ));
+        }
+        SettingKind::Duration { min, max } if min > max => {
+            return Err(format!(
+                "allows no time: its least is {min:?}, its greatest {max:?}"
             ));
         }
         SettingKind::Choice(words) if words.is_empty() => {
@@ -146,12 +160,16 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
     let fits = match (&spec.kind, default) {
         (SettingKind::Boolean, SettingValue::Boolean(_))
         | (SettingKind::Text, SettingValue::Text(_))
-        | (SettingKind::TextList, SettingValue::TextList(_))
-        | (SettingKind::Duration, SettingValue::Duration(_)) => true,
+        | (SettingKind::TextList, SettingValue::TextList(_)) => true,
+        (SettingKind::Duration { min, max }, SettingValue::Duration(value)) => {
+            (min..=max).contains(&value)
+        }
         (SettingKind::Integer { min, max }, SettingValue::Integer(value)) => {
             (min..=max).contains(&value)
         }
-        (SettingKind::Number, SettingValue::Number(value)) => value.is_finite(),
+        (SettingKind::Number { min, max }, SettingValue::Number(value)) => {
+            value.is_finite() && (min..=max).contains(&value)
+        }
         (SettingKind::Choice(words), SettingValue::Text(value)) => words.contains(value),
         _ => false,
     };
@@ -225,6 +243,7 @@ mod tests {
             abilities: Some(Abilities {
                 decisions: decisions.to_vec(),
                 facts: Facts::default(),
+                deterministic: false,
             }),
             ..manifest("p", "1.0.0", vec![])
         };
@@ -241,7 +260,7 @@ mod tests {
     fn a_key_that_comes_twice_is_refused() {
         let twice = vec![
             spec("a", SettingKind::Text, None),
-            spec("a", SettingKind::Number, None),
+            spec("a", SettingKind::NUMBER, None),
         ];
         assert_eq!(refused(twice), "it names the setting \"a\" twice");
     }
@@ -255,7 +274,7 @@ mod tests {
                 SettingKind::Integer { min: 1, max: 2 },
                 SettingValue::Integer(3),
             ),
-            (SettingKind::Number, SettingValue::Number(f64::NAN)),
+            (SettingKind::NUMBER, SettingValue::Number(f64::NAN)),
             (choice, SettingValue::Text("y".to_owned())),
         ] {
             let reason = refused(vec![spec("k", kind, Some(default))]);

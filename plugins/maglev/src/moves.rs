@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use evenkeel_sdk::testing::SchedulerTest;
-use evenkeel_sdk::{Backend, BackendId, Counts, Flow, Protocol, Scheduler, SettingValue};
+use evenkeel_sdk::{Backend, Flow, Protocol, Scheduler, SettingValue};
 
 const CLIENTS: u32 = 100_000;
 
@@ -63,14 +63,8 @@ pub(crate) fn all<S: Scheduler>(name: &str, settings: &[(&str, SettingValue)]) -
 pub(crate) fn servers(count: u32) -> impl Iterator<Item = Backend> {
     (0..count).map(|i| {
         let ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 8, 0, 1).to_bits() + i);
-        Backend {
-            id: BackendId::new(1 + i),
-            name: ip.to_string(),
-            endpoint: SocketAddr::new(ip.into(), 8080),
-            weight: 1,
-            counts: Counts::default(),
-            labels: Vec::new(),
-        }
+        let endpoint = SocketAddr::new(ip.into(), 8080);
+        Backend::new(1 + i, ip.to_string(), endpoint, 1)
     })
 }
 

@@ -13,13 +13,9 @@ fn mh(settings: &[(&str, SettingValue)]) -> SchedulerTest<MaglevHashing> {
 
 /// Five servers at 10.8.0.1:80 to 10.8.0.5:80, whose addresses the table depends on.
 fn set(test: &mut SchedulerTest<MaglevHashing>, weights: [u32; 5]) {
-    let servers = (0..5_u32).zip(weights).map(|(i, weight)| Backend {
-        id: BackendId::new(70 - i),
-        name: i.to_string(),
-        endpoint: format!("10.8.0.{}:80", 1 + i).parse().unwrap(),
-        weight,
-        counts: evenkeel_sdk::Counts::default(),
-        labels: Vec::new(),
+    let servers = (0..5_u32).zip(weights).map(|(i, weight)| {
+        let endpoint = format!("10.8.0.{}:80", 1 + i).parse().unwrap();
+        Backend::new(70 - i, i.to_string(), endpoint, weight)
     });
     test.set_backends(servers.collect());
     test.plan();

@@ -9,14 +9,14 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 /// The number of this interface. Host and plugin must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's
 /// name is there so that several plugins can be linked into one program, such as a test.
 pub const SYMBOL: &str = "evenkeel_plugin_abi";
 
 /// The version of the contract (`sdk/wit`) that the traits of this SDK are.
-pub const CONTRACT: &str = "0.1.0";
+pub const CONTRACT: &str = "0.2.0";
 
 /// Neighbouring elements that belong to who made it.
 #[repr(C)]
@@ -115,7 +115,14 @@ pub struct Host {
     pub now: extern "C" fn() -> u64,
     /// Unpredictable bits.
     pub random: extern "C" fn() -> u64,
+    /// Milliseconds since 1970-01-01 00:00 UTC.
+    pub utc: extern "C" fn() -> u64,
+    /// What a zone adds to UTC at a moment (milliseconds since 1970), in seconds; [`NO_ZONE`]: there is no such zone.
+    pub utc_offset: extern "C" fn(zone: Text<'_>, at: u64) -> i32,
 }
+
+/// There is no zone of that name.
+pub const NO_ZONE: i32 = i32::MIN;
 
 /// A plugin: what its file exports. Static, so that nothing of it can be the reason of a leak or a race.
 #[repr(C)]
@@ -149,9 +156,31 @@ pub struct Scheduler {
     /// Makes an instance, at `instance`.
     pub configure: unsafe extern "C" fn(
         settings: Slice<'_, Setting<'_>>,
+        context: *const Context<'_>,
         instance: *mut *mut c_void,
         said: Sink<Text<'_>>,
     ) -> u32,
+    /// Whether the settings make sense with these servers.
+    pub validate: unsafe extern "C" fn(
+        instance: *mut c_void,
+        backends: Slice<'_, Backend<'_>>,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// What it hands to its successor; nothing is put where there is nothing.
+    pub export_state: unsafe extern "C" fn(
+        instance: *mut c_void,
+        answer: Sink<SavedState<'_>>,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// What its predecessor handed over.
+    pub import_state: unsafe extern "C" fn(
+        instance: *mut c_void,
+        state: *const SavedState<'_>,
+        said: Sink<Text<'_>>,
+    ) -> u32,
+    /// One of [`role`].
+    pub set_role:
+        unsafe extern "C" fn(instance: *mut c_void, role: u32, said: Sink<Text<'_>>) -> u32,
     /// Ends an instance.
     pub end: unsafe extern "C" fn(instance: *mut c_void, said: Sink<Text<'_>>) -> u32,
     /// The servers.
@@ -204,6 +233,8 @@ pub struct Manifest<'a> {
     pub connections: u32,
     /// Whether it wants checks' times: 0, 1.
     pub latency: u32,
+    /// Whether equal inputs have equal plans: 0, 1.
+    pub deterministic: u32,
 }
 
 /// The kinds of [`Value`] and [`Spec`].
@@ -262,10 +293,14 @@ pub struct Spec<'a> {
     pub kind: u32,
     /// Whether (1) it has to be configured.
     pub required: u32,
-    /// Of whole numbers, the least.
+    /// Of whole numbers and times (in milliseconds), the least.
     pub min: i64,
-    /// Of whole numbers, the greatest.
+    /// Of whole numbers and times (in milliseconds), the greatest; of times, [`i64::MAX`] is no bound.
     pub max: i64,
+    /// Of numbers, the least.
+    pub least: f64,
+    /// Of numbers, the greatest.
+    pub greatest: f64,
     /// Of a choice, what there is.
     pub words: Slice<'a, Text<'a>>,
     /// The default: none or one.
@@ -314,6 +349,12 @@ pub struct Backend<'a> {
     pub id: u32,
     /// Its weight.
     pub weight: u32,
+    /// Its weight in the configuration.
+    pub configured_weight: u32,
+    /// What its checks say: the share of the weight that they grant, in percent; [`FAILED`].
+    pub health: u32,
+    /// Whether (1) a plan may name it.
+    pub usable: u32,
     /// Its name.
     pub name: Text<'a>,
     /// Where it is.
@@ -322,6 +363,43 @@ pub struct Backend<'a> {
     pub counts: Counts,
     /// Its labels.
     pub labels: Slice<'a, Label<'a>>,
+}
+
+/// [`Backend::health`] of a server that has failed.
+pub const FAILED: u32 = u32::MAX;
+
+/// Roles of a director.
+pub mod role {
+    /// No VRRP instance has the address.
+    pub const ALONE: u32 = 0;
+    /// Master.
+    pub const MASTER: u32 = 1;
+    /// Backup.
+    pub const BACKUP: u32 = 2;
+}
+
+/// The virtual service.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Its name.
+    pub service: Text<'a>,
+    /// 6 (TCP), 17 (UDP), or 0: there is no endpoint.
+    pub protocol: u32,
+    /// Where clients connect to.
+    pub endpoint: Endpoint,
+    /// One of [`role`].
+    pub role: u32,
+}
+
+/// What a scheduler hands to its successor.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct SavedState<'a> {
+    /// The plugin's own.
+    pub version: u32,
+    /// The plugin's own.
+    pub bytes: Slice<'a, u8>,
 }
 
 /// A server's counts, changed.

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::abi;
-use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Protocol};
+use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Health, Protocol};
+use crate::context::{Context, Role, SavedState};
+use crate::declared::Declared;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 use crate::plan::{Plan, Selector};
 use crate::settings::Values;
@@ -32,8 +34,7 @@ struct Described<'a> {
 /// Calls `with` with the manifest in C's words.
 pub(super) fn manifest(
     manifest: &Manifest,
-    decisions: &[Decision],
-    facts: Facts,
+    declared: &Declared,
     with: impl FnOnce(&abi::Manifest<'_>),
 ) {
     let described: Vec<_> = manifest.settings.iter().map(describe).collect();
@@ -43,6 +44,10 @@ pub(super) fn manifest(
         .zip(&defaults)
         .map(|(described, default)| spec(described, default))
         .collect();
+    let (decisions, facts, deterministic) = match declared.abilities {
+        Some(it) => (it.decisions, it.facts, it.deterministic),
+        None => (&[][..], Facts::NONE, false),
+    };
     let decisions: Vec<u32> = decisions
         .iter()
         .map(|decision| match decision {
@@ -58,6 +63,7 @@ pub(super) fn manifest(
         decisions: abi::Slice::new(&decisions),
         connections: facts.connections.into(),
         latency: facts.latency.into(),
+        deterministic: deterministic.into(),
     });
 }
 
@@ -123,16 +129,24 @@ fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Va
 
 fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi::Spec<'a> {
     let (mut min, mut max) = (0, 0);
+    let (mut least, mut greatest) = (0.0, 0.0);
     let kind = match &described.spec.kind {
         SettingKind::Boolean => abi::value::BOOLEAN,
         SettingKind::Integer(least, greatest) => {
             (min, max) = (*least, *greatest);
             abi::value::INTEGER
         }
-        SettingKind::Number => abi::value::NUMBER,
+        SettingKind::Number(from, to) => {
+            (least, greatest) = (*from, *to);
+            abi::value::NUMBER
+        }
         SettingKind::Text => abi::value::TEXT,
         SettingKind::TextList => abi::value::TEXTS,
-        SettingKind::Duration => abi::value::DURATION,
+        SettingKind::Duration(from, to) => {
+            let millis = |time: &Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+            (min, max) = (millis(from), millis(to));
+            abi::value::DURATION
+        }
         SettingKind::Choice(_) => abi::value::CHOICE,
     };
     abi::Spec {
@@ -142,6 +156,8 @@ fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi:
         required: described.spec.required.into(),
         min,
         max,
+        least,
+        greatest,
         words: abi::Slice::new(&described.words),
         default: abi::Slice::new(default),
     }
@@ -194,6 +210,15 @@ fn backend(backend: &abi::Backend<'_>) -> Backend {
         name: text(backend.name),
         endpoint: endpoint(&backend.endpoint),
         weight: backend.weight,
+        configured_weight: backend.configured_weight,
+        health: match backend.health {
+            abi::FAILED => Health::Failed,
+            share => match u8::try_from(share) {
+                Ok(share) if share < 100 => Health::Degraded(share),
+                Ok(_) | Err(_) => Health::Healthy,
+            },
+        },
+        usable: backend.usable != 0,
         counts: counts(&backend.counts),
         labels: elements(backend.labels).iter().map(label).collect(),
     }
@@ -220,13 +245,41 @@ fn endpoint(endpoint: &abi::Endpoint) -> SocketAddr {
     SocketAddr::new(ip, endpoint.port)
 }
 
+pub(super) fn context(context: &abi::Context<'_>) -> Context {
+    Context {
+        service: text(context.service),
+        listener: (context.protocol != 0)
+            .then(|| (protocol(context.protocol), endpoint(&context.endpoint))),
+        role: role(context.role),
+    }
+}
+
+pub(super) fn role(role: u32) -> Role {
+    match role {
+        abi::role::MASTER => Role::Master,
+        abi::role::BACKUP => Role::Backup,
+        _ => Role::Alone,
+    }
+}
+
+pub(super) fn state(state: &abi::SavedState<'_>) -> SavedState {
+    SavedState {
+        version: state.version,
+        bytes: elements(state.bytes).to_vec(),
+    }
+}
+
+fn protocol(number: u32) -> Protocol {
+    if number == 17 {
+        Protocol::Udp
+    } else {
+        Protocol::Tcp
+    }
+}
+
 pub(super) fn flow(flow: &abi::Flow) -> Flow {
     Flow {
-        protocol: if flow.protocol == 17 {
-            Protocol::Udp
-        } else {
-            Protocol::Tcp
-        },
+        protocol: protocol(flow.protocol),
         source: endpoint(&flow.source),
         destination: endpoint(&flow.destination),
     }

@@ -6,6 +6,7 @@ use super::abi::{self, Entry, Sink, Slice, Text};
 use super::guard::{guarded, keep_panics};
 use super::{convert, host};
 use crate::backends::BackendId;
+use crate::declared::Declared;
 use crate::glue::{SchedulerGlue, SchedulerInstance};
 use crate::registered::{Registered, manifest};
 use crate::scheduler::Scheduler;
@@ -19,6 +20,10 @@ pub const fn scheduler_entry<S: Scheduler + Registered + Send>() -> Entry {
             start,
             describe: describe::<S>,
             configure: configure::<S>,
+            validate: validate::<S>,
+            export_state: export_state::<S>,
+            import_state: import_state::<S>,
+            set_role: set_role::<S>,
             end: end::<S>,
             set_backends: set_backends::<S>,
             set_loads: set_loads::<S>,
@@ -37,6 +42,10 @@ pub const fn checker_entry<C: Registered>() -> Entry {
             start,
             describe: no_describe,
             configure: no_configure,
+            validate: no_validate,
+            export_state: no_export,
+            import_state: no_import,
+            set_role: no_role,
             end: no_end,
             set_backends: no_backends,
             set_loads: no_loads,
@@ -86,7 +95,7 @@ unsafe extern "C" fn describe<S: Scheduler + Registered>(
 ) -> u32 {
     guarded(said, || {
         let manifest = manifest::<S, S::Settings>();
-        convert::manifest(&manifest, S::DECISIONS, S::FACTS, |manifest| {
+        convert::manifest(&manifest, &Declared::scheduler::<S>(), |manifest| {
             // SAFETY: the host copies what it reads before it returns.
             unsafe { (sink.put)(sink.context, std::ptr::from_ref(manifest).cast()) };
         });
@@ -97,14 +106,17 @@ unsafe extern "C" fn describe<S: Scheduler + Registered>(
 #[expect(unsafe_code, reason = "writes where the host points to")]
 unsafe extern "C" fn configure<S: Scheduler>(
     settings: Slice<'_, abi::Setting<'_>>,
+    context: *const abi::Context<'_>,
     instance: *mut *mut c_void,
     said: Sink<Text<'_>>,
 ) -> u32 {
     guarded(said, || {
-        let glue = SchedulerGlue::<S>::configure(convert::values(settings)?)?;
-        let made = Box::into_raw(Box::new(glue)).cast();
-        // SAFETY: the host has room for one pointer there.
-        unsafe { instance.write(made) };
+        let mut glue = SchedulerGlue::<S>::configure(convert::values(settings)?)?;
+        // SAFETY: the host's context outlives the call; it has room for one pointer there.
+        unsafe {
+            glue.set_context(convert::context(&*context));
+            instance.write(Box::into_raw(Box::new(glue)).cast());
+        }
         Ok(())
     })
 }
@@ -125,12 +137,89 @@ unsafe fn with<S: Scheduler>(
     said: Sink<Text<'_>>,
     call: impl FnOnce(&mut SchedulerGlue<S>),
 ) -> u32 {
+    // SAFETY: the caller's word.
+    unsafe {
+        try_with::<S>(instance, said, |glue| {
+            call(glue);
+            Ok(())
+        })
+    }
+}
+
+/// Runs a call of an instance that may refuse.
+#[expect(unsafe_code, reason = "uses its own instance")]
+unsafe fn try_with<S: Scheduler>(
+    instance: *mut c_void,
+    said: Sink<Text<'_>>,
+    call: impl FnOnce(&mut SchedulerGlue<S>) -> Result<(), String>,
+) -> u32 {
     guarded(said, || {
         // SAFETY: `configure` made it of the same type; the host has not ended it, and makes one call of it at a time.
         let glue = unsafe { instance.cast::<SchedulerGlue<S>>().as_mut() };
-        call(glue.ok_or("the host names no instance")?);
-        Ok(())
+        call(glue.ok_or("the host names no instance")?)
     })
+}
+
+#[expect(unsafe_code, reason = "an entry of C's kind")]
+unsafe extern "C" fn validate<S: Scheduler>(
+    instance: *mut c_void,
+    backends: Slice<'_, abi::Backend<'_>>,
+    said: Sink<Text<'_>>,
+) -> u32 {
+    // SAFETY: the host's word on the instance.
+    unsafe {
+        try_with::<S>(instance, said, |scheduler| {
+            scheduler.validate(convert::backends(backends))
+        })
+    }
+}
+
+#[expect(unsafe_code, reason = "an entry of C's kind")]
+unsafe extern "C" fn export_state<S: Scheduler>(
+    instance: *mut c_void,
+    sink: Sink<abi::SavedState<'_>>,
+    said: Sink<Text<'_>>,
+) -> u32 {
+    // SAFETY: the host's word on the instance; it copies the state before it returns.
+    unsafe {
+        with::<S>(instance, said, |scheduler| {
+            if let Some(state) = scheduler.export_state() {
+                let state = abi::SavedState {
+                    version: state.version,
+                    bytes: Slice::new(&state.bytes),
+                };
+                (sink.put)(sink.context, std::ptr::from_ref(&state).cast());
+            }
+        })
+    }
+}
+
+#[expect(unsafe_code, reason = "an entry of C's kind")]
+unsafe extern "C" fn import_state<S: Scheduler>(
+    instance: *mut c_void,
+    state: *const abi::SavedState<'_>,
+    said: Sink<Text<'_>>,
+) -> u32 {
+    // SAFETY: the host's word on the instance and on the state.
+    unsafe {
+        try_with::<S>(instance, said, |scheduler| {
+            scheduler.import_state(convert::state(&*state))
+        })
+    }
+}
+
+#[expect(unsafe_code, reason = "an entry of C's kind")]
+unsafe extern "C" fn set_role<S: Scheduler>(
+    instance: *mut c_void,
+    role: u32,
+    said: Sink<Text<'_>>,
+) -> u32 {
+    // SAFETY: the host's word on the instance.
+    unsafe {
+        with::<S>(instance, said, |scheduler| {
+            scheduler.set_role(convert::role(role));
+        })
+    }
 }
 
 #[expect(unsafe_code, reason = "an entry of C's kind")]
@@ -207,7 +296,11 @@ macro_rules! not_a_scheduler {
 
 not_a_scheduler! {
     no_describe(Sink<abi::Manifest<'_>>);
-    no_configure(Slice<'_, abi::Setting<'_>>, *mut *mut c_void);
+    no_configure(Slice<'_, abi::Setting<'_>>, *const abi::Context<'_>, *mut *mut c_void);
+    no_validate(*mut c_void, Slice<'_, abi::Backend<'_>>);
+    no_export(*mut c_void, Sink<abi::SavedState<'_>>);
+    no_import(*mut c_void, *const abi::SavedState<'_>);
+    no_role(*mut c_void, u32);
     no_end(*mut c_void);
     no_backends(*mut c_void, Slice<'_, abi::Backend<'_>>);
     no_loads(*mut c_void, Slice<'_, abi::Load>);

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::abi::{Host, Text};
+use super::abi::{Host, NO_ZONE, Text};
 use crate::level::Level;
 use crate::testing::host as test;
 
@@ -18,6 +18,21 @@ pub(super) fn set(host: &'static Host) {
 pub(crate) fn now() -> Duration {
     HOST.get()
         .map_or_else(test::now, |host| Duration::from_nanos((host.now)()))
+}
+
+pub(crate) fn utc() -> Duration {
+    HOST.get()
+        .map_or_else(test::utc, |host| Duration::from_millis((host.utc)()))
+}
+
+pub(crate) fn utc_offset(zone: &str, at: u64) -> Option<i32> {
+    match HOST.get() {
+        Some(host) => {
+            let offset = (host.utc_offset)(Text::new(zone.as_bytes()), at);
+            (offset != NO_ZONE).then_some(offset)
+        }
+        None => test::utc_offset(zone),
+    }
 }
 
 pub(crate) fn random() -> u64 {

@@ -15,10 +15,12 @@ settings! {
         #[range(1..=70_000)]
         r#in: u32 = 1 << 8,
         at_most: Option<i64> = -2,
+        #[range(0.25..=0.75)]
         factor: f64 = 0.5,
         name: String,
         words: Vec<String> = &["a", "ö"],
         pause: Option<Duration>,
+        #[range(Duration::ZERO..=Duration::from_secs(9))]
         wait: Duration = Duration::from_millis(1500),
         way: Way = Way::Down,
         huge: u64 = u64::MAX,
@@ -30,7 +32,11 @@ const DECLARED: Declared = Declared {
     version: "1.0.0",
     summary: "s",
     settings: Every::DECLARED,
-    abilities: Some((&[Decision::PerConnection, Decision::Plan], Facts::ALL)),
+    abilities: Some(DeclaredAbilities {
+        decisions: &[Decision::PerConnection, Decision::Plan],
+        facts: crate::Facts::ALL,
+        deterministic: true,
+    }),
 };
 const LENGTH: usize = DECLARED.encoded_length();
 static BYTES: [u8; LENGTH] = DECLARED.encoded();
@@ -43,7 +49,7 @@ fn a_section_says_its_version_and_length_first() {
     assert_eq!(BYTES[HEADER..HEADER + 7], *b"\x01\0x\x05\x001.");
     assert!(!is_whole(&BYTES[..BYTES.len() - 1]));
     assert!(!is_whole(&[&BYTES[..], &BYTES[..]].concat()));
-    assert!(!is_whole(b"\x02\0\0\0\0"));
+    assert!(!is_whole(b"\x03\0\0\0\0"));
     assert!(!is_whole(b""));
 }
 
@@ -64,6 +70,12 @@ fn the_contract_and_the_section_are_told_the_same() {
     assert_eq!(specs[0].doc, "Two lines, of which this is one.");
     assert_eq!(specs[1].key, "in");
     assert_eq!(specs[1].kind, crate::SettingKind::Integer(1, 70_000));
+    assert_eq!(specs[3].kind, crate::SettingKind::Number(0.25, 0.75));
+    let nine = Duration::from_secs(9);
+    assert_eq!(
+        specs[7].kind,
+        crate::SettingKind::Duration(Duration::ZERO, nine)
+    );
     assert_eq!(specs[9].default, Some(i64::MAX.into()));
     let required: Vec<&str> = specs
         .iter()

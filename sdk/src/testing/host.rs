@@ -1,9 +1,9 @@
 //! What takes the host's place natively.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::level::Level;
 
@@ -21,9 +21,34 @@ pub(crate) fn log(level: Level, message: String) {
     LOG.with_borrow_mut(|log| log.push((level, message)));
 }
 
+thread_local! {
+    /// The clocks of this thread's plugins, if a test has set them.
+    static NOW: Cell<Option<Duration>> = const { Cell::new(None) };
+    static UTC: Cell<Option<Duration>> = const { Cell::new(None) };
+}
+
+/// From now on plugins on this thread find that [`now`](crate::now) is this, and stands still until it is set again.
+pub fn set_now(now: Duration) {
+    NOW.set(Some(now));
+}
+
+/// The same for [`utc`](crate::utc).
+pub fn set_utc(utc: Duration) {
+    UTC.set(Some(utc));
+}
+
 pub(crate) fn now() -> Duration {
     static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
-    ZERO.elapsed()
+    NOW.get().unwrap_or_else(|| ZERO.elapsed())
+}
+
+pub(crate) fn utc() -> Duration {
+    let real = || SystemTime::now().duration_since(UNIX_EPOCH);
+    UTC.get().unwrap_or_else(|| real().unwrap_or_default())
+}
+
+pub(crate) fn utc_offset(zone: &str) -> Option<i32> {
+    (zone == "UTC").then_some(0)
 }
 
 pub(crate) fn random() -> u64 {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::values;
 use crate::backends::{Backend, BackendId, Counts, Flow, Protocol};
+use crate::context::{Context, SavedState};
 use crate::glue::{SchedulerGlue, SchedulerInstance};
 use crate::manifest::{Manifest, SettingValue};
 use crate::plan::{Plan, Table};
@@ -64,12 +65,49 @@ impl<S: Scheduler> SchedulerTest<S> {
         for &(name, weight) in servers {
             let mut backend = self.known(name);
             backend.weight = weight;
+            backend.configured_weight = weight;
             usable.push(backend);
         }
         self.glue.set_backends(usable);
     }
 
-    /// The usable servers from now on, in full.
+    /// The labels of a server that [`Self::backends`] has named, from the next call of that on.
+    pub fn labels(&mut self, name: &str, labels: &[(&str, &str)]) {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        let mut backend = self.known(name);
+        backend.labels = labels.iter().map(owned).collect();
+        self.backends.retain(|known| known.id != backend.id);
+        self.backends.push(backend);
+    }
+
+    /// The virtual service that it works for.
+    pub fn context(&mut self, context: Context) {
+        self.glue.set_context(context);
+    }
+
+    /// Whether it takes these servers with its settings.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn validate(&self, servers: Vec<Backend>) -> Result<(), String> {
+        self.glue.validate(servers)
+    }
+
+    /// What it hands to its successor.
+    #[must_use]
+    pub fn export_state(&self) -> Option<SavedState> {
+        self.glue.export_state()
+    }
+
+    /// What its predecessor handed over.
+    ///
+    /// # Errors
+    /// Why it does not take that.
+    pub fn import_state(&mut self, state: SavedState) -> Result<(), String> {
+        self.glue.import_state(state)
+    }
+
+    /// The servers from now on, in full: failed ones, too.
     pub fn set_backends(&mut self, servers: Vec<Backend>) {
         self.backends
             .retain(|known| servers.iter().all(|server| server.id != known.id));
@@ -159,14 +197,7 @@ impl<S: Scheduler> SchedulerTest<S> {
             .unwrap_or(0)
             + 1;
         let ip = Ipv4Addr::from_bits(Ipv4Addr::new(192, 0, 2, 0).to_bits().wrapping_add(number));
-        let backend = Backend {
-            id: BackendId::new(number),
-            name: name.to_owned(),
-            endpoint: SocketAddr::new(ip.into(), 80),
-            weight: 1,
-            counts: Counts::default(),
-            labels: Vec::new(),
-        };
+        let backend = Backend::new(number, name, SocketAddr::new(ip.into(), 80), 1);
         self.backends.push(backend.clone());
         backend
     }

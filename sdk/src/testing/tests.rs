@@ -241,15 +241,17 @@ fn counts_come_by_name_and_stay_with_it_when_servers_change() {
 fn backends_are_found_by_number_and_summed_up() {
     let mut backends = Backends::default();
     let backend = |id: u32, weight, active| crate::Backend {
-        id: BackendId::new(id),
-        name: format!("s{id}"),
-        endpoint: (Ipv4Addr::LOCALHOST, 80).into(),
-        weight,
         counts: crate::Counts {
             active,
             ..crate::Counts::default()
         },
         labels: vec![("zone".into(), format!("z{id}"))],
+        ..crate::Backend::new(
+            id,
+            format!("s{id}"),
+            (Ipv4Addr::LOCALHOST, 80).into(),
+            weight,
+        )
     };
     backends.set(vec![backend(9, 5, 1), backend(4, 0, 2)]);
     backends.set_counts(
@@ -328,7 +330,7 @@ impl HealthChecker for Echo {
         connection.finish()?;
         let mut answer = [0; 10];
         match connection.read(&mut answer)? {
-            0 => Ok(Verdict::Degraded(1)),
+            0 => Ok(Verdict::Degraded(1, String::new())),
             length if &answer[..length] == b"hello" => Ok(Verdict::Healthy),
             _ => Err(CheckError::new(format!("no echo from {}", target.name()))),
         }

@@ -4,7 +4,7 @@
 /// World `scheduler-plugin`, and the interfaces that both worlds have.
 pub mod scheduler {
     wit_bindgen::generate!({
-        path: "wit/v0.1",
+        path: "wit/v0.2",
         world: "scheduler-plugin",
         pub_export_macro: true,
         export_macro_name: "export_scheduler",
@@ -15,14 +15,14 @@ pub mod scheduler {
 /// World `health-checker-plugin`.
 pub mod checker {
     wit_bindgen::generate!({
-        path: "wit/v0.1",
+        path: "wit/v0.2",
         world: "health-checker-plugin",
         pub_export_macro: true,
         export_macro_name: "export_checker",
         default_bindings_module: "evenkeel_sdk::__private::checker_world",
         with: {
-            "evenkeel:plugin/types@0.1.0": crate::wasm::bindings::scheduler::evenkeel::plugin::types,
-            "evenkeel:plugin/host@0.1.0": crate::wasm::bindings::scheduler::evenkeel::plugin::host,
+            "evenkeel:plugin/types@0.2.0": crate::wasm::bindings::scheduler::evenkeel::plugin::types,
+            "evenkeel:plugin/host@0.2.0": crate::wasm::bindings::scheduler::evenkeel::plugin::host,
         },
     });
 }

@@ -37,9 +37,9 @@ impl<C: HealthChecker + Registered> contract::Guest for CheckerPlugin<C> {
         Ok(())
     }
 
-    fn check(target: &target_io::Target) -> contract::Verdict {
+    fn check(target: target_io::Target) -> contract::Verdict {
         INSTANCE.with_borrow_mut(|instance| match instance {
-            Some(checker) => checker.check(target).into(),
+            Some(checker) => checker.check(&target).into(),
             None => contract::Verdict::Unhealthy("the checker was not configured".into()),
         })
     }

@@ -7,8 +7,9 @@ use super::bindings::checker::evenkeel::plugin::target_io;
 use super::bindings::checker::exports::evenkeel::plugin::health_checker;
 use super::bindings::scheduler::evenkeel::plugin::{host, types};
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
-use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Protocol};
+use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Health, Protocol};
 use crate::checker::Verdict;
+use crate::context::{Context, Role, SavedState};
 use crate::level::Level;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 use crate::plan::{Plan, Run, Selector};
@@ -18,6 +19,11 @@ use crate::target::{Doing, TargetError, TlsOptions};
 /// Whole milliseconds, rounded up, as many as the contract can say.
 pub(super) fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// Whole milliseconds, as many as the contract can say.
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An address and port; IPv4 comes as an IPv4-mapped address.
@@ -70,10 +76,12 @@ impl From<SettingKind> for types::SettingKind {
         match kind {
             SettingKind::Boolean => Self::Boolean,
             SettingKind::Integer(min, max) => Self::Integer((min, max)),
-            SettingKind::Number => Self::Number,
+            SettingKind::Number(min, max) => Self::Number((min, max)),
             SettingKind::Text => Self::Text,
             SettingKind::TextList => Self::TextList,
-            SettingKind::Duration => Self::Duration,
+            SettingKind::Duration(min, max) => {
+                Self::Duration((whole_millis(min), whole_millis(max)))
+            }
             SettingKind::Choice(words) => Self::Choice(words),
         }
     }
@@ -115,6 +123,13 @@ impl From<scheduler::Backend> for Backend {
             name: backend.name,
             endpoint: backend.endpoint.into(),
             weight: backend.weight,
+            configured_weight: backend.configured_weight,
+            health: match backend.health {
+                scheduler::Health::Healthy => Health::Healthy,
+                scheduler::Health::Degraded(percent) => Health::Degraded(percent),
+                scheduler::Health::Failed => Health::Failed,
+            },
+            usable: backend.usable,
             counts: backend.counts.into(),
             labels: backend.labels,
         }
@@ -134,8 +149,56 @@ impl From<scheduler::Counts> for Counts {
     }
 }
 
+impl From<scheduler::Role> for Role {
+    fn from(role: scheduler::Role) -> Self {
+        match role {
+            scheduler::Role::Alone => Self::Alone,
+            scheduler::Role::Master => Self::Master,
+            scheduler::Role::Backup => Self::Backup,
+        }
+    }
+}
+
+impl From<types::Protocol> for Protocol {
+    fn from(protocol: types::Protocol) -> Self {
+        match protocol {
+            types::Protocol::Tcp => Self::Tcp,
+            types::Protocol::Udp => Self::Udp,
+        }
+    }
+}
+
+impl From<scheduler::Context> for Context {
+    fn from(context: scheduler::Context) -> Self {
+        let listener = |it: scheduler::Listener| (it.protocol.into(), it.endpoint.into());
+        Self {
+            service: context.service,
+            listener: context.listener.map(listener),
+            role: context.role.into(),
+        }
+    }
+}
+
+impl From<scheduler::SavedState> for SavedState {
+    fn from(state: scheduler::SavedState) -> Self {
+        let scheduler::SavedState { version, bytes } = state;
+        Self { version, bytes }
+    }
+}
+
+impl From<SavedState> for scheduler::SavedState {
+    fn from(state: SavedState) -> Self {
+        let SavedState { version, bytes } = state;
+        Self { version, bytes }
+    }
+}
+
 /// What a scheduler can do.
-pub(super) fn abilities(decisions: &[Decision], facts: Facts) -> scheduler::Abilities {
+pub(super) fn abilities(
+    decisions: &[Decision],
+    facts: Facts,
+    deterministic: bool,
+) -> scheduler::Abilities {
     let mut wanted = scheduler::Facts::empty();
     wanted.set(scheduler::Facts::CONNECTIONS, facts.connections);
     wanted.set(scheduler::Facts::LATENCY, facts.latency);
@@ -148,16 +211,14 @@ pub(super) fn abilities(decisions: &[Decision], facts: Facts) -> scheduler::Abil
             })
             .collect(),
         facts: wanted,
+        deterministic,
     }
 }
 
 impl From<scheduler::Flow> for Flow {
     fn from(flow: scheduler::Flow) -> Self {
         Self {
-            protocol: match flow.protocol {
-                types::Protocol::Tcp => Protocol::Tcp,
-                types::Protocol::Udp => Protocol::Udp,
-            },
+            protocol: flow.protocol.into(),
             source: flow.source.into(),
             destination: flow.destination.into(),
         }
@@ -194,7 +255,9 @@ impl From<Verdict> for health_checker::Verdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Healthy => Self::Healthy,
-            Verdict::Degraded(percent) => Self::Degraded(percent),
+            Verdict::Degraded(percent, reason) => {
+                Self::Degraded(health_checker::Degraded { percent, reason })
+            }
             Verdict::Unhealthy(reason) => Self::Unhealthy(reason),
         }
     }

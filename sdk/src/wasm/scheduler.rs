@@ -28,14 +28,34 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     }
 
     fn list_abilities() -> contract::Abilities {
-        convert::abilities(S::DECISIONS, S::FACTS)
+        convert::abilities(S::DECISIONS, S::FACTS, S::DETERMINISTIC)
     }
 
-    fn configure(settings: Vec<types::Setting>) -> Result<(), String> {
+    fn configure(settings: Vec<types::Setting>, context: contract::Context) -> Result<(), String> {
         report_panics();
-        let glue = SchedulerGlue::<S>::configure(convert::values(settings))?;
+        let mut glue = SchedulerGlue::<S>::configure(convert::values(settings))?;
+        glue.set_context(context.into());
         INSTANCE.set(Some(Box::new(glue)));
         Ok(())
+    }
+
+    fn validate(backends: Vec<contract::Backend>) -> Result<(), String> {
+        let backends = backends.into_iter().map(Into::into).collect();
+        with(|scheduler| scheduler.validate(backends)).unwrap_or(Ok(()))
+    }
+
+    fn import_state(state: contract::SavedState) -> Result<(), String> {
+        with(|scheduler| scheduler.import_state(state.into())).unwrap_or(Ok(()))
+    }
+
+    fn export_state() -> Option<contract::SavedState> {
+        with(|scheduler| scheduler.export_state())
+            .flatten()
+            .map(Into::into)
+    }
+
+    fn set_role(role: contract::Role) {
+        with(|scheduler| scheduler.set_role(role.into()));
     }
 
     fn set_backends(backends: Vec<contract::Backend>) {

@@ -73,7 +73,7 @@ fn plugin_inspect_shows_the_settings_with_defaults_and_docs() -> Result<()> {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let shown = text(&output.stdout);
     for part in [
-        "http 0.1.0 (checker, contract 0.1.0)",
+        "http 0.1.0 (checker, contract 0.2.0)",
         "path = ",
         "status = ",
         "contains = ",

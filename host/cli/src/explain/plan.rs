@@ -7,7 +7,7 @@ use evenkeel_core::desired::{Usable, accept, service_state};
 use evenkeel_core::model::{DataPlaneKind, Service};
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::{BackendId, Selector, Spread};
-use evenkeel_runtime::{Backend, BackendFacts, PluginError, Scheduler};
+use evenkeel_runtime::{Backend, PluginError, Scheduler};
 
 /// The longest sequence that is shown slot by slot.
 const SHOWN: usize = 16;

@@ -18,6 +18,7 @@ impl Any {
                 abilities: Some(Abilities {
                     decisions: vec![decision],
                     facts: Facts::default(),
+                    deterministic: false,
                 }),
                 name: name.to_owned(),
                 version: "1.0.0".to_owned(),

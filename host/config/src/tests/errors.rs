@@ -210,7 +210,10 @@ fn plugins_and_settings_that_do_not_fit_say_what_there_is() {
         "scheduler = { plugin = \"hash\", settings = [] }",
         "check = \"http\"",
         "check = { plugin = \"http\", settings = { path = 3, redirects = \"on\", status = \"200\", wait = 5 } }",
+        "scheduler = { plugin = \"hash\", settings = { by = \"source\", spread = 0.25 } }",
+        "scheduler = { plugin = \"hash\", settings = { by = \"source\", spread = 10 } }",
         "check = { plugin = \"http\", settings = { path = \"/\", status = [200], wait = \"1500us\" } }",
+        "check = { plugin = \"http\", settings = { path = \"/\", wait = \"5ms\" } }",
         "check = { plugin = \"http\", settings = { path = \"up\" } }",
         "check = [\"missing\", \"tcp\", \"missing\", \"missing\", \"missing\", \"missing\"]",
     ]

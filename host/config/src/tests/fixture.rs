@@ -55,6 +55,7 @@ fn scheduler(decisions: &[Decision], manifest: Manifest) -> (PluginKind, Manifes
     let abilities = Abilities {
         decisions: decisions.to_vec(),
         facts: Facts::default(),
+        deterministic: false,
     };
     let manifest = Manifest {
         abilities: Some(abilities),
@@ -108,7 +109,7 @@ fn hash() -> Vec<SettingSpec> {
         ),
         spec(
             "spread",
-            SettingKind::Number,
+            SettingKind::Number { min: 0.5, max: 9.0 },
             Some(SettingValue::Number(1.5)),
             false,
         ),
@@ -117,6 +118,10 @@ fn hash() -> Vec<SettingSpec> {
 
 fn http() -> Vec<SettingSpec> {
     let wait = SettingValue::Duration(Duration::from_millis(250));
+    let wait_kind = SettingKind::Duration {
+        min: Duration::from_millis(10),
+        max: SettingKind::LONGEST,
+    };
     vec![
         spec("path", SettingKind::Text, None, true),
         spec(
@@ -126,7 +131,7 @@ fn http() -> Vec<SettingSpec> {
             false,
         ),
         spec("status", SettingKind::TextList, None, false),
-        spec("wait", SettingKind::Duration, Some(wait), false),
+        spec("wait", wait_kind, Some(wait), false),
     ]
 }
 

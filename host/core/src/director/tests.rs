@@ -162,6 +162,7 @@ impl World {
                     connections: true,
                     latency: false,
                 },
+                deterministic: false,
             }),
             name: "turns".into(),
             version: "1.2.3".into(),

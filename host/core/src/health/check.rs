@@ -152,12 +152,13 @@ impl CheckMachine {
         let (was_up, old_share) = (self.health.up, self.health.share);
 
         let delay = match outcome {
-            Outcome::Healthy | Outcome::Degraded(100..) => {
+            Outcome::Healthy | Outcome::Degraded(100.., _) => {
                 self.reached(started, now, "healthy".to_owned());
                 self.pass(now, 100, None, random)
             }
-            Outcome::Degraded(share) => {
-                let words = format!("degraded to {share} %");
+            Outcome::Degraded(share, why) => {
+                let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                let words = format!("degraded to {share} %{why}");
                 self.reached(started, now, words.clone());
                 self.pass(now, share, Some(words), random)
             }

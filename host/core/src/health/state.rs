@@ -10,8 +10,8 @@ pub const NOT_CHECKED: &str = "not checked yet";
 pub enum Outcome {
     /// Fit to be used.
     Healthy,
-    /// Fit, but for this share of its weight only, in percent. More than 100 counts as 100.
-    Degraded(u8),
+    /// Fit, but for this share of its weight only, in percent, and why, if that was said. More than 100 counts as 100.
+    Degraded(u8, Option<String>),
     /// Not fit to be used, and why.
     Unhealthy(String),
     /// The plugin failed, and how. Says nothing about the server; it is tried again with growing waits.

@@ -64,7 +64,7 @@ impl Checker for Scripted {
             .unwrap_or(Act::Pass);
         match act {
             Act::Pass => Ok(Verdict::Healthy),
-            Act::Degrade(share) => Ok(Verdict::Degraded(share)),
+            Act::Degrade(share) => Ok(Verdict::Degraded(share, None)),
             Act::Refuse => Ok(Verdict::Unhealthy("connection refused".to_owned())),
             Act::RunOut => {
                 tokio::time::sleep(timeout).await;

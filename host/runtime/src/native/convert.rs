@@ -11,7 +11,9 @@ use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::{BackendId, Selector};
 use evenkeel_sdk::native::abi;
 
-use crate::{Backend, BackendFacts, Flow, Load};
+use crate::{
+    Backend, BackendFacts, BackendHealth, DirectorRole, Flow, Load, SavedState, ServiceContext,
+};
 
 /// The elements of what a plugin answers.
 #[expect(unsafe_code, reason = "reads what a trusted plugin points to")]
@@ -55,6 +57,7 @@ pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String>
                 connections: manifest.connections != 0,
                 latency: manifest.latency != 0,
             },
+            deterministic: manifest.deterministic != 0,
         }),
     })
 }
@@ -69,10 +72,19 @@ fn spec(spec: &abi::Spec<'_>) -> Result<SettingSpec, String> {
                 min: spec.min,
                 max: spec.max,
             },
-            abi::value::NUMBER => SettingKind::Number,
+            abi::value::NUMBER => SettingKind::Number {
+                min: spec.least,
+                max: spec.greatest,
+            },
             abi::value::TEXT => SettingKind::Text,
             abi::value::TEXTS => SettingKind::TextList,
-            abi::value::DURATION => SettingKind::Duration,
+            abi::value::DURATION => SettingKind::Duration {
+                min: Duration::from_millis(u64::try_from(spec.min).unwrap_or(0)),
+                max: match u64::try_from(spec.max) {
+                    Ok(max) if spec.max != i64::MAX => Duration::from_millis(max),
+                    Ok(_) | Err(_) => SettingKind::LONGEST,
+                },
+            },
             abi::value::CHOICE => SettingKind::Choice(texts(spec.words)),
             other => return Err(format!("has a setting of unknown kind {other}")),
         },
@@ -148,8 +160,6 @@ pub(super) fn backends<T>(
     backends: &[Backend],
     with: impl FnOnce(abi::Slice<'_, abi::Backend<'_>>) -> T,
 ) -> T {
-    // It never hears of a server that plans may not name.
-    let backends: Vec<&Backend> = backends.iter().filter(|backend| backend.usable).collect();
     let labels: Vec<Vec<_>> = backends
         .iter()
         .map(|backend| {
@@ -168,6 +178,13 @@ pub(super) fn backends<T>(
         .map(|(backend, labels)| abi::Backend {
             id: backend.id.get(),
             weight: backend.weight,
+            configured_weight: backend.configured_weight,
+            health: match backend.health {
+                BackendHealth::Healthy => 100,
+                BackendHealth::Degraded(share) => share.into(),
+                BackendHealth::Failed => abi::FAILED,
+            },
+            usable: backend.usable.into(),
             name: bytes(&backend.name),
             endpoint: endpoint(backend.address),
             counts: counts(&backend.facts),
@@ -209,12 +226,48 @@ fn endpoint(address: SocketAddr) -> abi::Endpoint {
     }
 }
 
+/// The virtual service in C's words.
+pub(super) fn context(context: &ServiceContext) -> abi::Context<'_> {
+    let protocol = context.listener.map_or(0, |key| match key.protocol {
+        Protocol::Tcp => TCP,
+        Protocol::Udp => UDP,
+        Protocol::Sctp | Protocol::Fwmark(_) => 0,
+    });
+    let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
+    let listener = context.listener.map(|key| (key.addr, key.port).into());
+    abi::Context {
+        service: bytes(&context.service),
+        protocol,
+        endpoint: endpoint(listener.unwrap_or(unspecified)),
+        role: role(context.role),
+    }
+}
+
+pub(super) fn role(role: DirectorRole) -> u32 {
+    match role {
+        DirectorRole::Alone => abi::role::ALONE,
+        DirectorRole::Master => abi::role::MASTER,
+        DirectorRole::Backup => abi::role::BACKUP,
+    }
+}
+
+pub(super) fn state(state: &abi::SavedState<'_>) -> SavedState {
+    SavedState {
+        version: state.version,
+        bytes: elements(state.bytes).to_vec(),
+    }
+}
+
+/// The numbers of the protocols that a flow can have.
+const TCP: u32 = 6;
+const UDP: u32 = 17;
+
 pub(super) fn flow(flow: &Flow) -> abi::Flow {
     abi::Flow {
         protocol: match flow.protocol {
             // The queue asks about TCP and UDP only.
-            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => 6,
-            Protocol::Udp => 17,
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => TCP,
+            Protocol::Udp => UDP,
         },
         source: endpoint(flow.source),
         destination: endpoint(flow.destination),

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
 use evenkeel_sdk::native::abi::{self, Text};
 use tracing::Level;
 
+use crate::clocks;
 use crate::plugin_log::PluginLog;
 
 /// The functions that every plugin gets.
@@ -18,6 +18,8 @@ pub(super) fn functions() -> &'static abi::Host {
         log_enabled,
         now,
         random,
+        utc,
+        utc_offset,
     });
     &HOST
 }
@@ -54,8 +56,15 @@ extern "C" fn log_enabled(level: u32) -> u32 {
 }
 
 extern "C" fn now() -> u64 {
-    static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(ZERO.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    clocks::monotonic()
+}
+
+extern "C" fn utc() -> u64 {
+    clocks::utc()
+}
+
+extern "C" fn utc_offset(zone: Text<'_>, at: u64) -> i32 {
+    clocks::utc_offset(&super::convert::text(zone), at).unwrap_or(abi::NO_ZONE)
 }
 
 extern "C" fn random() -> u64 {

@@ -72,8 +72,8 @@ impl SchedulerPlugin for NativePlugin {
         context: &ServiceContext,
         settings: &[Setting],
     ) -> Result<Box<dyn Scheduler>, PluginError> {
-        let log = PluginLog::new(&self.identity.name, &context.service);
-        let scheduler = NativeScheduler::new(self.entry, self.identity.clone(), log, settings)?;
+        let identity = self.identity.clone();
+        let scheduler = NativeScheduler::new(self.entry, identity, context, settings)?;
         Ok(Box::new(scheduler))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use evenkeel_core::manifest::{Manifest, Setting};
 use evenkeel_core::plan::Plan;
+use evenkeel_core::scheduler::MAX_STATE;
 use evenkeel_core::state::BackendId;
 use evenkeel_sdk::native::abi::{self, Sink, Text, status};
 
@@ -12,7 +13,10 @@ use super::{convert, host};
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
 use crate::text::clean;
-use crate::{Backend, Failure, Flow, Load, PluginError, Scheduler};
+use crate::{
+    Backend, DirectorRole, Failure, Flow, Load, PluginError, SavedState, Scheduler, ServiceContext,
+    too_much_state,
+};
 
 /// Characters kept of what a plugin says of its own end.
 const MAX_MESSAGE: usize = 500;
@@ -47,6 +51,7 @@ macro_rules! put {
 
 put!(put_text, Text<'_> => String, |text: &Text<'_>| convert::text(*text));
 put!(put_plan, abi::Plan<'_> => Result<Plan, String>, convert::plan);
+put!(put_state, abi::SavedState<'_> => SavedState, convert::state);
 put!(put_manifest, abi::Manifest<'_> => Result<Manifest, String>, convert::manifest);
 
 /// Makes a call that may end in a panic or a refusal, the latter being what `refused` says.
@@ -109,16 +114,17 @@ impl NativeScheduler {
     pub(super) fn new(
         entry: &'static abi::Entry,
         identity: Identity,
-        log: Arc<PluginLog>,
+        context: &ServiceContext,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
-        let mut log = Some(log);
+        let mut log = Some(PluginLog::new(&identity.name, &context.service));
+        let context = convert::context(context);
         let mut instance = std::ptr::null_mut();
         let made = convert::settings(settings, |settings| {
             #[expect(unsafe_code, reason = "calls a trusted plugin")]
-            // SAFETY: it has been started; the settings and the place for the instance outlive the call.
+            // SAFETY: it has been started; the settings, the context and the place for the instance outlive the call.
             call(&mut log, Failure::Settings, |said| unsafe {
-                (entry.scheduler.configure)(settings, &raw mut instance, said)
+                (entry.scheduler.configure)(settings, &raw const context, &raw mut instance, said)
             })
         });
         match made {
@@ -150,6 +156,24 @@ impl NativeScheduler {
         result.map_err(|failure| self.fail(failure))
     }
 
+    /// Calls the instance; a refusal is an answer.
+    fn ask(
+        &mut self,
+        make: impl FnOnce(&abi::Scheduler, *mut c_void, Sink<Text<'_>>) -> u32,
+    ) -> Result<Result<(), String>, PluginError> {
+        let result = match &self.failed {
+            Some(failure) => Err(failure.clone()),
+            None => call(&mut self.log, Failure::Settings, |said| {
+                make(&self.entry.scheduler, self.instance, said)
+            }),
+        };
+        match result {
+            Ok(()) => Ok(Ok(())),
+            Err(Failure::Settings(reason)) if self.failed.is_none() => Ok(Err(reason)),
+            Err(failure) => Err(self.fail(failure)),
+        }
+    }
+
     fn fail(&mut self, failure: Failure) -> PluginError {
         self.failed = Some(failure.clone());
         self.identity.error(failure)
@@ -161,6 +185,45 @@ impl NativeScheduler {
     reason = "calls a trusted plugin, with an instance that it made and that is not ended yet"
 )]
 impl Scheduler for NativeScheduler {
+    fn set_role(&mut self, role: DirectorRole) -> Result<(), PluginError> {
+        let role = convert::role(role);
+        // SAFETY: the instance lives.
+        self.call(|calls, instance, said| unsafe { (calls.set_role)(instance, role, said) })
+    }
+
+    fn validate(&mut self, backends: &[Backend]) -> Result<Result<(), String>, PluginError> {
+        convert::backends(backends, |backends| {
+            // SAFETY: the instance lives; the servers outlive the call.
+            self.ask(|calls, instance, said| unsafe { (calls.validate)(instance, backends, said) })
+        })
+    }
+
+    fn export_state(&mut self) -> Result<Option<SavedState>, PluginError> {
+        let mut answer = None::<SavedState>;
+        let answers = sink(&mut answer, put_state);
+        // SAFETY: the instance lives; the place for the state outlives the call.
+        self.call(|calls, instance, said| unsafe {
+            (calls.export_state)(instance, answers, said)
+        })?;
+        match &answer {
+            Some(state) if state.bytes.len() > MAX_STATE => {
+                Err(self.fail(too_much_state(state.bytes.len())))
+            }
+            Some(_) | None => Ok(answer),
+        }
+    }
+
+    fn import_state(&mut self, state: &SavedState) -> Result<Result<(), String>, PluginError> {
+        let state = abi::SavedState {
+            version: state.version,
+            bytes: abi::Slice::new(&state.bytes),
+        };
+        // SAFETY: the instance lives; the state outlives the call.
+        self.ask(|calls, instance, said| unsafe {
+            (calls.import_state)(instance, &raw const state, said)
+        })
+    }
+
     fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
         convert::backends(backends, |backends| {
             // SAFETY: the instance lives; the servers outlive the call.

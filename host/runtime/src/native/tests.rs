@@ -30,7 +30,7 @@ fn a_plugin_says_what_it_is() {
     let plugin = load("rr");
     assert_eq!(plugin.manifest().name, "rr");
     assert_eq!(plugin.kind(), PluginKind::Scheduler);
-    assert_eq!(plugin.contract(), "0.1.0");
+    assert_eq!(plugin.contract(), "0.2.0");
     assert!(plugin.manifest().abilities.is_some());
 }
 
@@ -141,16 +141,16 @@ fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
 #[test]
 fn a_plugin_whose_symbol_names_another_interface_is_refused_before_its_code_runs() {
     let reason = refused(|content| {
-        let ours = b"evenkeel_plugin_abi1_";
+        let ours = b"evenkeel_plugin_abi2_";
         let places: Vec<usize> = (0..content.len() - ours.len())
             .filter(|at| content[*at..].starts_with(ours))
             .collect();
         assert!(!places.is_empty());
         for at in places {
-            content[at + ours.len() - 2] = b'2';
+            content[at + ours.len() - 2] = b'1';
         }
     });
-    let text = "was built for native interface 2; this daemon has 1: build it anew";
+    let text = "was built for native interface 1; this daemon has 2: build it anew";
     assert!(reason.starts_with(text), "{reason}");
 }
 
@@ -176,8 +176,8 @@ fn patch(content: &mut [u8], place: usize, value: u32) {
 #[test]
 fn a_plugin_whose_structs_are_others_is_refused() {
     let others = [
-        (0, 2, "native interface 2 with "),
-        (1, 40, "native interface 1 with 40 bytes"),
+        (0, 1, "native interface 1 with "),
+        (1, 40, "native interface 2 with 40 bytes"),
         (2, 8, "native interface another one of the same number"),
     ];
     for (place, value, text) in others {

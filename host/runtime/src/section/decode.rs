@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, SettingKind, SettingSpec, SettingValue,
 };
-use evenkeel_sdk::section::{MAX_LENGTH, VERSION, is_whole, tag};
+use evenkeel_sdk::section::{FIRST, MAX_LENGTH, VERSION, is_whole, tag};
 
 use crate::manifest::checked;
 
@@ -28,7 +28,10 @@ pub(crate) fn decode(bytes: &[u8], kind: PluginKind) -> Result<Option<Manifest>,
     if !is_whole(bytes) {
         return Err(damaged());
     }
-    let mut cursor = Cursor { left: bytes };
+    let mut cursor = Cursor {
+        left: bytes,
+        first: bytes.first() == Some(&FIRST),
+    };
     let manifest = cursor.manifest().ok_or_else(damaged)?;
     if !cursor.left.is_empty() {
         return Err(damaged());
@@ -45,6 +48,8 @@ pub(crate) fn decode(bytes: &[u8], kind: PluginKind) -> Result<Option<Manifest>,
 /// What is left to be read. `None` of its functions: there is too little left, or it is of no known form.
 struct Cursor<'a> {
     left: &'a [u8],
+    /// In the form's first version numbers and times have no bounds, and abilities no promises.
+    first: bool,
 }
 
 impl Cursor<'_> {
@@ -64,6 +69,14 @@ impl Cursor<'_> {
 
     fn unsigned(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    fn number(&mut self) -> Option<f64> {
+        self.unsigned().map(f64::from_bits)
+    }
+
+    fn time(&mut self) -> Option<Duration> {
+        self.unsigned().map(Duration::from_millis)
     }
 
     fn length(&mut self) -> Option<usize> {
@@ -117,6 +130,12 @@ impl Cursor<'_> {
                 connections: facts & tag::CONNECTIONS != 0,
                 latency: facts & tag::LATENCY != 0,
             },
+            deterministic: !self.first
+                && match self.byte()? {
+                    0 => false,
+                    tag::DETERMINISTIC => true,
+                    _ => return None,
+                },
         }))
     }
 
@@ -129,10 +148,18 @@ impl Cursor<'_> {
                 min: self.integer()?,
                 max: self.integer()?,
             },
-            tag::NUMBER => SettingKind::Number,
+            tag::NUMBER if self.first => SettingKind::NUMBER,
+            tag::NUMBER => SettingKind::Number {
+                min: self.number()?,
+                max: self.number()?,
+            },
             tag::TEXT => SettingKind::Text,
             tag::TEXT_LIST => SettingKind::TextList,
-            tag::DURATION => SettingKind::Duration,
+            tag::DURATION if self.first => SettingKind::DURATION,
+            tag::DURATION => SettingKind::Duration {
+                min: self.time()?,
+                max: self.time()?,
+            },
             tag::CHOICE => SettingKind::Choice(self.list(Self::text)?),
             _ => return None,
         };
@@ -159,10 +186,10 @@ impl Cursor<'_> {
                 _ => return None,
             }),
             tag::INTEGER => SettingValue::Integer(self.integer()?),
-            tag::NUMBER => SettingValue::Number(f64::from_bits(self.unsigned()?)),
+            tag::NUMBER => SettingValue::Number(self.number()?),
             tag::TEXT => SettingValue::Text(self.text()?),
             tag::TEXT_LIST => SettingValue::TextList(self.list(Self::text)?),
-            tag::DURATION => SettingValue::Duration(Duration::from_millis(self.unsigned()?)),
+            tag::DURATION => SettingValue::Duration(self.time()?),
             _ => return None,
         })
     }

@@ -1,5 +1,7 @@
 //! From the manifest to the bytes.
 
+use std::time::Duration;
+
 use evenkeel_core::manifest::{
     Abilities, Decision, Manifest, SettingKind, SettingSpec, SettingValue,
 };
@@ -65,6 +67,8 @@ impl Content {
         let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
         self.bytes
             .push(bit(facts.connections, tag::CONNECTIONS) | bit(facts.latency, tag::LATENCY));
+        self.bytes
+            .push(bit(abilities.deterministic, tag::DETERMINISTIC));
         Some(())
     }
 
@@ -78,10 +82,18 @@ impl Content {
                 self.bytes.extend(min.to_le_bytes());
                 self.bytes.extend(max.to_le_bytes());
             }
-            SettingKind::Number => self.bytes.push(tag::NUMBER),
+            SettingKind::Number { min, max } => {
+                self.bytes.push(tag::NUMBER);
+                self.bytes.extend(min.to_bits().to_le_bytes());
+                self.bytes.extend(max.to_bits().to_le_bytes());
+            }
             SettingKind::Text => self.bytes.push(tag::TEXT),
             SettingKind::TextList => self.bytes.push(tag::TEXT_LIST),
-            SettingKind::Duration => self.bytes.push(tag::DURATION),
+            SettingKind::Duration { min, max } => {
+                self.bytes.push(tag::DURATION);
+                self.milliseconds(*min)?;
+                self.milliseconds(*max)?;
+            }
             SettingKind::Choice(words) => {
                 self.bytes.push(tag::CHOICE);
                 self.texts(words)?;
@@ -95,6 +107,12 @@ impl Content {
                 self.value(value)?;
             }
         }
+        Some(())
+    }
+
+    fn milliseconds(&mut self, time: Duration) -> Option<()> {
+        let milliseconds = u64::try_from(time.as_millis()).ok()?;
+        self.bytes.extend(milliseconds.to_le_bytes());
         Some(())
     }
 
@@ -121,8 +139,7 @@ impl Content {
             }
             SettingValue::Duration(value) => {
                 self.bytes.push(tag::DURATION);
-                let milliseconds = u64::try_from(value.as_millis()).ok()?;
-                self.bytes.extend(milliseconds.to_le_bytes());
+                self.milliseconds(*value)?;
             }
         }
         Some(())

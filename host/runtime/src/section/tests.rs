@@ -3,7 +3,7 @@ use std::time::Duration;
 use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, SettingKind, SettingSpec, SettingValue,
 };
-use evenkeel_sdk::__private::Declared;
+use evenkeel_sdk::__private::{Declared, DeclaredAbilities};
 use evenkeel_sdk::section::{HEADER, MAX_LENGTH, VERSION};
 use evenkeel_sdk::{Settings as _, choice, settings};
 
@@ -20,10 +20,12 @@ settings! {
         #[range(1..=70_000)]
         count: u32 = 256,
         at_most: Option<i64> = -2,
+        #[range(0.25..=f64::INFINITY)]
         factor: f64 = 0.5,
         name: String,
         words: Vec<String> = &["a", "ö"],
         pause: Option<Duration>,
+        #[range(Duration::from_millis(1)..=Duration::from_secs(9))]
         wait: Duration = Duration::from_millis(1500),
         way: Way = Way::Down,
     }
@@ -34,13 +36,14 @@ const DECLARED: Declared = Declared {
     version: "1.2.3",
     summary: "all there is",
     settings: Every::DECLARED,
-    abilities: Some((
-        &[
+    abilities: Some(DeclaredAbilities {
+        decisions: &[
             evenkeel_sdk::Decision::PerConnection,
             evenkeel_sdk::Decision::Plan,
         ],
-        evenkeel_sdk::Facts::CONNECTIONS,
-    )),
+        facts: evenkeel_sdk::Facts::CONNECTIONS,
+        deterministic: true,
+    }),
 };
 
 /// What the SDK puts into a module.
@@ -84,7 +87,10 @@ fn manifest() -> Manifest {
         ),
         spec(
             "factor",
-            SettingKind::Number,
+            SettingKind::Number {
+                min: 0.25,
+                max: f64::INFINITY,
+            },
             Some(SettingValue::Number(0.5)),
         ),
         spec("name", SettingKind::Text, None),
@@ -93,10 +99,13 @@ fn manifest() -> Manifest {
             SettingKind::TextList,
             Some(SettingValue::TextList(texts(["a", "ö"]))),
         ),
-        spec("pause", SettingKind::Duration, None),
+        spec("pause", SettingKind::DURATION, None),
         spec(
             "wait",
-            SettingKind::Duration,
+            SettingKind::Duration {
+                min: Duration::from_millis(1),
+                max: Duration::from_secs(9),
+            },
             Some(SettingValue::Duration(Duration::from_millis(1500))),
         ),
         spec(
@@ -118,6 +127,7 @@ fn manifest() -> Manifest {
                 connections: true,
                 latency: false,
             },
+            deterministic: true,
         }),
     }
 }

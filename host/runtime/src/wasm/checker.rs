@@ -4,27 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evenkeel_core::manifest::Setting;
+use evenkeel_core::manifest::{Manifest, Setting};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
-use wasmtime::component::Resource;
 
+use super::contracts::{CheckerCode, CheckerGuest};
 use super::sandbox::Metered;
 use super::shared::Shared;
-use super::since_v0_1::checker::evenkeel::plugin::target_io::Target as Handle;
-use super::since_v0_1::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
-use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
-use super::since_v0_1::{self as contract};
 use super::state::{self, State, begin, yielding_store};
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
 use crate::probe::Probe;
 use crate::text::clean;
 use crate::{Checker, Failure, PluginError, Target, Verdict};
-
-/// A checker's code, its imports resolved.
-pub(super) type Code = HealthCheckerPluginPre<State>;
 
 /// Idle instances kept for each plugin with its settings. Enough for thousands of checks a second of a few
 /// milliseconds each.
@@ -35,18 +28,22 @@ const USES: u32 = 1000;
 /// A running instance.
 struct Instance {
     store: Store<State>,
-    exports: HealthCheckerPlugin,
+    guest: Box<dyn CheckerGuest>,
     uses: u32,
 }
 
 impl Instance {
-    async fn new(shared: &Shared, code: &Code, log: &Arc<PluginLog>) -> Result<Self, Failure> {
+    async fn new(
+        shared: &Shared,
+        code: &dyn CheckerCode,
+        log: &Arc<PluginLog>,
+    ) -> Result<Self, Failure> {
         let mut store = yielding_store(&shared.engine, &shared.sandbox, log);
         let meter = Arc::clone(&store.data().meter);
-        match Metered::new(meter, code.instantiate_async(&mut store)).await {
-            Ok(exports) => Ok(Self {
+        match Metered::new(meter, code.instantiate(&mut store)).await {
+            Ok(guest) => Ok(Self {
                 store,
-                exports,
+                guest,
                 uses: 0,
             }),
             Err(error) => Err(store.data().failure(&error)),
@@ -55,15 +52,13 @@ impl Instance {
 
     async fn configured(
         shared: &Shared,
-        code: &Code,
+        code: &dyn CheckerCode,
         log: &Arc<PluginLog>,
         settings: &[Setting],
     ) -> Result<Self, Failure> {
         let mut instance = Self::new(shared, code, log).await?;
-        let settings = contract::settings(settings);
         let meter = instance.begin();
-        let guest = instance.exports.evenkeel_plugin_health_checker();
-        let configured = guest.call_configure(&mut instance.store, &settings);
+        let configured = instance.guest.configure(&mut instance.store, settings);
         match Metered::new(meter, configured).await {
             Ok(Ok(())) => {
                 state::configured(&instance.store, &shared.sandbox);
@@ -82,11 +77,8 @@ impl Instance {
     /// One check with the probe that the store holds.
     async fn check(&mut self) -> Result<Verdict, Failure> {
         let meter = self.begin();
-        let guest = self.exports.evenkeel_plugin_health_checker();
-        // The number means nothing: the store knows only the target of the check under way.
-        let target = Resource::<Handle>::new_borrow(0);
-        match Metered::new(meter, guest.call_check(&mut self.store, target)).await {
-            Ok(verdict) => Ok(contract::verdict(verdict)),
+        match Metered::new(meter, self.guest.check(&mut self.store)).await {
+            Ok(verdict) => Ok(verdict),
             Err(error) => Err(self.store.data().failure(&error)),
         }
     }
@@ -95,14 +87,13 @@ impl Instance {
 /// Asks a throw-away instance what it is.
 pub(super) fn describe(
     shared: &Shared,
-    code: &Code,
+    code: &dyn CheckerCode,
     log: &Arc<PluginLog>,
 ) -> Result<Manifest, Failure> {
     let describe = async {
         let mut instance = Instance::new(shared, code, log).await?;
         let meter = instance.begin();
-        let guest = instance.exports.evenkeel_plugin_health_checker();
-        let described = Metered::new(meter, guest.call_describe(&mut instance.store)).await;
+        let described = Metered::new(meter, instance.guest.describe(&mut instance.store)).await;
         described.map_err(|error| instance.store.data().failure(&error))
     };
     run(describe)
@@ -116,7 +107,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 /// The checks of one plugin with the same settings.
 pub(super) struct WasmChecker {
     shared: Arc<Shared>,
-    code: Arc<Code>,
+    code: Arc<dyn CheckerCode>,
     identity: Identity,
     log: Arc<PluginLog>,
     settings: Vec<Setting>,
@@ -127,12 +118,12 @@ impl WasmChecker {
     /// A checker with one instance, configured: settings that the plugin refuses show here.
     pub(super) fn new(
         shared: &Arc<Shared>,
-        code: &Arc<Code>,
+        code: &Arc<dyn CheckerCode>,
         identity: Identity,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
         let log = PluginLog::new(&identity.name, "");
-        let instance = run(Instance::configured(shared, code, &log, settings))
+        let instance = run(Instance::configured(shared, &**code, &log, settings))
             .map_err(|failure| identity.error(failure))?;
         Ok(Self {
             shared: Arc::clone(shared),
@@ -178,7 +169,8 @@ impl Checker for WasmChecker {
         let mut instance = match self.take() {
             Some(instance) => instance,
             None => {
-                let new = Instance::configured(&self.shared, &self.code, &self.log, &self.settings);
+                let new =
+                    Instance::configured(&self.shared, &*self.code, &self.log, &self.settings);
                 match timeout_at(deadline, new).await {
                     Ok(instance) => instance.map_err(|failure| self.identity.error(failure))?,
                     Err(_) => return Ok(probe.out_of_time(timeout)),

@@ -1,14 +1,11 @@
 //! What a file is, told from its bytes before anything of it is compiled or run.
 
+use super::contracts::Contract;
 use crate::text::clean;
 use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_sdk::section::NAME;
 use semver::Version;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
-
-/// The contract that this host speaks: any patch version of it.
-const MAJOR: u64 = 0;
-const MINOR: u64 = 1;
 
 /// Characters of a name or version that a reason repeats.
 const ECHO: usize = 100;
@@ -21,8 +18,10 @@ const PACKAGE: &str = "evenkeel:plugin/";
 #[derive(Debug, PartialEq)]
 pub(super) struct Inspected {
     pub(super) kind: PluginKind,
-    /// Version of the contract that it was built against.
-    pub(super) contract: Version,
+    /// The contract that it was built against.
+    pub(super) contract: Contract,
+    /// The contract's whole version.
+    pub(super) version: Version,
     /// What its manifest section says, if it has one that this host can read.
     pub(super) manifest: Option<Manifest>,
 }
@@ -66,7 +65,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
             _ => {}
         }
     }
-    let (kind, contract) = outline.judge()?;
+    let (kind, contract, version) = outline.judge()?;
     let manifest = match sections.as_slice() {
         [] => None,
         [section] => crate::section::decode(section, kind)?,
@@ -75,6 +74,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
     Ok(Inspected {
         kind,
         contract,
+        version,
         manifest,
     })
 }
@@ -107,7 +107,7 @@ impl Outline {
         Ok(())
     }
 
-    fn judge(&self) -> Result<(PluginKind, Version), String> {
+    fn judge(&self) -> Result<(PluginKind, Contract, Version), String> {
         let offered: Vec<_> = self
             .exports
             .iter()
@@ -121,7 +121,7 @@ impl Outline {
                 Some((kind, version))
             })
             .collect();
-        let (kind, contract) = match offered.as_slice() {
+        let (kind, (contract, version)) = match offered.as_slice() {
             [(kind, version)] => (*kind, speaks(version)?),
             [] => {
                 return Err(format!(
@@ -138,7 +138,7 @@ impl Outline {
         for import in &self.imports {
             allowed(import, kind)?;
         }
-        Ok((kind, contract))
+        Ok((kind, contract, version))
     }
 }
 
@@ -149,7 +149,7 @@ fn of_contract(name: &str) -> Option<(&str, &str)> {
 }
 
 /// The version, if this host speaks it.
-fn speaks(version: &str) -> Result<Version, String> {
+fn speaks(version: &str) -> Result<(Contract, Version), String> {
     if version.len() > MAX_VERSION {
         return Err(format!(
             "was built against a contract whose version has {} characters",
@@ -162,13 +162,14 @@ fn speaks(version: &str) -> Result<Version, String> {
             clean(version, ECHO)
         ));
     };
-    if (parsed.major, parsed.minor) != (MAJOR, MINOR) {
-        return Err(format!(
-            "was built against contract {parsed}; this evenkeel ({}) speaks {MAJOR}.{MINOR}",
-            env!("CARGO_PKG_VERSION")
-        ));
+    match Contract::of(&parsed) {
+        Some(contract) => Ok((contract, parsed)),
+        None => Err(format!(
+            "was built against contract {parsed}; this evenkeel ({}) speaks {}",
+            env!("CARGO_PKG_VERSION"),
+            Contract::SPOKEN
+        )),
     }
-    Ok(parsed)
 }
 
 fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
@@ -234,11 +235,11 @@ mod tests {
     #[test]
     fn another_version_of_the_contract_is_refused_in_plain_words() {
         let text =
-            r#"(component (instance $i) (export "evenkeel:plugin/scheduler@0.2.0" (instance $i)))"#;
+            r#"(component (instance $i) (export "evenkeel:plugin/scheduler@0.3.0" (instance $i)))"#;
         assert_eq!(
             reason(text),
             format!(
-                "was built against contract 0.2.0; this evenkeel ({}) speaks 0.1",
+                "was built against contract 0.3.0; this evenkeel ({}) speaks 0.1 and 0.2",
                 env!("CARGO_PKG_VERSION")
             )
         );
@@ -252,7 +253,8 @@ mod tests {
             inspected,
             Inspected {
                 kind: PluginKind::Checker,
-                contract: Version::new(0, 1, 7),
+                contract: Contract::V0_1,
+                version: Version::new(0, 1, 7),
                 manifest: None,
             }
         );

@@ -10,11 +10,12 @@
 //! The manifest is in a section of the file. A file without one is compiled and asked once; the answer is kept in the
 //! cache.
 //!
-//! A plugin can do nothing but compute and call what `since_v0_1` offers it. An instance that trapped is dropped.
+//! A plugin can do nothing but compute and call what its contract (`contracts`) offers it. An instance that trapped is dropped.
 
 mod cache;
 mod checker;
 mod config;
+mod contracts;
 mod engine;
 mod inspect;
 mod plugin;
@@ -22,6 +23,7 @@ mod sandbox;
 mod scheduler;
 mod shared;
 mod since_v0_1;
+mod since_v0_2;
 mod state;
 
 #[cfg(test)]
@@ -35,6 +37,9 @@ pub use config::{CacheUse, RuntimeError, WasmConfig};
 use inspect::Inspected;
 use plugin::WasmPlugin;
 use shared::Shared;
+
+/// Characters kept of the reason of a verdict.
+const MAX_REASON: usize = 300;
 
 /// Runs WebAssembly components.
 ///
@@ -76,7 +81,7 @@ impl WasmRuntime {
         if let Some(manifest) = known {
             return Ok(Described::unloaded(PluginInfo {
                 kind: inspected.kind,
-                contract: inspected.contract.to_string(),
+                contract: inspected.version.to_string(),
                 manifest,
             }));
         }

@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use wasmtime::component::Component;
 
 use super::checker::{self, WasmChecker};
+use super::contracts::{CheckerCode, SchedulerCode};
 use super::inspect::Inspected;
 use super::scheduler::{self, WasmScheduler};
 use super::shared::Shared;
-use super::since_v0_1;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};
 use crate::plugin_log::PluginLog;
@@ -19,8 +19,8 @@ use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, S
 
 /// The code, its imports resolved.
 enum Code {
-    Scheduler(Arc<scheduler::Code>),
-    Checker(Arc<checker::Code>),
+    Scheduler(Arc<dyn SchedulerCode>),
+    Checker(Arc<dyn CheckerCode>),
 }
 
 pub(super) struct WasmPlugin {
@@ -43,7 +43,7 @@ impl WasmPlugin {
         component: &Component,
     ) -> Result<Self, String> {
         let misfit = |error: wasmtime::Error| {
-            format!("does not fit contract {}: {error:#}", inspected.contract)
+            format!("does not fit contract {}: {error:#}", inspected.version)
         };
         // Until it has said its name, its file's name stands for it.
         let stem = file
@@ -51,33 +51,23 @@ impl WasmPlugin {
             .map(|stem| stem.to_string_lossy())
             .unwrap_or_default();
         let log = PluginLog::new(&Arc::from(&*stem), "");
+        let linkers = &shared.linkers;
         let (code, described) = match inspected.kind {
             PluginKind::Scheduler => {
-                let code = shared
-                    .schedulers
-                    .instantiate_pre(component)
-                    .map_err(misfit)?;
-                let code = scheduler::Code::new(code).map_err(misfit)?;
-                let described =
-                    scheduler::describe(shared, &code, &log).map(|(manifest, abilities)| {
-                        (manifest, Some(since_v0_1::abilities(&abilities)))
-                    });
-                (Code::Scheduler(Arc::new(code)), described)
+                let code = linkers.scheduler(inspected.contract, component);
+                let code = code.map_err(misfit)?;
+                let described = scheduler::describe(shared, &*code, &log);
+                (Code::Scheduler(code.into()), described)
             }
             PluginKind::Checker => {
-                let code = shared.checkers.instantiate_pre(component).map_err(misfit)?;
-                let code = checker::Code::new(code).map_err(misfit)?;
-                let described =
-                    checker::describe(shared, &code, &log).map(|manifest| (manifest, None));
-                (Code::Checker(Arc::new(code)), described)
+                let code = linkers.checker(inspected.contract, component);
+                let code = code.map_err(misfit)?;
+                let described = checker::describe(shared, &*code, &log);
+                (Code::Checker(code.into()), described)
             }
         };
-        let (manifest, abilities) = described
+        let manifest = described
             .map_err(|failure| format!("failed when asked to describe itself: {failure}"))?;
-        let manifest = Manifest {
-            abilities,
-            ..since_v0_1::manifest(manifest)
-        };
         let manifest =
             checked(manifest).map_err(|problem| format!("describes itself wrongly: {problem}"))?;
         if let Some(declared) = &inspected.manifest
@@ -91,7 +81,7 @@ impl WasmPlugin {
         Ok(Self {
             shared: Arc::clone(shared),
             file: file.to_owned(),
-            contract: inspected.contract.to_string(),
+            contract: inspected.version.to_string(),
             manifest,
             identity,
             code,
@@ -117,9 +107,8 @@ impl SchedulerPlugin for WasmPlugin {
         let Code::Scheduler(code) = &self.code else {
             return Err(self.wrong_kind());
         };
-        let log = PluginLog::new(&self.identity.name, &context.service);
-        let scheduler =
-            WasmScheduler::new(&self.shared, code, self.identity.clone(), &log, settings)?;
+        let identity = self.identity.clone();
+        let scheduler = WasmScheduler::new(&self.shared, &**code, identity, context, settings)?;
         Ok(Box::new(scheduler))
     }
 }

@@ -3,35 +3,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::manifest::Setting;
+use evenkeel_core::manifest::{Manifest, Setting};
 use evenkeel_core::plan::Plan;
+use evenkeel_core::scheduler::MAX_STATE;
 use evenkeel_core::state::BackendId;
 use wasmtime::Store;
 
+use super::contracts::{SchedulerCode, SchedulerGuest, no_backend};
 use super::shared::Shared;
-use super::since_v0_1::scheduler::evenkeel::plugin::types::Manifest;
-use super::since_v0_1::scheduler::exports::evenkeel::plugin::scheduler::{Abilities, Guest};
-use super::since_v0_1::scheduler::{SchedulerPlugin, SchedulerPluginPre};
-use super::since_v0_1::{self as contract};
 use super::state::{self, State, begin, store};
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
-use crate::{Backend, Failure, Flow, Load, PluginError, Scheduler};
+use crate::text::clean;
+use crate::{
+    Backend, DirectorRole, Failure, Flow, Load, PluginError, SavedState, Scheduler, ServiceContext,
+    too_much_state,
+};
 
-/// A scheduler's code, its imports resolved.
-pub(super) type Code = SchedulerPluginPre<State>;
+/// Characters kept of the reason of a refusal.
+const REFUSAL: usize = 1000;
 
 /// A running instance.
 struct Instance {
     store: Store<State>,
-    exports: SchedulerPlugin,
+    guest: Box<dyn SchedulerGuest>,
 }
 
 impl Instance {
-    fn new(shared: &Shared, code: &Code, log: &Arc<PluginLog>) -> Result<Self, Failure> {
+    fn new(
+        shared: &Shared,
+        code: &dyn SchedulerCode,
+        log: &Arc<PluginLog>,
+    ) -> Result<Self, Failure> {
         let mut store = store(&shared.engine, &shared.sandbox, log);
         match code.instantiate(&mut store) {
-            Ok(exports) => Ok(Self { store, exports }),
+            Ok(guest) => Ok(Self { store, guest }),
             Err(error) => Err(store.data().failure(&error)),
         }
     }
@@ -39,24 +45,20 @@ impl Instance {
     /// One call of the guest, with a time of its own.
     fn call<T>(
         &mut self,
-        call: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&dyn SchedulerGuest, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         begin(&mut self.store);
-        let guest = self.exports.evenkeel_plugin_scheduler();
-        call(guest, &mut self.store).map_err(|error| self.store.data().failure(&error))
+        call(&*self.guest, &mut self.store).map_err(|error| self.store.data().failure(&error))
     }
 }
 
 /// Asks a throw-away instance what it is.
 pub(super) fn describe(
     shared: &Shared,
-    code: &Code,
+    code: &dyn SchedulerCode,
     log: &Arc<PluginLog>,
-) -> Result<(Manifest, Abilities), Failure> {
-    let mut instance = Instance::new(shared, code, log)?;
-    let manifest = instance.call(|guest, store| guest.call_describe(store))?;
-    let abilities = instance.call(|guest, store| guest.call_list_abilities(store))?;
-    Ok((manifest, abilities))
+) -> Result<Manifest, Failure> {
+    Instance::new(shared, code, log)?.call(|guest, store| guest.describe(store))
 }
 
 /// The scheduler of one service.
@@ -72,16 +74,16 @@ impl WasmScheduler {
     /// A configured instance.
     pub(super) fn new(
         shared: &Arc<Shared>,
-        code: &Code,
+        code: &dyn SchedulerCode,
         identity: Identity,
-        log: &Arc<PluginLog>,
+        context: &ServiceContext,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
-        let settings = contract::settings(settings);
+        let log = &PluginLog::new(&identity.name, &context.service);
         let configured = Instance::new(shared, code, log).and_then(|mut instance| {
             instance
-                .call(|guest, store| guest.call_configure(store, &settings))?
-                .map_err(|reason| Failure::Settings(crate::text::clean(&reason, 1000)))?;
+                .call(|guest, store| guest.configure(store, settings, context))?
+                .map_err(|reason| Failure::Settings(clean(&reason, REFUSAL)))?;
             state::configured(&instance.store, &shared.sandbox);
             Ok(instance)
         });
@@ -105,7 +107,7 @@ impl WasmScheduler {
     /// Calls the guest; the first failure ends the instance.
     fn call<T, U>(
         &mut self,
-        call: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&dyn SchedulerGuest, &mut Store<State>) -> wasmtime::Result<T>,
         accept: impl FnOnce(T) -> Result<U, Failure>,
     ) -> Result<U, PluginError> {
         let result = match &mut self.instance {
@@ -121,38 +123,58 @@ impl WasmScheduler {
 
 impl Scheduler for WasmScheduler {
     fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
-        let backends = contract::backends(backends);
-        self.call(|guest, store| guest.call_set_backends(store, &backends), Ok)
+        self.call(|guest, store| guest.set_backends(store, backends), Ok)
     }
 
     fn set_loads(&mut self, loads: &[Load]) -> Result<(), PluginError> {
-        let loads = contract::loads(loads);
-        self.call(|guest, store| guest.call_set_loads(store, &loads), Ok)
+        self.call(|guest, store| guest.set_loads(store, loads), Ok)
     }
 
     fn make_plan(&mut self) -> Result<Plan, PluginError> {
         self.call(
-            |guest, store| guest.call_make_plan(store),
-            |plan| contract::plan(plan).map_err(no_backend),
+            |guest, store| guest.make_plan(store),
+            |plan| plan.map_err(no_backend),
         )
     }
 
     fn pick(&mut self, flow: &Flow) -> Result<Option<BackendId>, PluginError> {
-        let flow = contract::flow(flow);
         self.limit(self.shared.sandbox.pick_time);
         let picked = self.call(
-            |guest, store| guest.call_pick(store, flow),
-            |picked| {
-                picked
-                    .map(|id| BackendId::new(id).ok_or_else(|| no_backend(id)))
-                    .transpose()
-            },
+            |guest, store| guest.pick(store, flow),
+            |picked| picked.map_err(no_backend),
         );
         self.limit(self.shared.sandbox.call_time);
         picked
     }
+
+    fn set_role(&mut self, role: DirectorRole) -> Result<(), PluginError> {
+        self.call(|guest, store| guest.set_role(store, role), Ok)
+    }
+
+    fn validate(&mut self, backends: &[Backend]) -> Result<Result<(), String>, PluginError> {
+        self.call(|guest, store| guest.validate(store, backends), Ok)
+            .map(refused)
+    }
+
+    fn export_state(&mut self) -> Result<Option<SavedState>, PluginError> {
+        self.call(
+            |guest, store| guest.export_state(store),
+            |state| match &state {
+                Some(state) if state.bytes.len() > MAX_STATE => {
+                    Err(too_much_state(state.bytes.len()))
+                }
+                Some(_) | None => Ok(state),
+            },
+        )
+    }
+
+    fn import_state(&mut self, state: &SavedState) -> Result<Result<(), String>, PluginError> {
+        self.call(|guest, store| guest.import_state(store, state), Ok)
+            .map(refused)
+    }
 }
 
-fn no_backend(id: u32) -> Failure {
-    Failure::Answer(format!("it names backend {id}, which cannot exist"))
+/// A refusal, fit for a terminal.
+fn refused(answer: Result<(), String>) -> Result<(), String> {
+    answer.map_err(|reason| clean(&reason, REFUSAL))
 }

@@ -3,20 +3,18 @@
 use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_core::model::Sandbox;
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::Component;
 
 use super::cache::{Cache, Owner};
 use super::config::{CacheUse, RuntimeError, WasmConfig};
+use super::contracts::Linkers;
 use super::engine::{self, Ticker};
-use super::since_v0_1;
-use super::state::State;
 
 /// What every instance needs.
 pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) sandbox: Sandbox,
-    pub(super) schedulers: Linker<State>,
-    pub(super) checkers: Linker<State>,
+    pub(super) linkers: Linkers,
     cache: Option<Cache>,
     /// Without it no time would pass, and no call be ended.
     _ticker: Ticker,
@@ -26,18 +24,7 @@ impl Shared {
     pub(super) fn new(config: WasmConfig) -> Result<Self, RuntimeError> {
         let fail = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine = engine::engine().map_err(fail)?;
-        let mut schedulers = Linker::new(&engine);
-        since_v0_1::scheduler::SchedulerPlugin::add_to_linker::<_, HasSelf<State>>(
-            &mut schedulers,
-            |state| state,
-        )
-        .map_err(fail)?;
-        let mut checkers = Linker::new(&engine);
-        since_v0_1::checker::HealthCheckerPlugin::add_to_linker::<_, HasSelf<State>>(
-            &mut checkers,
-            |state| state,
-        )
-        .map_err(fail)?;
+        let linkers = Linkers::new(&engine).map_err(fail)?;
         let cache = match &config.cache {
             CacheUse::None => None,
             CacheUse::Own(directory) => Cache::open(directory, Owner::Own, &engine)
@@ -61,8 +48,7 @@ impl Shared {
         Ok(Self {
             engine,
             sandbox,
-            schedulers,
-            checkers,
+            linkers,
             cache,
             _ticker: ticker,
         })

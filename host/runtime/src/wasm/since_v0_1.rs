@@ -1,16 +1,31 @@
 //! The contract from version 0.1 on: `sdk/wit/v0.1`.
-//!
-//! One module like this one per contract version that is spoken; each translates to the types of the crate root, so
-//! nothing else knows what a contract looks like.
 
+mod calls;
 mod convert;
+#[path = "contracts/guest.rs"]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the same text, with the types of this contract"
+)]
+mod guest;
 mod host;
+#[path = "contracts/target_io.rs"]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the same text, with the types of this contract"
+)]
 mod target_io;
+#[path = "contracts/values.rs"]
+#[expect(
+    clippy::duplicate_mod,
+    reason = "the same text, with the types of this contract"
+)]
+mod values;
 
-pub(super) use convert::{abilities, backends, flow, loads, manifest, plan, settings, verdict};
+pub(super) use guest::Linkers;
 
 /// The world of schedulers. Synchronous: a fiber for each call would cost more than most calls.
-pub(super) mod scheduler {
+mod scheduler {
     wasmtime::component::bindgen!({
         path: "../../sdk/wit/v0.1",
         world: "scheduler-plugin",
@@ -19,7 +34,7 @@ pub(super) mod scheduler {
 
 /// The world of checkers. What does I/O is asynchronous, and so are all exports, since a store that runs on fibers
 /// can only be called so.
-pub(super) mod checker {
+mod checker {
     wasmtime::component::bindgen!({
         path: "../../sdk/wit/v0.1",
         world: "health-checker-plugin",

@@ -23,13 +23,10 @@ pub(crate) fn backends(servers: &[(u32, u32)]) -> Backends {
 }
 
 fn server(number: u32, weight: u32, counts: Counts) -> Backend {
+    let endpoint = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), 80);
     Backend {
-        id: BackendId::new(number),
-        name: format!("s{number}"),
-        endpoint: SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), 80),
-        weight,
         counts,
-        labels: Vec::new(),
+        ..Backend::new(number, format!("s{number}"), endpoint, weight)
     }
 }
 

@@ -103,7 +103,7 @@ impl HealthChecker for Misbehave {
                 return Err(CheckError::new("every other time"));
             }
             How::Alternate => {}
-            How::Overdone => return Ok(Verdict::Degraded(u8::MAX)),
+            How::Overdone => return Ok(Verdict::Degraded(u8::MAX, String::new())),
         }
         Ok(Verdict::Healthy)
     }
@@ -114,7 +114,7 @@ impl Misbehave {
     fn keep(&mut self, target: &Target<'_>) -> Result<Verdict, CheckError> {
         if let Some(kept) = &mut self.kept {
             kept.write_all(b"still here\n")?;
-            return Ok(Verdict::Degraded(1));
+            return Ok(Verdict::Degraded(1, String::new()));
         }
         self.kept = Some(target.connect_tcp()?);
         Ok(Verdict::Healthy)

@@ -138,18 +138,24 @@ fn an_adopted_server_that_was_down_stays_out_until_it_has_passed() {
 #[test]
 fn a_degraded_server_stays_up_with_less_weight() {
     let mut run = Run::new(article());
-    assert_eq!(run.check(Outcome::Degraded(30)), Some(Transition::Share));
+    assert_eq!(
+        run.check(Outcome::Degraded(30, None)),
+        Some(Transition::Share)
+    );
     assert_eq!(
         run.machine.health().reason.as_deref(),
         Some("degraded to 30 %")
     );
-    assert_eq!(run.check(Outcome::Degraded(30)), None);
-    assert_eq!(run.check(Outcome::Degraded(0)), Some(Transition::Share));
+    assert_eq!(run.check(Outcome::Degraded(30, None)), None);
+    assert_eq!(
+        run.check(Outcome::Degraded(0, None)),
+        Some(Transition::Share)
+    );
     assert!(run.is_up());
     assert_eq!(run.check(Outcome::Healthy), Some(Transition::Share));
     assert_eq!(run.machine.health().reason, None);
     assert_eq!(
-        run.check(Outcome::Degraded(250)),
+        run.check(Outcome::Degraded(250, None)),
         None,
         "more than all is all"
     );
@@ -162,12 +168,12 @@ fn a_degraded_verdict_counts_as_a_pass() {
     for _ in 0..3 {
         run.check(unfit());
     }
-    run.check(Outcome::Degraded(100));
+    run.check(Outcome::Degraded(100, None));
     assert_eq!(run.check(unfit()), None);
 
     let mut run = Run::new(article());
     run.check(unfit());
-    assert_eq!(run.check(Outcome::Degraded(50)), Some(Transition::Up));
+    assert_eq!(run.check(Outcome::Degraded(50, None)), Some(Transition::Up));
     assert_eq!(run.machine.health().share, 50);
 }
 
@@ -177,7 +183,7 @@ fn a_plugin_that_fails_changes_nothing_and_counts_as_nothing() {
         vec![],
         vec![Outcome::Healthy],
         vec![unfit()],
-        vec![Outcome::Degraded(40)],
+        vec![Outcome::Degraded(40, None)],
     ] {
         let mut run = Run::new(article());
         before.into_iter().for_each(|outcome| {

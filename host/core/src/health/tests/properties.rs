@@ -35,14 +35,14 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         3 => Just(Outcome::Healthy),
         3 => Just(unfit()),
-        1 => (0..=100_u8).prop_map(Outcome::Degraded),
+        1 => (0..=100_u8).prop_map(|share| Outcome::Degraded(share, None)),
         1 => Just(plugin_fault()),
         1 => Just(Outcome::Shortage("no ports".to_owned())),
     ]
 }
 
 fn passes(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Healthy | Outcome::Degraded(_))
+    matches!(outcome, Outcome::Healthy | Outcome::Degraded(..))
 }
 
 /// A part of `whole` from a random number.

@@ -91,10 +91,10 @@ fn a_check_that_failed_explains_more_than_one_that_has_not_run_yet() {
 fn the_least_share_counts() {
     let mut server = Server::new(&["tcp", "http"], strict(), None);
     assert_eq!(
-        server.check(0, Outcome::Degraded(60)),
+        server.check(0, Outcome::Degraded(60, None)),
         Some(Transition::Share)
     );
-    assert_eq!(server.check(1, Outcome::Degraded(80)), None);
+    assert_eq!(server.check(1, Outcome::Degraded(80, None)), None);
     assert_eq!(server.machine.health().weight(10), 6);
     assert_eq!(server.reason().as_deref(), Some("tcp: degraded to 60 %"));
     assert_eq!(server.check(0, Outcome::Healthy), Some(Transition::Share));
@@ -137,7 +137,7 @@ fn a_new_configuration_takes_over_how_a_server_stood() {
 #[test]
 fn a_new_configuration_takes_over_a_degraded_servers_share() {
     let mut old = Server::new(&["http"], strict(), None);
-    old.check(0, Outcome::Degraded(20));
+    old.check(0, Outcome::Degraded(20, None));
     let new = Server::new(&["http"], article(), old.machine.handover());
     assert_eq!(new.machine.health().weight(100), 20);
 }

@@ -1,185 +1,54 @@
-//! Between the contract's types and the host's own.
+//! Between the types of this contract that later ones have changed, and the host's own.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-use evenkeel_core::manifest::{
-    Abilities, Decision, Facts, Manifest, Setting, SettingKind, SettingSpec, SettingValue,
-};
-use evenkeel_core::model::Protocol;
-use evenkeel_core::plan::{Plan, Run};
-use evenkeel_core::state::{BackendId, Selector};
+use evenkeel_core::manifest::{Abilities, SettingKind};
 
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
+use super::values;
 use crate::text::clean;
-use crate::{Backend, BackendFacts, Flow, Load, Verdict};
+use crate::wasm::MAX_REASON;
+use crate::{Backend, Verdict};
 
-/// Characters kept of the reason of a verdict.
-const REASON: usize = 300;
-
-pub(in crate::wasm) fn manifest(manifest: wit::Manifest) -> Manifest {
-    Manifest {
-        name: manifest.name,
-        version: manifest.version,
-        summary: manifest.summary,
-        settings: manifest.settings.into_iter().map(setting_spec).collect(),
-        abilities: None,
+pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
+    match kind {
+        wit::SettingKind::Boolean => SettingKind::Boolean,
+        wit::SettingKind::Integer((min, max)) => SettingKind::Integer { min, max },
+        wit::SettingKind::Number => SettingKind::NUMBER,
+        wit::SettingKind::Text => SettingKind::Text,
+        wit::SettingKind::TextList => SettingKind::TextList,
+        wit::SettingKind::Duration => SettingKind::DURATION,
+        wit::SettingKind::Choice(words) => SettingKind::Choice(words),
     }
 }
 
-fn setting_spec(spec: wit::SettingSpec) -> SettingSpec {
-    SettingSpec {
-        key: spec.key,
-        doc: spec.doc,
-        kind: match spec.kind {
-            wit::SettingKind::Boolean => SettingKind::Boolean,
-            wit::SettingKind::Integer((min, max)) => SettingKind::Integer { min, max },
-            wit::SettingKind::Number => SettingKind::Number,
-            wit::SettingKind::Text => SettingKind::Text,
-            wit::SettingKind::TextList => SettingKind::TextList,
-            wit::SettingKind::Duration => SettingKind::Duration,
-            wit::SettingKind::Choice(words) => SettingKind::Choice(words),
-        },
-        default: spec.default.map(|value| match value {
-            wit::SettingValue::Boolean(value) => SettingValue::Boolean(value),
-            wit::SettingValue::Integer(value) => SettingValue::Integer(value),
-            wit::SettingValue::Number(value) => SettingValue::Number(value),
-            wit::SettingValue::Text(value) => SettingValue::Text(value),
-            wit::SettingValue::TextList(value) => SettingValue::TextList(value),
-            wit::SettingValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
-        }),
-        required: spec.required,
-    }
-}
-
-pub(in crate::wasm) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
-    let value = |value: &SettingValue| match value {
-        SettingValue::Boolean(value) => wit::SettingValue::Boolean(*value),
-        SettingValue::Integer(value) => wit::SettingValue::Integer(*value),
-        SettingValue::Number(value) => wit::SettingValue::Number(*value),
-        SettingValue::Text(value) => wit::SettingValue::Text(value.clone()),
-        SettingValue::TextList(value) => wit::SettingValue::TextList(value.clone()),
-        SettingValue::Duration(value) => {
-            wit::SettingValue::Duration(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
-        }
-    };
-    settings
-        .iter()
-        .map(|s| wit::Setting {
-            key: s.key.clone(),
-            value: value(&s.value),
-        })
-        .collect()
-}
-
-pub(super) fn endpoint(address: SocketAddr) -> wit::Endpoint {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-        IpAddr::V6(ip) => ip,
-    };
-    let bits = ip.to_bits();
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    let addr = wit::Ip {
-        hi: (bits >> 64) as u64,
-        lo: bits as u64,
-    };
-    wit::Endpoint {
-        addr,
-        port: address.port(),
-    }
-}
-
-pub(in crate::wasm) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
+/// Those that plans may name: it never hears of others.
+pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
     let backend = |backend: &Backend| wit_scheduler::Backend {
         id: backend.id.get(),
         name: backend.name.clone(),
-        endpoint: endpoint(backend.address),
+        endpoint: values::endpoint(backend.address),
         weight: backend.weight,
-        counts: counts(&backend.facts),
+        counts: values::counts(&backend.facts),
         labels: backend.labels.clone(),
     };
-    // It never hears of a server that plans may not name.
     let usable = backends.iter().filter(|backend| backend.usable);
     usable.map(backend).collect()
 }
 
-pub(in crate::wasm) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
-    loads
-        .iter()
-        .map(|l| wit_scheduler::Load {
-            id: l.id.get(),
-            counts: counts(&l.facts),
-        })
-        .collect()
-}
-
-fn counts(facts: &BackendFacts) -> wit_scheduler::Counts {
-    let micros = |latency: Duration| u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
-    wit_scheduler::Counts {
-        active: facts.counts.active,
-        inactive: facts.counts.inactive,
-        total: facts.counts.total,
-        latency_us: facts.latency.map(micros),
-    }
-}
-
-pub(in crate::wasm) fn abilities(abilities: &wit_scheduler::Abilities) -> Abilities {
-    let decision = |decision: &wit_scheduler::Decision| match decision {
-        wit_scheduler::Decision::Plan => Decision::Plan,
-        wit_scheduler::Decision::PerConnection => Decision::PerConnection,
-    };
+pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
+    let decisions = abilities.decisions.into_iter();
     Abilities {
-        decisions: abilities.decisions.iter().map(decision).collect(),
-        facts: Facts {
-            connections: abilities.facts.contains(wit_scheduler::Facts::CONNECTIONS),
-            latency: abilities.facts.contains(wit_scheduler::Facts::LATENCY),
-        },
+        decisions: decisions.map(values::decision).collect(),
+        facts: values::facts(abilities.facts),
+        deterministic: false,
     }
 }
 
-pub(in crate::wasm) fn flow(flow: &Flow) -> wit_scheduler::Flow {
-    wit_scheduler::Flow {
-        protocol: match flow.protocol {
-            // The queue asks about TCP and UDP only.
-            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => wit::Protocol::Tcp,
-            Protocol::Udp => wit::Protocol::Udp,
-        },
-        source: endpoint(flow.source),
-        destination: endpoint(flow.destination),
-    }
-}
-
-/// `Err` is a number that no backend can have.
-pub(in crate::wasm) fn plan(plan: wit_scheduler::Plan) -> Result<Plan, u32> {
-    let table = match plan {
-        wit_scheduler::Plan::None => return Ok(Plan::None),
-        wit_scheduler::Plan::PerConnection => return Ok(Plan::PerConnection),
-        wit_scheduler::Plan::Table(table) => table,
-    };
-    let run = |run: wit_scheduler::Run| -> Result<Run, u32> {
-        Ok(Run {
-            id: BackendId::new(run.id).ok_or(run.id)?,
-            width: run.width,
-        })
-    };
-    Ok(Plan::Table {
-        slots: table.slots.into_iter().map(run).collect::<Result<_, _>>()?,
-        selector: match table.selector {
-            wit_scheduler::Selector::Sequence => Selector::Sequence,
-            wit_scheduler::Selector::Random => Selector::Random,
-            wit_scheduler::Selector::HashSource => Selector::HashSource,
-            wit_scheduler::Selector::HashFlow => Selector::HashFlow,
-        },
-        refresh_ms: table.refresh_ms,
-    })
-}
-
-pub(in crate::wasm) fn verdict(verdict: wit_checker::Verdict) -> Verdict {
+pub(super) fn verdict(verdict: wit_checker::Verdict) -> Verdict {
     match verdict {
         wit_checker::Verdict::Healthy => Verdict::Healthy,
-        wit_checker::Verdict::Degraded(percent) => Verdict::Degraded(percent.min(100)),
-        wit_checker::Verdict::Unhealthy(reason) => Verdict::Unhealthy(clean(&reason, REASON)),
+        wit_checker::Verdict::Degraded(percent) => Verdict::Degraded(percent.min(100), None),
+        wit_checker::Verdict::Unhealthy(reason) => Verdict::Unhealthy(clean(&reason, MAX_REASON)),
     }
 }

@@ -1,9 +1,7 @@
 //! What the host offers to every plugin.
 
-use std::sync::OnceLock;
-use std::time::Instant;
-
 use super::scheduler::evenkeel::plugin::{host, types};
+use crate::clocks;
 use crate::plugin_log::PluginLog;
 use crate::wasm::state::State;
 
@@ -20,8 +18,7 @@ impl host::Host for State {
     }
 
     fn now(&mut self) -> u64 {
-        static ZERO: OnceLock<Instant> = OnceLock::new();
-        u64::try_from(ZERO.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+        clocks::monotonic()
     }
 
     fn random(&mut self) -> u64 {

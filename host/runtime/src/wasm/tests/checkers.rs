@@ -257,7 +257,7 @@ async fn after_a_trap_the_next_check_has_a_fresh_instance() {
 async fn a_share_above_all_of_the_weight_is_all_of_it() {
     let checker = misbehaving("overdone", Sandbox::default());
     let verdict = checker.check(target(nobody().await), LONG).await.unwrap();
-    assert_eq!(verdict, Verdict::Degraded(100));
+    assert_eq!(verdict, Verdict::Degraded(100, None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

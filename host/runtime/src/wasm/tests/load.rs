@@ -37,7 +37,7 @@ fn a_plugin_says_what_it_is() {
         );
         assert_eq!(
             (plugin.contract(), plugin.file()),
-            ("0.1.0", file.as_path())
+            ("0.2.0", file.as_path())
         );
     }
 }

@@ -24,6 +24,7 @@ fn manifest(name: &str) -> Manifest {
         abilities: Some(Abilities {
             decisions: vec![Decision::Plan],
             facts: Facts::default(),
+            deterministic: false,
         }),
     }
 }

@@ -1,5 +1,6 @@
-//! The I/O of checkers. A target or connection is only a number to the guest; without a check under way every number
-//! is void.
+//! The I/O of checkers, which is the same in every contract. Compiled once for each: `super` is that contract's module.
+//!
+//! A target or connection is only a number to the guest; without a check under way every number is void.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use wasmtime::component::Resource;
 use super::checker::evenkeel::plugin::target_io::{
     Connection, Endpoint, Error, Host, HostConnection, HostTarget, Target, Transport,
 };
-use super::convert;
+use super::values;
 use crate::probe::{self, Probe, ProbeError};
 use crate::wasm::state::State;
 
@@ -41,12 +42,9 @@ impl From<Transport> for probe::Transport {
     }
 }
 
-impl State {
-    fn probe(&mut self) -> Result<&mut Probe, Error> {
-        self.probe
-            .as_deref_mut()
-            .ok_or_else(|| Error::Other("no check is under way".to_owned()))
-    }
+fn probe(state: &mut State) -> Result<&mut Probe, Error> {
+    let probe = state.probe.as_deref_mut();
+    probe.ok_or_else(|| Error::Other("no check is under way".to_owned()))
 }
 
 fn milliseconds(timeout: Option<u32>) -> Option<Duration> {
@@ -57,23 +55,18 @@ impl Host for State {}
 
 impl HostTarget for State {
     fn name(&mut self, _target: Resource<Target>) -> String {
-        self.probe()
+        probe(self)
             .map(|probe| probe.target().name.clone())
             .unwrap_or_default()
     }
 
     fn endpoint(&mut self, _target: Resource<Target>) -> Endpoint {
         let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        convert::endpoint(
-            self.probe()
-                .map_or(unspecified, |probe| probe.target().address),
-        )
+        values::endpoint(probe(self).map_or(unspecified, |probe| probe.target().address))
     }
 
     fn time_left(&mut self, _target: Resource<Target>) -> u32 {
-        let left = self
-            .probe()
-            .map_or(Duration::ZERO, |probe| probe.time_left());
+        let left = probe(self).map_or(Duration::ZERO, |probe| probe.time_left());
         u32::try_from(left.as_millis()).unwrap_or(u32::MAX)
     }
 
@@ -83,8 +76,7 @@ impl HostTarget for State {
         transport: Transport,
         timeout_ms: Option<u32>,
     ) -> Result<Resource<Connection>, Error> {
-        let number = self
-            .probe()?
+        let number = probe(self)?
             .connect(&transport.into(), milliseconds(timeout_ms))
             .await?;
         Ok(Resource::new_own(number))
@@ -103,8 +95,7 @@ impl HostConnection for State {
         timeout_ms: Option<u32>,
     ) -> Result<Vec<u8>, Error> {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
-        Ok(self
-            .probe()?
+        Ok(probe(self)?
             .read(connection.rep(), max, milliseconds(timeout_ms))
             .await?)
     }
@@ -115,14 +106,13 @@ impl HostConnection for State {
         bytes: Vec<u8>,
         timeout_ms: Option<u32>,
     ) -> Result<(), Error> {
-        Ok(self
-            .probe()?
+        Ok(probe(self)?
             .write(connection.rep(), &bytes, milliseconds(timeout_ms))
             .await?)
     }
 
     async fn finish(&mut self, connection: Resource<Connection>) -> Result<(), Error> {
-        Ok(self.probe()?.finish(connection.rep()).await?)
+        Ok(probe(self)?.finish(connection.rep()).await?)
     }
 
     fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {

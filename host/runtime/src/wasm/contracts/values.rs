@@ -1,0 +1,151 @@
+//! Values that are the same in every contract. Compiled once for each: `super` is that contract's module.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use evenkeel_core::manifest::{
+    Abilities, Decision, Facts, Manifest, Setting, SettingSpec, SettingValue,
+};
+use evenkeel_core::model::Protocol;
+use evenkeel_core::plan::{Plan, Run};
+use evenkeel_core::state::{BackendId, Selector};
+
+use super::scheduler::evenkeel::plugin::types as wit;
+use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
+use crate::{BackendFacts, Flow, Load};
+
+pub(super) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
+    let value = |value: &SettingValue| match value {
+        SettingValue::Boolean(value) => wit::SettingValue::Boolean(*value),
+        SettingValue::Integer(value) => wit::SettingValue::Integer(*value),
+        SettingValue::Number(value) => wit::SettingValue::Number(*value),
+        SettingValue::Text(value) => wit::SettingValue::Text(value.clone()),
+        SettingValue::TextList(value) => wit::SettingValue::TextList(value.clone()),
+        SettingValue::Duration(value) => {
+            wit::SettingValue::Duration(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+        }
+    };
+    settings
+        .iter()
+        .map(|s| wit::Setting {
+            key: s.key.clone(),
+            value: value(&s.value),
+        })
+        .collect()
+}
+
+pub(super) fn endpoint(address: SocketAddr) -> wit::Endpoint {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    let bits = ip.to_bits();
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    let addr = wit::Ip {
+        hi: (bits >> 64) as u64,
+        lo: bits as u64,
+    };
+    wit::Endpoint {
+        addr,
+        port: address.port(),
+    }
+}
+
+pub(super) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
+    loads
+        .iter()
+        .map(|l| wit_scheduler::Load {
+            id: l.id.get(),
+            counts: counts(&l.facts),
+        })
+        .collect()
+}
+
+pub(super) fn counts(facts: &BackendFacts) -> wit_scheduler::Counts {
+    let micros = |latency: Duration| u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+    wit_scheduler::Counts {
+        active: facts.counts.active,
+        inactive: facts.counts.inactive,
+        total: facts.counts.total,
+        latency_us: facts.latency.map(micros),
+    }
+}
+
+pub(super) fn flow(flow: &Flow) -> wit_scheduler::Flow {
+    wit_scheduler::Flow {
+        protocol: match flow.protocol {
+            // The queue asks about TCP and UDP only.
+            Protocol::Tcp | Protocol::Sctp | Protocol::Fwmark(_) => wit::Protocol::Tcp,
+            Protocol::Udp => wit::Protocol::Udp,
+        },
+        source: endpoint(flow.source),
+        destination: endpoint(flow.destination),
+    }
+}
+
+/// `Err` is a number that no backend can have.
+pub(super) fn plan(plan: wit_scheduler::Plan) -> Result<Plan, u32> {
+    let table = match plan {
+        wit_scheduler::Plan::None => return Ok(Plan::None),
+        wit_scheduler::Plan::PerConnection => return Ok(Plan::PerConnection),
+        wit_scheduler::Plan::Table(table) => table,
+    };
+    let run = |run: wit_scheduler::Run| -> Result<Run, u32> {
+        Ok(Run {
+            id: BackendId::new(run.id).ok_or(run.id)?,
+            width: run.width,
+        })
+    };
+    Ok(Plan::Table {
+        slots: table.slots.into_iter().map(run).collect::<Result<_, _>>()?,
+        selector: match table.selector {
+            wit_scheduler::Selector::Sequence => Selector::Sequence,
+            wit_scheduler::Selector::Random => Selector::Random,
+            wit_scheduler::Selector::HashSource => Selector::HashSource,
+            wit_scheduler::Selector::HashFlow => Selector::HashFlow,
+        },
+        refresh_ms: table.refresh_ms,
+    })
+}
+
+pub(super) fn manifest(manifest: wit::Manifest, abilities: Option<Abilities>) -> Manifest {
+    let spec = |spec: wit::SettingSpec| SettingSpec {
+        key: spec.key,
+        doc: spec.doc,
+        kind: super::convert::kind(spec.kind),
+        default: spec.default.map(value),
+        required: spec.required,
+    };
+    Manifest {
+        name: manifest.name,
+        version: manifest.version,
+        summary: manifest.summary,
+        settings: manifest.settings.into_iter().map(spec).collect(),
+        abilities,
+    }
+}
+
+fn value(value: wit::SettingValue) -> SettingValue {
+    match value {
+        wit::SettingValue::Boolean(value) => SettingValue::Boolean(value),
+        wit::SettingValue::Integer(value) => SettingValue::Integer(value),
+        wit::SettingValue::Number(value) => SettingValue::Number(value),
+        wit::SettingValue::Text(value) => SettingValue::Text(value),
+        wit::SettingValue::TextList(value) => SettingValue::TextList(value),
+        wit::SettingValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
+    }
+}
+
+pub(super) fn decision(decision: wit_scheduler::Decision) -> Decision {
+    match decision {
+        wit_scheduler::Decision::Plan => Decision::Plan,
+        wit_scheduler::Decision::PerConnection => Decision::PerConnection,
+    }
+}
+
+pub(super) fn facts(facts: wit_scheduler::Facts) -> Facts {
+    Facts {
+        connections: facts.contains(wit_scheduler::Facts::CONNECTIONS),
+        latency: facts.contains(wit_scheduler::Facts::LATENCY),
+    }
+}

@@ -1,0 +1,111 @@
+//! Between the types that this contract has changed, and the host's own.
+
+use std::time::Duration;
+
+use evenkeel_core::manifest::{Abilities, SettingKind};
+use evenkeel_core::model::Protocol;
+use evenkeel_core::scheduler::BackendHealth;
+
+use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
+use super::scheduler::evenkeel::plugin::types as wit;
+use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
+use super::values;
+use crate::text::clean;
+use crate::wasm::MAX_REASON;
+use crate::{Backend, DirectorRole, SavedState, ServiceContext, Verdict};
+
+pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
+    match kind {
+        wit::SettingKind::Boolean => SettingKind::Boolean,
+        wit::SettingKind::Integer((min, max)) => SettingKind::Integer { min, max },
+        wit::SettingKind::Number((min, max)) => SettingKind::Number { min, max },
+        wit::SettingKind::Text => SettingKind::Text,
+        wit::SettingKind::TextList => SettingKind::TextList,
+        wit::SettingKind::Duration((min, max)) => SettingKind::Duration {
+            min: Duration::from_millis(min),
+            max: Duration::from_millis(max),
+        },
+        wit::SettingKind::Choice(words) => SettingKind::Choice(words),
+    }
+}
+
+pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
+    let backend = |backend: &Backend| wit_scheduler::Backend {
+        id: backend.id.get(),
+        name: backend.name.clone(),
+        endpoint: values::endpoint(backend.address),
+        weight: backend.weight,
+        configured_weight: backend.configured_weight,
+        health: match backend.health {
+            BackendHealth::Healthy => wit_scheduler::Health::Healthy,
+            BackendHealth::Degraded(percent) => wit_scheduler::Health::Degraded(percent),
+            BackendHealth::Failed => wit_scheduler::Health::Failed,
+        },
+        usable: backend.usable,
+        counts: values::counts(&backend.facts),
+        labels: backend.labels.clone(),
+    };
+    backends.iter().map(backend).collect()
+}
+
+pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
+    let decisions = abilities.decisions.into_iter();
+    Abilities {
+        decisions: decisions.map(values::decision).collect(),
+        facts: values::facts(abilities.facts),
+        deterministic: abilities.deterministic,
+    }
+}
+
+pub(super) fn role(role: DirectorRole) -> wit_scheduler::Role {
+    match role {
+        DirectorRole::Alone => wit_scheduler::Role::Alone,
+        DirectorRole::Master => wit_scheduler::Role::Master,
+        DirectorRole::Backup => wit_scheduler::Role::Backup,
+    }
+}
+
+pub(super) fn context(context: &ServiceContext) -> wit_scheduler::Context {
+    let listener = context.listener.as_ref().and_then(|key| {
+        let protocol = match key.protocol {
+            Protocol::Tcp => wit::Protocol::Tcp,
+            Protocol::Udp => wit::Protocol::Udp,
+            Protocol::Sctp | Protocol::Fwmark(_) => return None,
+        };
+        Some(wit_scheduler::Listener {
+            protocol,
+            endpoint: values::endpoint((key.addr, key.port).into()),
+        })
+    });
+    wit_scheduler::Context {
+        service: context.service.clone(),
+        listener,
+        role: role(context.role),
+    }
+}
+
+pub(super) fn state(state: &SavedState) -> wit_scheduler::SavedState {
+    wit_scheduler::SavedState {
+        version: state.version,
+        bytes: state.bytes.clone(),
+    }
+}
+
+pub(super) fn saved(state: wit_scheduler::SavedState) -> SavedState {
+    SavedState {
+        version: state.version,
+        bytes: state.bytes,
+    }
+}
+
+pub(super) fn verdict(verdict: wit_checker::Verdict) -> Verdict {
+    match verdict {
+        wit_checker::Verdict::Healthy => Verdict::Healthy,
+        wit_checker::Verdict::Degraded(degraded) => {
+            let reason = clean(&degraded.reason, MAX_REASON);
+            let reason = Some(reason).filter(|reason| !reason.is_empty());
+            Verdict::Degraded(degraded.percent.min(100), reason)
+        }
+        wit_checker::Verdict::Unhealthy(reason) => Verdict::Unhealthy(clean(&reason, MAX_REASON)),
+    }
+}

@@ -1,0 +1,240 @@
+//! Each contract that is spoken: what plugins built against it are told, and what they can do.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[expect(dead_code, reason = "shared with the conformance of shipped plugins")]
+mod pair;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::manifest::{Decision, Setting, SettingKind, SettingValue};
+use evenkeel_core::model::{Protocol, ServiceKey};
+use evenkeel_core::plan::Plan;
+use evenkeel_core::scheduler::MAX_STATE;
+use evenkeel_runtime::native::NativeRuntime;
+use evenkeel_runtime::{
+    Backend, BackendHealth, DirectorRole, Failure, Plugin, PluginRuntime as _, SavedState,
+    Scheduler, ServiceContext, Target, Verdict,
+};
+use pair::{Family, Pair, id};
+
+/// A plugin as it was built when contract 0.1 was the last one. These files are never built again.
+fn built_for_v0_1(name: &str) -> Arc<dyn Plugin> {
+    let file = format!("tests/fixtures/v0.1/{name}.wasm");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    pair::wasm().load(&file).unwrap()
+}
+
+/// Three servers: one is well, one is degraded, one has failed.
+fn servers() -> Vec<Backend> {
+    let mut servers = Family::V4.servers(&[2, 3, 4]);
+    for server in &mut servers {
+        server.labels.clear();
+        server.name = format!("s{}", server.id);
+    }
+    servers[1].weight = 1;
+    servers[1].health = BackendHealth::Degraded(33);
+    servers[2].weight = 0;
+    servers[2].health = BackendHealth::Failed;
+    servers[2].usable = false;
+    servers
+}
+
+fn slots(plan: Plan) -> Vec<u32> {
+    match plan {
+        Plan::Table { slots, .. } => slots.iter().map(|run| run.id.get()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn context() -> ServiceContext {
+    ServiceContext {
+        service: "web".to_owned(),
+        listener: Some(ServiceKey {
+            addr: "10.10.54.151".parse().unwrap(),
+            port: 80,
+            protocol: Protocol::Tcp,
+        }),
+        role: DirectorRole::Backup,
+    }
+}
+
+#[test]
+fn a_scheduler_built_for_0_1_works_and_never_hears_of_what_came_later() {
+    let plugin = built_for_v0_1("lc");
+    assert_eq!(plugin.contract(), "0.1.0");
+    let abilities = plugin.manifest().abilities.as_ref().unwrap();
+    assert_eq!(
+        abilities.decisions,
+        [Decision::Plan, Decision::PerConnection]
+    );
+    assert!(!abilities.deterministic);
+    let mut scheduler = plugin.scheduler(&context(), &[]).unwrap();
+    assert_eq!(scheduler.validate(&servers()), Ok(Ok(())));
+    scheduler.set_role(DirectorRole::Master).unwrap();
+    scheduler.set_backends(&servers()).unwrap();
+    let planned = slots(scheduler.make_plan().unwrap());
+    assert!(planned.contains(&1) && planned.contains(&2) && !planned.contains(&3));
+    let flow = Family::V4.flow(Protocol::Tcp, 1, 1);
+    assert_eq!(scheduler.pick(&flow).unwrap(), Some(id(1)));
+    assert_eq!(scheduler.export_state(), Ok(None));
+    let state = SavedState {
+        version: 1,
+        bytes: Vec::new(),
+    };
+    let refused = scheduler.import_state(&state).unwrap().unwrap_err();
+    assert_eq!(refused, "contract 0.1 has no handover of state");
+    slots(scheduler.make_plan().unwrap());
+}
+
+#[tokio::test]
+async fn a_checker_built_for_0_1_works() {
+    let plugin = built_for_v0_1("tcp");
+    assert_eq!(plugin.contract(), "0.1.0");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let checker = plugin.checker(&[]).unwrap();
+    let target = || Target {
+        name: "s".to_owned(),
+        address,
+    };
+    let timeout = Duration::from_secs(20);
+    let verdict = checker.check(target(), timeout).await.unwrap();
+    assert_eq!(verdict, Verdict::Healthy);
+    drop(listener);
+    let verdict = checker.check(target(), timeout).await.unwrap();
+    assert!(matches!(verdict, Verdict::Unhealthy(_)), "{verdict:?}");
+}
+
+/// The test plugin that hands over what it has been told, in both runtimes.
+fn witnesses() -> [Arc<dyn Plugin>; 2] {
+    let pair = Pair::of_tests(
+        &pair::wasm(),
+        &NativeRuntime::trusting_everyone(),
+        "witness",
+    );
+    [pair.wasm, pair.native]
+}
+
+fn with(plugin: &dyn Plugin, settings: &[(&str, SettingValue)]) -> Vec<Setting> {
+    let value = |key: &str| {
+        let given = settings.iter().find(|(given, _)| *given == key);
+        given.map(|(_, value)| value.clone())
+    };
+    let specs = plugin.manifest().settings.iter();
+    let configured = specs.filter_map(|spec| {
+        Some(Setting {
+            key: spec.key.clone(),
+            value: value(&spec.key).or_else(|| spec.default.clone())?,
+        })
+    });
+    configured.collect()
+}
+
+fn witness(plugin: &dyn Plugin, settings: &[(&str, SettingValue)]) -> Box<dyn Scheduler> {
+    plugin
+        .scheduler(&context(), &with(plugin, settings))
+        .unwrap()
+}
+
+fn testimony(scheduler: &mut dyn Scheduler) -> String {
+    let state = scheduler.export_state().unwrap().unwrap();
+    assert_eq!(state.version, 1);
+    String::from_utf8(state.bytes).unwrap()
+}
+
+#[test]
+fn a_scheduler_is_told_of_its_service_the_role_and_all_servers_and_can_read_the_wall_clock() {
+    for plugin in witnesses() {
+        assert_eq!(plugin.contract(), "0.2.0");
+        assert!(plugin.manifest().abilities.as_ref().unwrap().deterministic);
+        let mut scheduler = witness(&*plugin, &[]);
+        scheduler.set_role(DirectorRole::Master).unwrap();
+        scheduler.set_backends(&servers()).unwrap();
+        assert_eq!(slots(scheduler.make_plan().unwrap()), [1, 2]);
+        assert_eq!(
+            testimony(&mut *scheduler),
+            "web Some((Tcp, 10.10.54.151:80)) Backup\n\
+             web Some((Tcp, 10.10.54.151:80)) Master\n\
+             s1 2/2 Healthy true\n\
+             s2 1/3 Degraded(33) true\n\
+             s3 0/4 Failed false\n\
+             Some(-14400)\n\
+             None\n"
+        );
+    }
+}
+
+#[test]
+fn a_scheduler_takes_over_what_its_predecessor_hands_over_or_refuses_it_and_goes_on() {
+    for plugin in witnesses() {
+        let mut old = witness(&*plugin, &[]);
+        let state = old.export_state().unwrap().unwrap();
+        let mut new = witness(&*plugin, &[]);
+        assert_eq!(new.import_state(&state), Ok(Ok(())));
+        let told = testimony(&mut *new);
+        assert!(told.contains("before: web Some("), "{told}");
+        let other = SavedState {
+            version: 7,
+            ..state
+        };
+        let refused = new.import_state(&other).unwrap().unwrap_err();
+        assert_eq!(refused, "version 7 is none of mine");
+        new.set_backends(&servers()).unwrap();
+        assert_eq!(slots(new.make_plan().unwrap()), [1, 2]);
+    }
+}
+
+#[test]
+fn a_scheduler_that_hands_over_too_much_has_failed() {
+    for plugin in witnesses() {
+        let megabyte = i64::try_from(MAX_STATE).unwrap();
+        let mut scheduler = witness(&*plugin, &[("padding", SettingValue::Integer(megabyte))]);
+        let failure = scheduler.export_state().unwrap_err().failure;
+        let Failure::Answer(text) = &failure else {
+            panic!("{failure:?}");
+        };
+        assert!(text.ends_with("1048576 are allowed"), "{text}");
+        assert_eq!(scheduler.make_plan().unwrap_err().failure, failure);
+    }
+}
+
+#[test]
+fn settings_can_be_held_against_the_servers_before_a_configuration_is_taken() {
+    for plugin in witnesses() {
+        for (favourite, fits) in [("s3", true), ("s9", false)] {
+            let value = SettingValue::Text(favourite.to_owned());
+            let mut scheduler = witness(&*plugin, &[("favourite", value)]);
+            let validated = scheduler.validate(&servers()).unwrap();
+            assert_eq!(validated.is_ok(), fits, "{validated:?}");
+            if let Err(reason) = validated {
+                assert_eq!(
+                    reason,
+                    "favourite = \"s9\": no server has that name\\u{1b}[2J"
+                );
+            }
+            // It is still of use.
+            scheduler.set_backends(&servers()).unwrap();
+            scheduler.make_plan().unwrap();
+        }
+    }
+}
+
+#[test]
+fn numbers_and_times_have_the_bounds_that_the_plugin_declares() {
+    for plugin in witnesses() {
+        let kind = |key: &str| {
+            let mut specs = plugin.manifest().settings.iter();
+            specs.find(|spec| spec.key == key).unwrap().kind.clone()
+        };
+        assert_eq!(kind("share"), SettingKind::Number { min: 0.0, max: 1.0 });
+        let (min, max) = (Duration::from_millis(10), Duration::from_secs(60));
+        assert_eq!(kind("pause"), SettingKind::Duration { min, max });
+    }
+}

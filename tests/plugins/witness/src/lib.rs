@@ -60,7 +60,9 @@ impl Scheduler for Witness {
         if backends.all().any(|backend| backend.name == *favourite) {
             Ok(())
         } else {
-            Err(format!("favourite = \"{favourite}\": no server has that name\u{1b}[2J"))
+            Err(format!(
+                "favourite = \"{favourite}\": no server has that name\u{1b}[2J"
+            ))
         }
     }
 

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::forward;
 use super::key::{self, key};
 use super::plugin::{PluginName, Settings, joined};
-use super::reader::{Reader, Wrong};
+use super::reader::{Field, Reader, Wrong};
 use super::schema::{self, File, SandboxTable, ServiceTable};
 use super::servers;
 use super::spread;
 use super::timing::checks;
 use super::tree::Span;
 use super::unique::unique;
-use super::uses::{DEFAULT_SCHEDULER, Uses, services};
+use super::uses::{DEFAULT_SCHEDULER, Uses, Wanted, services};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::{
     Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Sandbox, Service, ServiceKey,
@@ -154,18 +154,24 @@ fn scheduler(table: &ServiceTable, uses: &mut Uses<'_>, reader: &mut Reader) -> 
     match table.scheduler.get() {
         Some(scheduler) => {
             let (name, settings) = (scheduler.0.plugin.get()?, scheduler.0.settings.get()?);
-            uses.resolve(kind, name, &scheduler.0.plugin.at, settings, reader)
+            let wanted = Wanted {
+                kind,
+                name,
+                at: &scheduler.0.plugin.at,
+                sha256: &scheduler.0.sha256,
+            };
+            uses.resolve(&wanted, settings, reader)
         }
         None if table.scheduler.is_wrong() => None,
         None => {
             let name = PluginName(DEFAULT_SCHEDULER.to_owned());
-            uses.resolve(
+            let wanted = Wanted {
                 kind,
-                &name,
-                &table.scheduler.at,
-                &Settings::default(),
-                reader,
-            )
+                name: &name,
+                at: &table.scheduler.at,
+                sha256: &Field::unwritten(),
+            };
+            uses.resolve(&wanted, &Settings::default(), reader)
         }
     }
 }

@@ -1,20 +1,23 @@
 //! `evenkeel plugin list | inspect | pack`.
 
 mod inspect;
+mod json;
 mod list;
 mod pack;
 
 use evenkeel_core::model::{Daemon, Sandbox};
-use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
+use evenkeel_daemon::prepare::cache_of_command;
+use evenkeel_runtime::wasm::{Compiler, WasmConfig, WasmRuntime};
 
 pub(crate) use inspect::inspect;
 pub(crate) use list::list;
 pub(crate) use pack::pack;
 
+/// A runtime that uses the daemon's cache as far as it may.
 fn runtime(daemon: &Daemon) -> anyhow::Result<WasmRuntime> {
     let config = WasmConfig {
         sandbox: Sandbox::default(),
-        cache: CacheUse::Borrowed(daemon.cache_dir.clone()),
+        cache: cache_of_command(daemon.cache_dir.clone()),
     };
-    Ok(WasmRuntime::new(config)?)
+    Ok(WasmRuntime::with_compiler(config, Compiler::Child)?)
 }

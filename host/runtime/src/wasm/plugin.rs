@@ -12,6 +12,7 @@ use super::inspect::Inspected;
 use super::scheduler::{self, WasmScheduler};
 use super::shared::Shared;
 use super::since_v0_1;
+use crate::digest::Sha256;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};
 use crate::plugin_log::PluginLog;
@@ -26,6 +27,7 @@ enum Code {
 pub(super) struct WasmPlugin {
     shared: Arc<Shared>,
     file: PathBuf,
+    sha256: Sha256,
     contract: String,
     manifest: Manifest,
     identity: Identity,
@@ -39,6 +41,7 @@ impl WasmPlugin {
     pub(super) fn new(
         shared: &Arc<Shared>,
         file: &Path,
+        sha256: Sha256,
         inspected: Inspected,
         component: &Component,
     ) -> Result<Self, String> {
@@ -91,6 +94,7 @@ impl WasmPlugin {
         Ok(Self {
             shared: Arc::clone(shared),
             file: file.to_owned(),
+            sha256,
             contract: inspected.contract.to_string(),
             manifest,
             identity,
@@ -138,6 +142,10 @@ impl Plugin for WasmPlugin {
 
     fn file(&self) -> &Path {
         &self.file
+    }
+
+    fn sha256(&self) -> Option<Sha256> {
+        Some(self.sha256)
     }
 
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {

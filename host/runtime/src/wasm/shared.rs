@@ -5,11 +5,14 @@ use evenkeel_core::model::Sandbox;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
+use super::bounds;
 use super::cache::{Cache, Owner};
+use super::compile::{Compiler, Effort, compile};
 use super::config::{CacheUse, RuntimeError, WasmConfig};
 use super::engine::{self, Ticker};
 use super::since_v0_1;
 use super::state::State;
+use crate::digest::Sha256;
 
 /// What every instance needs.
 pub(super) struct Shared {
@@ -18,14 +21,15 @@ pub(super) struct Shared {
     pub(super) schedulers: Linker<State>,
     pub(super) checkers: Linker<State>,
     cache: Option<Cache>,
+    compiler: Compiler,
     /// Without it no time would pass, and no call be ended.
     _ticker: Ticker,
 }
 
 impl Shared {
-    pub(super) fn new(config: WasmConfig) -> Result<Self, RuntimeError> {
+    pub(super) fn new(config: WasmConfig, compiler: Compiler) -> Result<Self, RuntimeError> {
         let fail = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
-        let engine = engine::engine().map_err(fail)?;
+        let engine = engine::engine(Effort::Full).map_err(fail)?;
         let mut schedulers = Linker::new(&engine);
         since_v0_1::scheduler::SchedulerPlugin::add_to_linker::<_, HasSelf<State>>(
             &mut schedulers,
@@ -64,42 +68,68 @@ impl Shared {
             schedulers,
             checkers,
             cache,
+            compiler,
             _ticker: ticker,
         })
     }
 
+    /// Whether the compiler can be spared, or be given these bytes. The error is the reason why not.
+    pub(super) fn compilable(&self, bytes: &[u8], wasm: &Sha256) -> Result<(), String> {
+        let kept = self.cache.as_ref().is_some_and(|it| it.has_code(wasm));
+        if kept { Ok(()) } else { bounds::check(bytes) }
+    }
+
+    /// The compiled code of the file with this content, if the cache has it.
+    pub(super) fn kept(&self, wasm: &Sha256) -> Option<Component> {
+        self.cache.as_ref()?.code(&self.engine, wasm)
+    }
+
     /// The compiled code of these bytes, from the cache if it is there.
-    pub(super) fn component(&self, bytes: &[u8]) -> Result<Component, String> {
-        if let Some(component) = self
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.code(&self.engine, bytes))
-        {
+    pub(super) fn component(
+        &self,
+        bytes: &[u8],
+        wasm: &Sha256,
+        effort: Effort,
+    ) -> Result<Component, String> {
+        if let Some(component) = self.kept(wasm) {
             return Ok(component);
         }
-        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
-            format!(
-                "cannot be compiled: {}",
-                crate::text::clean(&format!("{error:#}"), 1000)
-            )
-        })?;
-        if let Some(cache) = &self.cache {
-            cache.keep_code(bytes, &component);
+        bounds::check(bytes)?;
+        let code = compile(self.compiler, bytes, effort)?;
+        let component = code
+            .component(&self.engine)
+            .map_err(|error| format!("its compiled code cannot be used: {error:#}"))?;
+        if let Some(cache) = &self.cache
+            && effort == Effort::Full
+        {
+            cache.keep_code(wasm, &code);
         }
         Ok(component)
     }
 
-    /// What the plugin with these bytes, whose file has no manifest, said when it was asked once.
-    pub(super) fn remembered(&self, bytes: &[u8], kind: PluginKind) -> Option<Manifest> {
-        let kept = self.cache.as_ref()?.manifest(bytes)?;
+    /// What the plugin whose file has this content, but no manifest, said when it was asked once.
+    pub(super) fn remembered(&self, wasm: &Sha256, kind: PluginKind) -> Option<Manifest> {
+        let kept = self.cache.as_ref()?.manifest(wasm)?;
         crate::section::decode(&kept, kind).ok().flatten()
     }
 
-    pub(super) fn remember(&self, bytes: &[u8], manifest: &Manifest) {
+    pub(super) fn remember(&self, wasm: &Sha256, manifest: &Manifest) {
         if let Some(cache) = &self.cache
             && let Some(encoded) = crate::section::encode(manifest)
         {
-            cache.keep_manifest(bytes, &encoded);
+            cache.keep_manifest(wasm, &encoded);
+        }
+    }
+
+    /// What [`Self::keep_good`] was told of this plugin's name or file.
+    pub(super) fn good(&self, plugin: &str) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.good(plugin)
+    }
+
+    /// Keeps what the last file was that worked under this name or path.
+    pub(super) fn keep_good(&self, plugin: &str, what: &str) {
+        if let Some(cache) = &self.cache {
+            cache.keep_good(plugin, what.as_bytes());
         }
     }
 }

@@ -6,39 +6,52 @@ use std::path::Path;
 use evenkeel_config as config;
 use evenkeel_core::manifest::{Abilities, Facts, SettingSpec, SettingValue};
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::{Plugin, PluginRuntime as _, text};
+use evenkeel_runtime::{FileFacts, PluginInfo, PluginRuntime as _, text};
 
-use super::runtime;
+use super::{json, runtime};
 use crate::commands::print;
 use crate::exit::{self, Failed};
 
-/// Prints a plugin's manifest. Loads the plugin, so that it is known to work.
+/// Prints what a plugin's file says about itself. Compiles nothing if that is written in it.
 ///
 /// # Errors
-/// [`exit::CONFIG`] when the file is no usable plugin.
-pub(crate) fn inspect(file: &Path) -> anyhow::Result<()> {
+/// [`exit::CONFIG`] when the file is no plugin.
+pub(crate) fn inspect(file: &Path, json: bool) -> anyhow::Result<()> {
     // A shared object's code runs as soon as it is loaded: only one that root alone can have written is.
-    let loaded = if file.extension().is_some_and(|it| it == "so") {
-        NativeRuntime::new().load(file)
+    let native = file.extension().is_some_and(|it| it == "so");
+    let described = if native {
+        NativeRuntime::new().describe(file)
     } else {
-        runtime(config::parse("", "").daemon())?.load(file)
+        runtime(config::parse("", "").daemon())?.describe(file)
     };
-    let plugin = loaded.map_err(|error| Failed::new(exit::CONFIG, error.to_string()))?;
-    print(&describe(plugin.as_ref()))?;
+    let wrong = |reason: String| anyhow::Error::from(Failed::new(exit::CONFIG, reason));
+    let info = described.map_err(|error| wrong(error.to_string()))?.info;
+    let content = FileFacts::of(file).map_err(|error| wrong(error.to_string()))?;
+    print(&if json {
+        json::inspected(&info, &content)?
+    } else {
+        describe(&info, &content)
+    })?;
     Ok(())
 }
 
-fn describe(plugin: &dyn Plugin) -> String {
-    let manifest = plugin.manifest();
+fn describe(info: &PluginInfo, content: &FileFacts) -> String {
+    let manifest = &info.manifest;
     let mut text = format!(
-        "{} {} ({}, contract {})\n{}\nfile: {}\n",
+        "{} {} ({}, contract {})\n{}\nfile: {}\nsize: {} bytes\nsha256: {}\nruntime: {}\n",
         manifest.name,
         manifest.version,
-        plugin.kind(),
-        plugin.contract(),
+        info.kind,
+        info.contract,
         manifest.summary,
-        text::path(plugin.file()),
+        text::path(&content.file),
+        content.size,
+        content.sha256,
+        content.runtime,
     );
+    if !content.imports.is_empty() {
+        let _ = writeln!(text, "imports: {}", content.imports.join(", "));
+    }
     if let Some(abilities) = &manifest.abilities {
         text.push_str(&can(abilities));
     }
@@ -90,7 +103,8 @@ fn kind(setting: &SettingSpec) -> String {
     format!("{} {need}", setting.kind)
 }
 
-fn show(value: &SettingValue) -> String {
+/// As it is written in a configuration.
+pub(super) fn show(value: &SettingValue) -> String {
     match value {
         SettingValue::Boolean(value) => value.to_string(),
         SettingValue::Integer(value) => value.to_string(),

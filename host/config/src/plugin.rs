@@ -69,6 +69,27 @@ impl Leaf for PluginName {
     }
 }
 
+/// The name that a plugin gives itself, and no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ManifestName(pub(super) String);
+
+impl Leaf for ManifestName {
+    fn kind() -> String {
+        "a plugin's name".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let PluginName(name) = PluginName::leaf(value)?;
+        if PluginName::is_file(&name) {
+            return Err(Wrong::new(
+                "the file of a plugin, where its name is wanted",
+                "`evenkeel plugin inspect FILE` shows its name",
+            ));
+        }
+        Ok(Self(name))
+    }
+}
+
 /// What a plugin's file must contain: its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digest(pub(super) String);

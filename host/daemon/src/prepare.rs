@@ -4,6 +4,7 @@
 pub mod keepalived;
 
 mod emptied;
+mod identity;
 mod ready;
 mod source;
 
@@ -18,12 +19,14 @@ use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{CacheUse, Host, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginError, PluginRuntime as _, SchedulerPlugin};
 
 use crate::machine::Machine;
 pub use emptied::Emptied;
 use emptied::Held;
+use identity::Identities;
+pub use identity::PluginIdentity;
 pub use ready::{Prepared, ReadyCheck, ServerChecks};
 pub use source::{ConfigSource, plugin_dirs, read};
 
@@ -40,6 +43,7 @@ pub struct Preparer {
     catalogue: Catalogue,
     machine: Machine,
     checkers: Checkers,
+    identities: Identities,
     /// What the last configuration has.
     held: Held,
     /// Whether a broken plugin is to cost only the services that name it: at the start of the daemon, when there is no
@@ -104,7 +108,11 @@ impl Preparer {
             sandbox: daemon.sandbox,
             cache: cache(daemon.cache_dir.clone()),
         };
-        let runtime = WasmRuntime::with_compiler(config, source.compiler)
+        let host = Host {
+            compiler: source.compiler,
+            sandboxes: daemon.plugin_sandboxes.clone(),
+        };
+        let runtime = WasmRuntime::with_host(config, host)
             .map_err(|error| PrepareError::Other(error.into()))?;
         let machine = Machine::new(&daemon.table);
         Ok(Self {
@@ -115,6 +123,7 @@ impl Preparer {
             catalogue: Catalogue::default(),
             machine,
             checkers: BTreeMap::new(),
+            identities: Identities::new(),
             held: Held::default(),
             starts: false,
             keeps_good: false,
@@ -174,6 +183,7 @@ impl Preparer {
         self.held.give_way_to(&model, self.file())?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
+            identities: BTreeMap::new(),
             checks: Vec::new(),
             warnings,
             model,
@@ -181,6 +191,7 @@ impl Preparer {
         self.schedulers(&mut prepared, in_force)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
+        identity::identify(&mut prepared, &self.catalogue, &mut self.identities);
         if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }

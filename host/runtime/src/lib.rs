@@ -120,11 +120,25 @@ pub trait Plugin: SchedulerPlugin {
         None
     }
 
+    /// What its instances take now, where that is counted.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
     /// A checker for any number of checks with these settings.
     ///
     /// # Errors
     /// [`PluginError`]: among others the plugin may refuse the settings.
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError>;
+}
+
+/// What a plugin's instances take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many there are: of a checker the idle ones, too.
+    pub instances: usize,
+    /// Their memory, in bytes of address space.
+    pub memory: usize,
 }
 
 /// What a check is made of.

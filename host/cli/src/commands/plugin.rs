@@ -7,7 +7,7 @@ mod pack;
 
 use evenkeel_core::model::{Daemon, Sandbox};
 use evenkeel_daemon::prepare::cache_of_command;
-use evenkeel_runtime::wasm::{Compiler, WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{Compiler, Host, WasmConfig, WasmRuntime};
 
 pub(crate) use inspect::inspect;
 pub(crate) use list::list;
@@ -19,5 +19,9 @@ fn runtime(daemon: &Daemon) -> anyhow::Result<WasmRuntime> {
         sandbox: Sandbox::default(),
         cache: cache_of_command(daemon.cache_dir.clone()),
     };
-    Ok(WasmRuntime::with_compiler(config, Compiler::Child)?)
+    let host = Host {
+        compiler: Compiler::Child,
+        ..Host::default()
+    };
+    Ok(WasmRuntime::with_host(config, host)?)
 }

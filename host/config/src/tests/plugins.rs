@@ -2,6 +2,7 @@
 
 use super::fixture::{model, report, resolve};
 use evenkeel_core::manifest::Decision;
+use evenkeel_core::model::Sandbox;
 
 /// A service with this scheduler and check.
 fn service(scheduler: &str, check: &str) -> String {
@@ -72,4 +73,38 @@ fn a_service_whose_plugin_is_broken_at_the_start_does_without_and_warns() {
     let text = text.replace("listen", "decision = \"per-connection\"\nlisten");
     let (model, _) = resolve(&text).unwrap();
     assert_eq!(model.services[0].decision, Decision::PerConnection);
+}
+
+#[test]
+fn a_plugin_may_have_limits_of_its_own_and_the_others_of_all() {
+    let text = format!(
+        "[sandbox]\nmemory = \"32MiB\"\ncall_time = \"100ms\"\ntotal_memory = \"1GiB\"\n\
+         [[plugin_sandbox]]\nplugin = \"python\"\nmemory = \"128MiB\"\n{}",
+        service("\"rr\"", "\"tcp\"")
+    );
+    let daemon = model(&text).daemon;
+    assert_eq!(daemon.sandbox.total_memory, 1 << 30);
+    let own = daemon.plugin_sandboxes["python"];
+    assert_eq!(own.memory, 128 << 20);
+    assert_eq!(
+        Sandbox {
+            memory: 32 << 20,
+            ..own
+        },
+        daemon.sandbox
+    );
+    assert_eq!(daemon.plugin_sandboxes.len(), 1);
+}
+
+#[test]
+fn limits_of_a_plugin_are_written_once_and_by_its_name() {
+    let table = |name: &str| format!("[[plugin_sandbox]]\nplugin = \"{name}\"\n");
+    let service = service("\"rr\"", "\"tcp\"");
+    let twice = report(&format!("{}{}{service}", table("a"), table("a")));
+    assert!(
+        twice.contains("another [[plugin_sandbox]] is of this plugin"),
+        "{twice}"
+    );
+    let file = report(&format!("{}{service}", table("./a.wasm")));
+    assert!(file.contains("where its name is wanted"), "{file}");
 }

@@ -17,6 +17,7 @@ mod cache;
 mod checker;
 mod compile;
 mod config;
+mod confines;
 mod engine;
 mod good;
 mod inspect;
@@ -39,7 +40,7 @@ use crate::digest::Sha256;
 use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginInfo, PluginRuntime, files};
 use compile::Effort;
 pub use compile::{Compiler, Order, serve};
-pub use config::{CacheUse, RuntimeError, WasmConfig};
+pub use config::{CacheUse, Host, RuntimeError, WasmConfig};
 use inspect::Inspected;
 pub(crate) use inspect::imports;
 use plugin::WasmPlugin;
@@ -58,16 +59,16 @@ impl WasmRuntime {
     /// # Errors
     /// [`RuntimeError`]. A cache that cannot be used is a warning only.
     pub fn new(config: WasmConfig) -> Result<Self, RuntimeError> {
-        Self::with_compiler(config, Compiler::Here)
+        Self::with_host(config, Host::default())
     }
 
     /// An engine with its clock.
     ///
     /// # Errors
     /// [`RuntimeError`]. A cache that cannot be used is a warning only.
-    pub fn with_compiler(config: WasmConfig, compiler: Compiler) -> Result<Self, RuntimeError> {
+    pub fn with_host(config: WasmConfig, host: Host) -> Result<Self, RuntimeError> {
         Ok(Self {
-            shared: Arc::new(Shared::new(config, compiler)?),
+            shared: Arc::new(Shared::new(config, host)?),
         })
     }
 

@@ -16,7 +16,7 @@ use crate::digest::Sha256;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};
 use crate::plugin_log::PluginLog;
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin};
+use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, Usage};
 
 /// The code, its imports resolved.
 enum Code {
@@ -45,6 +45,12 @@ impl WasmPlugin {
         inspected: Inspected,
         component: &Component,
     ) -> Result<Self, String> {
+        // Its limits may be its own; until it has said its name, those of all hold.
+        let named = inspected.manifest.as_ref();
+        let shared = &match named {
+            Some(manifest) => shared.of_plugin(&manifest.name),
+            None => Arc::clone(shared),
+        };
         let misfit = |error: wasmtime::Error| {
             format!("does not fit contract {}: {error:#}", inspected.contract)
         };
@@ -92,7 +98,7 @@ impl WasmPlugin {
         }
         let identity = Identity::new(&manifest);
         Ok(Self {
-            shared: Arc::clone(shared),
+            shared: shared.of_plugin(&manifest.name),
             file: file.to_owned(),
             sha256,
             contract: inspected.contract.to_string(),
@@ -146,6 +152,10 @@ impl Plugin for WasmPlugin {
 
     fn sha256(&self) -> Option<Sha256> {
         Some(self.sha256)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.shared.sandbox.usage())
     }
 
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {

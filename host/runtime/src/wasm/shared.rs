@@ -1,5 +1,10 @@
 //! What all plugins, schedulers and checkers of a runtime share: the engine, its clock and the cache.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
 use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_core::model::Sandbox;
 use wasmtime::Engine;
@@ -8,16 +13,54 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use super::bounds;
 use super::cache::{Cache, Owner};
 use super::compile::{Compiler, Effort, compile};
-use super::config::{CacheUse, RuntimeError, WasmConfig};
+use super::config::{CacheUse, Host, RuntimeError, WasmConfig};
+use super::confines::{Budget, Confines};
 use super::engine::{self, Ticker};
 use super::since_v0_1;
 use super::state::State;
 use crate::digest::Sha256;
 
-/// What every instance needs.
+/// What every instance of a plugin needs.
 pub(super) struct Shared {
+    common: Arc<Common>,
+    /// What each may use.
+    pub(super) sandbox: Confines,
+}
+
+impl Deref for Shared {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl Shared {
+    pub(super) fn new(config: WasmConfig, host: Host) -> Result<Self, RuntimeError> {
+        let sandbox = config.sandbox;
+        let common = Arc::new(Common::new(config, host)?);
+        Ok(Self {
+            sandbox: Confines::new(sandbox, &common.budget),
+            common,
+        })
+    }
+
+    /// For the plugin of this name, whose instances are counted by themselves.
+    pub(super) fn of_plugin(&self, name: &str) -> Arc<Self> {
+        let own = self.sandboxes.get(name).copied();
+        Arc::new(Self {
+            sandbox: Confines::new(own.unwrap_or(*self.sandbox), &self.budget),
+            common: Arc::clone(&self.common),
+        })
+    }
+}
+
+/// What all plugins need.
+pub(super) struct Common {
     pub(super) engine: Engine,
-    pub(super) sandbox: Sandbox,
+    /// Of plugins that have limits of their own.
+    sandboxes: BTreeMap<String, Sandbox>,
+    budget: Arc<Budget>,
     pub(super) schedulers: Linker<State>,
     pub(super) checkers: Linker<State>,
     cache: Option<Cache>,
@@ -26,8 +69,8 @@ pub(super) struct Shared {
     _ticker: Ticker,
 }
 
-impl Shared {
-    pub(super) fn new(config: WasmConfig, compiler: Compiler) -> Result<Self, RuntimeError> {
+impl Common {
+    fn new(config: WasmConfig, host: Host) -> Result<Self, RuntimeError> {
         let fail = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
         let engine = engine::engine(Effort::Full).map_err(fail)?;
         let mut schedulers = Linker::new(&engine);
@@ -59,16 +102,17 @@ impl Shared {
                 })
                 .ok(),
         };
-        let ticker =
-            Ticker::start(&engine, config.sandbox.pick_time).map_err(RuntimeError::Clock)?;
-        let sandbox = config.sandbox;
+        let own = host.sandboxes.values().map(|it| it.pick_time);
+        let shortest = own.fold(config.sandbox.pick_time, Duration::min);
+        let ticker = Ticker::start(&engine, shortest).map_err(RuntimeError::Clock)?;
         Ok(Self {
             engine,
-            sandbox,
+            sandboxes: host.sandboxes,
+            budget: Budget::new(config.sandbox.total_memory),
             schedulers,
             checkers,
             cache,
-            compiler,
+            compiler: host.compiler,
             _ticker: ticker,
         })
     }

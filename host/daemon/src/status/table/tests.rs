@@ -1,5 +1,6 @@
 use super::*;
 use crate::driver::KernelReport;
+use crate::status::plugin::PluginStatus;
 use crate::status::service::{CheckStatus, ServerStatus, ServiceStatus};
 
 fn server(address: &str, health: &str) -> ServerStatus {
@@ -50,6 +51,19 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         protocol: "tcp".into(),
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
+        plugin: Some(PluginStatus {
+            sha256: Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
+            file: "/usr/lib/evenkeel/plugins/wrr.wasm".into(),
+            contract: "0.1.0".into(),
+            runtime: "wasm".into(),
+            loaded_at: 1_800_000_000,
+            instances: Some(3),
+            memory: Some(3 << 20),
+            calls: 12,
+            failures: 1,
+            call_p50_us: 64,
+            call_p99_us: 512,
+        }),
         scheduler_problem: None,
         kernel_problem: None,
         spread: "sequence".into(),
@@ -68,6 +82,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         listen: "[fd00:54::151]:80".into(),
         snat: true,
         decision: "per-connection".into(),
+        plugin: None,
         persistence: Some((300, 64)),
         scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
         kernel_problem: Some(

@@ -18,14 +18,14 @@ pub(super) struct Limits {
 const MIB: u64 = 1 << 20;
 
 impl Limits {
-    /// For a file of so many bytes. An 18 MB Python needs 38 s and 3 GiB; 50 kB of Rust half a second and 60 MiB beyond
-    /// what the program itself maps.
+    /// For a file of so many bytes. On a fast machine an 18 MB Python needs 40 s, and 50 kB of Rust half a second; an
+    /// emulated one takes hundreds of times as long for the latter.
     pub(super) fn of(size: usize) -> Self {
         let mib = u64::try_from(size).unwrap_or(u64::MAX).div_ceil(MIB);
-        let processor = mib.saturating_mul(15).saturating_add(30).min(600);
+        let processor = mib.saturating_mul(15).saturating_add(240).min(600);
         Self {
             processor,
-            clock: Duration::from_secs(processor * 4),
+            clock: Duration::from_secs(processor * 2),
             memory: mib
                 .saturating_mul(200 * MIB)
                 .saturating_add(1024 * MIB)

@@ -5,8 +5,8 @@
 //! scripts see. Errors are typed; what exit code one has is the command line's.
 
 pub mod app;
-pub mod calls;
-mod connection_sync;
+mod calls;
+pub mod connection_sync;
 pub mod control;
 mod counting;
 mod driver;

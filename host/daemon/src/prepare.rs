@@ -4,6 +4,7 @@
 pub mod keepalived;
 
 mod emptied;
+mod identify;
 mod identity;
 mod ready;
 mod source;
@@ -25,7 +26,7 @@ use evenkeel_runtime::{Checker, Plugin, PluginError, PluginRuntime as _, Schedul
 use crate::machine::Machine;
 pub use emptied::Emptied;
 use emptied::Held;
-use identity::Identities;
+use identify::Identities;
 pub use identity::PluginIdentity;
 pub use ready::{Prepared, ReadyCheck, ServerChecks};
 pub use source::{ConfigSource, plugin_dirs, read};
@@ -191,7 +192,7 @@ impl Preparer {
         self.schedulers(&mut prepared, in_force)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
-        identity::identify(&mut prepared, &self.catalogue, &mut self.identities);
+        identify::identify(&mut prepared, &self.catalogue, &mut self.identities);
         if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }

@@ -171,7 +171,8 @@ fn plugin_list_says_which_of_two_files_with_one_name_is_used_as_text_and_as_json
     let not_used = format!("not used: {}: ", second.join("rr.wasm").display());
     assert!(text(&listed.stdout).contains(&not_used), "{listed:?}");
     let json: serde_json::Value = serde_json::from_slice(&list(&["--json"])?.stdout)?;
-    let [one, other, tcp] = json["plugins"].as_array().map_or(&[][..], |it| it) else {
+    let plugins = json["plugins"].as_array().map(Vec::as_slice);
+    let Some([one, other, tcp]) = plugins else {
         panic!("{json}")
     };
     assert!(one["used_instead"].is_null());

@@ -10,7 +10,7 @@ mod serve;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::engine;
+use super::engine::{self, Effort};
 use crate::text::clean;
 pub use serve::{Order, serve};
 
@@ -22,15 +22,6 @@ pub enum Compiler {
     Here,
     /// A child process, by this process's own program: one that hands its subcommand `compile-plugin` to [`serve`].
     Child,
-}
-
-/// How much work is put into the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
-    /// The least: it is asked once what it is, and thrown away.
-    Quick,
-    /// Code that runs for days.
-    Full,
 }
 
 /// Machine code of a component, from our compiler: made just now, or kept in the cache.

@@ -7,7 +7,14 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine, OptLevel, Strategy};
 
-use super::compile::Effort;
+/// How much work is put into the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// The least: it is asked once what it is, and thrown away.
+    Quick,
+    /// Code that runs for days.
+    Full,
+}
 
 /// How long a guest runs between two looks at its time, at most. Those who ask for short picks get shorter ones.
 pub(super) const TICK: Duration = Duration::from_millis(10);

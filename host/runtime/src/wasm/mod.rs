@@ -38,9 +38,9 @@ use evenkeel_core::model::PluginRef;
 
 use crate::digest::Sha256;
 use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginInfo, PluginRuntime, files};
-use compile::Effort;
 pub use compile::{Compiler, Order, serve};
 pub use config::{CacheUse, Host, RuntimeError, WasmConfig};
+use engine::Effort;
 use inspect::Inspected;
 pub(crate) use inspect::imports;
 use plugin::WasmPlugin;

@@ -12,10 +12,10 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bounds;
 use super::cache::{Cache, Owner};
-use super::compile::{Compiler, Effort, compile};
+use super::compile::{Compiler, compile};
 use super::config::{CacheUse, Host, RuntimeError, WasmConfig};
 use super::confines::{Budget, Confines};
-use super::engine::{self, Ticker};
+use super::engine::{self, Effort, Ticker};
 use super::since_v0_1;
 use super::state::State;
 use crate::digest::Sha256;

@@ -12,8 +12,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 
+use super::failed;
 use super::limits::Limits;
-use super::{Effort, failed};
+use crate::wasm::engine::Effort;
 
 /// The subcommand of our own program.
 const SUBCOMMAND: &str = "compile-plugin";

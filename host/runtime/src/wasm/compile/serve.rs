@@ -6,8 +6,9 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 
-use super::{Effort, here};
+use super::here;
 use crate::MAX_PLUGIN;
+use crate::wasm::engine::Effort;
 
 /// What the child of `compile` is told on its command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,9 +13,11 @@
 
 mod directory;
 mod entry;
+mod fall_back;
 mod fallback;
 mod find;
 mod names;
+mod shadowed;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +32,7 @@ use evenkeel_core::model::PluginRef;
 use crate::{MAX_PLUGIN, Plugin, PluginRuntime, Sha256, files, parallel};
 pub use entry::Entry;
 use fallback::Fallback;
-pub use names::Shadowed;
+pub use shadowed::Shadowed;
 
 /// A plugin directory that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

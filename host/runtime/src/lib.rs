@@ -5,7 +5,7 @@
 
 pub mod catalogue;
 mod digest;
-mod facts;
+pub mod facts;
 pub mod files;
 mod identity;
 mod manifest;
@@ -34,7 +34,6 @@ pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, Load, Scheduler, SchedulerBackend as Backend, SchedulerPlugin,
 };
-pub use facts::FileFacts;
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
 const MAX_PLUGIN: u64 = 64 << 20;

@@ -1,19 +1,10 @@
 //! Which file a plugin's name means, where several give themselves the same.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Catalogue, Entry};
-
-/// A file that is not used, since an earlier directory has a plugin of its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shadowed {
-    /// The name of both.
-    pub name: String,
-    /// The file that is not used.
-    pub file: PathBuf,
-    /// The file that is.
-    pub by: PathBuf,
-}
+use super::Catalogue;
+use super::entry::Entry;
+use super::shadowed::Shadowed;
 
 impl Catalogue {
     /// The files that give themselves this name and come first: usable ones before others; of those the native ones,

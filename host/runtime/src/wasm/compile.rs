@@ -4,14 +4,14 @@
 //! 2.5 MB took the daemon from 178 to 586 MB. And what makes a compiler crash is to end no daemon.
 
 mod child;
+mod here;
 mod limits;
 mod serve;
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::engine::{self, Effort};
-use crate::text::clean;
+use super::engine::Effort;
 pub use serve::{Order, serve};
 
 /// Who compiles.
@@ -62,18 +62,8 @@ pub(super) fn compile(
     effort: Effort,
 ) -> Result<Compiled, String> {
     match compiler {
-        Compiler::Here => here(bytes, effort).map_err(|reason| failed(&reason)),
+        Compiler::Here => here::compile(bytes, effort).map_err(|reason| here::failed(&reason)),
         Compiler::Child => child::compile(bytes, effort),
     }
     .map(Compiled)
-}
-
-fn here(bytes: &[u8], effort: Effort) -> Result<Vec<u8>, String> {
-    let engine = engine::engine(effort).map_err(|error| format!("{error:#}"))?;
-    let code = engine.precompile_component(bytes);
-    code.map_err(|error| format!("{error:#}"))
-}
-
-fn failed(reason: &str) -> String {
-    format!("cannot be compiled: {}", clean(reason, 1000))
 }

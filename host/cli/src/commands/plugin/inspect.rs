@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use evenkeel_config as config;
-use evenkeel_core::manifest::{Abilities, Facts, SettingSpec, SettingValue};
+use evenkeel_core::manifest::{Abilities, Facts};
+use evenkeel_runtime::facts::FileFacts;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::{FileFacts, PluginInfo, PluginRuntime as _, text};
+use evenkeel_runtime::{PluginInfo, PluginRuntime as _, text};
 
-use super::{json, runtime};
+use super::json;
+use super::runtime::runtime;
+use super::show::kind;
 use crate::commands::print;
 use crate::exit::{self, Failed};
 
@@ -92,25 +95,4 @@ fn can(abilities: &Abilities) -> String {
         (true, true) => "\ngoes by: weights, connections, time of checks\n",
     });
     text
-}
-
-fn kind(setting: &SettingSpec) -> String {
-    let need = match &setting.default {
-        Some(value) => format!("[{}]", show(value)),
-        None if setting.required => "(required)".to_owned(),
-        None => "(optional)".to_owned(),
-    };
-    format!("{} {need}", setting.kind)
-}
-
-/// As it is written in a configuration.
-pub(super) fn show(value: &SettingValue) -> String {
-    match value {
-        SettingValue::Boolean(value) => value.to_string(),
-        SettingValue::Integer(value) => value.to_string(),
-        SettingValue::Number(value) => value.to_string(),
-        SettingValue::Text(value) => format!("{value:?}"),
-        SettingValue::TextList(value) => format!("{value:?}"),
-        SettingValue::Duration(value) => format!("\"{value:?}\""),
-    }
 }

@@ -1,9 +1,12 @@
 //! `plugin list` and `plugin inspect` as JSON. The keys are stable.
 
 use evenkeel_core::manifest::{Abilities, SettingSpec};
+use evenkeel_runtime::PluginInfo;
 use evenkeel_runtime::catalogue::Catalogue;
-use evenkeel_runtime::{FileFacts, PluginInfo};
+use evenkeel_runtime::facts::FileFacts;
 use serde_json::{Value, json};
+
+use super::show::show;
 
 /// What a catalogue holds.
 pub(super) fn list(catalogue: &Catalogue) -> serde_json::Result<String> {
@@ -77,7 +80,7 @@ fn setting(setting: &SettingSpec) -> Value {
         "key": setting.key,
         "doc": setting.doc,
         "kind": setting.kind.to_string(),
-        "default": setting.default.as_ref().map(super::inspect::show),
+        "default": setting.default.as_ref().map(show),
         "required": setting.required,
     })
 }

@@ -8,7 +8,8 @@ use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::text;
 
-use super::{json, runtime};
+use super::json;
+use super::runtime::runtime;
 use crate::commands::print;
 use crate::exit::{self, Failed};
 use evenkeel_daemon::prepare::{plugin_dirs, read};

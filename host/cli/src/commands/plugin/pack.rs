@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use evenkeel_runtime::PluginRuntime as _;
 
-use super::{inspect, runtime};
+use super::inspect::inspect;
+use super::runtime::runtime;
 use crate::exit::{self, Failed};
 
 /// Makes a plugin file of a core module. What cannot be loaded is not written.

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 
-use super::failed;
+use super::here::failed;
 use super::limits::Limits;
 use crate::wasm::engine::Effort;
 

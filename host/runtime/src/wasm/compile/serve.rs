@@ -41,7 +41,7 @@ pub fn serve(order: Order) -> Result<(), String> {
     } else {
         Effort::Full
     };
-    let code = here(&bytes, effort)?;
+    let code = here::compile(&bytes, effort)?;
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(&code)

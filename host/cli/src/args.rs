@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evenkeel_daemon::prepare::ConfigSource;
+use evenkeel_runtime::wasm::{Compiler, Order};
 
 /// Where the configuration is looked for.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/evenkeel/evenkeel.toml";
@@ -100,6 +101,10 @@ pub(crate) enum Command {
         config_id: Option<String>,
     },
 
+    /// Compile the plugin on standard input to standard output: for this program's own use.
+    #[command(hide = true)]
+    CompilePlugin(CompileArgs),
+
     /// Work with plugin files.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -141,6 +146,35 @@ impl From<ConfigArgs> for ConfigSource {
             plugin_dirs: args.plugin_dirs,
             socket: args.socket,
             state_dir: args.state_dir,
+            compiler: Compiler::Child,
+        }
+    }
+}
+
+/// What the compiler may take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompileArgs {
+    /// Processor time, in seconds.
+    #[arg(long)]
+    processor: u64,
+    /// Address space, in bytes.
+    #[arg(long)]
+    memory: u64,
+    /// Machine code, in bytes.
+    #[arg(long)]
+    code: u64,
+    /// Without optimisation.
+    #[arg(long)]
+    quick: bool,
+}
+
+impl From<CompileArgs> for Order {
+    fn from(args: CompileArgs) -> Self {
+        Self {
+            processor: args.processor,
+            memory: args.memory,
+            code: args.code,
+            quick: args.quick,
         }
     }
 }
@@ -174,11 +208,19 @@ pub(crate) enum PluginCommand {
         /// Look here instead. May be given several times.
         #[arg(long = "plugin-dir", value_name = "DIR")]
         plugin_dirs: Vec<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Show what a plugin file says about itself: its settings with their defaults.
+    ///
+    /// What is written in the file is not compiled.
     Inspect {
         /// The plugin file.
         file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Make a plugin file of the module that `cargo build --target wasm32-unknown-unknown` has made.
     Pack {

@@ -19,6 +19,10 @@ use telemetry::Log;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::CompilePlugin(order) = cli.command {
+        // Before anything else: it has one thread, little memory, and no log.
+        return commands::compile::run(order.into());
+    }
     let daemon = matches!(cli.command, Command::Run(_));
     let log = match telemetry::init(&cli.log, cli.log_format, daemon) {
         Ok(log) => log,
@@ -59,11 +63,15 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
         Command::Plugin(PluginCommand::List {
             config,
             plugin_dirs,
-        }) => commands::plugin::list(config.as_deref(), &plugin_dirs),
-        Command::Plugin(PluginCommand::Inspect { file }) => commands::plugin::inspect(&file),
+            json,
+        }) => commands::plugin::list(config.as_deref(), &plugin_dirs, json),
+        Command::Plugin(PluginCommand::Inspect { file, json }) => {
+            commands::plugin::inspect(&file, json)
+        }
         Command::Plugin(PluginCommand::Pack { module, output }) => {
             commands::plugin::pack(&module, &output)
         }
+        Command::CompilePlugin(_) => anyhow::bail!("bug: this command is run before the log is"),
         Command::Flush { table } => wait(commands::flush::run(&table))?,
     }
 }

@@ -16,6 +16,17 @@ pub trait PluginCatalogue {
         }
     }
 
+    /// Whether the services that name this plugin are to do without it, since it is broken: what would be an error is a
+    /// warning then. By default they are not.
+    fn goes_without(&self, _plugin: &PluginRef) -> bool {
+        false
+    }
+
+    /// The SHA-256 of the plugin's file, in 64 small hexadecimal digits. By default it is not known.
+    fn sha256(&self, _plugin: &PluginRef) -> Option<String> {
+        None
+    }
+
     /// Asks a plugin whether it takes these settings, which fit its manifest: a plugin may want more than that can say. Asked once
     /// for the same settings, so that a refusal is reported with its place, beside all other mistakes.
     ///

@@ -18,6 +18,7 @@ mod reader;
 mod reference;
 mod report;
 mod resolve;
+mod sandbox;
 mod schema;
 mod secrets;
 mod servers;

@@ -69,6 +69,48 @@ impl Leaf for PluginName {
     }
 }
 
+/// The name that a plugin gives itself, and no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ManifestName(pub(super) String);
+
+impl Leaf for ManifestName {
+    fn kind() -> String {
+        "a plugin's name".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let PluginName(name) = PluginName::leaf(value)?;
+        if PluginName::is_file(&name) {
+            return Err(Wrong::new(
+                "the file of a plugin, where its name is wanted",
+                "`evenkeel plugin inspect FILE` shows its name",
+            ));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// What a plugin's file must contain: its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Digest(pub(super) String);
+
+impl Leaf for Digest {
+    fn kind() -> String {
+        "64 digits 0-9 and a-f, as `sha256sum` prints them".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let digits = text(value, "the SHA-256 of a file")?;
+        if digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_hexdigit()) {
+            return Ok(Self(digits.to_ascii_lowercase()));
+        }
+        Err(Wrong::new(
+            "no SHA-256, which has 64 digits 0-9 and a-f",
+            "take what `sha256sum FILE` prints",
+        ))
+    }
+}
+
 /// The file of a native plugin.
 #[derive(Debug, Clone)]
 pub(super) struct SharedObject(pub(super) PathBuf);

@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 use super::forward;
 use super::key::{self, key};
 use super::plugin::{PluginName, Settings, joined};
-use super::reader::{Reader, Wrong};
-use super::schema::{self, File, SandboxTable, ServiceTable};
+use super::reader::{Field, Reader, Wrong};
+use super::sandbox;
+use super::schema::{self, File, ServiceTable};
 use super::servers;
 use super::spread;
 use super::timing::checks;
 use super::tree::Span;
 use super::unique::unique;
-use super::uses::{DEFAULT_SCHEDULER, Uses, services};
+use super::uses::{DEFAULT_SCHEDULER, Uses, Wanted, services};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::{
-    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Sandbox, Service, ServiceKey,
+    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Service, ServiceKey,
 };
 
 /// The daemon's own settings. Relative paths start from `dir`.
@@ -34,11 +35,8 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
         dataplane: file.dataplane.or(DataPlaneChoice::default),
         offload: file.offload.or(Offload::default),
         resync: file.resync.or(schema::resync).0,
-        sandbox: file
-            .sandbox
-            .get()
-            .map(|table| sandbox(&table.0))
-            .unwrap_or_default(),
+        sandbox: sandbox::of_all(file),
+        plugin_sandboxes: sandbox::of_plugins(file),
         native_plugins: native_plugins(file, dir),
         allow_empty: file.allow_empty.or(|| false),
     }
@@ -52,30 +50,6 @@ fn native_plugins(file: &File, dir: &Path) -> Vec<PathBuf> {
     paths.filter(|path| seen.insert(path.clone())).collect()
 }
 
-fn sandbox(table: &SandboxTable) -> Sandbox {
-    let default = Sandbox::default();
-    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-    Sandbox {
-        call_time: table.call_time.get().map_or(default.call_time, |v| v.0),
-        pick_time: table.pick_time.get().map_or(default.pick_time, |v| v.0),
-        memory: table.memory.get().map_or(default.memory, |v| size(v.0)),
-        table_elements: table
-            .table_elements
-            .get()
-            .map_or(default.table_elements, |v| count(v.0)),
-        instances: table
-            .instances
-            .get()
-            .map_or(default.instances, |v| count(v.0)),
-        check_connections: table
-            .check_connections
-            .get()
-            .map_or(default.check_connections, |v| v.0),
-        check_bytes: table.check_bytes.get().map_or(default.check_bytes, |v| v.0),
-    }
-}
-
 /// What must be unique over the services, with the place of its first use.
 #[derive(Default)]
 struct Seen {
@@ -87,6 +61,7 @@ struct Seen {
 /// The services. Those with something wrong in them, which has been reported then, are left out.
 pub(super) fn all(file: &File, uses: &mut Uses<'_>, reader: &mut Reader) -> Vec<Service> {
     let mut seen = Seen::default();
+    sandbox::check(file, reader);
     let read: Vec<Option<Service>> = services(file)
         .iter()
         .map(|table| service(table, &mut seen, uses, reader))
@@ -154,18 +129,24 @@ fn scheduler(table: &ServiceTable, uses: &mut Uses<'_>, reader: &mut Reader) -> 
     match table.scheduler.get() {
         Some(scheduler) => {
             let (name, settings) = (scheduler.0.plugin.get()?, scheduler.0.settings.get()?);
-            uses.resolve(kind, name, &scheduler.0.plugin.at, settings, reader)
+            let wanted = Wanted {
+                kind,
+                name,
+                at: &scheduler.0.plugin.at,
+                sha256: &scheduler.0.sha256,
+            };
+            uses.resolve(&wanted, settings, reader)
         }
         None if table.scheduler.is_wrong() => None,
         None => {
             let name = PluginName(DEFAULT_SCHEDULER.to_owned());
-            uses.resolve(
+            let wanted = Wanted {
                 kind,
-                &name,
-                &table.scheduler.at,
-                &Settings::default(),
-                reader,
-            )
+                name: &name,
+                at: &table.scheduler.at,
+                sha256: &Field::unwritten(),
+            };
+            uses.resolve(&wanted, &Settings::default(), reader)
         }
     }
 }

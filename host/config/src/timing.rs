@@ -8,7 +8,7 @@ use super::reader::{Field, Reader};
 use super::schema::CheckTable;
 use super::tree::Span;
 use super::units::in_words;
-use super::uses::Uses;
+use super::uses::{Uses, Wanted};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::{Check, CheckTiming, PluginUse};
 
@@ -60,13 +60,15 @@ pub(super) fn checks(
 fn probe(table: &CheckTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<Probe> {
     let timing = timing(table, reader);
     let plugin = match (table.plugin.get(), table.settings.get()) {
-        (Some(name), Some(settings)) => uses.resolve(
-            PluginKind::Checker,
-            name,
-            &table.plugin.at,
-            settings,
-            reader,
-        ),
+        (Some(name), Some(settings)) => {
+            let wanted = Wanted {
+                kind: PluginKind::Checker,
+                name,
+                at: &table.plugin.at,
+                sha256: &table.sha256,
+            };
+            uses.resolve(&wanted, settings, reader)
+        }
         _ => None,
     };
     let address = table.address.get().map(|address| address.0);

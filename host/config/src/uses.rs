@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::{Found, PluginCatalogue};
 use super::machine::MachineSupport;
-use super::plugin::{PluginName, Settings, is_native};
+use super::plugin::{Digest, PluginName, Settings, is_native};
 use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
@@ -56,6 +56,19 @@ pub(super) fn services(file: &File) -> &[ServiceTable] {
     file.service.tables()
 }
 
+/// A plugin as one service or check names it.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// What it is wanted for.
+    pub(super) kind: PluginKind,
+    /// As it is named.
+    pub(super) name: &'a PluginName,
+    /// Where it is named.
+    pub(super) at: &'a Span,
+    /// The file that it must be.
+    pub(super) sha256: &'a Field<Digest>,
+}
+
 /// Looks plugins up, and remembers which ones cannot be used: each is reported once, however often it is named.
 pub(super) struct Uses<'a> {
     plugins: &'a dyn PluginCatalogue,
@@ -96,12 +109,11 @@ impl<'a> Uses<'a> {
     /// One use. `None` if the plugin cannot be used; settings that are wrong are left out and reported.
     pub(super) fn resolve(
         &mut self,
-        kind: PluginKind,
-        name: &PluginName,
-        at: &Span,
+        wanted: &Wanted<'_>,
         written: &Settings,
         reader: &mut Reader,
     ) -> Option<PluginUse> {
+        let Wanted { kind, name, at, .. } = *wanted;
         let plugin = name.reference(self.dir);
         if let Some(file) = distrusted(&plugin, self.trusted) {
             let (message, help) = distrust(file);
@@ -109,6 +121,20 @@ impl<'a> Uses<'a> {
             return None;
         }
         let found = self.plugins.find(&plugin);
+        if let Found::Broken { reason } = &found
+            && self.plugins.goes_without(&plugin)
+        {
+            let message = format!("plugin {plugin} cannot be used: {reason}");
+            let help = format!(
+                "what names it does without a {kind} until the file is mended and the daemon reloaded"
+            );
+            reader.warning(at, message, Some(help));
+            let settings = Vec::new();
+            return Some(PluginUse { plugin, settings });
+        }
+        if matches!(found, Found::One { .. }) {
+            self.pinned(&plugin, wanted.sha256, reader)?;
+        }
         if let Found::One { kind: is, manifest } = &found
             && *is == kind
         {
@@ -118,6 +144,32 @@ impl<'a> Uses<'a> {
         }
         let (plugins, named) = (self.plugins, plugin.clone());
         self.unusable(plugin, kind, at, || explain(kind, &named, found, plugins));
+        None
+    }
+
+    /// Whether the plugin's file is the one that the configuration wants.
+    fn pinned(
+        &self,
+        plugin: &PluginRef,
+        wanted: &Field<Digest>,
+        reader: &mut Reader,
+    ) -> Option<()> {
+        if wanted.is_wrong() {
+            return None;
+        }
+        let Some(Digest(digest)) = wanted.get() else {
+            return Some(());
+        };
+        let is = self.plugins.sha256(plugin);
+        if is.as_ref() == Some(digest) {
+            return Some(());
+        }
+        let is = is.as_deref().unwrap_or("not known");
+        let message = format!("plugin {plugin} is another file than the one that is wanted");
+        let help = format!(
+            "wanted: sha256 {digest}\nfound:  sha256 {is}\nif the new file is meant, write its sum here"
+        );
+        reader.error(&wanted.at, message, Some(help));
         None
     }
 
@@ -142,6 +194,10 @@ impl<'a> Uses<'a> {
 
     /// How the decisions of a scheduler that can be used can be followed; the first is the default.
     pub(super) fn decisions(&self, scheduler: &PluginRef) -> &'a [Decision] {
+        if self.plugins.goes_without(scheduler) {
+            // Nobody knows what it can do.
+            return &[Decision::Plan, Decision::PerConnection];
+        }
         match self.plugins.find(scheduler) {
             Found::One { manifest, .. } => match &manifest.abilities {
                 Some(abilities) => &abilities.decisions,

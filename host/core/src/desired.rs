@@ -40,7 +40,8 @@ impl From<&Usable> for Backend {
 /// decides each connection.
 ///
 /// # Errors
-/// When the plan does not fit the servers: see [`Plan::spread`]. A server of weight 0 may be in no slot.
+/// When the plan does not fit the servers: see [`Plan::spread`]. A server of weight 0 may be in no slot
+/// ([`PlanError::Draining`]).
 pub fn accept(
     given: &[Usable],
     plan: &Plan,
@@ -55,7 +56,23 @@ pub fn accept(
     if taking.is_empty() || none_needed {
         Ok(None)
     } else {
-        plan.spread(&taking).map(Some)
+        plan.spread(&taking)
+            .map(Some)
+            .map_err(|error| named(error, given))
+    }
+}
+
+/// The error with the server's address, where the number alone would not tell what is wrong.
+fn named(error: PlanError, given: &[Usable]) -> PlanError {
+    let PlanError::UnknownBackend(id) = error else {
+        return error;
+    };
+    match given.iter().find(|server| server.id.get() == id) {
+        Some(server) => PlanError::Draining {
+            id,
+            address: server.address,
+        },
+        None => error,
     }
 }
 
@@ -188,7 +205,10 @@ mod tests {
         let given = [server(1, 1), server(2, 0)];
         assert_eq!(
             accept(&given, &table(&[(1, 1), (2, 1)])),
-            Err(PlanError::UnknownBackend(2))
+            Err(PlanError::Draining {
+                id: 2,
+                address: given[1].address
+            })
         );
         assert_eq!(
             accept(&given, &table(&[(9, 1)])),

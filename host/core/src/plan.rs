@@ -1,6 +1,7 @@
 //! What a scheduler plugin answers, and the check of it: a plugin's word is not trusted.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use thiserror::Error;
 
@@ -40,8 +41,21 @@ pub enum Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PlanError {
     /// A slot names a backend that the plugin was not given.
-    #[error("the plan names backend {0}, which the scheduler was not given")]
+    #[error(
+        "the plan names backend {0}, which the scheduler was not given (or no longer: it is down or removed)"
+    )]
     UnknownBackend(u32),
+    /// A slot names a backend that takes no new connections.
+    #[error(
+        "the plan gives slots to {address} (backend {id}), which drains (weight 0): make plans with those of \
+         `Backends::taking`"
+    )]
+    Draining {
+        /// Its number.
+        id: u32,
+        /// Where it is.
+        address: SocketAddr,
+    },
     /// A run of no slots.
     #[error("the plan gives backend {0} a run of width 0")]
     EmptyRun(u32),

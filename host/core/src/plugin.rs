@@ -34,6 +34,9 @@ pub enum Failure {
     /// It answered what no plugin can mean.
     #[error("gave an impossible answer: {0}")]
     Answer(String),
+    /// Its file was broken when the daemon started; with what is wrong with it.
+    #[error("cannot be used: {0}")]
+    Unusable(String),
     /// It was called for what it is not, such as a scheduler as a checker.
     #[error("is a {0}")]
     WrongKind(PluginKind),

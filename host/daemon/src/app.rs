@@ -29,6 +29,7 @@
 //! | queue (thread for each service with `decision = "per-connection"`) | its NFQUEUE | `inputs` | when dropped |
 //! | scheduler run (blocking thread for each run; one at a time for each service) | its job | `inputs` | by itself |
 //! | reload (blocking thread, one at a time) | the configuration's files | its join handle | by itself, or with the process |
+//! | compiler (child process for each plugin that is not in the cache; as many at once as cores) | a file in memory | the like | by itself, by its limits, or with the process |
 //! | connection-sync (thread; IPVS) | `std::sync::mpsc` of what is wanted | nobody | when its sender is dropped |
 //! | VRRP (thread), watchers and notifier (tasks) | sockets, scripts, files | `events`, `readings` | handed over last |
 //! | vrrp-log (task) | what VRRP says | the log; the rest to `events` | when its senders are dropped |

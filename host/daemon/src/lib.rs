@@ -5,6 +5,7 @@
 //! scripts see. Errors are typed; what exit code one has is the command line's.
 
 pub mod app;
+mod calls;
 pub mod connection_sync;
 pub mod control;
 mod counting;

@@ -4,6 +4,8 @@
 pub mod keepalived;
 
 mod emptied;
+mod identify;
+mod identity;
 mod ready;
 mod source;
 
@@ -14,16 +16,20 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use evenkeel_config::{Parsed, Report};
 pub use evenkeel_core::director::NewScheduler;
-use evenkeel_core::manifest::Setting;
+use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin, ServiceContext};
+use evenkeel_runtime::wasm::{CacheUse, Host, WasmConfig, WasmRuntime};
+use evenkeel_runtime::{
+    Checker, Plugin, PluginError, PluginRuntime as _, SchedulerPlugin, ServiceContext,
+};
 
 use crate::machine::Machine;
 pub use emptied::Emptied;
 use emptied::Held;
+use identify::Identities;
+pub use identity::PluginIdentity;
 pub use ready::{Prepared, ReadyCheck, ServerChecks};
 pub use source::{ConfigSource, plugin_dirs, read};
 
@@ -40,8 +46,14 @@ pub struct Preparer {
     catalogue: Catalogue,
     machine: Machine,
     checkers: Checkers,
+    identities: Identities,
     /// What the last configuration has.
     held: Held,
+    /// Whether a broken plugin is to cost only the services that name it: at the start of the daemon, when there is no
+    /// configuration that could stay in force.
+    starts: bool,
+    /// Whether what works is noted, for a start on which it does not.
+    keeps_good: bool,
 }
 
 /// Why a configuration cannot be used.
@@ -65,7 +77,11 @@ impl Preparer {
     /// When the file cannot be read or no plugin runtime can be made. Mistakes in the file are reported by
     /// [`Self::prepare`].
     pub fn new(source: ConfigSource) -> Result<Self, PrepareError> {
-        Self::with_cache(source, CacheUse::Own)
+        Ok(Self {
+            starts: true,
+            keeps_good: true,
+            ..Self::with_cache(source, CacheUse::Own)?
+        })
     }
 
     /// As [`Self::new`], for a command: the daemon's cache is used as far as this user may.
@@ -82,13 +98,7 @@ impl Preparer {
     /// # Errors
     /// As [`Self::new`].
     pub fn for_check(source: ConfigSource) -> Result<Self, PrepareError> {
-        Self::with_cache(source, |directory| {
-            if nix::unistd::geteuid().is_root() && !directory.exists() {
-                CacheUse::Own(directory)
-            } else {
-                CacheUse::Borrowed(directory)
-            }
-        })
+        Self::with_cache(source, cache_of_command)
     }
 
     fn with_cache(
@@ -97,11 +107,16 @@ impl Preparer {
     ) -> Result<Self, PrepareError> {
         let parsed = read(&source.config).map_err(PrepareError::Other)?;
         let daemon = parsed.daemon();
-        let runtime = WasmRuntime::new(WasmConfig {
+        let config = WasmConfig {
             sandbox: daemon.sandbox,
             cache: cache(daemon.cache_dir.clone()),
-        })
-        .map_err(|error| PrepareError::Other(error.into()))?;
+        };
+        let host = Host {
+            compiler: source.compiler,
+            sandboxes: daemon.plugin_sandboxes.clone(),
+        };
+        let runtime = WasmRuntime::with_host(config, host)
+            .map_err(|error| PrepareError::Other(error.into()))?;
         let machine = Machine::new(&daemon.table);
         Ok(Self {
             source,
@@ -111,7 +126,10 @@ impl Preparer {
             catalogue: Catalogue::default(),
             machine,
             checkers: BTreeMap::new(),
+            identities: Identities::new(),
             held: Held::default(),
+            starts: false,
+            keeps_good: false,
         })
     }
 
@@ -160,13 +178,15 @@ impl Preparer {
             Some(parsed) => parsed,
             None => read(&self.source.config).map_err(PrepareError::Other)?,
         };
-        self.load_plugins(&parsed);
+        let named = parsed.plugin_refs();
+        self.load_plugins(&parsed, &named);
         let (model, warnings) = parsed
             .resolve(&self.catalogue, &self.machine)
             .map_err(PrepareError::Config)?;
         self.held.give_way_to(&model, self.file())?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
+            identities: BTreeMap::new(),
             checks: Vec::new(),
             warnings,
             model,
@@ -174,6 +194,7 @@ impl Preparer {
         self.schedulers(&mut prepared, in_force)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
+        identify::identify(&mut prepared, &self.catalogue, &mut self.identities);
         if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }
@@ -181,11 +202,15 @@ impl Preparer {
             prepared.model.daemon.state_dir.clone_from(state_dir);
         }
         self.held = Held::by(&prepared.model);
+        self.starts = false;
+        if self.keeps_good {
+            self.keep_good(&named);
+        }
         Ok(prepared)
     }
 
     /// Looks at all plugins that there are, and loads those that the configuration names.
-    fn load_plugins(&mut self, parsed: &Parsed) {
+    fn load_plugins(&mut self, parsed: &Parsed, named: &[PluginRef]) {
         let dirs = plugin_dirs(parsed, &self.source.plugin_dirs);
         let mut catalogue = self.catalogue.rescan(&self.runtime, dirs);
         let trusted = &parsed.daemon().native_plugins;
@@ -195,15 +220,35 @@ impl Preparer {
                 tracing::warn!(file = %entry.file.display(), reason, "a native plugin cannot be used");
             }
         }
-        let named = parsed.plugin_refs();
-        catalogue.add_files(&self.runtime, &named);
-        catalogue.load(&self.runtime, &named);
+        for shadowed in catalogue.shadowed() {
+            tracing::warn!(
+                plugin = shadowed.name,
+                file = %shadowed.file.display(),
+                used = %shadowed.by.display(),
+                "a plugin is not used: an earlier one of plugin_dirs has one of this name"
+            );
+        }
+        catalogue.add_files(&self.runtime, named);
+        catalogue.load(&self.runtime, named);
+        if self.starts {
+            catalogue.fall_back(&self.runtime, named);
+        }
         self.catalogue = catalogue;
     }
 
-    fn plugin(&self, plugin: &PluginRef) -> anyhow::Result<Arc<dyn Plugin>> {
+    /// Notes which files work now.
+    fn keep_good(&self, named: &[PluginRef]) {
+        for plugin in named {
+            if let Some(loaded) = self.catalogue.get(plugin) {
+                self.runtime.keep_good(plugin, loaded.as_ref());
+            }
+        }
+    }
+
+    fn plugin(&self, plugin: &PluginRef, kind: PluginKind) -> anyhow::Result<Arc<dyn Plugin>> {
         self.catalogue
             .get(plugin)
+            .or_else(|| self.catalogue.stand_in(plugin, kind))
             .with_context(|| format!("bug: plugin {plugin} was resolved but is not there"))
     }
 
@@ -213,7 +258,8 @@ impl Preparer {
         in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
     ) -> anyhow::Result<()> {
         for service in &prepared.model.services {
-            let plugin: Arc<dyn SchedulerPlugin> = self.plugin(&service.scheduler.plugin)?;
+            let plugin: Arc<dyn SchedulerPlugin> =
+                self.plugin(&service.scheduler.plugin, PluginKind::Scheduler)?;
             let settings = service.scheduler.settings.clone();
             if in_force(&service.key).is_some_and(|(same, with)| {
                 Arc::ptr_eq(same, &plugin) && with == settings.as_slice()
@@ -274,7 +320,7 @@ impl Preparer {
         with: &PluginUse,
         used: &mut Checkers,
     ) -> anyhow::Result<(Arc<dyn Plugin>, Arc<dyn Checker>)> {
-        let plugin = self.plugin(&with.plugin)?;
+        let plugin = self.plugin(&with.plugin, PluginKind::Checker)?;
         let name = format!("{with:?}");
         let known = used.get(&name).or_else(|| {
             self.checkers
@@ -287,6 +333,17 @@ impl Preparer {
         };
         used.insert(name, both.clone());
         Ok(both)
+    }
+}
+
+/// How a command uses the daemon's cache: as far as this user may. Root, as whom the daemon runs, makes it if there is
+/// none, so that the daemon's first start finds what the command has compiled.
+#[must_use]
+pub fn cache_of_command(directory: PathBuf) -> CacheUse {
+    if nix::unistd::geteuid().is_root() && !directory.exists() {
+        CacheUse::Own(directory)
+    } else {
+        CacheUse::Borrowed(directory)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod build;
 mod duration;
+pub mod plugin;
 pub mod report;
 pub mod service;
 mod service_table;

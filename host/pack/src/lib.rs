@@ -4,7 +4,10 @@
 //! the contract into it, and the plugin's manifest. Evenkeel loads components: [`pack`] turns the one
 //! into the other, and puts the manifest where it is found without looking into the module.
 
+mod output;
+
 use evenkeel_sdk::section;
+pub use output::write;
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
@@ -21,6 +24,12 @@ const COMPONENT_LAYER: [u8; 2] = [1, 0];
 /// Start of the names of the sections in which the SDK leaves the contract's description.
 const DESCRIPTION: &[u8] = b"component-type";
 
+/// The contract's package in a description, where name and interface are apart.
+const CONTRACT_PACKAGE: &[u8] = b"evenkeel:plugin";
+
+/// The module that is imported by what was built for WASI preview 1.
+const PREVIEW_1: &str = "wasi_snapshot_preview1";
+
 /// Why a file cannot be made a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -33,6 +42,25 @@ pub enum PackError {
     /// There is nothing left to do.
     #[error("this is already a component: use it as it is")]
     AlreadyComponent,
+    /// A component that is no plugin, such as a program for WASI preview 2.
+    #[error(
+        "this is a component already, but no plugin: it exports nothing of {CONTRACT}* (Rust: was it built for \
+         wasm32-wasip2? A plugin is a library, crate-type = [\"cdylib\"], that calls register_scheduler! or \
+         register_checker! and is built for wasm32-unknown-unknown)"
+    )]
+    OtherComponent,
+    /// A module that wants functions of WASI preview 1.
+    #[error(
+        "this module was built for WASI preview 1 (wasm32-wasip1; it imports {0}), of which a plugin has nothing: build \
+         it for wasm32-unknown-unknown"
+    )]
+    Wasi(String),
+    /// It was built with the SDK and registers no plugin.
+    #[error(
+        "this module was built with evenkeel-sdk, and has no plugin in it: its crate calls neither register_scheduler! \
+         nor register_checker!"
+    )]
+    NotRegistered,
     /// A core module without the description of a contract.
     #[error(
         "this module was not built against evenkeel-sdk: it lacks the contract's description \
@@ -69,7 +97,13 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
     match (module.get(..4), module.get(4..8)) {
         (Some(magic), Some(version)) if magic == MAGIC => {
             if version.ends_with(&COMPONENT_LAYER) {
-                return Err(PackError::AlreadyComponent);
+                let plugin =
+                    exports(module).is_ok_and(|names| names.iter().any(|it| of_contract(it)));
+                return Err(if plugin {
+                    PackError::AlreadyComponent
+                } else {
+                    PackError::OtherComponent
+                });
             }
             if version != CORE_MODULE {
                 return Err(PackError::NotWasm);
@@ -77,10 +111,10 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         }
         _ => return Err(PackError::NotWasm),
     }
-    if !module
-        .windows(DESCRIPTION.len())
-        .any(|bytes| bytes == DESCRIPTION)
-    {
+    if let Some(import) = wasi(module) {
+        return Err(PackError::Wasi(import));
+    }
+    if !has(module, DESCRIPTION) {
         return Err(PackError::NotFromSdk);
     }
     let manifest = manifest(module)?;
@@ -89,15 +123,35 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         .module(module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| PackError::Invalid(chain(&error)))?;
-    if exports(&component)?
-        .iter()
-        .any(|name| name.starts_with(CONTRACT))
-    {
+    if exports(&component)?.iter().any(|name| of_contract(name)) {
         component.extend(manifest.map(custom_section).unwrap_or_default());
         Ok(component)
+    } else if has(module, CONTRACT_PACKAGE) {
+        Err(PackError::NotRegistered)
     } else {
         Err(PackError::NotAPlugin)
     }
+}
+
+fn of_contract(export: &str) -> bool {
+    export.starts_with(CONTRACT)
+}
+
+fn has(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|it| it == what)
+}
+
+/// A function of WASI preview 1 that the module wants, if it wants any.
+fn wasi(module: &[u8]) -> Option<String> {
+    for payload in Parser::new(0).parse_all(module) {
+        // What is wrong with the module is said in better words when it is encoded.
+        if let Payload::ImportSection(section) = payload.ok()? {
+            let mut imports = section.into_imports().filter_map(Result::ok);
+            let import = imports.find(|it| it.module == PREVIEW_1)?;
+            return Some(format!("{PREVIEW_1}.{}", import.name.escape_debug()));
+        }
+    }
+    None
 }
 
 /// The manifest that the SDK has left in a module. `None`: it was built with an SDK that leaves none, and a host runs

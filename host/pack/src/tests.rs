@@ -97,12 +97,35 @@ fn what_is_not_webassembly_is_named_so() {
 }
 
 #[test]
-fn a_component_is_left_alone() {
+fn a_component_that_is_no_plugin_is_told_what_to_build() {
     let error = pack(b"\0asm\x0d\0\x01\0").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "this is already a component: use it as it is"
+    assert!(matches!(error, PackError::OtherComponent));
+    assert!(error.to_string().contains("wasm32-unknown-unknown"));
+}
+
+#[test]
+fn a_module_for_wasi_is_told_the_target_to_build_for() {
+    let mut module = EMPTY.to_vec();
+    // A type `() -> ()`, and an import of it.
+    module.extend([1, 4, 1, 0x60, 0, 0]);
+    let name = b"\x16wasi_snapshot_preview1\x08fd_write\0\0";
+    module.extend([2, u8::try_from(name.len() + 1).unwrap(), 1]);
+    module.extend(name);
+    let error = pack(&module).unwrap_err().to_string();
+    assert!(
+        error.contains("wasi_snapshot_preview1.fd_write")
+            && error.contains("wasm32-unknown-unknown"),
+        "{error}"
     );
+}
+
+#[test]
+fn a_module_with_the_sdk_that_registers_nothing_is_told_so() {
+    let contract =
+        "package evenkeel:plugin@0.1.0; interface host { f: func(); } world w { import host; }";
+    let error = pack(&module_of(contract, "w")).unwrap_err();
+    assert!(matches!(error, PackError::NotRegistered), "{error}");
+    assert!(error.to_string().contains("register_scheduler!"));
 }
 
 #[test]

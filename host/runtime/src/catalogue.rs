@@ -6,11 +6,18 @@
 //! load:            what the configuration names --compile--> plugins --get--> schedulers and checkers
 //! ```
 //!
-//! A plugin that nothing names is not compiled, and a broken one stops nothing but the configuration that names it.
+//! A plugin that nothing names is not compiled, and a broken one stops nothing but the configuration that names it; at
+//! the start of the daemon, nothing but the services that name it ([`Catalogue::fall_back`]).
+//!
+//! Of two files with one name in two directories the one of the first directory counts; in one directory neither does.
 
 mod directory;
 mod entry;
+mod fall_back;
+mod fallback;
 mod find;
+mod names;
+mod shadowed;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +29,10 @@ use std::sync::Arc;
 
 use evenkeel_core::model::PluginRef;
 
-use crate::{MAX_PLUGIN, Plugin, PluginRuntime, files, parallel};
+use crate::{MAX_PLUGIN, Plugin, PluginRuntime, Sha256, files, parallel};
 pub use entry::Entry;
+use fallback::Fallback;
+pub use shadowed::Shadowed;
 
 /// A plugin directory that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +56,8 @@ pub struct Catalogue {
     /// Listed as trusted. Found by name and by file.
     native: Vec<Entry>,
     unreadable: Vec<Unreadable>,
+    /// What is used instead of what is broken.
+    fallbacks: BTreeMap<PluginRef, Fallback>,
 }
 
 impl Catalogue {
@@ -82,6 +93,7 @@ impl Catalogue {
             files: self.files.clone(),
             native: self.native.clone(),
             unreadable,
+            fallbacks: BTreeMap::new(),
         }
     }
 
@@ -91,7 +103,7 @@ impl Catalogue {
         let entries = files.iter();
         self.native = entries
             // It knows what it has loaded, and what has changed since.
-            .map(|file| Entry::describe(runtime, file, None))
+            .map(|file| Entry::describe(runtime, file, content(file)))
             .collect();
     }
 
@@ -121,8 +133,15 @@ impl Catalogue {
         runtime: &dyn PluginRuntime,
         plugins: impl IntoIterator<Item = &'a PluginRef>,
     ) {
+        let plugins: Vec<&PluginRef> = plugins.into_iter().collect();
+        // Where one turns out to be broken, one of a later directory may be meant.
+        while self.load_meant(runtime, &plugins) {}
+    }
+
+    /// Loads what is meant now. Returns whether there was anything to load.
+    fn load_meant(&mut self, runtime: &dyn PluginRuntime, plugins: &[&PluginRef]) -> bool {
         let wanted: BTreeSet<&Path> = plugins
-            .into_iter()
+            .iter()
             .flat_map(|plugin| self.meant(plugin))
             .filter(|entry| entry.is_unloaded())
             .map(|entry| entry.file.as_path())
@@ -131,12 +150,14 @@ impl Catalogue {
         let loaded = parallel::map(&wanted, |file| {
             runtime.load(file).map_err(|error| error.reason)
         });
+        let any = !wanted.is_empty();
         let loaded: BTreeMap<PathBuf, _> = wanted.into_iter().zip(loaded).collect();
         for entry in self.entries.iter_mut().chain(self.files.values_mut()) {
             if let Some(plugin) = loaded.get(&entry.file).filter(|_| entry.is_unloaded()) {
                 entry.set_loaded(plugin);
             }
         }
+        any
     }
 
     /// Every file of the directories, usable or not, in their order; then the ones that were named, and the native
@@ -155,24 +176,31 @@ impl Catalogue {
         &self.unreadable
     }
 
-    /// The one plugin that this refers to; `None` if there is none, none that works, several, or it was not loaded.
+    /// The one plugin that this refers to, or what stands in for it; `None` if there is none, none that works, several,
+    /// or it was not loaded.
     #[must_use]
     pub fn get(&self, plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
-        let mut usable = self
-            .meant(plugin)
-            .into_iter()
-            .filter(|it| it.info().is_ok());
-        match (usable.next(), usable.next()) {
-            (Some(entry), None) => entry.plugin().cloned(),
+        if let Some(fallback) = self.fallbacks.get(plugin) {
+            return fallback.plugin();
+        }
+        self.entry(plugin)?.plugin().cloned()
+    }
+
+    /// The one file that this refers to, if it is usable as far as is known.
+    #[must_use]
+    pub fn entry(&self, plugin: &PluginRef) -> Option<&Entry> {
+        match self.meant(plugin).as_slice() {
+            [entry] if entry.info().is_ok() => Some(entry),
             _ => None,
         }
     }
 
-    /// The files that this refers to, usable or not: for a name those that give themselves this name.
+    /// The files that this refers to: more than one if it cannot be told which is meant. Those that cannot be used are
+    /// among them only if no other gives itself the name.
     fn meant(&self, plugin: &PluginRef) -> Vec<&Entry> {
         match plugin {
             PluginRef::File(file) => self.file(file).into_iter().collect(),
-            PluginRef::Name(name) => self.named(name).collect(),
+            PluginRef::Name(name) => self.named_first(name),
         }
     }
 
@@ -195,13 +223,19 @@ impl Catalogue {
     }
 
     /// What a file says; without looking if its content is what it was. A plugin knows its own file, so only the same
-    /// file will do. Should the file change before it is loaded, the next scan sees another hash and describes it
+    /// file will do. Should the file change before it is loaded, the next scan sees another digest and describes it
     /// again.
     fn describe(&self, runtime: &dyn PluginRuntime, file: &Path) -> Entry {
-        let content = files::read(file, MAX_PLUGIN);
-        let hash = content.map(|bytes| blake3::hash(&bytes)).ok();
-        let same = |entry: &&Entry| hash.is_some_and(|hash| entry.is_still(file, hash));
+        let content = content(file);
+        let same = |entry: &&Entry| content.is_some_and(|(sha256, _)| entry.is_still(file, sha256));
         let known = self.entries.iter().chain(self.files.values()).find(same);
-        known.map_or_else(|| Entry::describe(runtime, file, hash), Clone::clone)
+        known.map_or_else(|| Entry::describe(runtime, file, content), Clone::clone)
     }
+}
+
+/// Digest and length of a file's content, if it can be read.
+fn content(file: &Path) -> Option<(Sha256, u64)> {
+    let bytes = files::read(file, MAX_PLUGIN).ok()?;
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Some((Sha256::of(&bytes), size))
 }

@@ -5,6 +5,8 @@
 
 pub mod catalogue;
 mod clocks;
+mod digest;
+pub mod facts;
 pub mod files;
 mod identity;
 mod manifest;
@@ -13,6 +15,7 @@ mod parallel;
 mod plugin_log;
 mod probe;
 mod section;
+mod stand_in;
 #[cfg(test)]
 mod testing;
 pub mod text;
@@ -24,8 +27,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+pub use digest::Sha256;
 pub use evenkeel_core::flow::Flow;
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use evenkeel_core::model::PluginRef;
 pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, BackendHealth, DirectorRole, Load, SavedState, Scheduler,
@@ -33,12 +38,12 @@ pub use evenkeel_core::scheduler::{
 };
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
-const MAX_PLUGIN: u64 = 256 << 20;
+const MAX_PLUGIN: u64 = 64 << 20;
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
     /// What a plugin file says about itself. Compiles nothing if the file has its manifest in it, or has been asked
-    /// before. May take a second otherwise: call it where blocking is allowed.
+    /// before; otherwise with little effort. May take a second otherwise: call it where blocking is allowed.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
@@ -50,6 +55,15 @@ pub trait PluginRuntime: Send + Sync {
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError>;
+
+    /// What [`Self::keep_good`] was told of last for this plugin, if its compiled code is still there: it can be run
+    /// where its file has been broken since. By default there is none.
+    fn last_good(&self, _plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
+        None
+    }
+
+    /// A configuration with this plugin is in order. By default nothing is kept.
+    fn keep_good(&self, _plugin: &PluginRef, _loaded: &dyn Plugin) {}
 }
 
 /// What is known of a plugin before it is loaded.
@@ -102,11 +116,30 @@ pub trait Plugin: SchedulerPlugin {
     /// The file it was loaded from.
     fn file(&self) -> &Path;
 
+    /// Of the file that it was loaded from, where that is known.
+    fn sha256(&self) -> Option<Sha256> {
+        None
+    }
+
+    /// What its instances take now, where that is counted.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
     /// A checker for any number of checks with these settings.
     ///
     /// # Errors
     /// [`PluginError`]: among others the plugin may refuse the settings.
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError>;
+}
+
+/// What a plugin's instances take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How many there are: of a checker the idle ones, too.
+    pub instances: usize,
+    /// Their memory, in bytes of address space.
+    pub memory: usize,
 }
 
 /// What a check is made of.

@@ -21,6 +21,7 @@ mod numbers;
 mod only_nftables;
 mod per_connection;
 mod persistence;
+mod plugin_files;
 mod plugins;
 mod reconfigure;
 mod schedulers;

@@ -1,6 +1,7 @@
 //! The commands that end by themselves.
 
 pub(crate) mod check;
+pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod flush;
 pub(crate) mod import;

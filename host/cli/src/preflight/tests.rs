@@ -75,6 +75,7 @@ fn assign(interface: &str, addr: &str, prefix: u8) -> Assign {
 fn model(services: Vec<Service>) -> Model {
     Model {
         daemon: Daemon {
+            plugin_sandboxes: std::collections::BTreeMap::new(),
             native_plugins: Vec::new(),
             allow_empty: false,
             plugin_dirs: Vec::new(),

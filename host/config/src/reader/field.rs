@@ -96,6 +96,15 @@ pub(crate) struct Field<T> {
 }
 
 impl<T> Field<T> {
+    /// Of a table that is not in the file, and has no default here.
+    pub(crate) fn unwritten() -> Self {
+        Self {
+            value: None,
+            at: 0..0,
+            written: false,
+        }
+    }
+
     pub(crate) fn get(&self) -> Option<&T> {
         self.value.as_ref()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::declare::{DAY, table};
 use crate::address::Address;
-use crate::plugin::{PluginName, Settings};
+use crate::plugin::{Digest, PluginName, Settings};
 use crate::reader::Presence;
 use crate::units::Period;
 use crate::value::Whole;
@@ -18,6 +18,8 @@ table! {
         /// Which checker plugin: by name, or by file. A relative file starts from the configuration's directory.
         #[keepalived = "TCP_CHECK, HTTP_GET, UDP_CHECK"]
         plugin: PluginName = Presence::Required;
+        /// The SHA-256 of the plugin's file, as `sha256sum` and `evenkeel plugin list` print it: another file is refused.
+        sha256: Digest = Presence::Optional("any file");
         /// The plugin's settings; `evenkeel plugin inspect` shows which ones it takes.
         settings: Settings = Presence::Default(Settings::default);
         /// From the start of one check to the start of the next. keepalived's default is 60 s.

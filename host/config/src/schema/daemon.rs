@@ -9,7 +9,7 @@ use super::sync::ConnectionSyncTable;
 use super::timeouts::IpvsTimeoutsTable;
 use super::vrrp::{ScriptTable, SyncGroupTable, VrrpTable};
 use crate::mixed::Placed;
-use crate::plugin::{Many, SharedObject, Single};
+use crate::plugin::{ManifestName, Many, SharedObject, Single};
 use crate::reader::Presence;
 use crate::units::{Period, Size};
 use crate::value::{FilePath, List, SocketPath, TableName, Whole};
@@ -88,6 +88,8 @@ table! {
         allow_empty: bool = Presence::Default(|| false);
         /// What a plugin may use.
         sandbox: Single<SandboxTable> = Presence::Optional("its defaults");
+        /// What single plugins may use, in place of what `[sandbox]` says.
+        plugin_sandbox: Many<PluginSandboxTable> = Presence::Optional("all have the limits of `[sandbox]`");
         /// The virtual services.
         #[keepalived = "virtual_server"]
         service: Many<ServiceTable> = Presence::Optional("no services");
@@ -123,6 +125,10 @@ table! {
         pick_time: Period<1, 1_000> = Presence::Default(|| Period(limits().pick_time));
         /// Memory of one instance.
         memory: Size<{ 1 << 20 }, { 4 << 30 }> = Presence::Default(|| Size(limits().memory as u64));
+        /// Memory of all instances of all plugins together, beyond the first 2 MiB of each. The instance that goes over it
+        /// fails.
+        total_memory: Size<{ 1 << 20 }, { 1 << 40 }> =
+            Presence::Default(|| Size(limits().total_memory as u64));
         /// Elements of one instance's tables.
         table_elements: Whole<1, 10_000_000> =
             Presence::Default(|| Whole(u32::try_from(limits().table_elements).unwrap_or(u32::MAX)));
@@ -133,5 +139,27 @@ table! {
         check_connections: Whole<1, 1_000> = Presence::Default(|| Whole(limits().check_connections));
         /// Bytes that one check may read and write, in all.
         check_bytes: Size<1024, { 1 << 30 }> = Presence::Default(|| Size(limits().check_bytes));
+    }
+}
+
+table! {
+    /// What one plugin may use, where that is not what `[sandbox]` says. Keys that are left out are as there.
+    PluginSandboxTable in "[[plugin_sandbox]]" {
+        /// The plugin, by the name that it gives itself. No two of these tables have the same.
+        plugin: ManifestName = Presence::Required;
+        /// As in `[sandbox]`.
+        call_time: Period<10, 10_000> = Presence::Optional("that of `[sandbox]`");
+        /// As in `[sandbox]`.
+        pick_time: Period<1, 1_000> = Presence::Optional("that of `[sandbox]`");
+        /// As in `[sandbox]`.
+        memory: Size<{ 1 << 20 }, { 4 << 30 }> = Presence::Optional("that of `[sandbox]`");
+        /// As in `[sandbox]`.
+        table_elements: Whole<1, 10_000_000> = Presence::Optional("that of `[sandbox]`");
+        /// As in `[sandbox]`.
+        instances: Whole<1, 10_000> = Presence::Optional("that of `[sandbox]`");
+        /// As in `[sandbox]`.
+        check_connections: Whole<1, 1_000> = Presence::Optional("that of `[sandbox]`");
+        /// As in `[sandbox]`.
+        check_bytes: Size<1024, { 1 << 30 }> = Presence::Optional("that of `[sandbox]`");
     }
 }

@@ -13,7 +13,8 @@ mod words;
 
 pub(crate) use check::CheckTable;
 pub(crate) use daemon::{
-    File, SandboxTable, cache_dir, nft_table, plugin_dirs, resync, socket, state_dir,
+    File, PluginSandboxTable, SandboxTable, cache_dir, nft_table, plugin_dirs, resync, socket,
+    state_dir,
 };
 pub(crate) use pages::{PAGES, explain};
 pub(crate) use service::{ServerTable, ServiceTable};

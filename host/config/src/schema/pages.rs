@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::check::CheckTable;
-use super::daemon::{File, SandboxTable};
+use super::daemon::{File, PluginSandboxTable, SandboxTable};
 use super::service::{PersistenceTable, SchedulerTable, ServerTable, ServiceTable};
 use super::sync::ConnectionSyncTable;
 use super::timeouts::IpvsTimeoutsTable;
@@ -18,6 +18,7 @@ pub(crate) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     vec![
         File::page(),
         SandboxTable::page(),
+        PluginSandboxTable::page(),
         ServiceTable::page(),
         ServerTable::page(),
         SchedulerTable::page(),

@@ -4,7 +4,7 @@ use super::check::CheckTable;
 use super::declare::{DAY, table};
 use crate::address::{Endpoint, ServerAddress};
 use crate::mixed::{Abbreviated, Brief};
-use crate::plugin::{Labels, Many, PluginName, Settings, Several, Short};
+use crate::plugin::{Digest, Labels, Many, PluginName, Settings, Several, Short};
 use crate::reader::Presence;
 use crate::units::Seconds;
 use crate::value::{Interface, Name, Whole};
@@ -128,6 +128,8 @@ table! {
         /// Which plugin: by name, or by file. A relative file starts from the configuration's directory.
         #[keepalived = "lb_algo, lvs_sched"]
         plugin: PluginName = Presence::Required;
+        /// The SHA-256 of the plugin's file, as `sha256sum` and `evenkeel plugin list` print it: another file is refused.
+        sha256: Digest = Presence::Optional("any file");
         /// The plugin's settings; `evenkeel plugin inspect` shows which ones it takes.
         settings: Settings = Presence::Default(Settings::default);
     }

@@ -196,6 +196,14 @@ impl PluginCatalogue for Shelf {
         }
     }
 
+    fn sha256(&self, plugin: &PluginRef) -> Option<String> {
+        (plugin.to_string() == "rr").then(|| "ab".repeat(32))
+    }
+
+    fn goes_without(&self, plugin: &PluginRef) -> bool {
+        plugin.to_string().ends_with("/boot/bad.wasm")
+    }
+
     fn accept(
         &self,
         _plugin: &PluginRef,

@@ -4,6 +4,7 @@ mod dataplane;
 mod errors;
 mod fixture;
 mod model;
+mod plugins;
 mod reference;
 mod robust;
 mod secrets;

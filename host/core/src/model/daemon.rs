@@ -1,5 +1,6 @@
 //! Settings of the daemon itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Daemon {
     pub resync: Duration,
     /// What a plugin may use.
     pub sandbox: Sandbox,
+    /// What plugins of these names may use instead.
+    pub plugin_sandboxes: BTreeMap<String, Sandbox>,
     /// Native plugins (shared objects) that the operator trusts with the whole daemon. Absolute.
     pub native_plugins: Vec<PathBuf>,
     /// Whether a configuration without any service is meant to be one, and not what is left of a file that was cut
@@ -42,6 +45,8 @@ pub struct Sandbox {
     pub pick_time: Duration,
     /// Linear memory of one instance, in bytes.
     pub memory: usize,
+    /// Linear memory of all instances of all plugins together, in bytes, beyond 2 MiB of each. The same for all plugins.
+    pub total_memory: usize,
     /// Elements of one instance's tables.
     pub table_elements: usize,
     /// Core instances inside one component (a component of another language has many).
@@ -58,6 +63,7 @@ impl Default for Sandbox {
             call_time: Duration::from_millis(50),
             pick_time: Duration::from_millis(20),
             memory: 64 << 20,
+            total_memory: 512 << 20,
             table_elements: 40_000,
             instances: 100,
             check_connections: 16,

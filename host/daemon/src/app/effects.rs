@@ -1,5 +1,7 @@
 //! Does what the director wants done. Nothing here waits: threads and tasks report back as inputs.
 
+use std::time::Instant;
+
 use evenkeel_core::director::{Effect, Input, SchedulerJob};
 use evenkeel_core::model::{ServiceKey, Tracked};
 use evenkeel_core::vrrp::Reading;
@@ -25,12 +27,19 @@ impl App {
     }
 
     /// Runs a scheduler where it may block.
-    fn run_scheduler(&self, service: ServiceKey, job: SchedulerJob) {
+    fn run_scheduler(&mut self, service: ServiceKey, job: SchedulerJob) {
         let inputs = self.to_inputs.clone();
+        let calls = self.calls.of(service);
         tokio::spawn(async move {
             let generation = job.generation();
             let plugin = job.plugin();
-            let result = match tokio::task::spawn_blocking(move || job.run()).await {
+            let run = move || {
+                let began = Instant::now();
+                let result = job.run();
+                calls.lock().add(began.elapsed(), result.is_err());
+                result
+            };
+            let result = match tokio::task::spawn_blocking(run).await {
                 Ok(result) => result,
                 Err(error) => Err(PluginError {
                     plugin: plugin.manifest().name.clone(),

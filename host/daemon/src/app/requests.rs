@@ -71,6 +71,8 @@ impl App {
             queue: (self.director.serves_queue(key))
                 .then(|| self.queues.report(key))
                 .flatten(),
+            plugin: self.identities.get(key).cloned(),
+            calls: self.calls.report(key),
             suspended: self.probers.suspended().contains(key),
         });
         let mut kernel = self.kernel.report();

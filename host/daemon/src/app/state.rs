@@ -1,6 +1,6 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::adopted::{found_in, inhibited};
 use super::error::RunError;
 use super::reload::Reloader;
+use crate::calls::Calls;
 use crate::connection_sync::Synchroniser;
 use crate::counting::Counting;
 use crate::driver::DataPlaneDriver;
@@ -24,7 +25,7 @@ use crate::kept::{Keeper, News};
 use crate::network::Network;
 use crate::own_limits::OwnLimits;
 use crate::plane::Opened;
-use crate::prepare::{Prepared, Preparer};
+use crate::prepare::{PluginIdentity, Prepared, Preparer};
 use crate::prober::HealthEvent;
 use crate::probers::Probers;
 use crate::redundancy::{Receivers, Redundancy};
@@ -63,6 +64,10 @@ pub(super) struct App {
     /// How many are configured.
     pub(super) services: usize,
     pub(super) queues: VerdictQueues,
+    /// Which plugin decides for each service.
+    pub(super) identities: BTreeMap<ServiceKey, Arc<PluginIdentity>>,
+    /// How schedulers have answered.
+    pub(super) calls: Calls,
     /// When schedulers are next told how long checks take.
     pub(super) latency_due: Option<Instant>,
     /// The services in force whose checks may be suspended (`ha_suspend`).
@@ -135,6 +140,8 @@ impl App {
             receivers,
             counting: Counting::start(kind, to_inputs.clone()),
             queues: VerdictQueues::new(to_inputs.clone(), daemon.sandbox.pick_time),
+            identities: BTreeMap::new(),
+            calls: Calls::default(),
             latency_due: None,
             may_suspend: Vec::new(),
             services: 0,
@@ -154,6 +161,7 @@ impl App {
     fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
         let now = Instant::now();
         let checks = std::mem::take(&mut prepared.checks);
+        self.identify(std::mem::take(&mut prepared.identities));
         self.services = prepared.model.services.len();
         self.network.configure(&prepared.model);
         self.forwarding.configure(&prepared.model.services);
@@ -190,6 +198,17 @@ impl App {
         self.take_snapshots(now);
     }
 
+    /// Other plugins may decide from now on. What was counted of a plugin that is no longer used is forgotten.
+    fn identify(&mut self, identities: BTreeMap<ServiceKey, Arc<PluginIdentity>>) {
+        let before = std::mem::replace(&mut self.identities, identities);
+        self.calls.retain(
+            |service| match (before.get(service), self.identities.get(service)) {
+                (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+                _ => false,
+            },
+        );
+    }
+
     /// Puts a new configuration in force while the daemon runs.
     pub(super) fn reconfigure(&mut self, prepared: Prepared) {
         warn_of(&prepared);
@@ -209,6 +228,10 @@ impl App {
             ("cache_dir", self.daemon.cache_dir != new.cache_dir),
             ("state_dir", self.daemon.state_dir != new.state_dir),
             ("sandbox", self.daemon.sandbox != new.sandbox),
+            (
+                "plugin_sandbox",
+                self.daemon.plugin_sandboxes != new.plugin_sandboxes,
+            ),
         ];
         for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
             warn!(

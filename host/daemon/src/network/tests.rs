@@ -12,6 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn model(offload: Offload) -> Model {
     Model {
         daemon: Daemon {
+            plugin_sandboxes: BTreeMap::new(),
             native_plugins: Vec::new(),
             allow_empty: false,
             plugin_dirs: Vec::new(),

@@ -9,12 +9,16 @@ use evenkeel_core::director::NewScheduler;
 use evenkeel_core::model::{CheckTiming, Model, ServiceKey};
 use evenkeel_runtime::Checker;
 
+use super::identity::PluginIdentity;
+
 /// A configuration with everything in place to put it in force.
 pub struct Prepared {
     /// What the configuration asks for.
     pub model: Model,
     /// New schedulers, for services that need one.
     pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
+    /// Which plugin decides for each service; none where its file is broken.
+    pub identities: BTreeMap<ServiceKey, Arc<PluginIdentity>>,
     /// The checkers of every server that has any.
     pub checks: Vec<ServerChecks>,
     /// Worth the operator's attention.

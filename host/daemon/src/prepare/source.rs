@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use evenkeel_config::{self as config, Parsed};
 use evenkeel_runtime::files;
+use evenkeel_runtime::wasm::Compiler;
 
 use super::keepalived::{self, MAX_CONFIG};
 
@@ -19,6 +20,8 @@ pub struct ConfigSource {
     pub socket: Option<PathBuf>,
     /// Where what must last is kept, in place of the file's `state_dir`.
     pub state_dir: Option<PathBuf>,
+    /// Who compiles plugins.
+    pub compiler: Compiler,
 }
 
 /// Reads a configuration file, Evenkeel's own or keepalived's, as far as that goes without its plugins.

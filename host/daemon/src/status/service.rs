@@ -1,6 +1,7 @@
 //! Services in a status, in the words that `status --json` has for them. Its keys are stable (docs/stable.md).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
@@ -10,6 +11,9 @@ use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::{BackendId, Counters, Selector};
 use serde::{Deserialize, Serialize};
 
+use super::plugin::PluginStatus;
+use crate::calls::CallStats;
+use crate::prepare::PluginIdentity;
 use crate::verdicts::QueueReport;
 
 /// A virtual service.
@@ -25,6 +29,9 @@ pub struct ServiceStatus {
     pub scheduler: String,
     /// The scheduler plugin's version.
     pub scheduler_version: String,
+    /// The scheduler plugin itself; none where its file is broken.
+    #[serde(default)]
+    pub plugin: Option<PluginStatus>,
     /// What is wrong with the scheduler, whose last good plan is in force.
     pub scheduler_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
@@ -111,6 +118,10 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) report: ServiceReport,
     /// From its queue, while each connection is decided.
     pub(crate) queue: Option<QueueReport>,
+    /// Which plugin decides.
+    pub(crate) plugin: Option<Arc<PluginIdentity>>,
+    /// How its scheduler has answered.
+    pub(crate) calls: CallStats,
     /// Whether its checks are suspended.
     pub(crate) suspended: bool,
 }
@@ -126,6 +137,8 @@ impl ServiceStatus {
         let ServiceSnapshot {
             report,
             queue,
+            plugin,
+            calls,
             suspended,
         } = service;
         let (protocol, listen) = listen(report.key);
@@ -136,6 +149,7 @@ impl ServiceStatus {
             protocol,
             scheduler: report.scheduler,
             scheduler_version: report.scheduler_version,
+            plugin: plugin.map(|plugin| PluginStatus::new(&plugin, &calls)),
             scheduler_problem: report.scheduler_problem,
             kernel_problem: report.kernel_problem,
             spread: report.selector.map_or("refuse", selector_name).to_owned(),

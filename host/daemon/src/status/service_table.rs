@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::duration::duration;
+use super::plugin::PluginStatus;
 use super::service::{ServerStatus, ServiceStatus};
 
 /// A service and its servers, whose addresses are `width` characters wide.
@@ -16,6 +17,9 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
         flags(service),
         service.name,
     )?;
+    if let Some(plugin) = &service.plugin {
+        write_plugin(out, service, plugin)?;
+    }
     if let Some(queue) = &service.queue {
         writeln!(
             out,
@@ -72,6 +76,31 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
         )?;
     }
     Ok(())
+}
+
+/// Who decides, and how that goes.
+fn write_plugin(
+    out: &mut String,
+    service: &ServiceStatus,
+    plugin: &PluginStatus,
+) -> std::fmt::Result {
+    let sum = plugin.sha256.as_deref().unwrap_or("unknown file");
+    write!(
+        out,
+        "  by {} {} ({}, {}, contract {}): {} plans in {}/{} us (half/99 of 100)",
+        service.scheduler,
+        service.scheduler_version,
+        sum.get(..12).unwrap_or(sum),
+        plugin.runtime,
+        plugin.contract,
+        plugin.calls,
+        plugin.call_p50_us,
+        plugin.call_p99_us,
+    )?;
+    if plugin.failures > 0 {
+        write!(out, ", {} failed", plugin.failures)?;
+    }
+    writeln!(out)
 }
 
 /// As in ipvsadm's column Forward.

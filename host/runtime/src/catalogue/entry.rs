@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Described, Plugin, PluginInfo, PluginRuntime};
+use crate::{Described, Plugin, PluginInfo, PluginRuntime, Sha256};
 
 /// One plugin file.
 #[derive(Clone)]
@@ -15,15 +15,17 @@ pub struct Entry {
     /// The plugin once it has been loaded, or the reason why that failed.
     plugin: Option<Result<Arc<dyn Plugin>, String>>,
     /// Of the file's content; `None` if it could not be read.
-    hash: Option<blake3::Hash>,
+    sha256: Option<Sha256>,
+    /// The file's length in bytes; 0 if it could not be read.
+    size: u64,
 }
 
 impl Entry {
-    /// What the file says; nothing is loaded that need not be. `hash` is that of its content.
+    /// What the file says; nothing is loaded that need not be. `content` is the digest and the length of its content.
     pub(super) fn describe(
         runtime: &dyn PluginRuntime,
         file: &Path,
-        hash: Option<blake3::Hash>,
+        content: Option<(Sha256, u64)>,
     ) -> Self {
         let described = runtime.describe(file).map_err(|error| error.reason);
         let (info, plugin) = match described {
@@ -34,7 +36,8 @@ impl Entry {
             file: file.to_owned(),
             info,
             plugin,
-            hash,
+            sha256: content.map(|(sha256, _)| sha256),
+            size: content.map_or(0, |(_, size)| size),
         }
     }
 
@@ -55,6 +58,18 @@ impl Entry {
         self.plugin.as_ref()?.as_ref().ok()
     }
 
+    /// Of the file's content; `None` if it could not be read.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Sha256> {
+        self.sha256
+    }
+
+    /// The file's length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Whether it gives itself this name, usable or not.
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.info.as_ref().is_ok_and(|it| it.manifest.name == name)
@@ -67,8 +82,8 @@ impl Entry {
 
     /// Whether another one, or a later catalogue, can use it again for a file with this content. One that failed is
     /// tried again.
-    pub(super) fn is_still(&self, file: &Path, hash: blake3::Hash) -> bool {
-        self.file == file && self.hash == Some(hash) && self.info().is_ok()
+    pub(super) fn is_still(&self, file: &Path, content: Sha256) -> bool {
+        self.file == file && self.sha256 == Some(content) && self.info().is_ok()
     }
 
     /// Takes over what loading the file came to.
@@ -76,6 +91,7 @@ impl Entry {
         if let Ok(plugin) = loaded {
             // The file may have changed since it was described.
             self.info = Ok(Described::loaded(Arc::clone(plugin)).info);
+            self.sha256 = plugin.sha256().or(self.sha256);
         }
         self.plugin = Some(loaded.clone());
     }

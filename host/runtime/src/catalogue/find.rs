@@ -6,15 +6,31 @@ use evenkeel_config::{Found, PluginCatalogue};
 use evenkeel_core::manifest::{PluginKind, Setting};
 use evenkeel_core::model::PluginRef;
 
+use super::fallback::Fallback;
 use super::{Catalogue, Entry};
 use crate::{PluginInfo, ServiceContext};
 
 impl PluginCatalogue for Catalogue {
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
+        if let Some(Fallback::LastGood { info, .. }) = self.fallbacks.get(plugin) {
+            return found(info);
+        }
         match plugin {
             PluginRef::File(file) => self.find_file(file),
             PluginRef::Name(name) => self.find_name(name),
         }
+    }
+
+    fn goes_without(&self, plugin: &PluginRef) -> bool {
+        matches!(self.fallbacks.get(plugin), Some(Fallback::Nothing { .. }))
+    }
+
+    fn sha256(&self, plugin: &PluginRef) -> Option<String> {
+        let sha256 = match self.get(plugin) {
+            Some(loaded) if loaded.sha256().is_some() => loaded.sha256(),
+            _ => self.entry(plugin).and_then(Entry::sha256),
+        };
+        sha256.map(|it| it.to_string())
     }
 
     fn accept(
@@ -49,20 +65,20 @@ impl Catalogue {
     }
 
     fn find_name(&self, name: &str) -> Found<'_> {
-        let usable: Vec<&PluginInfo> = self.named(name).filter_map(|it| it.info().ok()).collect();
-        match usable.as_slice() {
-            [info] => found(info),
-            [] => self.broken(name).unwrap_or_else(|| {
-                let directories = self.directories.iter();
-                self.missing(directories.map(|it| self.searched(it)).collect())
-            }),
-            _ => Found::Ambiguous {
-                files: self
-                    .named(name)
-                    .filter(|entry| entry.info().is_ok())
+        let named = self.named_first(name);
+        let first = named.first().and_then(|entry| entry.info().ok());
+        match (first, named.as_slice()) {
+            (Some(info), [_]) => found(info),
+            (Some(_), several) => Found::Ambiguous {
+                files: several
+                    .iter()
                     .map(|entry| entry.file.display().to_string())
                     .collect(),
             },
+            (None, _) => self.broken(name).unwrap_or_else(|| {
+                let directories = self.directories.iter();
+                self.missing(directories.map(|it| self.searched(it)).collect())
+            }),
         }
     }
 

@@ -11,7 +11,7 @@ use super::*;
 use crate::native::NativeRuntime;
 use crate::testing::{native_file, plugin_file, runtime};
 use crate::wasm::WasmRuntime;
-use crate::{Described, LoadError};
+use crate::{Described, LoadError, ServiceContext};
 
 fn by_name(name: &str) -> PluginRef {
     PluginRef::Name(name.to_owned())
@@ -108,17 +108,127 @@ fn a_directory_that_is_missing_or_none_is_named_beside_those_that_were_searched(
 }
 
 #[test]
-fn a_name_that_two_files_have_is_ambiguous_and_hurts_no_other() {
-    let (one, other) = (
-        directory(&[("a.wasm", "rr")]),
-        directory(&[("b.wasm", "rr"), ("c.wasm", "tcp")]),
-    );
-    let catalogue = loaded(&[path(&one), path(&other)], &["rr", "tcp"]);
-    let files = [one.path().join("a.wasm"), other.path().join("b.wasm")];
-    let files = files.map(|file| file.display().to_string()).to_vec();
+fn a_name_that_two_files_of_a_directory_have_is_ambiguous_and_hurts_no_other() {
+    let one = directory(&[("a.wasm", "rr"), ("b.wasm", "rr"), ("c.wasm", "tcp")]);
+    let catalogue = loaded(&[path(&one)], &["rr", "tcp"]);
+    let files = ["a.wasm", "b.wasm"].map(|file| one.path().join(file).display().to_string());
+    let files = files.to_vec();
     assert_eq!(catalogue.find(&by_name("rr")), Found::Ambiguous { files });
     assert!(catalogue.get(&by_name("rr")).is_none());
     assert!(catalogue.get(&by_name("tcp")).is_some());
+}
+
+#[test]
+fn of_two_files_with_one_name_in_two_directories_the_first_directorys_counts() {
+    let (one, other) = (
+        directory(&[("z.wasm", "rr")]),
+        directory(&[("b.wasm", "rr"), ("c.wasm", "tcp")]),
+    );
+    let (first, second) = (one.path().join("z.wasm"), other.path().join("b.wasm"));
+    let catalogue = loaded(&[path(&one), path(&other)], &["rr", "tcp"]);
+    assert_eq!(catalogue.get(&by_name("rr")).unwrap().file(), first);
+    assert!(matches!(catalogue.find(&by_name("rr")), Found::One { .. }));
+    let shadowed = Shadowed {
+        name: "rr".to_owned(),
+        file: second.clone(),
+        by: first,
+    };
+    assert_eq!(catalogue.shadowed(), [shadowed]);
+    // The order of the directories decides, not that of their names.
+    let turned = loaded(&[path(&other), path(&one)], &["rr"]);
+    assert_eq!(turned.get(&by_name("rr")).unwrap().file(), second);
+}
+
+/// Breaks the code of a plugin, and leaves its manifest whole.
+fn break_code(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    let body = wasmparser::Parser::new(0)
+        .parse_all(&bytes)
+        .find_map(|payload| match payload.unwrap() {
+            wasmparser::Payload::CodeSectionEntry(body) => Some(body.range()),
+            _ => None,
+        })
+        .unwrap();
+    bytes[body].fill(0xff);
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn where_the_first_directorys_is_broken_the_next_ones_is_used() {
+    let (one, other) = (
+        directory(&[("a.wasm", "rr")]),
+        directory(&[("b.wasm", "rr")]),
+    );
+    break_code(&one.path().join("a.wasm"));
+    let catalogue = loaded(&[path(&one), path(&other)], &["rr"]);
+    let used = catalogue.get(&by_name("rr")).unwrap();
+    assert_eq!(used.file(), other.path().join("b.wasm"));
+}
+
+fn cached(cache: &Path) -> WasmRuntime {
+    WasmRuntime::new(crate::wasm::WasmConfig {
+        sandbox: Sandbox::default(),
+        cache: crate::wasm::CacheUse::Own(cache.to_owned()),
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_file_that_has_been_broken_is_replaced_by_its_last_good_copy_at_the_start() {
+    let directory = directory(&[("rr.wasm", "rr"), ("tcp.wasm", "tcp")]);
+    let parent = tempfile::tempdir().unwrap();
+    let cache = parent.path().join("cache");
+    let names = ["rr", "tcp"].map(by_name);
+    let good = {
+        let runtime = cached(&cache);
+        let mut catalogue = Catalogue::scan(&runtime, &[path(&directory)]);
+        catalogue.load(&runtime, &names);
+        let plugin = catalogue.get(&names[0]).unwrap();
+        runtime.keep_good(&names[0], plugin.as_ref());
+        plugin.sha256()
+    };
+    for broken in ["", "no wasm"] {
+        fs::write(directory.path().join("rr.wasm"), broken).unwrap();
+        let runtime = cached(&cache);
+        let mut catalogue = Catalogue::scan(&runtime, &[path(&directory)]);
+        catalogue.load(&runtime, &names);
+        assert!(catalogue.get(&names[0]).is_none());
+        catalogue.fall_back(&runtime, &names);
+        let plugin = catalogue.get(&names[0]).unwrap();
+        assert_eq!(
+            (plugin.sha256(), plugin.kind()),
+            (good, PluginKind::Scheduler)
+        );
+        plugin.scheduler(&ServiceContext::trial("service"), &[]).unwrap();
+        assert!(matches!(catalogue.find(&names[0]), Found::One { .. }));
+        // The next reading of the configuration wants the file.
+        let next = catalogue.rescan(&runtime, &[path(&directory)]);
+        assert!(next.get(&names[0]).is_none());
+    }
+}
+
+#[test]
+fn where_there_is_no_good_copy_what_stands_in_fails_and_says_why() {
+    let directory = directory(&[("tcp.wasm", "tcp")]);
+    fs::write(directory.path().join("rr.wasm"), "no wasm").unwrap();
+    let runtime = runtime(Sandbox::default());
+    let name = by_name("rr");
+    let mut catalogue = Catalogue::scan(&runtime, &[path(&directory)]);
+    catalogue.fall_back(&runtime, [&name, &by_name("tcp"), &by_name("none")]);
+    assert!(catalogue.get(&name).is_none());
+    assert!(catalogue.goes_without(&name));
+    assert!(!catalogue.goes_without(&by_name("tcp")));
+    assert!(
+        !catalogue.goes_without(&by_name("none")),
+        "it is missing, which is an error"
+    );
+    let plugin = catalogue.stand_in(&name, PluginKind::Scheduler).unwrap();
+    let mut scheduler = plugin.scheduler(&ServiceContext::trial("service"), &[]).unwrap();
+    let error = scheduler.make_plan().unwrap_err().to_string();
+    assert!(
+        error.contains("cannot be used: ") && error.contains("is no WebAssembly"),
+        "{error}"
+    );
 }
 
 #[test]

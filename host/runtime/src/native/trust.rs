@@ -10,6 +10,8 @@ use crate::{MAX_PLUGIN, files};
 
 /// Of a mode: writable by group, by others. Access lists that let someone write show in the group's.
 const OTHERS_WRITE: u32 = 0o022;
+/// Of a directory that is meant to be everyone's.
+const STICKY: u32 = 0o1000;
 
 /// The content of a file that passes. `path` has no symbolic links in it.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -34,9 +36,16 @@ fn content(path: &Path, file: &File) -> Result<Vec<u8>, String> {
 
 fn check(path: &Path, metadata: &Metadata) -> Result<(), String> {
     distrust(metadata.uid(), metadata.mode()).map_or(Ok(()), |(problem, mend)| {
+        let shared = metadata.is_dir() && metadata.mode() & STICKY != 0;
         let path = path.display();
+        let mend = if shared {
+            // /tmp and its like are to be so.
+            "move the file to a directory that belongs to root alone, such as /usr/local/lib/evenkeel/native".to_owned()
+        } else {
+            format!("to mend it: {mend} {path}")
+        };
         Err(format!(
-            "is not loaded, since a native plugin runs with all rights of the daemon and {path} {problem}; to mend it: {mend} {path}"
+            "is not loaded, since a native plugin runs with all rights of the daemon and {path} {problem}; {mend}"
         ))
     })
 }
@@ -94,6 +103,19 @@ mod tests {
         let reason = read(&file).unwrap_err();
         assert!(reason.contains("open can be written by"), "{reason}");
         assert!(reason.contains("chmod go-w"), "{reason}");
+    }
+
+    #[test]
+    fn a_file_under_tmp_is_to_be_moved_and_tmp_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let tmp = directory.path().join("tmp");
+        std::fs::create_dir(&tmp).unwrap();
+        std::fs::set_permissions(&tmp, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        let file = tmp.join("p.so");
+        std::fs::write(&file, "x").unwrap();
+        let reason = read(&file).unwrap_err();
+        assert!(reason.contains("move the file"), "{reason}");
+        assert!(!reason.contains("chmod"), "{reason}");
     }
 
     #[test]

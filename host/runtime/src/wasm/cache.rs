@@ -15,12 +15,16 @@ use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::compile::Compiled;
+use crate::digest::Sha256;
 use file::Magic;
 
 const CODE_MAGIC: &Magic = b"evenkeel code 1\n";
 const MANIFEST_MAGIC: &Magic = b"evenkeel said 1\n";
+const GOOD_MAGIC: &Magic = b"evenkeel good 1\n";
 const CODE: &str = "compiled";
 const MANIFEST: &str = "manifest";
+const GOOD: &str = "good";
 /// Files that are kept, of each kind. The longest unused go first.
 const KEPT: usize = 256;
 /// After that time a file that was never finished belongs to no living process.
@@ -79,53 +83,64 @@ impl Cache {
         })
     }
 
-    fn code_file(&self, wasm: &[u8]) -> PathBuf {
-        self.file(self.engine.as_bytes(), wasm, CODE)
+    fn code_file(&self, wasm: &Sha256) -> PathBuf {
+        self.file(self.engine.as_bytes(), wasm.as_bytes(), CODE)
     }
 
-    fn manifest_file(&self, wasm: &[u8]) -> PathBuf {
-        self.file(MANIFEST_MAGIC, wasm, MANIFEST)
+    fn manifest_file(&self, wasm: &Sha256) -> PathBuf {
+        self.file(MANIFEST_MAGIC, wasm.as_bytes(), MANIFEST)
     }
 
-    fn file(&self, about: &[u8], wasm: &[u8], extension: &str) -> PathBuf {
+    fn good_file(&self, plugin: &str) -> PathBuf {
+        self.file(GOOD_MAGIC, plugin.as_bytes(), GOOD)
+    }
+
+    fn file(&self, about: &[u8], what: &[u8], extension: &str) -> PathBuf {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(about).update(wasm);
+        hasher.update(about).update(what);
         let name = hasher.finalize().to_hex();
         self.directory.join(format!("{name}.{extension}"))
     }
 
-    /// The compiled form of these bytes, if it is here and whole.
-    pub(super) fn code(&self, engine: &Engine, wasm: &[u8]) -> Option<Component> {
+    /// Whether there is something under [`Self::code`], as far as its name tells.
+    pub(super) fn has_code(&self, wasm: &Sha256) -> bool {
+        self.code_file(wasm).exists()
+    }
+
+    /// The compiled form of the file with this content, if it is here and whole.
+    pub(super) fn code(&self, engine: &Engine, wasm: &Sha256) -> Option<Component> {
         let path = self.code_file(wasm);
-        let code = self.read(&path, CODE_MAGIC)?;
-        #[expect(unsafe_code, reason = "the one way to take precompiled code")]
-        // SAFETY: the bytes must be what `Component::serialize` gave. `keep_code` wrote them so: the file is in a
-        // directory that nobody but this user (or root) could write to and belongs to this user, and its hash,
-        // compared in `file::read`, shows that it is whole. That the engine fits is part of the file's name, and
-        // wasmtime checks it again.
-        let component = unsafe { Component::deserialize(engine, &code) };
-        component
+        let code = Compiled::kept(self.read(&path, CODE_MAGIC)?);
+        code.component(engine)
             .inspect_err(|error| self.note(&path, error, "not used"))
             .ok()
     }
 
-    /// Keeps the compiled form of these bytes. Failing costs time at the next start, no more.
-    pub(super) fn keep_code(&self, wasm: &[u8], component: &Component) {
-        let path = self.code_file(wasm);
-        match component.serialize() {
-            Ok(code) => self.write(&path, CODE_MAGIC, &code),
-            Err(error) => self.note(&path, &error, "not kept"),
-        }
+    /// Keeps the compiled form of the file with this content. Failing costs time at the next start, no more.
+    pub(super) fn keep_code(&self, wasm: &Sha256, code: &Compiled) {
+        self.write(&self.code_file(wasm), CODE_MAGIC, code.code());
     }
 
-    /// What the plugin with these bytes said of itself when it was asked once.
-    pub(super) fn manifest(&self, wasm: &[u8]) -> Option<Vec<u8>> {
+    /// What the plugin whose file has this content said of itself when it was asked once.
+    pub(super) fn manifest(&self, wasm: &Sha256) -> Option<Vec<u8>> {
         self.read(&self.manifest_file(wasm), MANIFEST_MAGIC)
     }
 
-    /// Keeps what the plugin with these bytes says of itself.
-    pub(super) fn keep_manifest(&self, wasm: &[u8], manifest: &[u8]) {
+    /// Keeps what the plugin whose file has this content says of itself.
+    pub(super) fn keep_manifest(&self, wasm: &Sha256, manifest: &[u8]) {
         self.write(&self.manifest_file(wasm), MANIFEST_MAGIC, manifest);
+    }
+
+    /// What was kept of the last file that worked under this name (or path).
+    pub(super) fn good(&self, plugin: &str) -> Option<Vec<u8>> {
+        self.read(&self.good_file(plugin), GOOD_MAGIC)
+    }
+
+    /// Keeps that this is the last file that worked under this name (or path). Written only if it is news.
+    pub(super) fn keep_good(&self, plugin: &str, what: &[u8]) {
+        if self.good(plugin).is_none_or(|known| known != what) {
+            self.write(&self.good_file(plugin), GOOD_MAGIC, what);
+        }
     }
 
     fn read(&self, path: &Path, magic: &Magic) -> Option<Vec<u8>> {
@@ -159,7 +174,7 @@ impl Cache {
     /// Removes what has not been used for longest, and what was never finished.
     fn prune(&self) -> io::Result<()> {
         let now = SystemTime::now();
-        let (mut codes, mut manifests) = (Vec::new(), Vec::new());
+        let (mut codes, mut manifests, mut good) = (Vec::new(), Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             let Ok(used) = fs::symlink_metadata(&path).and_then(|m| m.modified()) else {
@@ -168,13 +183,14 @@ impl Cache {
             match path.extension().and_then(|e| e.to_str()) {
                 Some(CODE) => codes.push((used, path)),
                 Some(MANIFEST) => manifests.push((used, path)),
+                Some(GOOD) => good.push((used, path)),
                 Some("new") if now.duration_since(used).is_ok_and(|age| age > UNFINISHED) => {
                     fs::remove_file(path)?;
                 }
                 _ => {}
             }
         }
-        for mut files in [codes, manifests] {
+        for mut files in [codes, manifests, good] {
             files.sort();
             let surplus = files.len().saturating_sub(KEPT);
             let mut oldest = files.into_iter().take(surplus);

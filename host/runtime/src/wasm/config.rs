@@ -1,9 +1,12 @@
 //! How a runtime is made, and why that can fail.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
 use evenkeel_core::model::Sandbox;
+
+use super::compile::Compiler;
 
 /// How plugins are to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,15 @@ pub struct WasmConfig {
     pub sandbox: Sandbox,
     /// Where compiled code is kept.
     pub cache: CacheUse,
+}
+
+/// What a program that runs plugins for long says beside [`WasmConfig`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Who compiles.
+    pub compiler: Compiler,
+    /// What instances of the plugins of these names may use, in place of [`WasmConfig::sandbox`].
+    pub sandboxes: BTreeMap<String, Sandbox>,
 }
 
 /// How a directory with compiled code is used. Never if anyone but this user could have written to it.

@@ -5,7 +5,16 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, Strategy};
+use wasmtime::{Config, Engine, OptLevel, Strategy};
+
+/// How much work is put into the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// The least: it is asked once what it is, and thrown away.
+    Quick,
+    /// Code that runs for days.
+    Full,
+}
 
 /// How long a guest runs between two looks at its time, at most. Those who ask for short picks get shorter ones.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -26,10 +35,16 @@ const MEMORY_RESERVATION: u64 = 2 << 20;
 /// The kernel allows a process 65,530 mappings (`vm.max_map_count`), so an instance has to do with few of them: its
 /// memory's image is copied and not mapped, and its memory is one short piece with checked bounds instead of 4 GiB
 /// and guards.
-pub(super) fn engine() -> wasmtime::Result<Engine> {
+///
+/// `effort` is that of compiling; code of any effort runs in any of these engines.
+pub(super) fn engine(effort: Effort) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(match effort {
+            Effort::Quick => OptLevel::None,
+            Effort::Full => OptLevel::Speed,
+        })
         .epoch_interruption(true)
         .concurrency_support(false)
         .memory_reservation(MEMORY_RESERVATION)

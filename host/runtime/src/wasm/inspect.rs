@@ -1,5 +1,7 @@
 //! What a file is, told from its bytes before anything of it is compiled or run.
 
+mod module;
+
 use super::contracts::Contract;
 use crate::text::clean;
 use evenkeel_core::manifest::{Manifest, PluginKind};
@@ -11,6 +13,9 @@ use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 const ECHO: usize = 100;
 /// The longest version of a contract.
 const MAX_VERSION: usize = 64;
+
+/// Components in one another.
+const MAX_DEPTH: u32 = 17;
 
 const PACKAGE: &str = "evenkeel:plugin/";
 
@@ -28,6 +33,30 @@ pub(super) struct Inspected {
 
 /// Reads the outline of a file.
 pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
+    let (outline, sections) = outline(bytes)?;
+    let (kind, contract, version) = outline.judge()?;
+    let manifest = match sections.as_slice() {
+        [] => None,
+        [section] => crate::section::decode(section, kind)?,
+        _ => return Err("has more than one manifest".to_owned()),
+    };
+    Ok(Inspected {
+        kind,
+        contract,
+        version,
+        manifest,
+    })
+}
+
+/// What a component wants of the host, by the names of its imports.
+pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let (outline, _) = outline(bytes)?;
+    let imports = outline.imports.iter();
+    Ok(imports.map(|import| clean(import, ECHO)).collect())
+}
+
+/// The names that a component has, and its manifest sections.
+fn outline(bytes: &[u8]) -> Result<(Outline, Vec<&[u8]>), String> {
     if bytes.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -49,12 +78,15 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
             Payload::Version {
                 encoding: Encoding::Module,
                 ..
-            } if depth == 0 => {
-                return Err(
-                    "is a core module, not a component: run `evenkeel plugin pack FILE`".to_owned(),
-                );
+            } if depth == 0 => return Err(module::advice(bytes)),
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(format!(
+                        "is not read: it has more than {MAX_DEPTH} components in one another, which no plugin needs"
+                    ));
+                }
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(custom) if depth == 0 && custom.name() == NAME => {
                 sections.push(custom.data());
@@ -65,18 +97,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
             _ => {}
         }
     }
-    let (kind, contract, version) = outline.judge()?;
-    let manifest = match sections.as_slice() {
-        [] => None,
-        [section] => crate::section::decode(section, kind)?,
-        _ => return Err("has more than one manifest".to_owned()),
-    };
-    Ok(Inspected {
-        kind,
-        contract,
-        version,
-        manifest,
-    })
+    Ok((outline, sections))
 }
 
 /// Names of what a component takes and offers.
@@ -123,11 +144,7 @@ impl Outline {
             .collect();
         let (kind, (contract, version)) = match offered.as_slice() {
             [(kind, version)] => (*kind, speaks(version)?),
-            [] => {
-                return Err(format!(
-                    "is no plugin: it exports neither {PACKAGE}scheduler nor {PACKAGE}health-checker"
-                ));
-            }
+            [] => return Err(self.no_plugin()),
             [(_, version), ..] => {
                 speaks(version)?;
                 return Err(
@@ -139,6 +156,25 @@ impl Outline {
             allowed(import, kind)?;
         }
         Ok((kind, contract, version))
+    }
+
+    fn no_plugin(&self) -> String {
+        let mut reason = format!(
+            "is no plugin: it exports neither {PACKAGE}scheduler nor {PACKAGE}health-checker"
+        );
+        if self
+            .exports
+            .iter()
+            .any(|name| name.starts_with("wasi:cli/run"))
+        {
+            reason.push_str(
+                "; it is a program for WASI (wasm32-wasip2): make it a library (crate-type = [\"cdylib\"]) that calls \
+                 register_scheduler! or register_checker!, and build it for wasm32-unknown-unknown",
+            );
+        } else {
+            reason.push_str(" (does its crate call register_scheduler! or register_checker!?)");
+        }
+        reason
     }
 }
 
@@ -182,7 +218,8 @@ fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
         )),
         Some(_) => Err(format!("wants \"{import}\", which no plugin has")),
         None if name.starts_with("wasi:") => Err(format!(
-            "wants \"{import}\": a plugin has no access to the machine, so nothing of WASI is there"
+            "wants \"{import}\": a plugin has no access to the machine, so nothing of WASI is there (Rust: build for \
+             wasm32-unknown-unknown, not for wasm32-wasip2)"
         )),
         None => Err(format!(
             "wants \"{import}\", which no plugin has (there is {PACKAGE}host{})",

@@ -1,22 +1,27 @@
 //! Plugins that are WebAssembly components, by wasmtime.
 //!
 //! ```text
-//! file --inspect--> kind, contract, manifest --cache / compile--> component --describe--> WasmPlugin
+//! file --inspect--> kind, contract, manifest --cache / bounds, compile--> component --describe--> WasmPlugin
 //!                                                                                           |
 //!                           one instance per service, called at once:  WasmScheduler <------+-----> WasmChecker
 //!                                                                      its instances run on fibers, idle ones are reused
 //! ```
 //!
-//! The manifest is in a section of the file. A file without one is compiled and asked once; the answer is kept in the
-//! cache.
+//! The manifest is in a section of the file. A file without one is compiled, with little effort, and asked once; the
+//! answer is kept in the cache.
 //!
-//! A plugin can do nothing but compute and call what its contract (`contracts`) offers it. An instance that trapped is dropped.
+//! A plugin can do nothing but compute and call what its contract (`contracts`) offers it. An instance that trapped is
+//! dropped.
 
+mod bounds;
 mod cache;
 mod checker;
+mod compile;
 mod config;
+mod confines;
 mod contracts;
 mod engine;
+mod good;
 mod inspect;
 mod plugin;
 mod sandbox;
@@ -32,9 +37,15 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+use evenkeel_core::model::PluginRef;
+
+use crate::digest::Sha256;
 use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginInfo, PluginRuntime, files};
-pub use config::{CacheUse, RuntimeError, WasmConfig};
+pub use compile::{Compiler, Order, serve};
+pub use config::{CacheUse, Host, RuntimeError, WasmConfig};
+use engine::Effort;
 use inspect::Inspected;
+pub(crate) use inspect::imports;
 use plugin::WasmPlugin;
 use shared::Shared;
 
@@ -49,13 +60,21 @@ pub struct WasmRuntime {
 }
 
 impl WasmRuntime {
-    /// An engine with its clock.
+    /// An engine with its clock, whose plugins are compiled in this process.
     ///
     /// # Errors
     /// [`RuntimeError`]. A cache that cannot be used is a warning only.
     pub fn new(config: WasmConfig) -> Result<Self, RuntimeError> {
+        Self::with_host(config, Host::default())
+    }
+
+    /// An engine with its clock.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]. A cache that cannot be used is a warning only.
+    pub fn with_host(config: WasmConfig, host: Host) -> Result<Self, RuntimeError> {
         Ok(Self {
-            shared: Arc::new(Shared::new(config)?),
+            shared: Arc::new(Shared::new(config, host)?),
         })
     }
 
@@ -65,35 +84,43 @@ impl WasmRuntime {
         file: &Path,
         bytes: &[u8],
         inspected: Inspected,
+        effort: Effort,
     ) -> Result<Arc<dyn Plugin>, String> {
-        let component = self.shared.component(bytes)?;
-        let plugin = WasmPlugin::new(&self.shared, file, inspected, &component)?;
+        let sha256 = Sha256::of(bytes);
+        let component = self.shared.component(bytes, &sha256, effort)?;
+        let plugin = WasmPlugin::new(&self.shared, file, sha256, inspected, &component)?;
         Ok(Arc::new(plugin))
     }
 
     fn try_describe(&self, file: &Path) -> Result<Described, String> {
         let bytes = read(file)?;
+        let sha256 = Sha256::of(&bytes);
         let mut inspected = inspect::inspect(&bytes)?;
+        self.shared.compilable(&bytes, &sha256)?;
         let known = inspected
             .manifest
             .take()
-            .or_else(|| self.shared.remembered(&bytes, inspected.kind));
-        if let Some(manifest) = known {
-            return Ok(Described::unloaded(PluginInfo {
-                kind: inspected.kind,
-                contract: inspected.version.to_string(),
-                manifest,
-            }));
-        }
-        let plugin = self.compile(file, &bytes, inspected)?;
-        self.shared.remember(&bytes, plugin.manifest());
-        Ok(Described::loaded(plugin))
+            .or_else(|| self.shared.remembered(&sha256, inspected.kind));
+        let (kind, contract) = (inspected.kind, inspected.version.to_string());
+        let manifest = match known {
+            Some(manifest) => manifest,
+            None => {
+                let plugin = self.compile(file, &bytes, inspected, Effort::Quick)?;
+                self.shared.remember(&sha256, plugin.manifest());
+                plugin.manifest().clone()
+            }
+        };
+        Ok(Described::unloaded(PluginInfo {
+            kind,
+            contract,
+            manifest,
+        }))
     }
 
     fn try_load(&self, file: &Path) -> Result<Arc<dyn Plugin>, String> {
         let bytes = read(file)?;
         let inspected = inspect::inspect(&bytes)?;
-        self.compile(file, &bytes, inspected)
+        self.compile(file, &bytes, inspected, Effort::Full)
     }
 }
 
@@ -106,6 +133,14 @@ impl PluginRuntime for WasmRuntime {
     fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
         self.try_load(file)
             .map_err(|reason| LoadError::new(file, &reason))
+    }
+
+    fn last_good(&self, plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
+        good::load(&self.shared, plugin)
+    }
+
+    fn keep_good(&self, plugin: &PluginRef, loaded: &dyn Plugin) {
+        good::keep(&self.shared, plugin, loaded);
     }
 }
 

@@ -12,10 +12,13 @@ use super::contracts::{CheckerCode, SchedulerCode};
 use super::inspect::Inspected;
 use super::scheduler::{self, WasmScheduler};
 use super::shared::Shared;
+use crate::digest::Sha256;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};
 use crate::plugin_log::PluginLog;
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext};
+use crate::{
+    Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext, Usage,
+};
 
 /// The code, its imports resolved.
 enum Code {
@@ -26,6 +29,7 @@ enum Code {
 pub(super) struct WasmPlugin {
     shared: Arc<Shared>,
     file: PathBuf,
+    sha256: Sha256,
     contract: String,
     manifest: Manifest,
     identity: Identity,
@@ -39,9 +43,16 @@ impl WasmPlugin {
     pub(super) fn new(
         shared: &Arc<Shared>,
         file: &Path,
+        sha256: Sha256,
         inspected: Inspected,
         component: &Component,
     ) -> Result<Self, String> {
+        // Its limits may be its own; until it has said its name, those of all hold.
+        let named = inspected.manifest.as_ref();
+        let shared = &match named {
+            Some(manifest) => shared.of_plugin(&manifest.name),
+            None => Arc::clone(shared),
+        };
         let misfit = |error: wasmtime::Error| {
             format!("does not fit contract {}: {error:#}", inspected.version)
         };
@@ -79,8 +90,9 @@ impl WasmPlugin {
         }
         let identity = Identity::new(&manifest);
         Ok(Self {
-            shared: Arc::clone(shared),
+            shared: shared.of_plugin(&manifest.name),
             file: file.to_owned(),
+            sha256,
             contract: inspected.version.to_string(),
             manifest,
             identity,
@@ -127,6 +139,14 @@ impl Plugin for WasmPlugin {
 
     fn file(&self) -> &Path {
         &self.file
+    }
+
+    fn sha256(&self) -> Option<Sha256> {
+        Some(self.sha256)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.shared.sandbox.usage())
     }
 
     fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use evenkeel_core::model::Sandbox;
 use nix::time::{ClockId, clock_gettime};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use super::confines::{Account, Confines};
 
 /// How many linear memories or tables an instance may have. A component of another language has a handful.
 const MEMORIES: usize = 100;
@@ -18,6 +19,9 @@ const MEMORIES: usize = 100;
 pub(super) struct Limits {
     memory_left: usize,
     memory: usize,
+    /// Taken in the present call.
+    grown: usize,
+    account: Account,
     table_elements_left: usize,
     table_elements: usize,
     instances: usize,
@@ -25,10 +29,12 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(sandbox: &Sandbox) -> Self {
+    pub(super) fn new(sandbox: &Confines) -> Self {
         Self {
             memory_left: sandbox.memory,
             memory: sandbox.memory,
+            grown: 0,
+            account: sandbox.enter(),
             table_elements_left: sandbox.table_elements,
             table_elements: sandbox.table_elements,
             instances: sandbox.instances,
@@ -39,6 +45,15 @@ impl Limits {
     /// A new call begins: what was denied before is not what ends it.
     pub(super) fn begin(&mut self) {
         self.denied = None;
+        self.grown = 0;
+    }
+
+    /// Why the processor time of a call was used up, if it went into memory: into half of what is allowed.
+    pub(super) fn hoards(&self) -> Option<String> {
+        let (grown, limit) = (self.grown >> 10, self.memory >> 10);
+        (self.grown >= self.memory / 2).then(|| {
+            format!("{grown} KiB of memory taken in one call, until its processor time was used up; {limit} KiB allowed")
+        })
     }
 
     /// What was denied since the call began.
@@ -72,7 +87,15 @@ impl ResourceLimiter for Limits {
             self.denied = Some(format!("{asked} KiB of memory wanted, {limit} KiB allowed"));
             return Ok(false);
         };
+        if let Err(reason) = self.account.take(wanted) {
+            self.denied = Some(reason);
+            return Ok(false);
+        }
         self.memory_left = left;
+        // What it begins with is not its call's doing.
+        if current > 0 {
+            self.grown = self.grown.saturating_add(wanted);
+        }
         Ok(true)
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::model::Sandbox;
 use tracing::Level;
-use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{Engine, FrameInfo, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
+use super::confines::Confines;
 use super::sandbox::{Limits, Meter};
 use crate::Failure;
 use crate::plugin_log::PluginLog;
@@ -28,7 +28,7 @@ pub(super) struct State {
 }
 
 /// A store of an instance that is called synchronously.
-pub(super) fn store(engine: &Engine, sandbox: &Sandbox, log: &Arc<PluginLog>) -> Store<State> {
+pub(super) fn store(engine: &Engine, sandbox: &Confines, log: &Arc<PluginLog>) -> Store<State> {
     new_store(engine, sandbox, log, |context| {
         Ok(context.data().meter.tick())
     })
@@ -37,7 +37,7 @@ pub(super) fn store(engine: &Engine, sandbox: &Sandbox, log: &Arc<PluginLog>) ->
 /// A store of an instance that runs on fibers, and lets others run every tick.
 pub(super) fn yielding_store(
     engine: &Engine,
-    sandbox: &Sandbox,
+    sandbox: &Confines,
     log: &Arc<PluginLog>,
 ) -> Store<State> {
     new_store(engine, sandbox, log, |context| {
@@ -50,13 +50,13 @@ pub(super) fn yielding_store(
 const START_TIME: Duration = Duration::from_secs(1);
 
 /// An instance is configured: from now on its calls may take what is configured.
-pub(super) fn configured(store: &Store<State>, sandbox: &Sandbox) {
+pub(super) fn configured(store: &Store<State>, sandbox: &Confines) {
     store.data().meter.set_limit(sandbox.call_time);
 }
 
 fn new_store(
     engine: &Engine,
-    sandbox: &Sandbox,
+    sandbox: &Confines,
     log: &Arc<PluginLog>,
     tick: impl FnMut(StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline>
     + Send
@@ -102,11 +102,15 @@ impl State {
     /// What an error of the engine means for the plugin.
     pub(super) fn failure(&self, error: &wasmtime::Error) -> Failure {
         let trap = error.downcast_ref::<Trap>();
-        if trap == Some(&Trap::Interrupt) {
-            return Failure::Time(self.meter.limit());
-        }
+        // Before the time: what is denied memory may be at it until its time is over.
         if let Some(denied) = self.limits.denied() {
             return Failure::Limit(denied.to_owned());
+        }
+        if trap == Some(&Trap::Interrupt) {
+            return match self.limits.hoards() {
+                Some(hoards) => Failure::Limit(hoards),
+                None => Failure::Time(self.meter.limit()),
+            };
         }
         let said = |text: &str| match &self.last_error {
             Some(last) => format!("{text} ({last})"),
@@ -114,6 +118,10 @@ impl State {
         };
         match trap {
             Some(Trap::StackOverflow) => Failure::Trap("its stack overflowed".to_owned()),
+            // The guest's own stack, which lies below its data: what grows out of it is outside its memory.
+            Some(Trap::MemoryOutOfBounds) if recurses(error) => Failure::Trap(said(
+                "its stack overflowed: it calls itself without end (out of bounds memory access)",
+            )),
             // What Rust's panic and abort come to.
             Some(Trap::UnreachableCodeReached) => {
                 Failure::Trap(self.last_error.as_deref().map_or_else(
@@ -136,4 +144,19 @@ impl State {
             }
         }
     }
+}
+
+/// Whether the guest was deep in calls of one of its functions. A backtrace ends after some 20 calls.
+fn recurses(error: &wasmtime::Error) -> bool {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return false;
+    };
+    let frames = backtrace.frames();
+    let functions = frames.iter().map(FrameInfo::func_index);
+    let most = functions
+        .clone()
+        .map(|one| functions.clone().filter(|it| *it == one).count())
+        .max();
+    // Two functions that call each other share them.
+    most >= Some(8)
 }

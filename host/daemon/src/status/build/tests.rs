@@ -1,5 +1,6 @@
 //! Where each part of a status comes from.
 
+use crate::calls::CallStats;
 use evenkeel_core::director::{ServerReport, ServerState, ServiceReport};
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{Forward, Protocol, ServiceKey};
@@ -51,6 +52,8 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         servers,
     };
     ServiceSnapshot {
+        plugin: None,
+        calls: CallStats::default(),
         report,
         queue: None,
         suspended,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::driver::KernelReport;
+use crate::status::plugin::PluginStatus;
 use crate::status::service::{CheckStatus, ServerStatus, ServiceStatus};
 
 fn server(address: &str, health: &str) -> ServerStatus {
@@ -50,6 +51,19 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         protocol: "tcp".into(),
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
+        plugin: Some(PluginStatus {
+            sha256: Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
+            file: "/usr/lib/evenkeel/plugins/wrr.wasm".into(),
+            contract: "0.1.0".into(),
+            runtime: "wasm".into(),
+            loaded_at: 1_800_000_000,
+            instances: Some(3),
+            memory: Some(3 << 20),
+            calls: 12,
+            failures: 1,
+            call_p50_us: 64,
+            call_p99_us: 512,
+        }),
         scheduler_problem: None,
         kernel_problem: None,
         spread: "sequence".into(),
@@ -68,6 +82,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         listen: "[fd00:54::151]:80".into(),
         snat: true,
         decision: "per-connection".into(),
+        plugin: None,
         persistence: Some((300, 64)),
         scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
         kernel_problem: Some(
@@ -113,6 +128,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
     Prot LocalAddress:Port Scheduler Flags
       -> RemoteAddress:Port Forward Weight ActiveConn InActConn Conns      Health
     TCP  10.10.54.151:80 wrr  # web
+      by wrr 0.1.0 (ba7816bf8f01, wasm, contract 0.1.0): 12 plans in 64/512 us (half/99 of 100), 1 failed
       -> 172.16.50.157:80   Masq    1      12         345       1234       up 3m20s
       -> 172.16.50.159:80   Masq    1      12         345       1234       DOWN 3m20s: tcp: connection refused
       -> 172.16.50.160:80   Masq    2/4    12         345       1234       up 3m20s (check tcp: 2 failed)
@@ -122,6 +138,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
       -> [fd00:50::11]:80   FullNAT 1      12         345       1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
       -> [fd00:50::12]:80   FullNAT 1      12         345       1234       drain (not checked)
     UDP  10.10.54.151:53 wrr  # dns
+      by wrr 0.1.0 (ba7816bf8f01, wasm, contract 0.1.0): 12 plans in 64/512 us (half/99 of 100), 1 failed
       !! no server takes connections: new ones are refused
       -> 172.16.50.157:53   Masq    1      12         345       1234       DOWN 3m20s
     ");

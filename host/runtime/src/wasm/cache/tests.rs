@@ -97,12 +97,13 @@ fn a_borrowed_directory_is_not_made() {
 fn a_manifest_is_remembered_for_the_same_bytes_only_and_not_when_it_is_damaged() {
     let parent = tempfile::tempdir().unwrap();
     let cache = open(&parent.path().join("cache")).unwrap();
-    cache.keep_manifest(b"wasm", b"manifest");
-    assert_eq!(cache.manifest(b"wasm").unwrap(), b"manifest");
-    assert!(cache.manifest(b"other").is_none());
-    let file = cache.manifest_file(b"wasm");
+    let (wasm, other) = (Sha256::of(b"wasm"), Sha256::of(b"other"));
+    cache.keep_manifest(&wasm, b"manifest");
+    assert_eq!(cache.manifest(&wasm).unwrap(), b"manifest");
+    assert!(cache.manifest(&other).is_none());
+    let file = cache.manifest_file(&wasm);
     let mut bytes = fs::read(&file).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&file, bytes).unwrap();
-    assert!(cache.manifest(b"wasm").is_none());
+    assert!(cache.manifest(&wasm).is_none());
 }

@@ -1,0 +1,100 @@
+//! How often each service's scheduler has been run for a plan, how long that took, and how often it failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_core::model::ServiceKey;
+use parking_lot::Mutex;
+
+/// Bounds of the histogram: 1 us, 2 us, 4 us, ... and the last one for all that took longer than 4 s. A scheduler's
+/// call is ended after 10 s at most, and there may be 50,000 services.
+const BUCKETS: usize = 24;
+
+/// What one service's scheduler has been called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CallStats {
+    /// How many calls took no longer than 2^n microseconds, and longer than the bucket before.
+    buckets: [u32; BUCKETS],
+    calls: u64,
+    failures: u64,
+}
+
+impl CallStats {
+    /// One call has ended.
+    pub(crate) fn add(&mut self, took: Duration, failed: bool) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = (0..BUCKETS - 1).find(|n| micros <= 1 << n);
+        if let Some(count) = self.buckets.get_mut(bucket.unwrap_or(BUCKETS - 1)) {
+            *count = count.saturating_add(1);
+        }
+        self.calls += 1;
+        self.failures += u64::from(failed);
+    }
+
+    /// How many there were.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// How many of them the plugin failed.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// So many in a hundred took no longer than this, in microseconds; at most twice what is true. 0 if there were none.
+    pub(crate) fn within(&self, percent: u64) -> u64 {
+        let all: u64 = self.buckets.iter().map(|count| u64::from(*count)).sum();
+        let wanted = (all * percent).div_ceil(100).max(1);
+        let mut sum = 0;
+        for (n, count) in self.buckets.iter().enumerate() {
+            sum += u64::from(*count);
+            if sum >= wanted {
+                return 1 << n;
+            }
+        }
+        0
+    }
+}
+
+/// Those of all services.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(BTreeMap<ServiceKey, Arc<Mutex<CallStats>>>);
+
+impl Calls {
+    /// Where to count a service's calls.
+    pub(crate) fn of(&mut self, service: ServiceKey) -> Arc<Mutex<CallStats>> {
+        Arc::clone(self.0.entry(service).or_default())
+    }
+
+    /// As they are now.
+    pub(crate) fn report(&self, service: &ServiceKey) -> CallStats {
+        let stats = self.0.get(service);
+        stats.map(|stats| stats.lock().clone()).unwrap_or_default()
+    }
+
+    /// Forgets those of other services, and of schedulers that are no longer used.
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&ServiceKey) -> bool) {
+        self.0.retain(|service, _| stays(service));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_calls_and_99_in_100_are_within_twice_of_what_is_true() {
+        let mut stats = CallStats::default();
+        assert_eq!((stats.within(50), stats.within(99)), (0, 0));
+        for n in 1..=1000 {
+            stats.add(Duration::from_micros(n), n % 100 == 0);
+        }
+        assert_eq!((stats.calls(), stats.failures()), (1000, 10));
+        assert_eq!((stats.within(50), stats.within(99)), (512, 1024));
+        for _ in 0..10_000 {
+            stats.add(Duration::from_secs(3600), true);
+        }
+        assert_eq!(stats.within(99), 1 << (BUCKETS - 1));
+    }
+}

@@ -1,0 +1,57 @@
+//! The plugin that decides for a service, in a status.
+
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calls::CallStats;
+use crate::prepare::PluginIdentity;
+
+/// The plugin that decides for a service. `instances` and `memory` are those of all services with this plugin, the rest
+/// is the service's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginStatus {
+    /// Of its file; none if it could not be read.
+    pub sha256: Option<String>,
+    /// The file.
+    pub file: String,
+    /// Version of the contract that it was built against.
+    pub contract: String,
+    /// `wasm` or `native`.
+    pub runtime: String,
+    /// When it was loaded, in seconds since 1970.
+    pub loaded_at: u64,
+    /// How many instances it has; none of a native plugin.
+    pub instances: Option<u64>,
+    /// Memory of its instances, in bytes; none of a native plugin.
+    pub memory: Option<u64>,
+    /// How often it has been run for a plan.
+    pub calls: u64,
+    /// How often it failed: trapped, took too long, or wanted too much.
+    pub failures: u64,
+    /// Half of the calls took no longer, in microseconds; at most twice what is true.
+    pub call_p50_us: u64,
+    /// 99 in 100 calls took no longer, likewise.
+    pub call_p99_us: u64,
+}
+
+impl PluginStatus {
+    pub(super) fn new(plugin: &PluginIdentity, calls: &CallStats) -> Self {
+        let usage = plugin.usage();
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let since = plugin.loaded_at.duration_since(UNIX_EPOCH);
+        Self {
+            sha256: plugin.sha256().map(|it| it.to_string()),
+            file: plugin.file().to_string_lossy().into_owned(),
+            contract: plugin.contract().to_owned(),
+            runtime: plugin.runtime().to_owned(),
+            loaded_at: since.map_or(0, |since| since.as_secs()),
+            instances: usage.map(|usage| number(usage.instances)),
+            memory: usage.map(|usage| number(usage.memory)),
+            calls: calls.calls(),
+            failures: calls.failures(),
+            call_p50_us: calls.within(50),
+            call_p99_us: calls.within(99),
+        }
+    }
+}

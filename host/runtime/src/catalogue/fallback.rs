@@ -1,0 +1,26 @@
+//! What is used instead of a plugin whose file is broken.
+
+use std::sync::Arc;
+
+use crate::{Plugin, PluginInfo};
+
+/// Instead of a broken plugin.
+#[derive(Clone)]
+pub(super) enum Fallback {
+    /// What worked the last time.
+    LastGood {
+        plugin: Arc<dyn Plugin>,
+        info: PluginInfo,
+    },
+    /// Nothing has; it is broken for this reason.
+    Nothing { reason: String },
+}
+
+impl Fallback {
+    pub(super) fn plugin(&self) -> Option<Arc<dyn Plugin>> {
+        match self {
+            Self::LastGood { plugin, .. } => Some(Arc::clone(plugin)),
+            Self::Nothing { .. } => None,
+        }
+    }
+}

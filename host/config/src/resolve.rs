@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::forward;
 use super::key::{self, key};
+use super::optional::optional;
 use super::plugin::{PluginName, Settings, joined};
 use super::reader::{Reader, Wrong};
 use super::schema::{self, File, SandboxTable, ServiceTable};
@@ -145,6 +146,7 @@ fn service(
         quorum: table.quorum.get()?.0,
         hysteresis: table.hysteresis.get()?.0,
         ha_suspend: table.ha_suspend.copied()?,
+        max_moves: optional(&table.max_moves, |it| it.0)?,
         servers: servers?,
     })
 }

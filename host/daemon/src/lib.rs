@@ -5,6 +5,7 @@
 //! scripts see. Errors are typed; what exit code one has is the command line's.
 
 pub mod app;
+mod check_budget;
 pub mod connection_sync;
 pub mod control;
 mod counting;
@@ -16,6 +17,7 @@ mod machine;
 mod network;
 mod own_limits;
 pub mod plane;
+mod plugin_watch;
 pub mod prepare;
 mod prober;
 mod probers;

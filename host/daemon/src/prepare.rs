@@ -5,6 +5,8 @@ pub mod keepalived;
 
 mod emptied;
 mod ready;
+mod rehearsal;
+mod rescan;
 mod source;
 
 use std::collections::BTreeMap;
@@ -15,17 +17,30 @@ use anyhow::Context as _;
 use evenkeel_config::{Parsed, Report};
 pub use evenkeel_core::director::NewScheduler;
 use evenkeel_core::manifest::Setting;
-use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey};
+use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, Service, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Checker, Plugin, PluginError, SchedulerPlugin, ServiceContext};
+use evenkeel_runtime::{Checker, Plugin, SchedulerPlugin, ServiceContext};
 
 use crate::machine::Machine;
 pub use emptied::Emptied;
 use emptied::Held;
-pub use ready::{Prepared, ReadyCheck, ServerChecks};
+pub use ready::{Prepared, ReadyCheck, Rescanned, ServerChecks};
+use source::ConfigText;
 pub use source::{ConfigSource, plugin_dirs, read};
+
+/// The plugin and settings of each service's scheduler.
+pub(crate) type InForce = BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)>;
+
+/// Where plugins come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PluginPlaces {
+    /// Whose `*.wasm` are plugins.
+    pub directories: Vec<PathBuf>,
+    /// That the configuration names one by one.
+    pub files: Vec<PathBuf>,
+}
 
 /// By plugin and settings.
 type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
@@ -34,7 +49,13 @@ type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
 pub struct Preparer {
     source: ConfigSource,
     /// What [`Self::new`] has read, for the first [`Self::prepare`].
-    parsed: Option<Parsed>,
+    first: Option<ConfigText>,
+    /// What the last configuration was made of.
+    text: Option<ConfigText>,
+    /// Where the plugins of the last configuration come from.
+    places: PluginPlaces,
+    /// Whether new schedulers are asked for a plan before anything changes.
+    rehearses: bool,
     runtime: WasmRuntime,
     native: NativeRuntime,
     catalogue: Catalogue,
@@ -82,20 +103,30 @@ impl Preparer {
     /// # Errors
     /// As [`Self::new`].
     pub fn for_check(source: ConfigSource) -> Result<Self, PrepareError> {
-        Self::with_cache(source, |directory| {
+        let mut preparer = Self::with_cache(source, |directory| {
             if nix::unistd::geteuid().is_root() && !directory.exists() {
                 CacheUse::Own(directory)
             } else {
                 CacheUse::Borrowed(directory)
             }
-        })
+        })?;
+        preparer.rehearses();
+        Ok(preparer)
+    }
+
+    /// From now on every new scheduler is asked for a plan for the servers that are configured, before anything changes.
+    /// Not so at the start of a daemon, where there is nothing to keep: a service whose scheduler fails then has its
+    /// servers take turns, and the others run.
+    pub fn rehearses(&mut self) {
+        self.rehearses = true;
     }
 
     fn with_cache(
         source: ConfigSource,
         cache: impl FnOnce(PathBuf) -> CacheUse,
     ) -> Result<Self, PrepareError> {
-        let parsed = read(&source.config).map_err(PrepareError::Other)?;
+        let text = ConfigText::read(&source.config).map_err(PrepareError::Other)?;
+        let parsed = text.parse();
         let daemon = parsed.daemon();
         let runtime = WasmRuntime::new(WasmConfig {
             sandbox: daemon.sandbox,
@@ -105,7 +136,10 @@ impl Preparer {
         let machine = Machine::new(&daemon.table);
         Ok(Self {
             source,
-            parsed: Some(parsed),
+            first: Some(text),
+            text: None,
+            places: PluginPlaces::default(),
+            rehearses: false,
             runtime,
             native: NativeRuntime::new(),
             catalogue: Catalogue::default(),
@@ -128,6 +162,12 @@ impl Preparer {
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
     pub fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);
+    }
+
+    /// Where files are looked at by [`Self::rescan`]: a plugin that is put there or is written anew may be another one.
+    #[must_use]
+    pub fn plugin_places(&self) -> PluginPlaces {
+        self.places.clone()
     }
 
     /// Whether the first configuration may take the place of what an earlier daemon has left in the kernel.
@@ -156,11 +196,26 @@ impl Preparer {
         &mut self,
         in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
     ) -> Result<Prepared, PrepareError> {
-        let parsed = match self.parsed.take() {
-            Some(parsed) => parsed,
-            None => read(&self.source.config).map_err(PrepareError::Other)?,
+        let before = self.catalogue.clone();
+        let prepared = self.prepare_now(in_force);
+        if prepared.is_err() {
+            // What runs goes on with its plugins.
+            self.catalogue = before;
+        }
+        prepared
+    }
+
+    fn prepare_now<'a>(
+        &mut self,
+        in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
+    ) -> Result<Prepared, PrepareError> {
+        let text = match self.first.take() {
+            Some(text) => text,
+            None => ConfigText::read(&self.source.config).map_err(PrepareError::Other)?,
         };
+        let parsed = text.parse();
         self.load_plugins(&parsed);
+        let places = self.places_of(&parsed);
         let (model, warnings) = parsed
             .resolve(&self.catalogue, &self.machine)
             .map_err(PrepareError::Config)?;
@@ -181,6 +236,8 @@ impl Preparer {
             prepared.model.daemon.state_dir.clone_from(state_dir);
         }
         self.held = Held::by(&prepared.model);
+        self.text = Some(text);
+        self.places = places;
         Ok(prepared)
     }
 
@@ -201,6 +258,19 @@ impl Preparer {
         self.catalogue = catalogue;
     }
 
+    fn places_of(&self, parsed: &Parsed) -> PluginPlaces {
+        let files = parsed.plugin_refs().into_iter();
+        PluginPlaces {
+            directories: plugin_dirs(parsed, &self.source.plugin_dirs).to_vec(),
+            files: files
+                .filter_map(|plugin| match plugin {
+                    PluginRef::File(file) => Some(file),
+                    PluginRef::Name(_) => None,
+                })
+                .collect(),
+        }
+    }
+
     fn plugin(&self, plugin: &PluginRef) -> anyhow::Result<Arc<dyn Plugin>> {
         self.catalogue
             .get(plugin)
@@ -214,25 +284,41 @@ impl Preparer {
     ) -> anyhow::Result<()> {
         for service in &prepared.model.services {
             let plugin: Arc<dyn SchedulerPlugin> = self.plugin(&service.scheduler.plugin)?;
-            let settings = service.scheduler.settings.clone();
             if in_force(&service.key).is_some_and(|(same, with)| {
-                Arc::ptr_eq(same, &plugin) && with == settings.as_slice()
+                Arc::ptr_eq(same, &plugin) && with == service.scheduler.settings.as_slice()
             }) {
                 continue;
             }
-            let scheduler = plugin
-                .scheduler(&ServiceContext::trial(&service.name), &settings)
-                .map_err(|error| in_service(&service.name, &error))?;
-            prepared.schedulers.insert(
-                service.key,
-                NewScheduler {
-                    plugin,
-                    settings,
-                    scheduler,
-                },
-            );
+            if self.rehearses {
+                rehearsal::rehearse(service, &*plugin)
+                    .with_context(|| format!("service {}", service.name))?;
+            }
+            let new = self
+                .new_scheduler(service, plugin)
+                .with_context(|| format!("service {}", service.name))?;
+            prepared.schedulers.insert(service.key, new);
         }
         Ok(())
+    }
+
+    /// A configured instance for a service.
+    fn new_scheduler(
+        &self,
+        service: &Service,
+        plugin: Arc<dyn SchedulerPlugin>,
+    ) -> anyhow::Result<NewScheduler> {
+        let context = ServiceContext {
+            listener: Some(service.key),
+            ..ServiceContext::trial(&service.name)
+        };
+        let settings = service.scheduler.settings.clone();
+        let scheduler = plugin.scheduler(&context, &settings)?;
+        Ok(NewScheduler {
+            plugin,
+            settings,
+            scheduler,
+            saved: None,
+        })
     }
 
     fn checks(&mut self, prepared: &mut Prepared) -> anyhow::Result<()> {
@@ -288,8 +374,4 @@ impl Preparer {
         used.insert(name, both.clone());
         Ok(both)
     }
-}
-
-fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
-    anyhow::anyhow!("service {service}: {error}")
 }

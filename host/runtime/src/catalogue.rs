@@ -11,6 +11,7 @@
 mod directory;
 mod entry;
 mod find;
+mod keep;
 #[cfg(test)]
 mod tests;
 

@@ -25,8 +25,15 @@ pub struct ServiceStatus {
     pub scheduler: String,
     /// The scheduler plugin's version.
     pub scheduler_version: String,
-    /// What is wrong with the scheduler, whose last good plan is in force.
+    /// What is wrong with the scheduler.
     pub scheduler_problem: Option<String>,
+    /// How connections are spread meanwhile.
+    pub scheduler_meanwhile: Option<String>,
+    /// Why the scheduler's last plan was refused, although the scheduler goes on: the one before stays.
+    #[serde(default)]
+    pub plan_refused: Option<String>,
+    /// Why another scheduler, which was to take over, did not: the one before stays.
+    pub successor_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
     pub kernel_problem: Option<String>,
     /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
@@ -137,6 +144,9 @@ impl ServiceStatus {
             scheduler: report.scheduler,
             scheduler_version: report.scheduler_version,
             scheduler_problem: report.scheduler_problem,
+            scheduler_meanwhile: report.scheduler_meanwhile,
+            plan_refused: report.plan_refused,
+            successor_problem: report.successor_problem,
             kernel_problem: report.kernel_problem,
             spread: report.selector.map_or("refuse", selector_name).to_owned(),
             followed: report.followed,

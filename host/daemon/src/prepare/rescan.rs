@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use evenkeel_core::model::{Model, PluginRef, Service};
+use evenkeel_core::model::{Model, PluginRef};
 use evenkeel_runtime::SchedulerPlugin;
 use evenkeel_runtime::catalogue::Catalogue;
 

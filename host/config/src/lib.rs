@@ -13,6 +13,7 @@ mod machine;
 mod mixed;
 mod network;
 mod optional;
+mod percent;
 mod plugin;
 mod reader;
 mod reference;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::forward;
 use super::key::{self, key};
+use super::optional::optional;
 use super::plugin::{PluginName, Settings, joined};
 use super::reader::{Field, Reader, Wrong};
 use super::sandbox;
@@ -120,6 +121,7 @@ fn service(
         quorum: table.quorum.get()?.0,
         hysteresis: table.hysteresis.get()?.0,
         ha_suspend: table.ha_suspend.copied()?,
+        max_moves: optional(&table.max_moves, |it| it.0)?,
         servers: servers?,
     })
 }

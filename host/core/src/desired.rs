@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::manifest::Decision;
 use crate::model::Forward;
+use crate::movement::Weights;
 use crate::plan::{MAX_SLOTS, Plan, PlanError};
 use crate::state::{Backend, BackendId, Selector, ServiceState, Spread};
 
@@ -33,6 +34,15 @@ impl From<&Usable> for Backend {
             lower_threshold: server.thresholds.1,
         }
     }
+}
+
+/// The weights of servers, which a plan is made for.
+#[must_use]
+pub fn weights(servers: &[Usable]) -> Weights {
+    servers
+        .iter()
+        .map(|server| (server.id, server.weight))
+        .collect()
 }
 
 /// What a scheduler's plan amounts to for the servers that it was given. `None` when none of them takes connections:
@@ -80,8 +90,9 @@ fn named(error: PlanError, given: &[Usable]) -> PlanError {
 /// scheduler.
 ///
 /// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of
-/// servers that take no connections any more are left out; where none remains, or where there never was a plan, the
-/// servers share by weight. Without a server that takes connections the service refuses.
+/// servers that take no connections any more are left out; in a hash table the others take them in turn, so that no
+/// other client gets another server. Where none remains, or where there never was a plan, the servers share by weight.
+/// Without a server that takes connections the service refuses.
 #[must_use]
 pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {
     let backends: BTreeMap<BackendId, Backend> = up.iter().map(|s| (s.id, s.into())).collect();
@@ -100,9 +111,22 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
             if left.is_empty() {
                 in_turn()
             } else {
+                let slots = if selector.is_hash() && left.len() < slots.len() {
+                    let mut others = left.iter().cycle();
+                    let heir = |id: &BackendId| {
+                        if taking.contains(id) {
+                            Some(*id)
+                        } else {
+                            others.next().copied()
+                        }
+                    };
+                    slots.iter().filter_map(heir).collect()
+                } else {
+                    left
+                };
                 Spread::Slots {
                     selector: *selector,
-                    slots: left,
+                    slots,
                 }
             }
         }
@@ -245,6 +269,18 @@ mod tests {
     fn a_failed_server_leaves_the_slots_of_an_older_plan() {
         let state = service_state(false, &[server(2, 1)], Some(&slots(&[1, 2, 1])));
         assert_eq!(state.spread, slots(&[2]));
+    }
+
+    #[test]
+    fn in_a_hash_table_the_slots_of_a_failed_server_go_to_the_others_in_turn_and_no_other_changes()
+    {
+        let hashed = |ids: &[u32]| Spread::Slots {
+            selector: Selector::HashSource,
+            slots: ids.iter().map(|n| id(*n)).collect(),
+        };
+        let up = [server(2, 1), server(3, 1)];
+        let state = service_state(false, &up, Some(&hashed(&[1, 2, 3, 1, 2, 1])));
+        assert_eq!(state.spread, hashed(&[2, 2, 3, 3, 2, 2]));
     }
 
     #[test]

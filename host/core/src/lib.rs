@@ -17,6 +17,7 @@
 pub mod approximate;
 pub mod connections;
 pub mod dataplane;
+pub mod debt;
 pub mod desired;
 pub mod diff;
 pub mod director;
@@ -26,6 +27,7 @@ pub mod ids;
 pub mod manifest;
 pub mod mark;
 pub mod model;
+pub mod movement;
 pub mod plan;
 pub mod plugin;
 pub mod quorum;

@@ -21,6 +21,14 @@ pub enum Selector {
     HashFlow,
 }
 
+impl Selector {
+    /// Whether a client keeps its slot as long as the plan has as many of them.
+    #[must_use]
+    pub fn is_hash(self) -> bool {
+        matches!(self, Self::HashSource | Self::HashFlow)
+    }
+}
+
 /// How the new connections of a service are spread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spread {

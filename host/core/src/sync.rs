@@ -3,12 +3,17 @@
 //! A pure machine. The driver's loop: tell it what is wanted ([`KernelSync::want`]), ask for the next [`KernelStep`]
 //! with [`KernelSync::next`], carry it out, report with [`KernelSync::read_done`] or [`KernelSync::applied`], and ask
 //! again; wake at [`KernelSync::poll_at`]. Changes that arrive while a step is under way wait and go out together in
-//! the next one. What the kernel refuses waits by itself (`refusals`).
+//! the next one. What the kernel refuses waits by itself (`refusals`). Large changes are made in steps (`batch`), and a
+//! service whose changes have taken much time waits before the next one (`pace`).
 
+mod batch;
 mod damage;
 mod delay;
+mod pace;
 mod presence;
 mod refusals;
+mod step;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -20,41 +25,12 @@ use self::delay::delay;
 pub use self::presence::InKernel;
 use self::presence::Presence;
 use self::refusals::Refusals;
-use crate::diff::{apply, diff, diff_rest, diff_service, diff_subject};
+pub use self::step::{ApplyOutcome, KernelStep, RefusedChange};
+use self::steps::Steps;
+use crate::diff::{apply, diff_rest, diff_subject};
 use crate::model::{IpvsTimeouts, ServiceKey};
 use crate::state::{Change, ServiceState, State, Subject};
 use crate::timers::TimerTable;
-
-/// What the driver is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KernelStep {
-    /// Read the kernel; then [`KernelSync::read_done`].
-    Read,
-    /// Apply these changes, all or none; then [`KernelSync::applied`].
-    Apply(Vec<Change>),
-}
-
-/// What became of [`KernelStep::Apply`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApplyOutcome {
-    /// The kernel holds the changes.
-    Done,
-    /// It holds none of them, since it does not take one of them, for this reason: others may be taken.
-    Refused(String),
-    /// It holds none of them: it could not be reached.
-    Failed,
-}
-
-/// A change that the kernel does not take, although it is by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedChange {
-    /// What it is about.
-    pub subject: Subject,
-    /// In the data plane's words.
-    pub why: String,
-    /// It is tried again after this time, or when [`KernelSync::retry`] says so.
-    pub wait: Duration,
-}
 
 /// What is to be compared before the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +46,8 @@ enum SyncTimer {
     Retry,
     /// After its change was refused; it is not tried before.
     Refused(Subject),
+    /// Changes that were put off may be made.
+    Later,
     /// The kernel is read unasked. Not running from then on until it has been read.
     Resync,
 }
@@ -83,6 +61,7 @@ pub struct KernelSync {
     dirty: Dirty,
     /// Whether what does not belong to one service is to be compared, too.
     rest_dirty: bool,
+    steps: Steps,
     refusals: Refusals,
     under_way: Option<KernelStep>,
     /// Someone touched our table while a step was under way.
@@ -106,6 +85,7 @@ impl KernelSync {
             actual: Some(actual),
             dirty: Dirty::All,
             rest_dirty: false,
+            steps: Steps::default(),
             refusals: Refusals::default(),
             under_way: None,
             stale: false,
@@ -114,6 +94,11 @@ impl KernelSync {
             timers,
             resync,
         }
+    }
+
+    /// The data plane changes each slot of a plan: large changes are made in steps.
+    pub fn make_steps(&mut self) {
+        self.steps = Steps::by_slots();
     }
 
     /// Everything that is wanted at the start is known: begin.
@@ -235,7 +220,7 @@ impl KernelSync {
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 SyncTimer::Resync => self.actual = None,
-                SyncTimer::Retry => {}
+                SyncTimer::Retry | SyncTimer::Later => {}
                 SyncTimer::Refused(_) => due = true,
             }
         }
@@ -253,7 +238,7 @@ impl KernelSync {
             self.under_way = Some(KernelStep::Read);
             return Some(KernelStep::Read);
         }
-        let changes = self.changes();
+        let changes = self.changes(now);
         if changes.is_empty() {
             self.succeed();
             return None;
@@ -269,26 +254,29 @@ impl KernelSync {
     }
 
     /// What is to be changed together now: first what nothing stands against, then what is to be tried apart.
-    fn changes(&mut self) -> Vec<Change> {
+    fn changes(&mut self, now: Instant) -> Vec<Change> {
         let Some(actual) = &self.actual else {
             return Vec::new();
         };
-        let mut changes = match &self.dirty {
-            Dirty::All => diff(actual, &self.wanted),
-            Dirty::Services(keys) => {
-                let mut changes: Vec<Change> = keys
-                    .iter()
-                    .filter_map(|key| diff_service(actual, &self.wanted, key))
-                    .collect();
-                if self.rest_dirty {
-                    changes.extend(diff_rest(actual, &self.wanted));
-                }
-                changes
+        let mut keys = BTreeSet::new();
+        match std::mem::replace(&mut self.dirty, Dirty::Services(BTreeSet::new())) {
+            Dirty::All => {
+                self.rest_dirty = true;
+                keys.extend(actual.services.keys().chain(self.wanted.services.keys()));
             }
-        };
-        changes.retain(|change| !self.refusals.holds(&change.subject()));
-        self.dirty = Dirty::Services(BTreeSet::new());
-        self.rest_dirty = false;
+            Dirty::Services(some) => keys.extend(some),
+        }
+        keys.extend(self.steps.take_due(now));
+        keys.retain(|key| !self.refusals.holds(&Subject::Service(*key)));
+        let mut changes = self.steps.next(actual, &self.wanted, keys, now);
+        match self.steps.poll_at() {
+            Some(at) => self.timers.set(SyncTimer::Later, at),
+            None => self.timers.clear(SyncTimer::Later),
+        }
+        if std::mem::take(&mut self.rest_dirty) {
+            let rest = diff_rest(actual, &self.wanted).into_iter();
+            changes.extend(rest.filter(|change| !self.refusals.holds(&change.subject())));
+        }
         while changes.is_empty()
             && let Some(group) = self.refusals.next_group()
         {
@@ -307,6 +295,16 @@ impl KernelSync {
         changes
     }
 
+    /// How long the step under way took: services that have much changed wait before their next change.
+    pub fn charge(&mut self, took: Duration, now: Instant) {
+        self.steps.charge(took, now);
+    }
+
+    /// Nothing is put off any more: the daemon ends.
+    pub fn hurry(&mut self) {
+        self.steps.hurry();
+    }
+
     /// The kernel was read. Returns the differences from what it should have held, by service: what someone else
     /// changed.
     pub fn read_done(&mut self, read: Option<State>, now: Instant) -> BTreeMap<ServiceKey, Damage> {
@@ -318,7 +316,7 @@ impl KernelSync {
         };
         self.timers.clear(SyncTimer::Retry);
         self.timers.set(SyncTimer::Resync, now + self.resync);
-        let damage = self.damage(&read);
+        let damage = damage::damage(&read, &self.wanted, |key| self.is_pending(key));
         self.presence.read(read.services.keys());
         self.dirty = Dirty::All;
         self.actual = if stale { None } else { Some(read) };
@@ -425,7 +423,8 @@ impl KernelSync {
         self.timers.next()
     }
 
-    /// Whether nothing is left to be done, as far as known, but for what was refused ([`Self::refusals`]).
+    /// Whether nothing is left to be done, as far as known, but for what was refused ([`Self::refusals`]) and changes of
+    /// services that are made in steps or were put off.
     #[must_use]
     pub fn settled(&self) -> bool {
         self.under_way.is_none()
@@ -451,36 +450,21 @@ impl KernelSync {
         }
     }
 
+    /// Whether something of ours is about to change the service.
+    fn is_pending(&self, key: &ServiceKey) -> bool {
+        match &self.dirty {
+            Dirty::All => true,
+            Dirty::Services(keys) => {
+                keys.contains(key)
+                    || self.steps.has(key)
+                    || self.refusals.holds(&Subject::Service(*key))
+            }
+        }
+    }
+
     fn misses_services(&self) -> bool {
         let mut wanted = self.wanted.services.keys();
         wanted.any(|key| !self.presence.has(key))
-    }
-
-    /// How `read` differs from what is wanted in services that nothing of ours is about to change.
-    fn damage(&self, read: &State) -> BTreeMap<ServiceKey, Damage> {
-        let pending = |key: &ServiceKey| match &self.dirty {
-            Dirty::All => true,
-            Dirty::Services(keys) => {
-                keys.contains(key) || self.refusals.holds(&Subject::Service(*key))
-            }
-        };
-        let keys: BTreeSet<&ServiceKey> = read
-            .services
-            .keys()
-            .chain(self.wanted.services.keys())
-            .collect();
-        keys.into_iter()
-            .filter(|key| !pending(key))
-            .filter_map(|key| {
-                let damage = match (read.services.get(key), self.wanted.services.get(key)) {
-                    (None, Some(_)) => Damage::Missing,
-                    (Some(_), None) => Damage::Foreign,
-                    (Some(is), Some(should)) if is != should => Damage::Changed,
-                    _ => return None,
-                };
-                Some((*key, damage))
-            })
-            .collect()
     }
 }
 

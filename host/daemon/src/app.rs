@@ -28,7 +28,8 @@
 //! | counting (thread; nftables) | netlink | `inputs` | when dropped |
 //! | queue (thread for each service with `decision = "per-connection"`) | its NFQUEUE | `inputs` | when dropped |
 //! | scheduler run (blocking thread for each run; one at a time for each service) | its job | `inputs` | by itself |
-//! | reload (blocking thread, one at a time) | the configuration's files | its join handle | by itself, or with the process |
+//! | plugin-watch (thread) | inotify | the main loop: "changed" | within half a second of being dropped |
+//! | reload, rescan of plugins (blocking thread, one at a time) | the configuration's files | its join handle | by itself, or with the process |
 //! | compiler (child process for each plugin that is not in the cache; as many at once as cores) | a file in memory | the like | by itself, by its limits, or with the process |
 //! | connection-sync (thread; IPVS) | `std::sync::mpsc` of what is wanted | nobody | when its sender is dropped |
 //! | VRRP (thread), watchers and notifier (tasks) | sockets, scripts, files | `events`, `readings` | handed over last |
@@ -59,6 +60,7 @@
 //! Each turn of the main loop waits for all of these, takes one, and drops the other futures. Nothing is lost by that:
 //!
 //! - `terminate`, `interrupt`, `hangup`: `Signal::recv` keeps a signal that came until it is received.
+//! - `plugin_watch.changed()`: `Notify` keeps one notice until it is waited for.
 //! - `health`, `requests`, `events`, `readings`: `mpsc::Receiver::recv` takes a message only when it returns it.
 //! - `inputs`: `recv_many` likewise; `batch` is emptied before the next turn.
 //! - `reloader.finished()`: waits by reference for a join handle, which keeps its outcome; it is taken in the same

@@ -186,7 +186,11 @@ impl DriverThread {
                     report.last_changes = changes.len();
                     report.last_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 }
-                self.send(Input::Applied { changes, outcome });
+                self.send(Input::Applied {
+                    changes,
+                    outcome,
+                    took,
+                });
             }
             DriverRequest::KillFlows(backend) => {
                 if let Err(error) = self.plane.kill_flows(backend) {

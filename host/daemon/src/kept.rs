@@ -1,11 +1,13 @@
-//! What must outlast the daemon: the servers' numbers, and what they have counted that the kernel does not know of. In
-//! one file of the `state_dir`, which a thread of its own writes, so that nobody else waits for a disk.
+//! What must outlast the daemon: the servers' numbers, and what they have counted that the kernel does not know of, in
+//! one file of the `state_dir`; and what schedulers hand to their successors, in others. A thread of its own writes them,
+//! so that nobody else waits for a disk.
 //!
 //! The daemon works without it: whatever is wrong with the file or the disk is logged, and the next write is tried.
 //! What the kernel's rules and conntrack say counts more than the file (`evenkeel_core::ids`).
 
 mod file;
 mod form;
+mod schedulers;
 mod state;
 mod thread;
 
@@ -19,9 +21,12 @@ use evenkeel_core::state::BackendId;
 use tracing::warn;
 
 use file::KeptFile;
-pub(crate) use state::{KeptState, News};
+use schedulers::SchedulerFiles;
+pub(crate) use state::{KeptState, News, SchedulerState};
 use thread::KeptThread;
 
+/// The name of the file of servers.
+const NAME: &str = "servers.json";
 /// Counts change with every server that fails; so long is gathered.
 const GATHER_DELAY: Duration = Duration::from_secs(2);
 /// How long the end of the daemon waits for the disk at most.
@@ -38,8 +43,8 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Reads what was kept in this directory, and starts to keep what will be.
     pub(crate) fn start(directory: &Path) -> (Self, KeptState) {
-        let file = KeptFile::new(directory);
-        let kept = file.read().unwrap_or_else(|problem| {
+        let file = KeptFile::new(directory, NAME);
+        let kept = file.read(form::read).unwrap_or_else(|problem| {
             let file = file.path().display();
             warn!(
                 %file,
@@ -48,9 +53,12 @@ impl Keeper {
             );
             None
         });
-        let kept = kept.unwrap_or_default();
+        let mut kept = kept.unwrap_or_default();
+        let mut files = SchedulerFiles::new(directory);
         let (sender, receiver) = mpsc::channel();
         let mut worker = KeptThread::new(file, kept.clone());
+        kept.schedulers = files.read();
+        worker.keeps_states(files);
         let thread = std::thread::Builder::new()
             .name("state".into())
             .spawn(move || worker.run(&receiver))

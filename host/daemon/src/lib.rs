@@ -6,6 +6,7 @@
 
 pub mod app;
 mod calls;
+mod check_budget;
 pub mod connection_sync;
 pub mod control;
 mod counting;
@@ -17,6 +18,7 @@ mod machine;
 mod network;
 mod own_limits;
 pub mod plane;
+mod plugin_watch;
 pub mod prepare;
 mod prober;
 mod probers;

@@ -6,17 +6,20 @@
 //! lets in what is `established` would drop them; and full NAT, which does not know of them, could give a client's
 //! connection the same ports.
 
+mod late;
 mod table;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::check_budget::CheckBudget;
+use late::Late;
 use table::{Reading, is_full};
 
 /// How often the connection table is looked at, checks or not.
@@ -43,6 +46,9 @@ struct State {
     full: Option<(Instant, Reading)>,
     /// When each shortage was told.
     told: BTreeMap<String, Instant>,
+    late: Late,
+    /// Of each checker plugin.
+    budgets: BTreeMap<String, Weak<CheckBudget>>,
 }
 
 impl OwnLimits {
@@ -58,6 +64,15 @@ impl OwnLimits {
     pub(crate) fn watch(self: &Arc<Self>) -> JoinSet<()> {
         let limits = Arc::clone(self);
         let mut tasks = JoinSet::new();
+        let late = Arc::clone(self);
+        tasks.spawn(async move {
+            loop {
+                let due = tokio::time::Instant::now() + late::INTERVAL;
+                tokio::time::sleep_until(due).await;
+                let now = tokio::time::Instant::now().into_std();
+                late.state.lock().late.note(due.into_std(), now);
+            }
+        });
         tasks.spawn(async move {
             let mut ticks = tokio::time::interval(LOOK_INTERVAL);
             loop {
@@ -94,11 +109,38 @@ impl OwnLimits {
         }
     }
 
-    /// What a check that began then, and had no answer, may have met with on this machine.
-    pub(crate) fn dropped_since(&self, began: Instant, now: Instant) -> Option<String> {
+    /// What a check that began then, and had no answer within its timeout, may have met with on this machine.
+    pub(crate) fn lacked_since(
+        &self,
+        began: Instant,
+        timeout: Duration,
+        now: Instant,
+    ) -> Option<String> {
         self.look(now);
-        let (at, reading) = self.state.lock().full?;
+        let state = self.state.lock();
+        if let Some(late) = state.late.since(began, timeout) {
+            let late = late.as_millis();
+            return Some(format!(
+                "this machine has no processor time: a task came {late} ms late"
+            ));
+        }
+        let (at, reading) = state.full?;
         (at >= began).then(|| reading.to_string())
+    }
+
+    /// What a plugin's checks may take of the processors: one for all servers.
+    pub(crate) fn budget(&self, plugin: &str) -> Arc<CheckBudget> {
+        let mut state = self.state.lock();
+        state.budgets.retain(|_, it| it.strong_count() > 0);
+        if let Some(budget) = state.budgets.get(plugin).and_then(Weak::upgrade) {
+            return budget;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let budget = Arc::new(CheckBudget::new(processors));
+        state
+            .budgets
+            .insert(plugin.to_owned(), Arc::downgrade(&budget));
+        budget
     }
 
     /// For `status`: that the connection table is full, or was a moment ago.

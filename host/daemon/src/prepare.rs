@@ -7,6 +7,8 @@ mod emptied;
 mod identify;
 mod identity;
 mod ready;
+mod rehearsal;
+mod rescan;
 mod source;
 
 use std::collections::BTreeMap;
@@ -17,21 +19,32 @@ use anyhow::Context as _;
 use evenkeel_config::{Parsed, Report};
 pub use evenkeel_core::director::NewScheduler;
 use evenkeel_core::manifest::{PluginKind, Setting};
-use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, ServiceKey};
+use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, Service, ServiceKey};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, Host, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{
-    Checker, Plugin, PluginError, PluginRuntime as _, SchedulerPlugin, ServiceContext,
-};
+use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, SchedulerPlugin, ServiceContext};
 
 use crate::machine::Machine;
 pub use emptied::Emptied;
 use emptied::Held;
 use identify::Identities;
 pub use identity::PluginIdentity;
-pub use ready::{Prepared, ReadyCheck, ServerChecks};
+pub use ready::{Prepared, ReadyCheck, Rescanned, ServerChecks};
+use source::ConfigText;
 pub use source::{ConfigSource, plugin_dirs, read};
+
+/// The plugin and settings of each service's scheduler.
+pub(crate) type InForce = BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)>;
+
+/// Where plugins come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PluginPlaces {
+    /// Whose `*.wasm` are plugins.
+    pub directories: Vec<PathBuf>,
+    /// That the configuration names one by one.
+    pub files: Vec<PathBuf>,
+}
 
 /// By plugin and settings.
 type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
@@ -40,7 +53,13 @@ type Checkers = BTreeMap<String, (Arc<dyn Plugin>, Arc<dyn Checker>)>;
 pub struct Preparer {
     source: ConfigSource,
     /// What [`Self::new`] has read, for the first [`Self::prepare`].
-    parsed: Option<Parsed>,
+    first: Option<ConfigText>,
+    /// What the last configuration was made of.
+    text: Option<ConfigText>,
+    /// Where the plugins of the last configuration come from.
+    places: PluginPlaces,
+    /// Whether new schedulers are asked for a plan before anything changes.
+    rehearses: bool,
     runtime: WasmRuntime,
     native: NativeRuntime,
     catalogue: Catalogue,
@@ -98,14 +117,24 @@ impl Preparer {
     /// # Errors
     /// As [`Self::new`].
     pub fn for_check(source: ConfigSource) -> Result<Self, PrepareError> {
-        Self::with_cache(source, cache_of_command)
+        let mut preparer = Self::with_cache(source, cache_of_command)?;
+        preparer.rehearses();
+        Ok(preparer)
+    }
+
+    /// From now on every new scheduler is asked for a plan for the servers that are configured, before anything changes.
+    /// Not so at the start of a daemon, where there is nothing to keep: a service whose scheduler fails then has its
+    /// servers take turns, and the others run.
+    pub fn rehearses(&mut self) {
+        self.rehearses = true;
     }
 
     fn with_cache(
         source: ConfigSource,
         cache: impl FnOnce(PathBuf) -> CacheUse,
     ) -> Result<Self, PrepareError> {
-        let parsed = read(&source.config).map_err(PrepareError::Other)?;
+        let text = ConfigText::read(&source.config).map_err(PrepareError::Other)?;
+        let parsed = text.parse();
         let daemon = parsed.daemon();
         let config = WasmConfig {
             sandbox: daemon.sandbox,
@@ -120,7 +149,10 @@ impl Preparer {
         let machine = Machine::new(&daemon.table);
         Ok(Self {
             source,
-            parsed: Some(parsed),
+            first: Some(text),
+            text: None,
+            places: PluginPlaces::default(),
+            rehearses: false,
             runtime,
             native: NativeRuntime::new(),
             catalogue: Catalogue::default(),
@@ -146,6 +178,12 @@ impl Preparer {
     /// From now on the daemon has this data plane: a configuration that wants another one is refused.
     pub fn runs(&mut self, dataplane: DataPlaneKind) {
         self.machine.runs(dataplane);
+    }
+
+    /// Where files are looked at by [`Self::rescan`]: a plugin that is put there or is written anew may be another one.
+    #[must_use]
+    pub fn plugin_places(&self) -> PluginPlaces {
+        self.places.clone()
     }
 
     /// Whether the first configuration may take the place of what an earlier daemon has left in the kernel.
@@ -174,12 +212,27 @@ impl Preparer {
         &mut self,
         in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
     ) -> Result<Prepared, PrepareError> {
-        let parsed = match self.parsed.take() {
-            Some(parsed) => parsed,
-            None => read(&self.source.config).map_err(PrepareError::Other)?,
+        let before = self.catalogue.clone();
+        let prepared = self.prepare_now(in_force);
+        if prepared.is_err() {
+            // What runs goes on with its plugins.
+            self.catalogue = before;
+        }
+        prepared
+    }
+
+    fn prepare_now<'a>(
+        &mut self,
+        in_force: impl Fn(&ServiceKey) -> Option<(&'a Arc<dyn SchedulerPlugin>, &'a [Setting])>,
+    ) -> Result<Prepared, PrepareError> {
+        let text = match self.first.take() {
+            Some(text) => text,
+            None => ConfigText::read(&self.source.config).map_err(PrepareError::Other)?,
         };
+        let parsed = text.parse();
         let named = parsed.plugin_refs();
         self.load_plugins(&parsed, &named);
+        let places = self.places_of(&parsed);
         let (model, warnings) = parsed
             .resolve(&self.catalogue, &self.machine)
             .map_err(PrepareError::Config)?;
@@ -206,6 +259,8 @@ impl Preparer {
         if self.keeps_good {
             self.keep_good(&named);
         }
+        self.text = Some(text);
+        self.places = places;
         Ok(prepared)
     }
 
@@ -245,6 +300,19 @@ impl Preparer {
         }
     }
 
+    fn places_of(&self, parsed: &Parsed) -> PluginPlaces {
+        let files = parsed.plugin_refs().into_iter();
+        PluginPlaces {
+            directories: plugin_dirs(parsed, &self.source.plugin_dirs).to_vec(),
+            files: files
+                .filter_map(|plugin| match plugin {
+                    PluginRef::File(file) => Some(file),
+                    PluginRef::Name(_) => None,
+                })
+                .collect(),
+        }
+    }
+
     fn plugin(&self, plugin: &PluginRef, kind: PluginKind) -> anyhow::Result<Arc<dyn Plugin>> {
         self.catalogue
             .get(plugin)
@@ -260,25 +328,41 @@ impl Preparer {
         for service in &prepared.model.services {
             let plugin: Arc<dyn SchedulerPlugin> =
                 self.plugin(&service.scheduler.plugin, PluginKind::Scheduler)?;
-            let settings = service.scheduler.settings.clone();
             if in_force(&service.key).is_some_and(|(same, with)| {
-                Arc::ptr_eq(same, &plugin) && with == settings.as_slice()
+                Arc::ptr_eq(same, &plugin) && with == service.scheduler.settings.as_slice()
             }) {
                 continue;
             }
-            let scheduler = plugin
-                .scheduler(&ServiceContext::trial(&service.name), &settings)
-                .map_err(|error| in_service(&service.name, &error))?;
-            prepared.schedulers.insert(
-                service.key,
-                NewScheduler {
-                    plugin,
-                    settings,
-                    scheduler,
-                },
-            );
+            if self.rehearses {
+                rehearsal::rehearse(service, &*plugin)
+                    .with_context(|| format!("service {}", service.name))?;
+            }
+            let new = self
+                .new_scheduler(service, plugin)
+                .with_context(|| format!("service {}", service.name))?;
+            prepared.schedulers.insert(service.key, new);
         }
         Ok(())
+    }
+
+    /// A configured instance for a service.
+    fn new_scheduler(
+        &self,
+        service: &Service,
+        plugin: Arc<dyn SchedulerPlugin>,
+    ) -> anyhow::Result<NewScheduler> {
+        let context = ServiceContext {
+            listener: Some(service.key),
+            ..ServiceContext::trial(&service.name)
+        };
+        let settings = service.scheduler.settings.clone();
+        let scheduler = plugin.scheduler(&context, &settings)?;
+        Ok(NewScheduler {
+            plugin,
+            settings,
+            scheduler,
+            saved: None,
+        })
     }
 
     fn checks(&mut self, prepared: &mut Prepared) -> anyhow::Result<()> {
@@ -345,8 +429,4 @@ pub fn cache_of_command(directory: PathBuf) -> CacheUse {
     } else {
         CacheUse::Borrowed(directory)
     }
-}
-
-fn in_service(service: &str, error: &PluginError) -> anyhow::Error {
-    anyhow::anyhow!("service {service}: {error}")
 }

@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::check_budget::CheckBudget;
 use crate::own_limits::OwnLimits;
 
 /// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout
@@ -103,6 +104,7 @@ impl Prober {
         let mut tasks = JoinSet::new();
         for (index, check) in spec.checks.into_iter().enumerate() {
             let run = CheckTask {
+                budget: shared.limits.budget(&check.plugin),
                 shared: Arc::clone(&shared),
                 index,
                 check,
@@ -148,6 +150,8 @@ impl Shared {
 
 struct CheckTask {
     shared: Arc<Shared>,
+    /// Of all checks by this plugin.
+    budget: Arc<CheckBudget>,
     index: usize,
     check: ProbeCheck,
     events: mpsc::Sender<HealthEvent>,
@@ -166,9 +170,12 @@ impl CheckTask {
             let Some(next) = next else { return };
             tokio::time::sleep_until(next.into()).await;
 
+            let turn = self.budget.turn().await;
+            self.log_wait(turn.waited);
             let began = Instant::now().into_std();
             self.shared.machine().start(self.index, began);
-            let outcome = self.check_once(began).await;
+            let failed = |outcome: &Outcome| matches!(outcome, Outcome::Unknown(_));
+            let outcome = turn.run(self.check_once(began), failed).await;
             if self.record(outcome) && self.report().await.is_err() {
                 return; // The daemon is ending.
             }
@@ -188,7 +195,7 @@ impl CheckTask {
             Ok(Ok(Ok(Verdict::Unhealthy(reason)))) => Outcome::Unhealthy(reason),
             Ok(Ok(Ok(Verdict::Unanswered(reason)))) => {
                 let now = Instant::now().into_std();
-                match self.shared.limits.dropped_since(began, now) {
+                match self.shared.limits.lacked_since(began, timeout, now) {
                     Some(shortage) => Outcome::Shortage(shortage),
                     None => Outcome::Unhealthy(reason),
                 }
@@ -294,6 +301,21 @@ impl CheckTask {
         } = &*self.shared;
         let plugin = &self.check.plugin;
         tracing::debug!(service, server, %address, plugin, reason, "check failed");
+    }
+
+    /// A check had to wait for longer than it usually takes from one to the next.
+    fn log_wait(&self, waited: Duration) {
+        if waited <= self.check.timing.interval {
+            return;
+        }
+        let plugin = &self.check.plugin;
+        let what = format!(
+            "checker plugin {plugin} takes more processor time than half of this machine's, or fails after much of it"
+        );
+        if self.shared.limits.is_news(&what, Instant::now().into_std()) {
+            let (service, server) = (&self.shared.service_name, &self.shared.server_name);
+            tracing::warn!(service, server, ?waited, "checks come late: {what}");
+        }
     }
 
     /// What this machine lacks concerns every server, so that it is told for one of them.

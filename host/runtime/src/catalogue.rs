@@ -16,6 +16,7 @@ mod entry;
 mod fall_back;
 mod fallback;
 mod find;
+mod keep;
 mod names;
 mod shadowed;
 #[cfg(test)]

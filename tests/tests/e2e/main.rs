@@ -27,6 +27,7 @@ mod reconfigure;
 mod schedulers;
 mod spread;
 mod survive;
+mod swap;
 mod vrrp_failover;
 mod vrrp_handover;
 mod vrrp_leftovers;

@@ -293,8 +293,9 @@ fn a_decision_that_goes_wrong_costs_its_own_service_its_scheduler_and_others_not
             let answers = client.ask_times(vip, 6)?;
             assert!(answers.iter().any(|it| it == "1"), "{how}: {answers:?}");
             // In the log, which keeps it: in the status it stands for a second, until the plugin is started again.
-            let failed =
-                format!("the scheduler failed; its last good plan stays service=\"{how}\"");
+            let failed = format!(
+                "the scheduler failed; it has given no plan that could stay: servers take turns, by weight service=\"{how}\""
+            );
             evenkeel.wait_log(&failed, PATIENCE)?;
         }
         let record = beside.stop()?;

@@ -4,6 +4,7 @@ use super::check::CheckTable;
 use super::declare::{DAY, table};
 use crate::address::{Endpoint, ServerAddress};
 use crate::mixed::{Abbreviated, Brief};
+use crate::percent::Percent;
 use crate::plugin::{Digest, Labels, Many, PluginName, Settings, Several, Short};
 use crate::reader::Presence;
 use crate::units::Seconds;
@@ -81,6 +82,12 @@ table! {
         /// Whether its servers are checked only while its address is on this director: it must be that of a `[[vrrp]]`.
         #[keepalived = "ha_suspend"]
         ha_suspend: bool = Presence::Default(|| false);
+        /// The most clients that one plan of a scheduler that hashes may send to another server, although neither that
+        /// server nor the one before has changed: a server that failed, came back, was added or removed, or has another
+        /// weight explains the clients that leave it or come to it, and they do not count. A plan that moves more is
+        /// refused, with a line in the log and in `status`, and the one before stays; so is a scheduler that would take
+        /// over with such a plan.
+        max_moves: Percent = Presence::Optional("no limit");
         /// The real servers, at least one.
         #[keepalived = "real_server"]
         server: Many<ServerTable> = Presence::Required;

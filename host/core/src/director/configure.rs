@@ -33,14 +33,23 @@ impl Director {
             let mut before = old.remove(&spec.key);
             let servers = self.servers_of(&spec, before.as_mut());
             match (schedulers.remove(&spec.key), before) {
-                (Some(new), before) => {
-                    let (last_good, quorum) = match before {
-                        Some(before) => (before.last_good, before.quorum),
-                        None => (adopted_spread(adopted, &spec.key), QuorumState::default()),
+                (Some(new), Some(before)) => {
+                    let as_before = Service {
+                        decision: before.supervisor.decision(),
+                        ..spec.clone()
                     };
-                    self.replace_service(spec, servers, new, last_good, quorum);
+                    self.keep_service(before, as_before, servers);
+                    self.replace_scheduler(&spec, new);
                 }
-                (None, Some(before)) => self.keep_service(before, spec, servers),
+                (Some(new), None) => {
+                    let last_good = adopted_spread(adopted, &spec.key);
+                    self.add_service(spec, servers, new, last_good);
+                }
+                (None, Some(mut before)) => {
+                    before.refused = None;
+                    let spec = before.supervisor.decision_of(spec);
+                    self.keep_service(before, spec, servers);
+                }
                 (None, None) => error!(
                     service = spec.name,
                     "bug: a new service without a scheduler"
@@ -74,18 +83,17 @@ impl Director {
         before.map(|_| false)
     }
 
-    /// A service that is new, or gets another scheduler.
-    fn replace_service(
+    /// A service that is new.
+    fn add_service(
         &mut self,
         spec: Service,
         servers: Vec<RealServer>,
         new: NewScheduler,
         last_good: Option<Spread>,
-        quorum: QuorumState,
     ) {
         let key = spec.key;
         let generation = self.next_generation();
-        let supervisor = SchedulerSupervisor::new(
+        let mut supervisor = SchedulerSupervisor::new(
             generation,
             new.plugin,
             new.settings,
@@ -93,10 +101,13 @@ impl Director {
             spec.decision,
             self.role(&key),
         );
+        if let Some(state) = new.saved {
+            supervisor.import(state);
+        }
         self.stop_queue(key, spec.decision != Decision::PerConnection);
         self.opening_queues.remove(&key);
         let service = VirtualService {
-            quorum,
+            quorum: QuorumState::default(),
             queue: self.queues.of(&spec),
             queue_served: false,
             spec,
@@ -104,7 +115,11 @@ impl Director {
             servers,
             last_good,
             planned_for: Vec::new(),
+            planned_weights: None,
+            plan_refused: None,
             problem: None,
+            kept: None,
+            refused: None,
         };
         self.services.insert(key, service);
         self.awaiting_first_plan.insert(key);
@@ -112,7 +127,7 @@ impl Director {
         self.servers_changed(key, false);
     }
 
-    /// A service whose scheduler stays.
+    /// A service whose scheduler stays, for the time being.
     fn keep_service(
         &mut self,
         mut service: VirtualService,

@@ -18,7 +18,7 @@ impl Director {
     pub fn wants_counts(&self) -> bool {
         self.services.values().any(|service| {
             let limited = |it: &RealServer| it.spec.upper_threshold.is_some();
-            service.supervisor.facts().connections || service.servers.iter().any(limited)
+            service.supervisor.facts_to_come().connections || service.servers.iter().any(limited)
         })
     }
 
@@ -26,7 +26,7 @@ impl Director {
     #[must_use]
     pub fn wants_latency(&self) -> bool {
         let mut services = self.services.values();
-        services.any(|service| service.supervisor.facts().latency)
+        services.any(|service| service.supervisor.facts_to_come().latency)
     }
 
     /// The services whose address is on another director: what the kernel still knows of their connections is not

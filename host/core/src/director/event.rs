@@ -13,7 +13,7 @@ use crate::connections::Counts;
 use crate::health::ServerHealth;
 use crate::manifest::Setting;
 use crate::model::{IpvsTimeouts, Service, ServiceKey};
-use crate::scheduler::{Scheduler, SchedulerPlugin};
+use crate::scheduler::{SavedState, Scheduler, SchedulerPlugin};
 use crate::state::{BackendId, Change, Queue, State};
 use crate::sync::{ApplyOutcome, InKernel, KernelStep};
 
@@ -38,6 +38,8 @@ pub struct NewScheduler {
     pub settings: Vec<Setting>,
     /// The instance.
     pub scheduler: Box<dyn Scheduler>,
+    /// What it is to take over from the process before.
+    pub saved: Option<SavedState>,
 }
 
 /// Something that happened.
@@ -68,6 +70,8 @@ pub enum Input {
         changes: Vec<Change>,
         /// Whether they took effect.
         outcome: ApplyOutcome,
+        /// How long that took.
+        took: Duration,
     },
     /// Someone else touched what is ours in the kernel.
     Touched,
@@ -122,6 +126,15 @@ pub enum Effect {
     },
     /// Give a verdict on each new connection from now on; then [`Input::QueueServed`].
     ServeQueue(VerdictRequest),
+    /// Keep this for the scheduler of the next start of the daemon.
+    KeepState {
+        /// The service.
+        service: ServiceKey,
+        /// The plugin's name.
+        plugin: String,
+        /// What it hands over.
+        state: SavedState,
+    },
     /// Give none any more.
     StopQueue {
         /// The service.

@@ -34,7 +34,8 @@ impl Director {
                     self.report_damage(&key, damage);
                 }
             }
-            Input::Applied { outcome, .. } => {
+            Input::Applied { outcome, took, .. } => {
+                self.sync.charge(took, now);
                 if let Some(refused) = self.sync.applied(outcome, now) {
                     self.report_refused(&refused);
                 }

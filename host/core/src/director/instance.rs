@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tracing::{debug, warn};
 
 use super::recent_flows::RecentFlows;
 use crate::flow::Flow;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
-use crate::scheduler::{BackendFacts, DirectorRole, Load, Scheduler, SchedulerBackend};
+use crate::scheduler::{BackendFacts, DirectorRole, Load, SavedState, Scheduler, SchedulerBackend};
 use crate::state::BackendId;
 
 /// A connection that was placed, and that the kernel has not counted for so long, has come to nothing.
@@ -37,6 +38,8 @@ struct Inner {
     recent: RecentFlows,
     /// It has answered what it must not: it is of no more use.
     broken: Option<String>,
+    /// It has decided a connection.
+    decided: bool,
 }
 
 #[derive(Default)]
@@ -80,6 +83,7 @@ impl Instance {
             loads: BTreeMap::new(),
             recent: RecentFlows::default(),
             broken: None,
+            decided: false,
         };
         Self {
             deciding: Arc::new(Mutex::new(inner)),
@@ -106,6 +110,43 @@ impl Instance {
             planner.set_role(role)?;
         }
         self.deciding.lock().scheduler.set_role(role)
+    }
+
+    /// What it hands to a successor. One that fails to say goes on until its next call fails, too.
+    pub(super) fn export(&self, service: &str) -> Option<SavedState> {
+        let exported = self.deciding.lock().scheduler.export_state();
+        exported.unwrap_or_else(|error| {
+            warn!(service, error = %error, "the scheduler's state is lost: it failed to hand it over");
+            None
+        })
+    }
+
+    /// Takes over what its predecessor has handed over, as far as it wants that.
+    ///
+    /// # Errors
+    /// As [`Scheduler::import_state`].
+    pub(super) fn import(&self, state: &SavedState, service: &str) -> Result<(), PluginError> {
+        let taken = self.deciding.lock().scheduler.import_state(state)?;
+        let (version, bytes) = (state.version, state.bytes.len());
+        match taken {
+            Ok(()) => debug!(
+                service,
+                version, bytes, "the scheduler's state was handed over"
+            ),
+            Err(reason) => warn!(
+                service,
+                version,
+                bytes,
+                reason,
+                "the state of the scheduler before is dropped: the new one refuses it"
+            ),
+        }
+        Ok(())
+    }
+
+    /// Whether it has decided a connection.
+    pub(super) fn has_decided(&self) -> bool {
+        self.deciding.lock().decided
     }
 
     /// The servers, whole.
@@ -196,12 +237,16 @@ impl Instance {
             return Ok(Some(id));
         }
         match inner.scheduler.pick(flow) {
-            Ok(None) => Ok(None),
+            Ok(None) => {
+                inner.decided = true;
+                Ok(None)
+            }
             Ok(Some(id)) if inner.accepting.contains(&id) => {
                 if counting && let Some(load) = inner.loads.get_mut(&id) {
                     load.placed.push_back(now);
                 }
                 inner.recent.put(*flow, id, now);
+                inner.decided = true;
                 Ok(Some(id))
             }
             Ok(Some(id)) => {

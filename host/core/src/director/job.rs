@@ -7,10 +7,22 @@ use super::instance::Instance;
 use crate::manifest::{Decision, Setting};
 use crate::plan::Plan;
 use crate::plugin::PluginError;
-use crate::scheduler::{Load, SchedulerBackend, SchedulerPlugin, ServiceContext};
+use crate::scheduler::{
+    Load, SavedState, Scheduler, SchedulerBackend, SchedulerPlugin, ServiceContext,
+};
 
-/// What became of a [`SchedulerJob`]: the instance, and the plan if one was wanted.
-pub type JobResult = Result<(Instance, Option<Plan>), PluginError>;
+/// What became of a [`SchedulerJob`].
+pub type JobResult = Result<Ran, PluginError>;
+
+/// A run that has not failed.
+pub struct Ran {
+    /// What has run.
+    pub(super) instance: Instance,
+    /// The plan if one was wanted.
+    pub(super) plan: Option<Plan>,
+    /// What it would hand to a successor, if it was asked and has something.
+    pub(super) exported: Option<SavedState>,
+}
 
 /// Tells a scheduler what has changed and asks it for a plan.
 pub struct SchedulerJob {
@@ -25,6 +37,10 @@ pub struct SchedulerJob {
     pub(super) decision: Decision,
     pub(super) instance: JobInstance,
     pub(super) update: SchedulerUpdate,
+    /// What the instance is to take over: it was kept by the process before.
+    pub(super) import: Option<SavedState>,
+    /// Whether to ask what it would hand to a successor.
+    pub(super) exports: bool,
     pub(super) started_at: Instant,
     /// Whether a plan is wanted.
     pub(super) wants_plan: bool,
@@ -44,6 +60,8 @@ pub(super) enum JobInstance {
     Running(Instance),
     /// A new one.
     Start,
+    /// This one, which is to take over the state of the other.
+    Successor(Box<dyn Scheduler>, Option<Instance>),
 }
 
 impl SchedulerJob {
@@ -65,20 +83,38 @@ impl SchedulerJob {
     /// As the plugin failed.
     pub fn run(self) -> JobResult {
         let scheduler = || self.plugin.scheduler(&self.context, &self.settings);
+        let mut handed = self.import;
         let instance = match self.instance {
             JobInstance::Running(instance) => {
                 if self.role_changed {
                     instance.set_role(self.context.role)?;
                 }
+                if let Some(state) = &handed {
+                    instance.import(state, &self.context.service)?;
+                }
                 instance
             }
             JobInstance::Start => Instance::new(scheduler()?),
+            JobInstance::Successor(scheduler, running) => {
+                let successor = Instance::new(scheduler);
+                successor.set_role(self.context.role)?;
+                handed = running.and_then(|it| it.export(&self.context.service));
+                if let Some(state) = &handed {
+                    successor.import(state, &self.context.service)?;
+                }
+                successor
+            }
         };
         match (self.decision, &self.update) {
             (Decision::Plan, _) => instance.plan_by(None),
             (Decision::PerConnection, SchedulerUpdate::Backends(_)) => {
                 if !instance.plans_apart() {
-                    instance.plan_by(Some(scheduler()?));
+                    let mut planner = scheduler()?;
+                    if let Some(state) = &handed {
+                        // What it refuses, the one that decides has refused.
+                        let _ = planner.import_state(state)?;
+                    }
+                    instance.plan_by(Some(planner));
                 }
             }
             // It would not know the servers.
@@ -93,6 +129,12 @@ impl SchedulerJob {
         } else {
             None
         };
-        Ok((instance, plan))
+        let exports = Some(&instance).filter(|_| self.exports);
+        let exported = exports.and_then(|it| it.export(&self.context.service));
+        Ok(Ran {
+            instance,
+            plan,
+            exported,
+        })
     }
 }

@@ -1,9 +1,30 @@
 //! The end of the daemon.
 
 use super::event::{Effect, Input};
+use super::instance::Instance;
 use super::machine::Director;
 use crate::model::ServiceKey;
+use crate::scheduler::SavedState;
 use crate::state::{Selector, Spread};
+
+/// A scheduler that may hand something to the next start of the daemon.
+pub struct LastState {
+    /// Its service.
+    pub service: ServiceKey,
+    /// The plugin's name.
+    pub plugin: String,
+    /// The service's name.
+    name: String,
+    instance: Instance,
+}
+
+impl LastState {
+    /// What it hands over; `None`: nothing. Blocks for as long as the sandbox lets a call take.
+    #[must_use]
+    pub fn ask(&self) -> Option<SavedState> {
+        self.instance.export(&self.name)
+    }
+}
 
 impl Director {
     /// Nobody will follow the counts of connections any more: plans that were made for the next moment only give way
@@ -11,6 +32,7 @@ impl Director {
     /// when no step [is under way](Self::changes_kernel) any more.
     pub fn leave(&mut self) {
         self.leaving = true;
+        self.sync.hurry();
         let keys: Vec<ServiceKey> = self.services.keys().copied().collect();
         for key in keys {
             let Some(service) = self.services.get_mut(&key) else {
@@ -23,6 +45,22 @@ impl Director {
                 self.want(key);
             }
         }
+    }
+
+    /// What each scheduler is to be asked for at the end: calls that may block. Without those that are away with a job
+    /// or have failed.
+    #[must_use]
+    pub fn last_states(&self) -> Vec<LastState> {
+        let services = self.services.iter();
+        let last = services.filter_map(|(key, service)| {
+            Some(LastState {
+                service: *key,
+                name: service.spec.name.clone(),
+                plugin: service.supervisor.name().to_owned(),
+                instance: service.supervisor.idle()?.clone(),
+            })
+        });
+        last.collect()
     }
 
     /// Whether an [`Effect::Kernel`] has not been answered yet.

@@ -91,6 +91,9 @@ impl Director {
         let queues = QueueNumbers::adopt(&adopted);
         let ids = Ids::adopt(&adopted);
         let mut sync = KernelSync::new(adopted, self::resync(kind, resync), now);
+        if kind == DataPlaneKind::Nftables {
+            sync.make_steps();
+        }
         // Until the interfaces are known: otherwise all flows would leave the flowtable for a moment.
         sync.want_offload(adopted_offload);
         Self {
@@ -174,8 +177,7 @@ impl Director {
             servers,
             ..
         } = service;
-        let facts = supervisor.facts();
-        let update = |whole| VirtualService::update(servers, facts, whole);
+        let update = |facts, whole| VirtualService::update(servers, facts, whole);
         let job = supervisor.job(now, self.update_interval, spec, update);
         match supervisor.poll_at() {
             Some(at) => self.timers.set(key, at),
@@ -203,16 +205,23 @@ impl Director {
         self.sync.settled() && self.opening_queues.is_empty()
     }
 
-    /// The plugin and settings of each service's scheduler: those need no new instance in a reload.
+    /// The plugin and settings of each service's scheduler, or of the one that is about to take over: those need no new
+    /// instance in a reload.
     #[must_use]
     pub fn in_force(&self) -> BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)> {
         let services = self.services.iter();
         services
-            .map(|(key, service)| {
-                let supervisor = &service.supervisor;
-                let plugin = Arc::clone(supervisor.plugin());
-                (*key, (plugin, supervisor.settings().to_vec()))
-            })
+            .map(|(key, service)| (*key, service.supervisor.origin()))
+            .collect()
+    }
+
+    /// As [`Self::in_force`], but of those that were refused rather than of the ones that stay: what was tried last.
+    #[must_use]
+    pub fn tried_last(&self) -> BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)> {
+        let refused = |service: &VirtualService| Some(service.refused.as_ref()?.origin.clone());
+        let services = self.services.iter();
+        services
+            .map(|(key, it)| (*key, refused(it).unwrap_or_else(|| it.supervisor.origin())))
             .collect()
     }
 

@@ -19,6 +19,7 @@
 //! | `handle`, `configure`, `counting`, `scheduling`, `verdicts` | what each kind of input changes |
 //! | `service`, `server` | one virtual service, one real server |
 //! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
+//! | `successor`, `succession` | another scheduler that is to take over, and is tried first |
 //! | `leave` | the end: what the kernel is left with |
 //! | `quorum`, `quorums` | whether services have enough servers, looked at after each change |
 //! | `recent_flows` | the connections that it has placed last |
@@ -42,12 +43,15 @@ mod report;
 mod scheduling;
 mod server;
 mod service;
+mod succession;
+mod successor;
 mod supervisor;
 mod verdicts;
 
 pub use event::{DirectorConfig, Effect, Input, NewScheduler, QueueError, VerdictRequest};
 pub use instance::Instance;
-pub use job::{JobResult, SchedulerJob};
+pub use job::{JobResult, Ran, SchedulerJob};
+pub use leave::LastState;
 pub use machine::Director;
 pub use report::{ServerReport, ServerState, ServiceReport};
 

@@ -24,8 +24,14 @@ pub struct ServiceReport {
     pub scheduler: String,
     /// The scheduler plugin's version.
     pub scheduler_version: String,
-    /// What is wrong with the scheduler, whose last good plan is in force.
+    /// What is wrong with the scheduler.
     pub scheduler_problem: Option<String>,
+    /// How connections are spread meanwhile.
+    pub scheduler_meanwhile: Option<String>,
+    /// Why the scheduler's last plan was refused, although the scheduler goes on: the one before stays.
+    pub plan_refused: Option<String>,
+    /// Why another scheduler, which was to take over, did not.
+    pub successor_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
     pub kernel_problem: Option<String>,
     /// Which slot of the plan a new connection takes; `None` where new connections are refused.
@@ -103,6 +109,12 @@ pub(super) fn service(
         scheduler: service.supervisor.name().to_owned(),
         scheduler_version: service.supervisor.version().to_owned(),
         scheduler_problem: service.problem.clone(),
+        scheduler_meanwhile: service
+            .problem
+            .as_ref()
+            .map(|_| service.meanwhile().to_owned()),
+        plan_refused: service.plan_refused.clone(),
+        successor_problem: service.refused.as_ref().map(|it| it.problem.clone()),
         kernel_problem: sync.refusal(&Subject::Service(spec.key)).map(str::to_owned),
         selector,
         slots,

@@ -12,6 +12,18 @@ use crate::desired;
 use crate::manifest::Decision;
 use crate::model::ServiceKey;
 use crate::plan::Plan;
+use crate::scheduler::SavedState;
+use crate::state::Spread;
+
+/// What a scheduler has answered, where it can be used.
+pub(super) struct Accepted {
+    /// Its plan, if it was asked for one.
+    pub(super) plan: Option<Plan>,
+    /// The plan laid out, where one is needed.
+    pub(super) spread: Option<Spread>,
+    /// It has just taken over from another one.
+    pub(super) is_new: bool,
+}
 
 impl Director {
     /// The servers of a service changed. Its scheduler makes a new plan; where one of them takes less than before,
@@ -49,56 +61,96 @@ impl Director {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
+        if service.supervisor.tries(generation) {
+            self.needs_plan.insert(key);
+            return self.tried(key, result, now);
+        }
         if service.supervisor.generation() != generation {
             return;
         }
         self.awaiting_first_plan.remove(&key);
         self.needs_plan.insert(key);
         match result {
-            Ok((instance, plan)) => self.planned(key, instance, plan.as_ref(), now),
+            Ok(ran) => {
+                self.exported(key, ran.exported);
+                self.planned(key, ran.instance, ran.plan, now);
+            }
             Err(error) => self.scheduler_failed(key, error.to_string(), now),
         }
     }
 
+    /// What a scheduler would hand to its successor is kept for the next start of the daemon, where it has changed.
+    pub(super) fn exported(&mut self, key: ServiceKey, state: Option<SavedState>) {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        let Some(state) = state.filter(|state| service.kept.as_ref() != Some(state)) else {
+            return;
+        };
+        service.kept = Some(state.clone());
+        self.effects.push(Effect::KeepState {
+            service: key,
+            plugin: service.supervisor.name().to_owned(),
+            state,
+        });
+    }
+
     /// A scheduler has answered: with a plan, if it was asked for one.
-    fn planned(&mut self, key: ServiceKey, instance: Instance, plan: Option<&Plan>, now: Instant) {
+    fn planned(&mut self, key: ServiceKey, instance: Instance, plan: Option<Plan>, now: Instant) {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
         let decision = service.supervisor.decision();
-        let accepted = plan.map(|plan| desired::accept(&service.planned_for, plan, decision));
-        match accepted.transpose() {
+        let spread = plan
+            .as_ref()
+            .map(|plan| desired::accept(&service.planned_for, plan, decision));
+        match spread.transpose() {
             Ok(spread) => {
-                if plan == Some(&Plan::PerConnection) {
-                    service.last_good = None;
-                } else if let Some(Some(spread)) = spread {
-                    service.last_good = Some(spread);
-                }
-                if service.problem.take().is_some() {
-                    info!(
-                        service = service.spec.name,
-                        plugin = service.supervisor.name(),
-                        "the scheduler works again"
-                    );
-                }
-                if decision == Decision::PerConnection
-                    && !service.queue_served
-                    && let Some(request) = service.verdict_request(&instance)
-                    && self.opening_queues.insert(key)
-                {
-                    self.effects.push(Effect::ServeQueue(request));
-                }
-                service.supervisor.done(instance, plan, now);
-                if service.has_changes() {
-                    service.supervisor.facts_changed(now);
-                }
-                self.want(key);
+                let accepted = Accepted {
+                    plan,
+                    spread: spread.flatten(),
+                    is_new: false,
+                };
+                self.accepted(key, instance, accepted, now);
             }
             Err(error) => {
                 let problem = format!("{}: {error}", service.supervisor.title());
                 self.scheduler_failed(key, problem, now);
             }
         }
+    }
+
+    /// A scheduler has answered what can be used.
+    pub(super) fn accepted(
+        &mut self,
+        key: ServiceKey,
+        instance: Instance,
+        accepted: Accepted,
+        now: Instant,
+    ) {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        let plan = accepted.plan.as_ref();
+        service.follow_plan(plan, accepted.spread);
+        if service.supervisor.decision() == Decision::PerConnection
+            && (accepted.is_new || !service.queue_served)
+            && let Some(request) = service.verdict_request(&instance)
+            && self.opening_queues.insert(key)
+        {
+            self.effects.push(Effect::ServeQueue(request));
+        }
+        if service.supervisor.done(instance, plan, now) && service.problem.take().is_some() {
+            info!(
+                service = service.spec.name,
+                plugin = service.supervisor.name(),
+                "the scheduler works again"
+            );
+        }
+        if service.has_changes() {
+            service.supervisor.facts_changed(now);
+        }
+        self.want(key);
     }
 
     /// A scheduler has failed, or its plan cannot be used.
@@ -109,13 +161,14 @@ impl Director {
             return;
         };
         let wait = service.supervisor.fail(generation, now);
+        let meanwhile = service.meanwhile();
         warn!(
             service = service.spec.name,
             plugin = service.supervisor.name(),
             version = service.supervisor.version(),
             error = problem,
             restart_in = ?wait,
-            "the scheduler failed; its last good plan stays"
+            "the scheduler failed; {meanwhile}"
         );
         service.problem = Some(problem);
         if std::mem::take(&mut service.queue_served) | self.opening_queues.remove(&key) {

@@ -1,14 +1,20 @@
 //! One virtual service as the director keeps it: its configuration, its servers' health, and its scheduler's last
 //! good plan.
 
+use tracing::{info, warn};
+
 use super::job::SchedulerUpdate;
 use super::quorum::QuorumState;
 use super::server::RealServer;
+use super::successor::Refused;
 use super::supervisor::SchedulerSupervisor;
 use crate::desired::{self, Usable};
 use crate::health::ServerHealth;
 use crate::manifest::{Decision, Facts};
 use crate::model::{DataPlaneKind, OnDrain, Service};
+use crate::movement::{self, Weights};
+use crate::plan::Plan;
+use crate::scheduler::SavedState;
 use crate::state::{BackendId, Queue, ServiceState, Spread};
 
 /// A virtual service, its servers and its scheduler.
@@ -20,8 +26,16 @@ pub(super) struct VirtualService {
     pub(super) last_good: Option<Spread>,
     /// The servers that the plan under way is made for.
     pub(super) planned_for: Vec<Usable>,
+    /// The weights of the servers that it was made for; `None`: it was made by an earlier process.
+    pub(super) planned_weights: Option<Weights>,
+    /// Why the scheduler's last plan was refused, where the scheduler goes on.
+    pub(super) plan_refused: Option<String>,
     /// What is wrong with the scheduler.
     pub(super) problem: Option<String>,
+    /// What the scheduler last handed over to be kept for the next start of the daemon.
+    pub(super) kept: Option<SavedState>,
+    /// The scheduler that was to take over and did not.
+    pub(super) refused: Option<Refused>,
     pub(super) quorum: QuorumState,
     /// Through which its scheduler decides each connection, where it does.
     pub(super) queue: Option<Queue>,
@@ -44,6 +58,59 @@ impl VirtualService {
             let up = servers.filter(|server| server.up());
             let changed = up.filter_map(|server| server.report_changes(wanted));
             SchedulerUpdate::Loads(changed.collect())
+        }
+    }
+
+    /// Why a new plan, for the servers that one was last wanted for, is refused: it sends more clients to another server
+    /// than `max_moves` allows. `None`: it is not.
+    pub(super) fn moves_too_many(&self, plan: Option<&Spread>) -> Option<String> {
+        let limit = self.spec.max_moves?;
+        let before = self.last_good.as_ref().zip(self.planned_weights.as_ref())?;
+        let moved = movement::moved(before, (plan?, &desired::weights(&self.planned_for)))?;
+        (moved > limit).then(|| {
+            format!(
+                "the plan sends {moved} of the clients to another server without a reason, \
+                 more than max_moves = {limit}"
+            )
+        })
+    }
+
+    /// Takes in a plan that fits the servers, unless it moves too many clients.
+    pub(super) fn follow_plan(&mut self, plan: Option<&Plan>, spread: Option<Spread>) {
+        if plan == Some(&Plan::PerConnection) {
+            self.last_good = None;
+        }
+        let refused = self.moves_too_many(spread.as_ref());
+        let (service, plugin) = (&self.spec.name, self.supervisor.name());
+        match (&self.plan_refused, &refused) {
+            (None, Some(reason)) => {
+                warn!(
+                    service,
+                    plugin, reason, "a plan is refused; the one before stays"
+                );
+            }
+            (Some(_), None) if spread.is_some() => {
+                info!(service, plugin, "its plans are followed again")
+            }
+            _ => {}
+        }
+        if refused.is_some() {
+            self.plan_refused = refused;
+        } else if let Some(spread) = spread {
+            self.plan_refused = None;
+            self.last_good = Some(spread);
+            self.planned_weights = Some(desired::weights(&self.planned_for));
+        }
+    }
+
+    /// How connections are spread while something is wrong with the scheduler.
+    pub(super) fn meanwhile(&self) -> &'static str {
+        if !self.supervisor.failed() {
+            "it runs again, and has decided no connection yet"
+        } else if self.last_good.is_some() {
+            "its last good plan stays"
+        } else {
+            "it has given no plan that could stay: servers take turns, by weight"
         }
     }
 

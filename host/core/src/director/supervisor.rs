@@ -5,6 +5,9 @@
 //!            job() ----------------> Running ---- done() ---> Idle
 //!  Idle: servers changed,               |
 //!        Refresh or Update expired      '---- fail() ----> Failed --- Restart expired: job() with a new instance
+//!
+//!  Idle or Failed, succeed() was called: job() ---> Trying --- take_over(), done() ---> Idle, with the successor
+//!                                                          '-- stay() ----------------> as before
 //! ```
 
 use std::sync::Arc;
@@ -12,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use super::instance::Instance;
 use super::job::{JobInstance, SchedulerJob, SchedulerUpdate};
-use crate::manifest::{Decision, Facts, Setting};
+use super::successor::{Origin, Successor, Trial};
+use crate::manifest::{Decision, Facts, Manifest, Setting};
 use crate::model::Service;
 use crate::plan::Plan;
-use crate::scheduler::{DirectorRole, Scheduler, SchedulerPlugin, ServiceContext};
+use crate::scheduler::{DirectorRole, SavedState, Scheduler, SchedulerPlugin, ServiceContext};
 use crate::timers::TimerTable;
 
 /// Wait before a failed plugin's first restart; doubled up to [`MAX_RESTART_DELAY`].
@@ -26,6 +30,9 @@ const MAX_RESTART_DELAY: Duration = Duration::from_secs(60);
 const MIN_REFRESH: Duration = Duration::from_millis(20);
 /// Where the plugin decides each connection, its plan is what the kernel falls back to, and is renewed this often.
 const FALLBACK_REFRESH: Duration = Duration::from_secs(1);
+
+/// A scheduler that is run is asked this often what it would hand to its successor.
+const EXPORT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// When a scheduler is run although its servers did not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +63,12 @@ pub(super) struct SchedulerSupervisor {
     decision: Decision,
     /// It is not told of changed facts before.
     next_update: Option<Instant>,
+    /// Waits to be tried.
+    successor: Option<Successor>,
+    /// What the process before has kept, for the first run.
+    import: Option<SavedState>,
+    /// When it is next asked what it would hand to a successor.
+    export_at: Option<Instant>,
 }
 
 enum InstanceState {
@@ -63,6 +76,19 @@ enum InstanceState {
     /// The instance is away with a [`SchedulerJob`].
     Running,
     Failed,
+    /// A successor is away with a [`SchedulerJob`].
+    Trying(Trial),
+}
+
+/// As errors begin.
+pub(super) fn title(manifest: &Manifest) -> String {
+    format!("plugin {} {}", manifest.name, manifest.version)
+}
+
+/// What schedulers of this plugin want to be told of.
+fn facts(plugin: &Arc<dyn SchedulerPlugin>) -> Facts {
+    let abilities = plugin.manifest().abilities.as_ref();
+    abilities.map(|it| it.facts).unwrap_or_default()
 }
 
 impl SchedulerSupervisor {
@@ -88,15 +114,100 @@ impl SchedulerSupervisor {
             timers: TimerTable::new(),
             decision,
             next_update: None,
+            successor: None,
+            import: None,
+            export_at: None,
         }
     }
 
-    pub(super) fn plugin(&self) -> &Arc<dyn SchedulerPlugin> {
-        &self.plugin
+    /// Its first run takes this over.
+    pub(super) fn import(&mut self, state: SavedState) {
+        self.import = Some(state);
     }
 
-    pub(super) fn settings(&self) -> &[Setting] {
-        &self.settings
+    /// The instance, where it is not away.
+    pub(super) fn idle(&self) -> Option<&Instance> {
+        match &self.state {
+            InstanceState::Idle(instance) => Some(instance),
+            InstanceState::Trying(trial) => trial.running.as_ref(),
+            InstanceState::Running | InstanceState::Failed => None,
+        }
+    }
+
+    /// This one is to take over, in the place of any other that was to.
+    pub(super) fn succeed(&mut self, successor: Successor) {
+        if let InstanceState::Trying(trial) = &mut self.state {
+            // What comes of it is of no interest any more.
+            self.state = trial
+                .running
+                .take()
+                .map_or(InstanceState::Failed, InstanceState::Idle);
+        }
+        self.successor = Some(successor);
+    }
+
+    /// Whether this generation is being tried.
+    pub(super) fn tries(&self, generation: u64) -> bool {
+        matches!(&self.state, InstanceState::Trying(trial) if trial.generation == generation)
+    }
+
+    /// As a service is configured whose scheduler is this one, or the one that may take over: then the decisions of the
+    /// one that runs are followed as they were.
+    pub(super) fn decision_of(&mut self, service: Service) -> Service {
+        let to_come = match (&mut self.successor, &mut self.state) {
+            (Some(it), _) => &mut it.decision,
+            (None, InstanceState::Trying(it)) => &mut it.decision,
+            (None, _) => return service,
+        };
+        *to_come = service.decision;
+        Service {
+            decision: self.decision,
+            ..service
+        }
+    }
+
+    /// The one that was tried. [`Self::take_over`] or [`Self::stay`] is to follow.
+    pub(super) fn tried(&mut self) -> Option<Trial> {
+        match std::mem::replace(&mut self.state, InstanceState::Running) {
+            InstanceState::Trying(trial) => Some(trial),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    /// It decides from now on. [`Self::done`] is to follow.
+    pub(super) fn take_over(&mut self, trial: Trial) {
+        (self.plugin, self.settings) = trial.origin;
+        self.generation = trial.generation;
+        self.failures = 0;
+        self.timers = TimerTable::new();
+        self.role_changed = self.role != trial.role;
+    }
+
+    /// The one before it goes on, or is started again when it is time.
+    pub(super) fn stay(&mut self, trial: Trial) {
+        self.state = trial
+            .running
+            .map_or(InstanceState::Failed, InstanceState::Idle);
+        // Facts were told to the other one.
+        self.servers_changed = true;
+    }
+
+    /// Where the scheduler comes from, or the one that may take over.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin_to_come()
+            .cloned()
+            .unwrap_or_else(|| (Arc::clone(&self.plugin), self.settings.clone()))
+    }
+
+    fn origin_to_come(&self) -> Option<&Origin> {
+        match (&self.successor, &self.state) {
+            (Some(it), _) => Some(&it.origin),
+            (None, InstanceState::Trying(it)) => Some(&it.origin),
+            (None, _) => None,
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -109,7 +220,7 @@ impl SchedulerSupervisor {
 
     /// As errors begin.
     pub(super) fn title(&self) -> String {
-        format!("plugin {} {}", self.name(), self.version())
+        title(self.plugin.manifest())
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -118,13 +229,27 @@ impl SchedulerSupervisor {
 
     /// Whether the scheduler of this service is out of order.
     pub(super) fn failed(&self) -> bool {
-        matches!(self.state, InstanceState::Failed)
+        match &self.state {
+            InstanceState::Failed => true,
+            InstanceState::Trying(trial) => trial.running.is_none(),
+            InstanceState::Idle(_) | InstanceState::Running => false,
+        }
     }
 
     /// What the scheduler wants to be told of.
     pub(super) fn facts(&self) -> Facts {
-        let abilities = self.plugin.manifest().abilities.as_ref();
-        abilities.map(|it| it.facts).unwrap_or_default()
+        facts(&self.plugin)
+    }
+
+    /// What the scheduler wants to be told of, and the one that may take over.
+    pub(super) fn facts_to_come(&self) -> Facts {
+        let now = self.facts();
+        let then = self.origin_to_come();
+        let then = then.map(|(plugin, _)| facts(plugin)).unwrap_or_default();
+        Facts {
+            connections: now.connections || then.connections,
+            latency: now.latency || then.latency,
+        }
     }
 
     /// How its decisions are followed.
@@ -161,7 +286,7 @@ impl SchedulerSupervisor {
     pub(super) fn poll_at(&self) -> Option<Instant> {
         match self.state {
             InstanceState::Idle(_) | InstanceState::Failed => self.timers.next(),
-            InstanceState::Running => None,
+            InstanceState::Running | InstanceState::Trying(_) => None,
         }
     }
 
@@ -173,12 +298,33 @@ impl SchedulerSupervisor {
         now: Instant,
         update_interval: Duration,
         service: &Service,
-        update: impl FnOnce(bool) -> SchedulerUpdate,
+        update: impl FnOnce(Facts, bool) -> SchedulerUpdate,
     ) -> Option<SchedulerJob> {
         let state = match std::mem::replace(&mut self.state, InstanceState::Running) {
-            InstanceState::Running => return None,
+            busy @ (InstanceState::Running | InstanceState::Trying(_)) => {
+                self.state = busy;
+                return None;
+            }
             state @ (InstanceState::Idle(_) | InstanceState::Failed) => state,
         };
+        let context = ServiceContext {
+            service: service.name.clone(),
+            listener: Some(service.key),
+            role: self.role,
+        };
+        if let Some(successor) = self.successor.take() {
+            self.servers_changed = false;
+            self.next_update = Some(now + update_interval);
+            let running = match state {
+                InstanceState::Idle(instance) => Some(instance),
+                _ => None,
+            };
+            let update = update(facts(&successor.origin.0), true);
+            let same = successor.origin.0.manifest().name == self.name();
+            let (job, trial) = successor.job(context, running, same, update, now);
+            self.state = InstanceState::Trying(trial);
+            return Some(job);
+        }
         let (mut refresh, mut changes, mut restart) = (false, false, false);
         while let Some(timer) = self.timers.pop(now) {
             match timer {
@@ -195,7 +341,7 @@ impl SchedulerSupervisor {
                 (JobInstance::Running(instance), false)
             }
             InstanceState::Failed if restart => (JobInstance::Start, true),
-            nothing @ (InstanceState::Idle(_) | InstanceState::Failed | InstanceState::Running) => {
+            nothing => {
                 self.state = nothing;
                 return None;
             }
@@ -207,28 +353,34 @@ impl SchedulerSupervisor {
         if wants_plan {
             self.timers.clear(SupervisorTimer::Refresh);
         }
+        let exports = self.export_at.is_none_or(|at| at <= now);
+        if exports {
+            self.export_at = Some(now + EXPORT_INTERVAL);
+        }
         Some(SchedulerJob {
+            import: self.import.take(),
+            exports,
             generation: self.generation,
             plugin: Arc::clone(&self.plugin),
-            context: ServiceContext {
-                service: service.name.clone(),
-                listener: Some(service.key),
-                role: self.role,
-            },
+            context,
             role_changed: std::mem::take(&mut self.role_changed),
             settings: self.settings.clone(),
             decision: self.decision,
             instance,
-            update: update(whole),
+            update: update(self.facts(), whole),
             started_at: now,
             wants_plan,
         })
     }
 
-    /// The plugin answered, and its plan, if it was asked for one, can be used.
-    pub(super) fn done(&mut self, instance: Instance, plan: Option<&Plan>, now: Instant) {
+    /// The plugin answered, and its plan, if it was asked for one, can be used. Whether that ends a failure: where it
+    /// is to decide each connection, it does not before it has decided one, since a plan alone shows nothing of that.
+    pub(super) fn done(&mut self, instance: Instance, plan: Option<&Plan>, now: Instant) -> bool {
+        let works = self.decision == Decision::Plan || instance.has_decided();
         self.state = InstanceState::Idle(instance);
-        self.failures = 0;
+        if works {
+            self.failures = 0;
+        }
         let wished = match plan {
             Some(Plan::Table {
                 refresh_ms: Some(ms),
@@ -240,6 +392,7 @@ impl SchedulerSupervisor {
         if let Some(wished) = wished {
             self.timers.set(SupervisorTimer::Refresh, now + wished);
         }
+        works
     }
 
     /// The plugin failed, or its plan cannot be used. Returns how long it is left alone. `generation` is that of its
@@ -250,7 +403,11 @@ impl SchedulerSupervisor {
             .saturating_mul(1 << self.failures.min(10))
             .min(MAX_RESTART_DELAY);
         self.failures += 1;
-        self.state = InstanceState::Failed;
+        match &mut self.state {
+            // The other one may take over all the same.
+            InstanceState::Trying(trial) => trial.running = None,
+            state => *state = InstanceState::Failed,
+        }
         // A new instance is told everything and asked for a plan: nothing else is due before.
         self.timers = TimerTable::new();
         self.timers.set(SupervisorTimer::Restart, now + wait);

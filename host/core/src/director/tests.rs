@@ -20,7 +20,7 @@ use crate::model::{
 use crate::plan::{Plan, Run};
 use crate::plugin::{Failure, PluginError};
 use crate::scheduler::{
-    DirectorRole, Load, Scheduler, SchedulerBackend, SchedulerPlugin, ServiceContext,
+    DirectorRole, Load, SavedState, Scheduler, SchedulerBackend, SchedulerPlugin, ServiceContext,
 };
 use crate::state::{BackendId, Queue, Selector, Spread, State};
 use crate::sync::{ApplyOutcome, InKernel, KernelStep};
@@ -31,7 +31,9 @@ mod numbers;
 mod presence;
 mod quorums;
 mod refused;
+mod swap;
 mod told;
+mod waits;
 mod wakeups;
 
 const RESYNC: Duration = Duration::from_secs(30);
@@ -133,12 +135,16 @@ struct World {
     director: Director,
     kernel: State,
     killed: Vec<BackendId>,
+    /// What is to be kept for the next start, of which plugin.
+    kept: Vec<(String, SavedState)>,
     plugin: Arc<Turns>,
     broken: Arc<AtomicBool>,
     now: Instant,
     /// Jobs are kept here instead of being run, while it is `Some`.
     held: Option<Vec<(ServiceKey, SchedulerJob)>>,
     quorums: Vec<(String, bool)>,
+    /// What the first scheduler is to take over.
+    saved: Option<SavedState>,
     in_kernel: BTreeMap<ServiceKey, InKernel>,
     served: BTreeMap<ServiceKey, VerdictRequest>,
     /// Queues that another program has.
@@ -173,6 +179,7 @@ impl World {
             director: Director::new(kind, adopted.clone(), RESYNC, now),
             kernel: adopted,
             killed: Vec::new(),
+            kept: Vec::new(),
             plugin: Arc::new(Turns {
                 manifest,
                 broken: Arc::clone(&broken),
@@ -182,6 +189,7 @@ impl World {
             now,
             held: None,
             quorums: Vec::new(),
+            saved: None,
             in_kernel: BTreeMap::new(),
             served: BTreeMap::new(),
             in_use: Vec::new(),
@@ -209,6 +217,7 @@ impl World {
                     plugin,
                     settings: Vec::new(),
                     scheduler,
+                    saved: None,
                 };
                 (service.key, new)
             })
@@ -258,6 +267,7 @@ impl World {
                 return Some(Input::Applied {
                     changes,
                     outcome: ApplyOutcome::Done,
+                    took: Duration::ZERO,
                 });
             }
             Effect::ServeQueue(request) => {
@@ -281,6 +291,7 @@ impl World {
             }
             Effect::InKernel(services) => self.in_kernel = services,
             Effect::KillFlows(id) => self.killed.push(id),
+            Effect::KeepState { plugin, state, .. } => self.kept.push((plugin, state)),
         }
         None
     }
@@ -394,6 +405,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         assign: None,
         quorum: 1,
         hysteresis: 0,
+        max_moves: None,
         ha_suspend: false,
         servers: servers
             .iter()

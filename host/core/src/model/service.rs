@@ -9,6 +9,7 @@ use super::check::Check;
 use super::key::{Protocol, ServiceKey};
 use super::plugin::PluginUse;
 use crate::manifest::Decision;
+use crate::movement::Share;
 
 /// A virtual service: what clients reach, and who answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,9 @@ pub struct Service {
     pub hysteresis: u32,
     /// Its servers are checked only while its address is on this director (keepalived `ha_suspend`).
     pub ha_suspend: bool,
+    /// The most clients that one plan of a hashing scheduler may send to another server without a reason
+    /// ([`crate::movement::moved`]); `None`: there is no limit.
+    pub max_moves: Option<Share>,
     /// The real servers, in the order of the configuration. Never empty; addresses are unique.
     pub servers: Vec<Server>,
 }

@@ -8,6 +8,7 @@ use crate::model::{IpvsTimeouts, Protocol};
 use crate::state::{BackendId, Selector, Spread};
 
 mod refused;
+mod steps;
 
 const RESYNC: Duration = Duration::from_secs(30);
 

@@ -8,6 +8,7 @@ use evenkeel_core::vrrp::Reading;
 use evenkeel_runtime::{Failure, PluginError};
 
 use super::state::App;
+use crate::kept::{News, SchedulerState};
 
 impl App {
     /// Has it done.
@@ -20,6 +21,13 @@ impl App {
             Effect::Kernel(step) => self.kernel.step(step),
             Effect::InKernel(services) => self.network.in_kernel(services),
             Effect::KillFlows(backend) => self.kernel.kill(backend),
+            Effect::KeepState {
+                service,
+                plugin,
+                state,
+            } => self
+                .keeper
+                .keep(News::Scheduler(service, SchedulerState { plugin, state })),
             Effect::RunScheduler { service, job } => self.run_scheduler(service, job),
             Effect::ServeQueue(request) => self.queues.serve(request),
             Effect::StopQueue { service, release } => self.queues.stop(&service, release),

@@ -9,11 +9,11 @@ use evenkeel_vrrp::VrrpEvent;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+use super::reload::{Outcome, Wanted};
 use super::signals::Signals;
 use super::state::App;
 use crate::control::Request;
-use crate::kept::News;
-use crate::prepare::{PrepareError, Prepared};
+use crate::kept::{News, SchedulerState};
 use crate::prober::HealthEvent;
 
 /// How long the end of the daemon waits for the kernel at most.
@@ -34,7 +34,8 @@ impl App {
             tokio::select! {
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
-                _ = signals.hangup.recv() => self.reloader.begin(self.director.in_force()),
+                _ = signals.hangup.recv() => self.reload(Wanted::Reload),
+                () = self.plugin_watch.changed() => self.reload(Wanted::Rescan),
                 Some(event) = self.health.recv() => self.take_health(event),
                 Some(event) = self.receivers.events.recv() => self.take_vrrp(event),
                 Some((what, reading)) = self.receivers.readings.recv() => {
@@ -102,6 +103,7 @@ impl App {
         if let Input::Applied {
             changes,
             outcome: ApplyOutcome::Done,
+            ..
         } = &input
         {
             if changes.iter().any(has_queue) {
@@ -144,19 +146,41 @@ impl App {
         }
     }
 
-    fn end_reload(&mut self, outcome: Result<Prepared, PrepareError>) {
-        let problem = match outcome {
-            Ok(prepared) => {
-                self.reconfigure(prepared);
-                None
+    /// Begins it, or has it follow what is under way.
+    fn reload(&mut self, wanted: Wanted) {
+        if self.reloader.is_free_for(wanted) {
+            let schedulers = match wanted {
+                Wanted::Reload => self.director.in_force(),
+                Wanted::Rescan => self.director.tried_last(),
+            };
+            self.reloader.begin(wanted, schedulers);
+        }
+    }
+
+    fn end_reload(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Reload(outcome) => {
+                let problem = match *outcome {
+                    Ok(prepared) => {
+                        self.reconfigure(prepared);
+                        None
+                    }
+                    Err(problem) => {
+                        error!(
+                            "the new configuration is refused, and the one in force stays:\n{problem}"
+                        );
+                        Some(problem.to_string())
+                    }
+                };
+                self.reloader.reloaded(problem);
             }
-            Err(problem) => {
-                error!("the new configuration is refused, and the one in force stays:\n{problem}");
-                Some(problem.to_string())
-            }
-        };
-        if self.reloader.ended(problem) {
-            self.reloader.begin(self.director.in_force());
+            Outcome::Rescan(found) => self.use_plugins(found),
+        }
+        if let Some(places) = self.reloader.places() {
+            self.plugin_watch.look_at(places);
+        }
+        if let Some(wanted) = self.reloader.next() {
+            self.reload(wanted);
         }
     }
 
@@ -169,6 +193,7 @@ impl App {
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
             warn!(%error, "cannot tell systemd that the daemon is ending");
         }
+        self.keep_states().await;
         self.leave_plans().await;
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
         self.redundancy.stop(self.receivers.events).await;
@@ -180,6 +205,29 @@ impl App {
             self.keeper.keep(News::Totals(totals.collect()));
         }
         self.keeper.finish().await;
+    }
+
+    /// Keeps what schedulers hand to the next start, as far as they say it soon.
+    async fn keep_states(&mut self) {
+        let last = self.director.last_states();
+        let asked = tokio::task::spawn_blocking(move || {
+            let states = last.into_iter().filter_map(|it| {
+                let state = it.ask()?;
+                let plugin = it.plugin;
+                Some((it.service, SchedulerState { plugin, state }))
+            });
+            states.collect::<Vec<_>>()
+        });
+        match tokio::time::timeout(LEAVE_TIMEOUT, asked).await {
+            Ok(Ok(states)) => {
+                for (service, state) in states {
+                    self.keeper.keep(News::Scheduler(service, state));
+                }
+            }
+            Ok(Err(_)) | Err(_) => warn!(
+                "the schedulers do not say in time what they would hand to the next start: it has what they said last"
+            ),
+        }
     }
 
     /// Puts plans into the kernel that hold for longer than the next moment, after what is under way.

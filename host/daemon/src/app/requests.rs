@@ -86,6 +86,7 @@ impl App {
             config: self.reloader.file().to_owned(),
             reloading: self.reloader.under_way(now),
             reload_problem: self.reloader.problem().map(str::to_owned),
+            plugin_problem: self.reloader.plugin_problem(),
             log_dropped: self.log_dropped.load(Ordering::Relaxed),
             dataplane: self.kind,
             dataplane_why: self.why.clone(),

@@ -25,7 +25,8 @@ use crate::kept::{Keeper, News};
 use crate::network::Network;
 use crate::own_limits::OwnLimits;
 use crate::plane::Opened;
-use crate::prepare::{PluginIdentity, Prepared, Preparer};
+use crate::plugin_watch::PluginWatch;
+use crate::prepare::{PluginIdentity, Prepared, Preparer, Rescanned};
 use crate::prober::HealthEvent;
 use crate::probers::Probers;
 use crate::redundancy::{Receivers, Redundancy};
@@ -76,6 +77,7 @@ pub(super) struct App {
     pub(super) inputs: mpsc::UnboundedReceiver<Input>,
     pub(super) to_inputs: mpsc::UnboundedSender<Input>,
     pub(super) reloader: Reloader,
+    pub(super) plugin_watch: PluginWatch,
     /// Whether `ready` has been logged and systemd told.
     pub(super) announced_ready: bool,
     _watcher: Option<TableWatcher>,
@@ -88,7 +90,7 @@ impl App {
     /// When a thread cannot be started.
     pub(super) fn start(
         preparer: Preparer,
-        prepared: Prepared,
+        mut prepared: Prepared,
         daemon: Daemon,
         opened: Opened,
         log_dropped: Arc<AtomicU64>,
@@ -99,7 +101,7 @@ impl App {
             adopted,
             in_use,
         } = opened;
-        let (keeper, kept) = Keeper::start(&daemon.state_dir);
+        let (keeper, mut kept) = Keeper::start(&daemon.state_dir);
         plane.recall(&kept.counts);
         let kind = plane.kind();
         let now = Instant::now();
@@ -149,10 +151,15 @@ impl App {
             health,
             inputs,
             to_inputs,
+            plugin_watch: PluginWatch::start(preparer.plugin_places()),
             reloader: Reloader::new(preparer),
             announced_ready: false,
             _watcher: watcher,
         };
+        for (service, new) in &mut prepared.schedulers {
+            let state = kept.schedulers.remove(service);
+            new.saved = state.and_then(|it| it.fits(new.plugin.manifest(), service));
+        }
         app.configure(prepared, Some(&adopted));
         Ok(app)
     }
@@ -173,6 +180,8 @@ impl App {
         self.may_suspend = services.filter(|it| it.ha_suspend).cloned().collect();
         self.suspend_checks();
         let stay = inhibited(&prepared.model.services);
+        let keys = prepared.model.services.iter().map(|it| it.key).collect();
+        self.keeper.keep(News::Services(keys));
         let config = DirectorConfig {
             services: prepared.model.services,
             schedulers: prepared.schedulers,
@@ -218,6 +227,22 @@ impl App {
             "the new configuration is in force"
         );
         self.configure(prepared, None);
+    }
+
+    /// Uses other plugins while the configuration stays: where their files are others now.
+    pub(super) fn use_plugins(&mut self, found: Rescanned) {
+        let now = Instant::now();
+        self.reloader.rescanned(found.problems);
+        for (service, new) in found.schedulers {
+            self.director.replace_scheduler(&service, new);
+        }
+        if let Some(checks) = found.checks {
+            self.probers.configure(checks, |_, _| None);
+            self.take_snapshots(now);
+        }
+        self.counting.listen(self.director.wants_counts(), now);
+        let latency = self.director.wants_latency();
+        self.latency_due = latency.then(|| self.latency_due.unwrap_or(now));
     }
 
     /// Some settings cannot change while the daemon runs.

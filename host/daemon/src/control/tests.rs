@@ -71,6 +71,7 @@ fn a_status() -> Status {
         config: "/etc/evenkeel/evenkeel.toml".into(),
         reload_seconds: None,
         reload_problem: None,
+        plugin_problem: None,
         log_dropped: 0,
         dataplane: "nftables".into(),
         dataplane_why: "it works on this machine".into(),

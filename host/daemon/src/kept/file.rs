@@ -5,11 +5,6 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::form;
-use super::state::KeptState;
-
-/// The file's name in the directory.
-const NAME: &str = "servers.json";
 /// Nothing of ours is larger: some 150 bytes for each of a few hundred thousand servers.
 const MAX_SIZE: u64 = 256 << 20;
 
@@ -17,14 +12,16 @@ const MAX_SIZE: u64 = 256 << 20;
 #[derive(Debug)]
 pub(super) struct KeptFile {
     directory: PathBuf,
+    name: String,
     path: PathBuf,
 }
 
 impl KeptFile {
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path, name: &str) -> Self {
         Self {
             directory: directory.to_owned(),
-            path: directory.join(NAME),
+            name: name.to_owned(),
+            path: directory.join(name),
         }
     }
 
@@ -36,9 +33,12 @@ impl KeptFile {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub(super) fn read(&self) -> Result<Option<KeptState>, String> {
+    pub(super) fn read<T>(
+        &self,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
         match self.text() {
-            Ok(text) => form::read(&text).map(Some),
+            Ok(text) => parse(&text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.to_string()),
         }
@@ -74,7 +74,7 @@ impl KeptFile {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)?;
-        let new = self.directory.join(format!("{NAME}.new"));
+        let new = self.directory.join(format!("{}.new", self.name));
         // From a write that was not finished.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

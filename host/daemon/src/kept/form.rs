@@ -106,11 +106,12 @@ pub(super) fn read(text: &[u8]) -> Result<KeptState, String> {
             servers,
         },
         counts,
+        schedulers: BTreeMap::new(),
     })
 }
 
 /// The service that is shown so.
-fn service(text: &str) -> Option<ServiceKey> {
+pub(super) fn service(text: &str) -> Option<ServiceKey> {
     let (protocol, rest) = text.split_once(' ')?;
     if protocol == "fwmark" {
         let (mark, family) = rest.split_once(' ')?;
@@ -164,6 +165,7 @@ mod tests {
                 servers: servers.collect(),
             },
             counts: [(id(0), count(7, 0)), (id(4), count(u64::MAX, 3))].into(),
+            schedulers: BTreeMap::new(),
         };
         for (text, it) in keys.iter().zip(&kept.numbers.servers) {
             assert_eq!(it.service.to_string(), *text);

@@ -101,7 +101,10 @@ async fn whatever_is_in_the_file_s_place_is_told_and_replaced() {
         fs::remove_file(&file).unwrap();
         damage();
         assert_eq!(kept(&path), (Numbers::default(), 0), "{what}");
-        assert!(KeptFile::new(&path).read().is_err(), "{what}");
+        assert!(
+            KeptFile::new(&path, NAME).read(form::read).is_err(),
+            "{what}"
+        );
         keep(&path, 5).await;
         assert_eq!(kept(&path), (numbers(5), 7), "{what}");
         assert!(!other.exists(), "a link is not followed");
@@ -124,7 +127,7 @@ async fn where_nothing_can_be_written_the_daemon_goes_on_and_the_next_write_is_t
     // Root may write anywhere, but not below a file.
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "in the way").unwrap();
-    assert!(KeptFile::new(&path).write(b"{}").is_err());
+    assert!(KeptFile::new(&path, NAME).write(b"{}").is_err());
     keep(&path, 3).await;
     assert_eq!(kept(&path), (Numbers::default(), 0));
     fs::remove_file(&path).unwrap();

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::file::KeptFile;
 use super::form;
+use super::schedulers::SchedulerFiles;
 use super::state::{KeptState, News};
 
 /// After a failure it is tried again.
@@ -20,6 +21,7 @@ pub(super) struct KeptThread {
     written: Option<Vec<u8>>,
     /// Why the last write failed.
     problem: Option<String>,
+    states: Option<SchedulerFiles>,
 }
 
 impl KeptThread {
@@ -30,7 +32,13 @@ impl KeptThread {
             kept,
             written: None,
             problem: None,
+            states: None,
         }
+    }
+
+    /// Has these files for what schedulers hand over.
+    pub(super) fn keeps_states(&mut self, files: SchedulerFiles) {
+        self.states = Some(files);
     }
 
     /// Runs until the last sender of `news` is dropped and its news are written.
@@ -55,6 +63,16 @@ impl KeptThread {
 
     fn take(&mut self, news: News) {
         match news {
+            News::Scheduler(service, state) => {
+                if let Some(files) = &mut self.states {
+                    files.write(service, &state);
+                }
+            }
+            News::Services(services) => {
+                if let Some(files) = &mut self.states {
+                    files.retain(&services);
+                }
+            }
             News::Numbers(numbers) => self.kept.numbers = numbers,
             News::Beyond(counts) => {
                 self.kept.counts.values_mut().for_each(|it| it.beyond = 0);

@@ -29,16 +29,18 @@ fn a_full_table_is_known_to_those_that_began_before_and_is_over_after_a_while() 
     let limits = proc.limits();
     let began = Instant::now();
     proc.set("count", 99);
-    assert_eq!(limits.dropped_since(began, began + SECOND), None);
+    assert_eq!(limits.lacked_since(began, SECOND, began + SECOND), None);
     assert_eq!(limits.problem(), None);
     proc.set("count", 100);
-    let told = limits.dropped_since(began, began + 2 * SECOND).unwrap();
+    let told = limits
+        .lacked_since(began, SECOND, began + 2 * SECOND)
+        .unwrap();
     assert!(told.contains("100 of 100"), "{told}");
     proc.set("count", 10);
     // What began later has met with room.
     let later = began + 3 * SECOND;
-    assert_eq!(limits.dropped_since(later, later + SECOND), None);
-    assert!(limits.dropped_since(began, later + SECOND).is_some());
+    assert_eq!(limits.lacked_since(later, SECOND, later + SECOND), None);
+    assert!(limits.lacked_since(began, SECOND, later + SECOND).is_some());
     assert!(limits.problem().is_some());
     limits.look(began + 2 * SECOND + CALM);
     assert_eq!(limits.problem(), None);
@@ -49,7 +51,7 @@ fn where_nobody_tracks_connections_no_table_is_full() {
     let directory = tempfile::tempdir().unwrap();
     let limits = OwnLimits::new(directory.path());
     let began = Instant::now();
-    assert_eq!(limits.dropped_since(began, began + SECOND), None);
+    assert_eq!(limits.lacked_since(began, SECOND, began + SECOND), None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evenkeel_config::Diagnostic;
 use evenkeel_core::director::NewScheduler;
-use evenkeel_core::model::{CheckTiming, Model, ServiceKey};
+use evenkeel_core::model::{CheckTiming, Model, PluginRef, Service, ServiceKey};
 use evenkeel_runtime::Checker;
 
 use super::identity::PluginIdentity;
@@ -23,6 +23,16 @@ pub struct Prepared {
     pub checks: Vec<ServerChecks>,
     /// Worth the operator's attention.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// What there is of other plugins.
+pub struct Rescanned {
+    /// The services that are to get another scheduler, with that. Their own settings are as they were.
+    pub schedulers: Vec<(Service, NewScheduler)>,
+    /// All checks, if some have another checker.
+    pub checks: Option<Vec<ServerChecks>>,
+    /// The plugins whose new files cannot be used, and why; those before go on.
+    pub problems: BTreeMap<PluginRef, String>,
 }
 
 /// One server's checks.

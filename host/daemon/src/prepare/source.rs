@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use evenkeel_config::{self as config, Parsed};
+use evenkeel_config::{self as config, Origin, Parsed};
 use evenkeel_runtime::files;
 use evenkeel_runtime::wasm::Compiler;
 
@@ -30,15 +30,51 @@ pub struct ConfigSource {
 /// When it cannot be read, or is one of keepalived's in which something cannot be understood. What else is wrong in
 /// it is kept for [`Parsed::resolve`].
 pub fn read(file: &Path) -> anyhow::Result<Parsed> {
-    let bytes = files::read(file, MAX_CONFIG)
-        .with_context(|| format!("cannot read the configuration {}", file.display()))?;
-    let name = file.to_string_lossy();
-    if keepalived::is_keepalived(file, &bytes) {
-        let translation = keepalived::usable(file, &bytes)?;
-        let (toml, origin) = (translation.toml, translation.origin);
-        return Ok(config::parse_translated(&name, &toml, origin));
+    ConfigText::read(file).map(|text| text.parse())
+}
+
+/// What a configuration file said.
+pub(super) struct ConfigText {
+    /// The file's.
+    name: String,
+    content: Content,
+}
+
+enum Content {
+    Own(Vec<u8>),
+    /// In TOML, with the line that each of its lines came from.
+    Translated(String, Vec<Option<Origin>>),
+}
+
+impl ConfigText {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+        let bytes = files::read(file, MAX_CONFIG)
+            .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+        let content = if keepalived::is_keepalived(file, &bytes) {
+            let translation = keepalived::usable(file, &bytes)?;
+            Content::Translated(translation.toml, translation.origin)
+        } else {
+            Content::Own(bytes)
+        };
+        Ok(Self {
+            name: file.to_string_lossy().into_owned(),
+            content,
+        })
     }
-    Ok(config::parse_bytes(&name, &bytes))
+
+    /// As far as that goes without plugins.
+    pub(super) fn parse(&self) -> Parsed {
+        match &self.content {
+            Content::Own(bytes) => config::parse_bytes(&self.name, bytes),
+            Content::Translated(toml, origin) => {
+                config::parse_translated(&self.name, toml, origin.clone())
+            }
+        }
+    }
 }
 
 /// Where plugins are looked for: what the command line says takes the place of what the configuration says.

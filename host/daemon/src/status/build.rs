@@ -37,6 +37,8 @@ pub(crate) struct Snapshot {
     pub(crate) reloading: Option<Duration>,
     /// Why the last reload was refused.
     pub(crate) reload_problem: Option<String>,
+    /// Why new files of plugins are not used.
+    pub(crate) plugin_problem: Option<String>,
     /// Log lines that were dropped.
     pub(crate) log_dropped: u64,
     /// Which data plane.
@@ -84,6 +86,7 @@ impl Status {
             config: snapshot.config,
             reload_seconds: snapshot.reloading.map(|reloading| reloading.as_secs()),
             reload_problem: snapshot.reload_problem,
+            plugin_problem: snapshot.plugin_problem,
             log_dropped: snapshot.log_dropped,
             dataplane: snapshot.dataplane.to_string(),
             dataplane_why: snapshot.dataplane_why,

@@ -23,6 +23,9 @@ pub struct Status {
     pub reload_seconds: Option<u64>,
     /// Why the last reload was refused, if it was.
     pub reload_problem: Option<String>,
+    /// Why new files of plugins are not used, if there are such: the ones before go on.
+    #[serde(default)]
+    pub plugin_problem: Option<String>,
     /// Log lines that were dropped since the start, because nobody has read them.
     #[serde(default)]
     pub log_dropped: u64,

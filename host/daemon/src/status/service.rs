@@ -32,8 +32,15 @@ pub struct ServiceStatus {
     /// The scheduler plugin itself; none where its file is broken.
     #[serde(default)]
     pub plugin: Option<PluginStatus>,
-    /// What is wrong with the scheduler, whose last good plan is in force.
+    /// What is wrong with the scheduler.
     pub scheduler_problem: Option<String>,
+    /// How connections are spread meanwhile.
+    pub scheduler_meanwhile: Option<String>,
+    /// Why the scheduler's last plan was refused, although the scheduler goes on: the one before stays.
+    #[serde(default)]
+    pub plan_refused: Option<String>,
+    /// Why another scheduler, which was to take over, did not: the one before stays.
+    pub successor_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
     pub kernel_problem: Option<String>,
     /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
@@ -151,6 +158,9 @@ impl ServiceStatus {
             scheduler_version: report.scheduler_version,
             plugin: plugin.map(|plugin| PluginStatus::new(&plugin, &calls)),
             scheduler_problem: report.scheduler_problem,
+            scheduler_meanwhile: report.scheduler_meanwhile,
+            plan_refused: report.plan_refused,
+            successor_problem: report.successor_problem,
             kernel_problem: report.kernel_problem,
             spread: report.selector.map_or("refuse", selector_name).to_owned(),
             followed: report.followed,

@@ -45,7 +45,14 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
         )?;
     }
     if let Some(problem) = &service.scheduler_problem {
-        writeln!(out, "  !! {problem}; its last good plan stays")?;
+        let meanwhile = service.scheduler_meanwhile.as_deref();
+        writeln!(out, "  !! {problem}; {}", meanwhile.unwrap_or_default())?;
+    }
+    if let Some(reason) = &service.plan_refused {
+        writeln!(out, "  !! {reason}; the plan before stays")?;
+    }
+    if let Some(problem) = &service.successor_problem {
+        writeln!(out, "  !! {problem}")?;
     }
     if service.suspended {
         writeln!(

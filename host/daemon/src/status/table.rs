@@ -43,6 +43,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
             &status.counting.as_ref().and_then(|it| it.problem.clone()),
         ),
         ("reload refused", &status.reload_problem),
+        ("plugins", &status.plugin_problem),
     ] {
         if let Some(problem) = problem {
             writeln!(out, "{what}: {problem}")?;

@@ -258,6 +258,7 @@ fn after_a_failure_in_a_decision_the_kernel_queues_no_more_until_the_scheduler_i
     world.pass(Duration::from_secs(2));
     assert!(world.queued());
     assert_eq!(world.pick(), Ok(1));
+    world.pass(Duration::from_secs(2));
     assert_eq!(world.problem(), None);
 }
 

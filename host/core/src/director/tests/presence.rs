@@ -60,6 +60,7 @@ fn a_service_that_the_kernel_refuses_is_told_to_be_refused_until_it_is_there() {
     let refused = Input::Applied {
         changes: Vec::new(),
         outcome,
+        took: Duration::ZERO,
     };
     world.director.handle(refused, world.now);
     world.settle();

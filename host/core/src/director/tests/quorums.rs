@@ -91,6 +91,7 @@ fn a_reload_with_another_scheduler_keeps_the_quorum_s_history() {
             .unwrap(),
         plugin,
         settings: Vec::new(),
+        saved: None,
     };
     config.schedulers.insert(key(80), new);
     world.director.configure(config, None, world.now);

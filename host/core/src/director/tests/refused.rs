@@ -18,6 +18,7 @@ fn settle_without(world: &mut World, port: Option<u16>) {
                     Some(Input::Applied {
                         changes,
                         outcome: ApplyOutcome::Refused("no such scheduler".to_owned()),
+                        took: Duration::ZERO,
                     })
                 }
                 effect => world.carry_out(effect),

@@ -59,6 +59,7 @@ fn carry_out(world: &mut World, effect: Effect, works: bool) {
         Effect::Kernel(KernelStep::Apply(changes)) if !works => Some(Input::Applied {
             changes,
             outcome: ApplyOutcome::Failed,
+            took: Duration::ZERO,
         }),
         effect => world.carry_out(effect),
     };

@@ -65,6 +65,9 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
             call_p99_us: 512,
         }),
         scheduler_problem: None,
+        scheduler_meanwhile: None,
+        plan_refused: None,
+        successor_problem: None,
         kernel_problem: None,
         spread: "sequence".into(),
         followed: None,
@@ -85,6 +88,10 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         plugin: None,
         persistence: Some((300, 64)),
         scheduler_problem: Some("plugin rr 0.1.0: trapped: panic".into()),
+        scheduler_meanwhile: Some("its last good plan stays".into()),
+        successor_problem: Some(
+            "plugin rr 0.2.0 does not take over, and plugin rr 0.1.0 stays: trapped".into(),
+        ),
         kernel_problem: Some(
             "the kernel refused to add service TCP [fd00:54::151]:80: no such scheduler".into(),
         ),
@@ -107,6 +114,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         config: "/etc/evenkeel/evenkeel.toml".into(),
         reload_seconds: None,
         reload_problem: None,
+        plugin_problem: None,
         log_dropped: 7,
         dataplane: "nftables".into(),
         table: "evenkeel".into(),
@@ -135,6 +143,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
     TCP  [fd00:54::151]:80 wrr snat per-connection persistent 300 mask /64  # web6
       !! the kernel refused to add service TCP [fd00:54::151]:80: no such scheduler; it is there as it was before, or not at all
       !! plugin rr 0.1.0: trapped: panic; its last good plan stays
+      !! plugin rr 0.2.0 does not take over, and plugin rr 0.1.0 stays: trapped
       -> [fd00:50::11]:80   FullNAT 1      12         345       1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
       -> [fd00:50::12]:80   FullNAT 1      12         345       1234       drain (not checked)
     UDP  10.10.54.151:53 wrr  # dns

@@ -1,0 +1,159 @@
+//! How many clients of a hashing plan get another server by the next one. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::state::{BackendId, Spread};
+
+/// A share of all clients, in hundredths of a percent: 0 to 10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u16);
+
+impl Share {
+    /// All clients.
+    pub const ALL: Self = Self(10_000);
+
+    /// `None`: more than all.
+    #[must_use]
+    pub fn new(hundredths: u16) -> Option<Self> {
+        (hundredths <= Self::ALL.0).then_some(Self(hundredths))
+    }
+}
+
+impl fmt::Display for Share {
+    /// `5%`, `0.25%`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 100, self.0 % 100);
+        match (rest, rest % 10) {
+            (0, _) => write!(f, "{whole}%"),
+            (_, 0) => write!(f, "{whole}.{}%", rest / 10),
+            _ => write!(f, "{whole}.{rest:02}%"),
+        }
+    }
+}
+
+/// The weight of each server that a plan was made for.
+pub type Weights = BTreeMap<BackendId, u32>;
+
+/// The share of all clients that get another server although no change of the servers explains it: the one that they
+/// leave has no less weight than before, and the one that they get no more. `None`: not both plans hash the same thing.
+///
+/// The kernel has a hash choose a place between the first slot and the last, so that plans of different length can be
+/// compared, too.
+#[must_use]
+pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<Share> {
+    let slots = |spread: &Spread| match spread {
+        Spread::Slots { selector, slots } if selector.is_hash() && !slots.is_empty() => {
+            Some((*selector, slots.clone()))
+        }
+        Spread::Slots { .. } | Spread::Refuse => None,
+    };
+    let ((selector, was), (same, is)) = (slots(before.0)?, slots(after.0)?);
+    if selector != same {
+        return None;
+    }
+    let weight = |of: &Weights, id| of.get(&id).copied().unwrap_or(0);
+    let explained = |from, to| {
+        weight(after.1, from) < weight(before.1, from) || weight(after.1, to) > weight(before.1, to)
+    };
+    // Of both plans a slot is as wide as the other plan has slots.
+    let (width_was, width_is) = (wide(is.len()), wide(was.len()));
+    let (mut moved, mut at) = (0, 0);
+    let (mut old, mut new) = (was.iter().zip(1_u64..), is.iter().zip(1_u64..));
+    let (mut from, mut to) = (old.next(), new.next());
+    while let (Some((a, nth)), Some((b, mth))) = (from, to) {
+        let (end_a, end_b) = (nth * width_was, mth * width_is);
+        let end = end_a.min(end_b);
+        if a != b && !explained(*a, *b) {
+            moved += end - at;
+        }
+        at = end;
+        if end_a == end {
+            from = old.next();
+        }
+        if end_b == end {
+            to = new.next();
+        }
+    }
+    let hundredths = (moved * u64::from(Share::ALL.0)).div_ceil(at.max(1));
+    u16::try_from(hundredths).ok().and_then(Share::new)
+}
+
+fn wide(slots: usize) -> u64 {
+    u64::try_from(slots).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Selector;
+
+    fn id(n: u32) -> BackendId {
+        BackendId::new(n).unwrap()
+    }
+
+    fn plan(selector: Selector, slots: &[u32]) -> Spread {
+        Spread::Slots {
+            selector,
+            slots: slots.iter().map(|n| id(*n)).collect(),
+        }
+    }
+
+    fn weights(of: &[(u32, u32)]) -> Weights {
+        of.iter().map(|(n, weight)| (id(*n), *weight)).collect()
+    }
+
+    #[test]
+    fn clients_count_that_move_between_servers_that_are_as_they_were() {
+        let even = &[(1, 1), (2, 1), (3, 1)][..];
+        let one_failed = &[(1, 0), (2, 1), (3, 1)][..];
+        let one_drains = &[(1, 10), (2, 1), (3, 1)][..];
+        // Slots and weights before, slots and weights after, what has moved.
+        let cases: [(&[u32], _, &[u32], _, u16); 9] = [
+            (&[1, 2, 3, 1], even, &[1, 2, 3, 1], even, 0),
+            (&[1, 2, 3, 1], even, &[1, 2, 3, 2], even, 2_500),
+            (&[1, 2, 3, 1], even, &[2, 3, 1, 2], even, 10_000),
+            // A failed server's own, and those of one that is back.
+            (&[1, 2, 3, 1], even, &[2, 2, 3, 3], one_failed, 0),
+            (&[2, 2, 3, 3], one_failed, &[1, 2, 3, 1], even, 0),
+            (&[1, 2, 3, 1], even, &[2, 3, 2, 3], one_failed, 5_000),
+            // Less weight.
+            (&[1, 1, 2, 3], one_drains, &[2, 3, 2, 3], even, 0),
+            // Twice as many slots, and three for two.
+            (&[1, 2], even, &[1, 1, 2, 2], even, 0),
+            (&[1, 2], even, &[1, 2, 2], even, 1_667),
+        ];
+        for (was, before, is, after, expected) in cases {
+            let (a, b) = (
+                plan(Selector::HashSource, was),
+                plan(Selector::HashSource, is),
+            );
+            let moved = moved((&a, &weights(before)), (&b, &weights(after)));
+            assert_eq!(moved, Share::new(expected), "{was:?} -> {is:?}");
+        }
+    }
+
+    #[test]
+    fn plans_that_do_not_hash_the_same_are_not_compared() {
+        let none = Weights::new();
+        let hashed = plan(Selector::HashSource, &[1, 2]);
+        for other in [
+            plan(Selector::HashFlow, &[1, 2]),
+            plan(Selector::Sequence, &[1, 2]),
+            Spread::Refuse,
+        ] {
+            assert_eq!(moved((&hashed, &none), (&other, &none)), None);
+            assert_eq!(moved((&other, &none), (&hashed, &none)), None);
+        }
+    }
+
+    #[test]
+    fn shares_are_shown_in_percent() {
+        let shown = |hundredths| Share::new(hundredths).unwrap().to_string();
+        assert_eq!(
+            [0, 500, 1_667, 1_650, 5, 10_000].map(shown),
+            ["0%", "5%", "16.67%", "16.5%", "0.05%", "100%"]
+        );
+        assert_eq!(Share::new(10_001), None);
+    }
+}

@@ -64,6 +64,7 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
         Command::Plugin(PluginCommand::Pack { module, output }) => {
             commands::plugin::pack(&module, &output)
         }
+        Command::Plugin(PluginCommand::Author(command)) => commands::plugin::author::run(command),
         Command::Flush { table } => wait(commands::flush::run(&table))?,
     }
 }

@@ -1,4 +1,6 @@
-//! `evenkeel plugin list | inspect | pack`.
+//! `evenkeel plugin list | inspect | pack`; those of an author are in [`author`].
+
+pub(crate) mod author;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

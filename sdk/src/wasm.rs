@@ -4,6 +4,7 @@
 mod bindings;
 mod checker;
 mod convert;
+mod rt;
 mod scheduler;
 
 use std::time::Duration;

@@ -52,7 +52,7 @@ pub(crate) fn bench(mut args: Args) -> Result<()> {
             build::run(&build::Options::default())?;
         }
         let example = match name {
-            "plugins" => Some(("evenkeel-runtime", "bench_plugins")),
+            "plugins" => Some(("evenkeel-author", "bench_plugins")),
             "update" => Some(("evenkeel-dataplane", "bench_update")),
             _ => None,
         };

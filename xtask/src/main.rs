@@ -19,6 +19,7 @@ mod wasm;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use xtask::cmd::{self, cargo};
 
 use crate::args::Args;
 
@@ -43,6 +44,9 @@ Usage: cargo xtask TASK [OPTION]...
       --no-build          Takes what is built already
   bench NAME [OPTION]...  Measurements: cargo xtask bench --help lists them
       --no-build          Takes what is built already
+  bindings [WIT]          Writes the sources of the SDK that follow from the contract, for Rust and C; of another contract
+                          than the SDK's with its directory, such as sdk/wit/v0.1
+      --check             Compares
   vectors [--check]       Records what a real kernel's IPVS decides, for the tests of the schedulers; or compares
 ";
 
@@ -61,7 +65,7 @@ fn run() -> Result<()> {
     let task = words.next().unwrap_or_default();
     let mut args = Args::new(words);
     let is_help = ["", "help", "-h", "--help"].contains(&&*task);
-    let passes_on = ["bench", "vectors"].contains(&&*task);
+    let passes_on = ["bench", "bindings", "vectors"].contains(&&*task);
     if is_help || (!passes_on && (args.flag("--help") || args.flag("-h"))) {
         print!("{HELP}");
         return Ok(());
@@ -72,6 +76,7 @@ fn run() -> Result<()> {
         "test" => test::run(&test::Options::read(args)?),
         "demo" => lab::demo(args),
         "bench" => lab::bench(args),
+        "bindings" => bindings(args),
         "vectors" => lab::vectors(args),
         alone => {
             args.finish()?;
@@ -89,4 +94,10 @@ fn run() -> Result<()> {
             }
         }
     }
+}
+
+/// Its program is a package of its own, as only this task needs the generators.
+fn bindings(args: Args) -> Result<()> {
+    let mut generator = cargo(&["run", "--quiet", "--package", "evenkeel-bindings", "--"]);
+    cmd::run(generator.args(args.rest()))
 }

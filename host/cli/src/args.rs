@@ -1,7 +1,10 @@
 //! The command line.
 
+pub(crate) mod author;
+
 use std::path::PathBuf;
 
+use author::AuthorCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evenkeel_daemon::prepare::ConfigSource;
 use evenkeel_runtime::wasm::{Compiler, Order};
@@ -200,6 +203,8 @@ pub(crate) struct VrrpArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    #[command(flatten)]
+    Author(AuthorCommand),
     /// List the plugins that a configuration could name.
     List {
         /// The configuration whose `plugin_dirs` are meant; without one, the default directories.

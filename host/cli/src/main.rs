@@ -72,6 +72,7 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
             commands::plugin::pack(&module, &output)
         }
         Command::CompilePlugin(_) => anyhow::bail!("bug: this command is run before the log is"),
+        Command::Plugin(PluginCommand::Author(command)) => commands::plugin::author::run(command),
         Command::Flush { table } => wait(commands::flush::run(&table))?,
     }
 }

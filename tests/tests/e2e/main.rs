@@ -6,6 +6,7 @@ mod support;
 
 mod announce;
 mod article;
+mod author;
 mod cli;
 mod counting;
 mod files;

@@ -1,4 +1,6 @@
-//! `evenkeel plugin list | inspect | pack`.
+//! `evenkeel plugin list | inspect | pack`; those of an author are in [`author`].
+
+pub(crate) mod author;
 
 mod inspect;
 mod json;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_core::manifest::Setting;
+use evenkeel_author::bench::{defaults, middle};
 use evenkeel_core::model::Sandbox;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, ServiceContext, Target, Verdict};
@@ -94,19 +94,6 @@ impl Options {
     }
 }
 
-/// Every setting that has a default, as the configuration fills them in.
-fn defaults(plugin: &dyn Plugin) -> Vec<Setting> {
-    let settings = plugin.manifest().settings.iter();
-    settings
-        .filter_map(|spec| {
-            Some(Setting {
-                key: spec.key.clone(),
-                value: spec.default.clone()?,
-            })
-        })
-        .collect()
-}
-
 async fn check(plugin: &Arc<dyn Plugin>) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -173,11 +160,6 @@ fn median<E>(
         times.push(start.elapsed());
     }
     Ok(middle(times))
-}
-
-fn middle(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn line(what: &str, time: Duration) {

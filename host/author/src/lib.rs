@@ -1,0 +1,31 @@
+//! What a plugin's author needs besides an editor: a crate to begin with ([`scaffold`]), its build ([`compile`]), a
+//! test of the finished file through the runtime that the daemon has ([`conformance`]), and what it costs ([`bench`]).
+//!
+//! Prints nothing: the command line does.
+
+pub mod bench;
+pub mod compile;
+pub mod conformance;
+pub mod scaffold;
+mod sdk;
+mod tools;
+
+/// Why something cannot be done, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub(crate) String);
+
+impl Refused {
+    /// An operation on a file that failed.
+    pub(crate) fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self(format!("cannot {doing} {}: {error}", path.display()))
+    }
+}
+
+/// What is refused, with what would be right.
+macro_rules! refuse {
+    ($($text:tt)*) => {
+        return Err($crate::Refused(format!($($text)*)))
+    };
+}
+pub(crate) use refuse;

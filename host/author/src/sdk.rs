@@ -1,0 +1,54 @@
+//! The SDK's sources, as this binary was built with them.
+
+use std::fs;
+use std::path::Path;
+
+use crate::Refused;
+
+/// Paths below the SDK's directory, with what is in them.
+static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
+
+/// Writes the SDK into this directory, which is made.
+pub(crate) fn write(into: &Path) -> Result<(), Refused> {
+    for (name, bytes) in FILES {
+        let file = into.join(name);
+        if let Some(dir) = file.parent() {
+            fs::create_dir_all(dir).map_err(|error| Refused::io("make", dir, &error))?;
+        }
+        fs::write(&file, bytes).map_err(|error| Refused::io("write", &file, &error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sdk_is_whole_and_depends_on_nothing_and_on_no_workspace() {
+        let file = |name: &str| {
+            FILES
+                .iter()
+                .find(|(it, _)| *it == name)
+                .map(|(_, bytes)| *bytes)
+        };
+        for name in [
+            "src/lib.rs",
+            "src/wasm/rt.rs",
+            "src/testing.rs",
+            "LICENSE-MIT",
+        ] {
+            assert!(file(name).is_some(), "{name}");
+        }
+        let manifest: toml::Table = std::str::from_utf8(file("Cargo.toml").unwrap())
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(manifest["package"]["name"].as_str(), Some("evenkeel-sdk"));
+        assert_eq!(
+            manifest["package"]["version"].as_str(),
+            Some(env!("CARGO_PKG_VERSION"))
+        );
+        assert!(!manifest.to_string().contains("workspace"), "{manifest}");
+    }
+}

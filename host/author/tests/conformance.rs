@@ -1,0 +1,170 @@
+//! The conformance kit finds what is wrong with a plugin, and nothing wrong with a good one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::{Path, PathBuf};
+
+use evenkeel_author::conformance::{Options, Outcome, Report, test};
+
+fn file(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+        PathBuf::from,
+    );
+    let file = ["plugins", "test-plugins"]
+        .map(|directory| target.join(directory).join(format!("{name}.wasm")))
+        .into_iter()
+        .find(|file| file.exists());
+    file.unwrap_or_else(|| panic!("there is no {name}.wasm: run `cargo xtask build`"))
+}
+
+fn report(name: &str, settings: &str) -> Report {
+    let options = Options {
+        seed: 7,
+        settings: settings.to_owned(),
+    };
+    test(&file(name), &options).unwrap()
+}
+
+fn failures(report: &Report) -> Vec<String> {
+    let failed = report
+        .cases
+        .iter()
+        .filter(|case| case.outcome == Outcome::Failed);
+    failed
+        .map(|case| format!("{}: {}", case.name, case.detail))
+        .collect()
+}
+
+#[test]
+fn shipped_schedulers_and_checkers_pass() {
+    for name in ["rr", "wrr", "lc", "p2c", "sh", "ovf", "ewma", "tcp", "http"] {
+        let report = report(name, "");
+        assert!(report.passed(), "{name}: {:?}", failures(&report));
+        assert!(report.cases.len() >= 10, "{name}: {:?}", report.cases);
+    }
+}
+
+#[test]
+fn a_scheduler_that_misbehaves_fails_with_what_it_does() {
+    for (how, wanted) in [
+        ("spin", "processor time"),
+        ("allocate", "limit of its sandbox"),
+        ("panic", "misbehaving on purpose"),
+        ("recurse", "trapped"),
+        (
+            "bad-backend",
+            "the plan names server 16777200, which it was not told of",
+        ),
+        ("huge-plan", "more than the 65536 allowed"),
+        ("zero-width", "width 0"),
+        (
+            "refuse-settings",
+            "these settings are refused, as they ask for",
+        ),
+    ] {
+        let report = report(
+            "misbehave",
+            &format!("how = \"{how}\", after = 0, then = \"behave\""),
+        );
+        let failures = failures(&report).join("\n");
+        assert!(failures.contains(wanted), "{how}: {failures}");
+    }
+    let late = report(
+        "misbehave",
+        "how = \"late\", after = 1000, then = \"panic\"",
+    );
+    let failures = failures(&late);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(
+        failures[0].starts_with("many plans of one instance: plan 1000: "),
+        "{failures:?}"
+    );
+    let good = report(
+        "misbehave",
+        "how = \"behave\", after = 0, then = \"behave\"",
+    );
+    assert!(good.passed());
+}
+
+#[test]
+fn a_scheduler_whose_picks_misbehave_fails_with_what_they_do() {
+    for (how, wanted) in [
+        ("spin", "processor time"),
+        ("panic", "misbehave-pick does"),
+        (
+            "bad-backend",
+            "a pick names server 11259375, which it was not told of",
+        ),
+    ] {
+        let report = report("misbehave-pick", &format!("how = \"{how}\", after = 0"));
+        let failures = failures(&report).join("\n");
+        assert!(failures.contains(wanted), "{how}: {failures}");
+    }
+    assert!(report("misbehave-pick", "how = \"behave\"").passed());
+}
+
+#[test]
+fn a_checker_that_misbehaves_fails_with_what_it_does() {
+    for (how, wanted) in [
+        ("spin", "processor time"),
+        ("allocate", "limit of its sandbox"),
+        ("panic", "misbehaving on purpose"),
+        ("overdone", "nobody listens: it is said to be fit"),
+    ] {
+        let report = report("misbehave-check", &format!("how = \"{how}\""));
+        let failures = failures(&report).join("\n");
+        assert!(failures.contains(wanted), "{how}: {failures}");
+    }
+    assert!(report("misbehave-check", "how = \"hang\"").passed());
+}
+
+#[test]
+fn the_same_seed_makes_the_same_changes_and_the_report_says_which() {
+    let [first, second] = [report("rr", ""), report("rr", "")];
+    assert_eq!(first.seed, 7);
+    let names = |report: &Report| {
+        report
+            .cases
+            .iter()
+            .map(|case| case.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&first), names(&second));
+    let share = first
+        .cases
+        .iter()
+        .find(|case| case.name.starts_with("shares"))
+        .unwrap();
+    assert_eq!(share.detail, "25 %, 25 %, 25 %, 25 % of a plan's slots");
+}
+
+#[test]
+fn a_file_that_is_no_plugin_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.wasm");
+    std::fs::write(&file, b"not wasm").unwrap();
+    let error = test(&file, &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("x.wasm"), "{error}");
+}
+
+#[test]
+fn a_scheduler_is_measured_for_each_number_of_servers_and_a_checker_is_not() {
+    let figures = evenkeel_author::bench::measure(&file("lc")).unwrap();
+    assert_eq!(figures.plugin, "lc");
+    let servers: Vec<u32> = figures.calls.iter().map(|calls| calls.servers).collect();
+    assert_eq!(servers, evenkeel_author::bench::SERVERS);
+    assert!(
+        figures
+            .calls
+            .iter()
+            .all(|it| it.plan_us > 0.0 && it.pick_us.is_some_and(|us| us > 0.0))
+    );
+    let error = evenkeel_author::bench::measure(&file("tcp"))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("only schedulers"), "{error}");
+}

@@ -20,7 +20,7 @@ pub trait Scheduler: Sized + 'static {
     const FACTS: Facts = Facts::NONE;
 
     /// Promises that equal servers and counts have equal plans, whatever happened before and on every director: it
-    /// uses neither clocks nor randomness. `evenkeel plugin test` puts that to the test.
+    /// uses neither clocks nor randomness.
     const DETERMINISTIC: bool = false;
 
     /// Makes an instance.
@@ -34,18 +34,18 @@ pub trait Scheduler: Sized + 'static {
         let _ = context;
     }
 
-    /// Whether the settings make sense with these servers: a name that no server has, and the like. Called on an
-    /// instance that is only tried, before a configuration is taken.
+    /// Whether the settings make sense with these servers: a name that no server has, and the like. For an instance
+    /// that is only tried, before a configuration is taken. This version of the daemon does not ask yet.
     ///
     /// # Errors
-    /// What is wrong, for the user: the configuration is refused with it.
+    /// What is wrong, for the user.
     fn validate(&self, backends: &Backends) -> Result<(), String> {
         let _ = backends;
         Ok(())
     }
 
-    /// What it hands to its successor. Called when another version of the plugin or other settings take its place, and
-    /// when the daemon ends.
+    /// What it hands to its successor, when another version of the plugin or other settings take its place. This version
+    /// of the daemon does not ask yet.
     fn export_state(&self) -> Option<SavedState> {
         None
     }

@@ -16,7 +16,8 @@ pub(super) fn failures<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> 
         if let Some(panic) = panic.take() {
             add(format!("  {panic} {text}"));
         }
-        if text.starts_with("thread '") && text.contains("' panicked at ") || panicked(text) {
+        // Between its name and that the thread may have its number.
+        if text.starts_with("thread '") && text.contains(" panicked at ") {
             panic = Some(text.to_owned());
         }
         if ["FAIL [", "TIMEOUT [", "ABORT ["]
@@ -33,11 +34,6 @@ pub(super) fn failures<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> 
         }
     }
     found
-}
-
-/// As [`std::thread`] says it with the number of the thread.
-fn panicked(text: &str) -> bool {
-    text.starts_with("thread '") && text.contains(") panicked at ")
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ impl RealServer {
         self.health.as_ref().is_none_or(|health| health.up)
     }
 
-    /// The weight now: [`Self::healthy_weight`]; 0 while its thresholds keep it from new connections.
+    /// The weight now: [`Self::healthy_weight`], which is 0 while it is down; 0 while its thresholds keep it from new
+    /// connections.
     pub(super) fn weight(&self) -> u32 {
         if self.full { 0 } else { self.healthy_weight() }
     }
@@ -104,6 +105,11 @@ impl RealServer {
         }
     }
 
+    /// Whether plans are made for it: it is up, or stays for its connections (`inhibit_on_failure`).
+    fn is_usable(&self) -> bool {
+        self.up() || self.spec.inhibit_on_failure
+    }
+
     /// Its health, for its scheduler.
     fn in_short(&self) -> BackendHealth {
         match &self.health {
@@ -121,10 +127,10 @@ impl RealServer {
             id: self.id,
             name: self.spec.name.clone(),
             address: self.spec.address,
-            weight: if self.up() { self.weight() } else { 0 },
+            weight: self.weight(),
             configured_weight: self.spec.weight,
             health: self.in_short(),
-            usable: self.up() || self.spec.inhibit_on_failure,
+            usable: self.is_usable(),
             facts: self.reported,
             labels: labels
                 .map(|(key, value)| (key.clone(), value.clone()))
@@ -143,12 +149,12 @@ impl RealServer {
 
     /// As plans are made for it; `None`: it has failed, and does not stay for its connections (`inhibit_on_failure`).
     pub(super) fn usable(&self) -> Option<Usable> {
-        let (up, spec) = (self.up(), &self.spec);
-        (up || spec.inhibit_on_failure).then(|| Usable {
+        let spec = &self.spec;
+        self.is_usable().then(|| Usable {
             id: self.id,
             address: spec.address,
             forward: spec.forward,
-            weight: if up { self.weight() } else { 0 },
+            weight: self.weight(),
             thresholds: (
                 spec.upper_threshold.unwrap_or(0),
                 spec.lower_threshold.unwrap_or(0),

@@ -3,46 +3,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Imported Functions from `evenkeel:plugin/host@0.1.0`
+// Imported Functions from `evenkeel:plugin/host@0.2.0`
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("log")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("log")))
 extern void __wasm_import_evenkeel_plugin_host_log(int32_t, uint8_t *, size_t);
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("log-enabled")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("log-enabled")))
 extern int32_t __wasm_import_evenkeel_plugin_host_log_enabled(int32_t);
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("now")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("now")))
 extern int64_t __wasm_import_evenkeel_plugin_host_now(void);
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("random")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("random")))
 extern int64_t __wasm_import_evenkeel_plugin_host_random(void);
 
-// Imported Functions from `evenkeel:plugin/target-io@0.1.0`
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("utc")))
+extern int64_t __wasm_import_evenkeel_plugin_host_utc(void);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]target.name")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("utc-offset")))
+extern void __wasm_import_evenkeel_plugin_host_utc_offset(uint8_t *, size_t, int64_t, uint8_t *);
+
+// Imported Functions from `evenkeel:plugin/target-io@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]target.name")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_target_name(int32_t, uint8_t *);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]target.endpoint")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]target.endpoint")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_target_endpoint(int32_t, uint8_t *);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]target.time-left")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]target.time-left")))
 extern int32_t __wasm_import_evenkeel_plugin_target_io_method_target_time_left(int32_t);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]target.connect")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]target.connect")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_target_connect(int32_t, int32_t, int32_t, uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]connection.read")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]connection.read")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_connection_read(int32_t, int32_t, int32_t, int32_t, uint8_t *);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]connection.write")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]connection.write")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_connection_write(int32_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *);
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[method]connection.finish")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]connection.finish")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_connection_finish(int32_t, uint8_t *);
 
-// Exported Functions from `evenkeel:plugin/health-checker@0.1.0`
+// Exported Functions from `evenkeel:plugin/health-checker@0.2.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/health-checker@0.1.0#describe")))
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/health-checker@0.2.0#describe")))
 void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(uint8_t * arg0) {
   if ((*((size_t*) (arg0 + sizeof(void*)))) > 0) {
     free(*((uint8_t **) (arg0 + 0)));
@@ -148,7 +154,7 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(u
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/health-checker@0.1.0#configure")))
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/health-checker@0.2.0#configure")))
 void __wasm_export_exports_evenkeel_plugin_health_checker_configure_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -163,13 +169,16 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_configure_post_return(
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/health-checker@0.1.0#check")))
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/health-checker@0.2.0#check")))
 void __wasm_export_exports_evenkeel_plugin_health_checker_check_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
       break;
     }
     case 1: {
+      if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+      }
       break;
     }
     case 2: {
@@ -197,6 +206,11 @@ static uint8_t RET_AREA[(8*sizeof(void*))];
 
 // Helper Functions
 
+void health_checker_plugin_option_s32_free(health_checker_plugin_option_s32_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
 void health_checker_plugin_list_string_free(health_checker_plugin_list_string_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -211,6 +225,12 @@ void health_checker_plugin_list_string_free(health_checker_plugin_list_string_t 
 void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 5: {
       break;
     }
     case 6: {
@@ -314,7 +334,7 @@ void evenkeel_plugin_target_io_transport_free(evenkeel_plugin_target_io_transpor
   }
 }
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[resource-drop]target")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[resource-drop]target")))
 extern void __wasm_import_evenkeel_plugin_target_io_target_drop(int32_t handle);
 
 void evenkeel_plugin_target_io_target_drop_own(evenkeel_plugin_target_io_own_target_t handle) {
@@ -329,7 +349,7 @@ evenkeel_plugin_target_io_borrow_target_t evenkeel_plugin_target_io_borrow_targe
   return (evenkeel_plugin_target_io_borrow_target_t) { arg.__handle };
 }
 
-__attribute__((__import_module__("evenkeel:plugin/target-io@0.1.0"), __import_name__("[resource-drop]connection")))
+__attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[resource-drop]connection")))
 extern void __wasm_import_evenkeel_plugin_target_io_connection_drop(int32_t handle);
 
 void evenkeel_plugin_target_io_connection_drop_own(evenkeel_plugin_target_io_own_connection_t handle) {
@@ -389,9 +409,14 @@ void exports_evenkeel_plugin_health_checker_setting_free(exports_evenkeel_plugin
   evenkeel_plugin_types_setting_free(ptr);
 }
 
+void exports_evenkeel_plugin_health_checker_degraded_free(exports_evenkeel_plugin_health_checker_degraded_t *ptr) {
+  health_checker_plugin_string_free(&ptr->reason);
+}
+
 void exports_evenkeel_plugin_health_checker_verdict_free(exports_evenkeel_plugin_health_checker_verdict_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
+      exports_evenkeel_plugin_health_checker_degraded_free(&ptr->val.degraded);
       break;
     }
     case 2: {
@@ -463,6 +488,32 @@ uint64_t evenkeel_plugin_host_now(void) {
 uint64_t evenkeel_plugin_host_random(void) {
   int64_t ret = __wasm_import_evenkeel_plugin_host_random();
   return (uint64_t) (ret);
+}
+
+uint64_t evenkeel_plugin_host_utc(void) {
+  int64_t ret = __wasm_import_evenkeel_plugin_host_utc();
+  return (uint64_t) (ret);
+}
+
+bool evenkeel_plugin_host_utc_offset(health_checker_plugin_string_t *zone, uint64_t at, int32_t *ret) {
+  __attribute__((__aligned__(4)))
+  uint8_t ret_area[8];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_host_utc_offset((uint8_t *) (*zone).ptr, (*zone).len, (int64_t) (at), ptr);
+  health_checker_plugin_option_s32_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = *((int32_t*) (ptr + 4));
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
 }
 
 void evenkeel_plugin_target_io_method_target_name(evenkeel_plugin_target_io_borrow_target_t self, health_checker_plugin_string_t *ret) {
@@ -803,7 +854,7 @@ bool evenkeel_plugin_target_io_method_connection_finish(evenkeel_plugin_target_i
   }
 }
 
-__attribute__((__export_name__("evenkeel:plugin/health-checker@0.1.0#describe")))
+__attribute__((__export_name__("evenkeel:plugin/health-checker@0.2.0#describe")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_describe(void) {
   exports_evenkeel_plugin_health_checker_manifest_t ret;
   exports_evenkeel_plugin_health_checker_describe(&ret);
@@ -819,7 +870,7 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_describe(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("evenkeel:plugin/health-checker@0.1.0#configure")))
+__attribute__((__export_name__("evenkeel:plugin/health-checker@0.2.0#configure")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_configure(uint8_t * arg, size_t arg0) {
   exports_evenkeel_plugin_health_checker_list_setting_t arg1 = (exports_evenkeel_plugin_health_checker_list_setting_t) { (exports_evenkeel_plugin_health_checker_setting_t*)(arg), (arg0) };
   exports_evenkeel_plugin_health_checker_result_void_string_t ret;
@@ -839,10 +890,10 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_configure(uint8_t
   return ptr;
 }
 
-__attribute__((__export_name__("evenkeel:plugin/health-checker@0.1.0#check")))
+__attribute__((__export_name__("evenkeel:plugin/health-checker@0.2.0#check")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_check(int32_t arg) {
   exports_evenkeel_plugin_health_checker_verdict_t ret;
-  exports_evenkeel_plugin_health_checker_check((exports_evenkeel_plugin_health_checker_borrow_target_t) { arg }, &ret);
+  exports_evenkeel_plugin_health_checker_check((exports_evenkeel_plugin_health_checker_own_target_t) { arg }, &ret);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   switch ((int32_t) (ret).tag) {
     case 0: {
@@ -850,9 +901,11 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_check(int32_t arg
       break;
     }
     case 1: {
-      const uint8_t *payload0 = &(ret).val.degraded;
+      const exports_evenkeel_plugin_health_checker_degraded_t *payload0 = &(ret).val.degraded;
       *((int8_t*)(ptr + 0)) = 1;
-      *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload0);
+      *((int8_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload0).percent);
+      *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload0).reason).len;
+      *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload0).reason).ptr;
       break;
     }
     case 2: {

@@ -22,6 +22,11 @@ typedef uint8_t evenkeel_plugin_host_level_t;
 #define EVENKEEL_PLUGIN_HOST_LEVEL_DEBUG 3
 #define EVENKEEL_PLUGIN_HOST_LEVEL_TRACE 4
 
+typedef struct {
+  bool is_some;
+  int32_t val;
+} health_checker_plugin_option_s32_t;
+
 typedef uint32_t evenkeel_plugin_types_backend_id_t;
 
 // An address as the 128 bits of an IPv6 address, most significant half
@@ -47,6 +52,16 @@ typedef struct {
 } health_checker_plugin_tuple2_s64_s64_t;
 
 typedef struct {
+  double f0;
+  double f1;
+} health_checker_plugin_tuple2_f64_f64_t;
+
+typedef struct {
+  uint64_t f0;
+  uint64_t f1;
+} health_checker_plugin_tuple2_u64_u64_t;
+
+typedef struct {
   health_checker_plugin_string_t *ptr;
   size_t len;
 } health_checker_plugin_list_string_t;
@@ -55,6 +70,8 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
   uint8_t tag;
   union {
     health_checker_plugin_tuple2_s64_s64_t     integer;
+    health_checker_plugin_tuple2_f64_f64_t     number;
+    health_checker_plugin_tuple2_u64_u64_t     duration;
     health_checker_plugin_list_string_t     choice;
   } val;
 } evenkeel_plugin_types_setting_kind_t;
@@ -62,10 +79,11 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_BOOLEAN 0
 // Least and greatest value allowed, both included.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_INTEGER 1
+// Least and greatest value allowed, both included; may be infinite.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_NUMBER 2
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_TEXT 3
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_TEXT_LIST 4
-// Whole milliseconds.
+// Whole milliseconds; least and greatest, both included.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_DURATION 5
 // One of the given words.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_CHOICE 6
@@ -223,10 +241,17 @@ typedef evenkeel_plugin_types_manifest_t exports_evenkeel_plugin_health_checker_
 
 typedef evenkeel_plugin_types_setting_t exports_evenkeel_plugin_health_checker_setting_t;
 
+typedef struct exports_evenkeel_plugin_health_checker_degraded_t {
+  // 0 to 100.
+  uint8_t   percent;
+  // For the log and the status page; may be empty.
+  health_checker_plugin_string_t   reason;
+} exports_evenkeel_plugin_health_checker_degraded_t;
+
 typedef struct exports_evenkeel_plugin_health_checker_verdict_t {
   uint8_t tag;
   union {
-    uint8_t     degraded;
+    exports_evenkeel_plugin_health_checker_degraded_t     degraded;
     health_checker_plugin_string_t     unhealthy;
   } val;
 } exports_evenkeel_plugin_health_checker_verdict_t;
@@ -249,9 +274,9 @@ typedef struct {
   } val;
 } exports_evenkeel_plugin_health_checker_result_void_string_t;
 
-typedef evenkeel_plugin_target_io_borrow_target_t exports_evenkeel_plugin_health_checker_borrow_target_t;
+typedef evenkeel_plugin_target_io_own_target_t exports_evenkeel_plugin_health_checker_own_target_t;
 
-// Imported Functions from `evenkeel:plugin/host@0.1.0`
+// Imported Functions from `evenkeel:plugin/host@0.2.0`
 // Rate-limited; tagged with plugin and service by the host.
 extern void evenkeel_plugin_host_log(evenkeel_plugin_host_level_t level, health_checker_plugin_string_t *message);
 // Whether a message of that level would be kept.
@@ -260,8 +285,14 @@ extern bool evenkeel_plugin_host_log_enabled(evenkeel_plugin_host_level_t level)
 extern uint64_t evenkeel_plugin_host_now(void);
 // Unpredictable bits (not for keys).
 extern uint64_t evenkeel_plugin_host_random(void);
+// Milliseconds since 1970-01-01 00:00 UTC. May jump.
+extern uint64_t evenkeel_plugin_host_utc(void);
+// What a zone of the IANA database, such as `Europe/Berlin`, adds to UTC
+// at that moment (milliseconds as `utc`), in seconds. None: there is no
+// such zone.
+extern bool evenkeel_plugin_host_utc_offset(health_checker_plugin_string_t *zone, uint64_t at, int32_t *ret);
 
-// Imported Functions from `evenkeel:plugin/target-io@0.1.0`
+// Imported Functions from `evenkeel:plugin/target-io@0.2.0`
 // The backend's name in the configuration.
 extern void evenkeel_plugin_target_io_method_target_name(evenkeel_plugin_target_io_borrow_target_t self, health_checker_plugin_string_t *ret);
 extern void evenkeel_plugin_target_io_method_target_endpoint(evenkeel_plugin_target_io_borrow_target_t self, evenkeel_plugin_target_io_endpoint_t *ret);
@@ -275,12 +306,14 @@ extern bool evenkeel_plugin_target_io_method_connection_write(evenkeel_plugin_ta
 // Ends the writing side only.
 extern bool evenkeel_plugin_target_io_method_connection_finish(evenkeel_plugin_target_io_borrow_connection_t self, evenkeel_plugin_target_io_error_t *err);
 
-// Exported Functions from `evenkeel:plugin/health-checker@0.1.0`
+// Exported Functions from `evenkeel:plugin/health-checker@0.2.0`
 void exports_evenkeel_plugin_health_checker_describe(exports_evenkeel_plugin_health_checker_manifest_t *ret);
 bool exports_evenkeel_plugin_health_checker_configure(exports_evenkeel_plugin_health_checker_list_setting_t *settings, health_checker_plugin_string_t *err);
-void exports_evenkeel_plugin_health_checker_check(exports_evenkeel_plugin_health_checker_borrow_target_t target, exports_evenkeel_plugin_health_checker_verdict_t *ret);
+void exports_evenkeel_plugin_health_checker_check(exports_evenkeel_plugin_health_checker_own_target_t target, exports_evenkeel_plugin_health_checker_verdict_t *ret);
 
 // Helper Functions
+
+void health_checker_plugin_option_s32_free(health_checker_plugin_option_s32_t *ptr);
 
 void health_checker_plugin_list_string_free(health_checker_plugin_list_string_t *ptr);
 
@@ -331,6 +364,8 @@ void evenkeel_plugin_target_io_result_void_error_free(evenkeel_plugin_target_io_
 void exports_evenkeel_plugin_health_checker_manifest_free(exports_evenkeel_plugin_health_checker_manifest_t *ptr);
 
 void exports_evenkeel_plugin_health_checker_setting_free(exports_evenkeel_plugin_health_checker_setting_t *ptr);
+
+void exports_evenkeel_plugin_health_checker_degraded_free(exports_evenkeel_plugin_health_checker_degraded_t *ptr);
 
 void exports_evenkeel_plugin_health_checker_verdict_free(exports_evenkeel_plugin_health_checker_verdict_t *ptr);
 

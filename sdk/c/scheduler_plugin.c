@@ -3,23 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Imported Functions from `evenkeel:plugin/host@0.1.0`
+// Imported Functions from `evenkeel:plugin/host@0.2.0`
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("log")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("log")))
 extern void __wasm_import_evenkeel_plugin_host_log(int32_t, uint8_t *, size_t);
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("log-enabled")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("log-enabled")))
 extern int32_t __wasm_import_evenkeel_plugin_host_log_enabled(int32_t);
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("now")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("now")))
 extern int64_t __wasm_import_evenkeel_plugin_host_now(void);
 
-__attribute__((__import_module__("evenkeel:plugin/host@0.1.0"), __import_name__("random")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("random")))
 extern int64_t __wasm_import_evenkeel_plugin_host_random(void);
 
-// Exported Functions from `evenkeel:plugin/scheduler@0.1.0`
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("utc")))
+extern int64_t __wasm_import_evenkeel_plugin_host_utc(void);
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.1.0#describe")))
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("utc-offset")))
+extern void __wasm_import_evenkeel_plugin_host_utc_offset(uint8_t *, size_t, int64_t, uint8_t *);
+
+// Exported Functions from `evenkeel:plugin/scheduler@0.2.0`
+
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#describe")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_t * arg0) {
   if ((*((size_t*) (arg0 + sizeof(void*)))) > 0) {
     free(*((uint8_t **) (arg0 + 0)));
@@ -125,7 +131,7 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.1.0#list-abilities")))
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#list-abilities")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(uint8_t * arg0) {
   size_t len = *((size_t*) (arg0 + sizeof(void*)));
   if (len > 0) {
@@ -138,7 +144,7 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.1.0#configure")))
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#configure")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_configure_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -153,9 +159,61 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_configure_post_return(uint8
   }
 }
 
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#validate")))
+void __wasm_export_exports_evenkeel_plugin_scheduler_validate_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + sizeof(void*))));
+      }
+      break;
+    }
+  }
+}
+
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#import-state")))
+void __wasm_export_exports_evenkeel_plugin_scheduler_import_state_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (arg0 + sizeof(void*))));
+      }
+      break;
+    }
+  }
+}
+
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#export-state")))
+void __wasm_export_exports_evenkeel_plugin_scheduler_export_state_post_return(uint8_t * arg0) {
+  switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      size_t len = *((size_t*) (arg0 + (3*sizeof(void*))));
+      if (len > 0) {
+        uint8_t *ptr = *((uint8_t **) (arg0 + (2*sizeof(void*))));
+        for (size_t i = 0; i < len; i++) {
+          uint8_t *base = ptr + i * 1;
+          (void) base;
+        }
+        free(ptr);
+      }
+      break;
+    }
+  }
+}
 
 
-__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.1.0#make-plan")))
+
+
+__attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#make-plan")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_make_plan_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -196,6 +254,11 @@ static uint8_t RET_AREA[(8*sizeof(void*))];
 
 // Helper Functions
 
+void scheduler_plugin_option_s32_free(scheduler_plugin_option_s32_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
 void scheduler_plugin_list_string_free(scheduler_plugin_list_string_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -210,6 +273,12 @@ void scheduler_plugin_list_string_free(scheduler_plugin_list_string_t *ptr) {
 void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 5: {
       break;
     }
     case 6: {
@@ -302,6 +371,38 @@ void exports_evenkeel_plugin_scheduler_abilities_free(exports_evenkeel_plugin_sc
   exports_evenkeel_plugin_scheduler_list_decision_free(&ptr->decisions);
 }
 
+void exports_evenkeel_plugin_scheduler_option_listener_free(exports_evenkeel_plugin_scheduler_option_listener_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_context_free(exports_evenkeel_plugin_scheduler_context_t *ptr) {
+  scheduler_plugin_string_free(&ptr->service);
+  exports_evenkeel_plugin_scheduler_option_listener_free(&ptr->listener);
+}
+
+void scheduler_plugin_list_u8_free(scheduler_plugin_list_u8_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    uint8_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_saved_state_free(exports_evenkeel_plugin_scheduler_saved_state_t *ptr) {
+  scheduler_plugin_list_u8_free(&ptr->bytes);
+}
+
+void exports_evenkeel_plugin_scheduler_health_free(exports_evenkeel_plugin_scheduler_health_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      break;
+    }
+  }
+}
+
 void scheduler_plugin_option_u32_free(scheduler_plugin_option_u32_t *ptr) {
   if (ptr->is_some) {
   }
@@ -329,6 +430,7 @@ void scheduler_plugin_list_tuple2_string_string_free(scheduler_plugin_list_tuple
 
 void exports_evenkeel_plugin_scheduler_backend_free(exports_evenkeel_plugin_scheduler_backend_t *ptr) {
   scheduler_plugin_string_free(&ptr->name);
+  exports_evenkeel_plugin_scheduler_health_free(&ptr->health);
   exports_evenkeel_plugin_scheduler_counts_free(&ptr->counts);
   scheduler_plugin_list_tuple2_string_string_free(&ptr->labels);
 }
@@ -387,6 +489,12 @@ void exports_evenkeel_plugin_scheduler_list_backend_free(exports_evenkeel_plugin
       exports_evenkeel_plugin_scheduler_backend_free(&list_ptr[i]);
     }
     free(list_ptr);
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_option_saved_state_free(exports_evenkeel_plugin_scheduler_option_saved_state_t *ptr) {
+  if (ptr->is_some) {
+    exports_evenkeel_plugin_scheduler_saved_state_free(&ptr->val);
   }
 }
 
@@ -452,7 +560,33 @@ uint64_t evenkeel_plugin_host_random(void) {
   return (uint64_t) (ret);
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#describe")))
+uint64_t evenkeel_plugin_host_utc(void) {
+  int64_t ret = __wasm_import_evenkeel_plugin_host_utc();
+  return (uint64_t) (ret);
+}
+
+bool evenkeel_plugin_host_utc_offset(scheduler_plugin_string_t *zone, uint64_t at, int32_t *ret) {
+  __attribute__((__aligned__(4)))
+  uint8_t ret_area[8];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_host_utc_offset((uint8_t *) (*zone).ptr, (*zone).len, (int64_t) (at), ptr);
+  scheduler_plugin_option_s32_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = *((int32_t*) (ptr + 4));
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#describe")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_describe(void) {
   exports_evenkeel_plugin_scheduler_manifest_t ret;
   exports_evenkeel_plugin_scheduler_describe(&ret);
@@ -468,7 +602,7 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_describe(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#list-abilities")))
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#list-abilities")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities(void) {
   exports_evenkeel_plugin_scheduler_abilities_t ret;
   exports_evenkeel_plugin_scheduler_list_abilities(&ret);
@@ -476,15 +610,62 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities(void) {
   *((size_t*)(ptr + sizeof(void*))) = ((ret).decisions).len;
   *((uint8_t **)(ptr + 0)) = (uint8_t *) ((ret).decisions).ptr;
   *((int8_t*)(ptr + (2*sizeof(void*)))) = (ret).facts;
+  *((int8_t*)(ptr + (1+2*sizeof(void*)))) = (ret).deterministic;
   return ptr;
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#configure")))
-uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_configure(uint8_t * arg, size_t arg0) {
-  exports_evenkeel_plugin_scheduler_list_setting_t arg1 = (exports_evenkeel_plugin_scheduler_list_setting_t) { (exports_evenkeel_plugin_scheduler_setting_t*)(arg), (arg0) };
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#configure")))
+uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_configure(uint8_t * arg, size_t arg0, uint8_t * arg1, size_t arg2, int32_t arg3, int32_t arg4, int64_t arg5, int64_t arg6, int32_t arg7, int32_t arg8) {
+  exports_evenkeel_plugin_scheduler_option_listener_t option;
+  switch (arg3) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (exports_evenkeel_plugin_scheduler_listener_t) {
+        (exports_evenkeel_plugin_scheduler_protocol_t) arg4,
+        (exports_evenkeel_plugin_scheduler_endpoint_t) (evenkeel_plugin_types_endpoint_t) {
+          (evenkeel_plugin_types_ip_t) (evenkeel_plugin_types_ip_t) {
+            (uint64_t) (uint64_t) (arg5),
+            (uint64_t) (uint64_t) (arg6),
+          },
+          (uint16_t) (uint16_t) (arg7),
+        },
+      };
+      break;
+    }
+  }
+  exports_evenkeel_plugin_scheduler_list_setting_t arg9 = (exports_evenkeel_plugin_scheduler_list_setting_t) { (exports_evenkeel_plugin_scheduler_setting_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_scheduler_context_t arg10 = (exports_evenkeel_plugin_scheduler_context_t) {
+    (scheduler_plugin_string_t) (scheduler_plugin_string_t) { (uint8_t*)(arg1), (arg2) },
+    (exports_evenkeel_plugin_scheduler_option_listener_t) option,
+    (exports_evenkeel_plugin_scheduler_role_t) arg8,
+  };
   exports_evenkeel_plugin_scheduler_result_void_string_t ret;
   scheduler_plugin_string_t err;
-  ret.is_err = !exports_evenkeel_plugin_scheduler_configure(&arg1, &err);
+  ret.is_err = !exports_evenkeel_plugin_scheduler_configure(&arg9, &arg10, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const scheduler_plugin_string_t *payload11 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload11).len;
+    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload11).ptr;
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#validate")))
+uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_validate(uint8_t * arg, size_t arg0) {
+  exports_evenkeel_plugin_scheduler_list_backend_t arg1 = (exports_evenkeel_plugin_scheduler_list_backend_t) { (exports_evenkeel_plugin_scheduler_backend_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_scheduler_result_void_string_t ret;
+  scheduler_plugin_string_t err;
+  ret.is_err = !exports_evenkeel_plugin_scheduler_validate(&arg1, &err);
   if (ret.is_err) {
     ret.val.err = err;
   }
@@ -499,19 +680,68 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_configure(uint8_t * ar
   return ptr;
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#set-backends")))
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#import-state")))
+uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_import_state(int32_t arg, uint8_t * arg0, size_t arg1) {
+  exports_evenkeel_plugin_scheduler_saved_state_t arg2 = (exports_evenkeel_plugin_scheduler_saved_state_t) {
+    (uint32_t) (uint32_t) (arg),
+    (scheduler_plugin_list_u8_t) (scheduler_plugin_list_u8_t) { (uint8_t*)(arg0), (arg1) },
+  };
+  exports_evenkeel_plugin_scheduler_result_void_string_t ret;
+  scheduler_plugin_string_t err;
+  ret.is_err = !exports_evenkeel_plugin_scheduler_import_state(&arg2, &err);
+  if (ret.is_err) {
+    ret.val.err = err;
+  }
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret).is_err) {
+    const scheduler_plugin_string_t *payload3 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload3).len;
+    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload3).ptr;
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#export-state")))
+uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_export_state(void) {
+  exports_evenkeel_plugin_scheduler_saved_state_t val;
+  bool ret = exports_evenkeel_plugin_scheduler_export_state(&val);
+
+  exports_evenkeel_plugin_scheduler_option_saved_state_t ret0;
+  ret0.is_some = ret;
+  ret0.val = val;
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  if ((ret0).is_some) {
+    const exports_evenkeel_plugin_scheduler_saved_state_t *payload1 = &(ret0).val;
+    *((int8_t*)(ptr + 0)) = 1;
+    *((int32_t*)(ptr + sizeof(void*))) = (int32_t) ((*payload1).version);
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload1).bytes).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload1).bytes).ptr;
+  } else {
+    *((int8_t*)(ptr + 0)) = 0;
+  }
+  return ptr;
+}
+
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#set-role")))
+void __wasm_export_exports_evenkeel_plugin_scheduler_set_role(int32_t arg) {
+  exports_evenkeel_plugin_scheduler_set_role(arg);
+}
+
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#set-backends")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_set_backends(uint8_t * arg, size_t arg0) {
   exports_evenkeel_plugin_scheduler_list_backend_t arg1 = (exports_evenkeel_plugin_scheduler_list_backend_t) { (exports_evenkeel_plugin_scheduler_backend_t*)(arg), (arg0) };
   exports_evenkeel_plugin_scheduler_set_backends(&arg1);
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#set-loads")))
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#set-loads")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_set_loads(uint8_t * arg, size_t arg0) {
   exports_evenkeel_plugin_scheduler_list_load_t arg1 = (exports_evenkeel_plugin_scheduler_list_load_t) { (exports_evenkeel_plugin_scheduler_load_t*)(arg), (arg0) };
   exports_evenkeel_plugin_scheduler_set_loads(&arg1);
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#make-plan")))
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#make-plan")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_make_plan(void) {
   exports_evenkeel_plugin_scheduler_plan_t ret;
   exports_evenkeel_plugin_scheduler_make_plan(&ret);
@@ -544,7 +774,7 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_make_plan(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("evenkeel:plugin/scheduler@0.1.0#pick")))
+__attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#pick")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_pick(int32_t arg, int64_t arg0, int64_t arg1, int32_t arg2, int64_t arg3, int64_t arg4, int32_t arg5) {
   exports_evenkeel_plugin_scheduler_flow_t arg6 = (exports_evenkeel_plugin_scheduler_flow_t) {
     (exports_evenkeel_plugin_scheduler_protocol_t) arg,

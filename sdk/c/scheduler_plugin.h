@@ -22,6 +22,11 @@ typedef uint8_t evenkeel_plugin_host_level_t;
 #define EVENKEEL_PLUGIN_HOST_LEVEL_DEBUG 3
 #define EVENKEEL_PLUGIN_HOST_LEVEL_TRACE 4
 
+typedef struct {
+  bool is_some;
+  int32_t val;
+} scheduler_plugin_option_s32_t;
+
 typedef uint32_t evenkeel_plugin_types_backend_id_t;
 
 // An address as the 128 bits of an IPv6 address, most significant half
@@ -47,6 +52,16 @@ typedef struct {
 } scheduler_plugin_tuple2_s64_s64_t;
 
 typedef struct {
+  double f0;
+  double f1;
+} scheduler_plugin_tuple2_f64_f64_t;
+
+typedef struct {
+  uint64_t f0;
+  uint64_t f1;
+} scheduler_plugin_tuple2_u64_u64_t;
+
+typedef struct {
   scheduler_plugin_string_t *ptr;
   size_t len;
 } scheduler_plugin_list_string_t;
@@ -55,6 +70,8 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
   uint8_t tag;
   union {
     scheduler_plugin_tuple2_s64_s64_t     integer;
+    scheduler_plugin_tuple2_f64_f64_t     number;
+    scheduler_plugin_tuple2_u64_u64_t     duration;
     scheduler_plugin_list_string_t     choice;
   } val;
 } evenkeel_plugin_types_setting_kind_t;
@@ -62,10 +79,11 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_BOOLEAN 0
 // Least and greatest value allowed, both included.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_INTEGER 1
+// Least and greatest value allowed, both included; may be infinite.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_NUMBER 2
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_TEXT 3
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_TEXT_LIST 4
-// Whole milliseconds.
+// Whole milliseconds; least and greatest, both included.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_DURATION 5
 // One of the given words.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_CHOICE 6
@@ -163,7 +181,69 @@ typedef struct exports_evenkeel_plugin_scheduler_abilities_t {
   // At least one; the first is the default.
   exports_evenkeel_plugin_scheduler_list_decision_t   decisions;
   exports_evenkeel_plugin_scheduler_facts_t   facts;
+  // Equal inputs have equal plans, on every director: it uses neither
+  // clocks nor randomness nor what it was told before.
+  bool   deterministic;
 } exports_evenkeel_plugin_scheduler_abilities_t;
+
+// Whether a director has a service's address.
+typedef uint8_t exports_evenkeel_plugin_scheduler_role_t;
+
+// It belongs to no VRRP instance.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_ROLE_ALONE 0
+// The VRRP instance is master here.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_ROLE_MASTER 1
+// It is on another director, or on none.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_ROLE_BACKUP 2
+
+typedef struct exports_evenkeel_plugin_scheduler_listener_t {
+  exports_evenkeel_plugin_scheduler_protocol_t   protocol;
+  exports_evenkeel_plugin_scheduler_endpoint_t   endpoint;
+} exports_evenkeel_plugin_scheduler_listener_t;
+
+typedef struct {
+  bool is_some;
+  exports_evenkeel_plugin_scheduler_listener_t val;
+} exports_evenkeel_plugin_scheduler_option_listener_t;
+
+// The virtual service that an instance works for.
+typedef struct exports_evenkeel_plugin_scheduler_context_t {
+  // Its name in the configuration.
+  scheduler_plugin_string_t   service;
+  // None: the instance is only tried, or the service is of neither TCP
+  // nor UDP.
+  exports_evenkeel_plugin_scheduler_option_listener_t   listener;
+  exports_evenkeel_plugin_scheduler_role_t   role;
+} exports_evenkeel_plugin_scheduler_context_t;
+
+typedef struct {
+  uint8_t *ptr;
+  size_t len;
+} scheduler_plugin_list_u8_t;
+
+// What an instance hands to its successor: another version of the plugin,
+// other settings, or the next start of the daemon.
+typedef struct exports_evenkeel_plugin_scheduler_saved_state_t {
+  // The plugin's own version of the form of its bytes.
+  uint32_t   version;
+  // At most 1 MiB.
+  scheduler_plugin_list_u8_t   bytes;
+} exports_evenkeel_plugin_scheduler_saved_state_t;
+
+// What the checks of a backend say.
+typedef struct exports_evenkeel_plugin_scheduler_health_t {
+  uint8_t tag;
+  union {
+    uint8_t     degraded;
+  } val;
+} exports_evenkeel_plugin_scheduler_health_t;
+
+// It is up. So is one without checks.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_HEALTH_HEALTHY 0
+// It is up, and gets this share of its weight, in percent.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_HEALTH_DEGRADED 1
+// It has failed.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_HEALTH_FAILED 2
 
 typedef struct {
   bool is_some;
@@ -198,8 +278,15 @@ typedef struct exports_evenkeel_plugin_scheduler_backend_t {
   // The name in the configuration.
   scheduler_plugin_string_t   name;
   exports_evenkeel_plugin_scheduler_endpoint_t   endpoint;
-  // 0: takes no new connections (draining, or at its upper threshold).
+  // 0: takes no new connections (draining, at its upper threshold, or
+  // failed).
   uint32_t   weight;
+  // The weight in the configuration, whatever its health.
+  uint32_t   configured_weight;
+  exports_evenkeel_plugin_scheduler_health_t   health;
+  // Whether a plan may name it: it is up, or stays for its connections
+  // although it has failed.
+  bool   usable;
   // As far as the scheduler asked for such facts; zero and none otherwise.
   exports_evenkeel_plugin_scheduler_counts_t   counts;
   // Free key/value pairs of the configuration (`zone`, `cpu`, ...).
@@ -281,6 +368,11 @@ typedef struct {
 } exports_evenkeel_plugin_scheduler_list_backend_t;
 
 typedef struct {
+  bool is_some;
+  exports_evenkeel_plugin_scheduler_saved_state_t val;
+} exports_evenkeel_plugin_scheduler_option_saved_state_t;
+
+typedef struct {
   exports_evenkeel_plugin_scheduler_load_t *ptr;
   size_t len;
 } exports_evenkeel_plugin_scheduler_list_load_t;
@@ -290,7 +382,7 @@ typedef struct {
   exports_evenkeel_plugin_scheduler_backend_id_t val;
 } exports_evenkeel_plugin_scheduler_option_backend_id_t;
 
-// Imported Functions from `evenkeel:plugin/host@0.1.0`
+// Imported Functions from `evenkeel:plugin/host@0.2.0`
 // Rate-limited; tagged with plugin and service by the host.
 extern void evenkeel_plugin_host_log(evenkeel_plugin_host_level_t level, scheduler_plugin_string_t *message);
 // Whether a message of that level would be kept.
@@ -299,17 +391,29 @@ extern bool evenkeel_plugin_host_log_enabled(evenkeel_plugin_host_level_t level)
 extern uint64_t evenkeel_plugin_host_now(void);
 // Unpredictable bits (not for keys).
 extern uint64_t evenkeel_plugin_host_random(void);
+// Milliseconds since 1970-01-01 00:00 UTC. May jump.
+extern uint64_t evenkeel_plugin_host_utc(void);
+// What a zone of the IANA database, such as `Europe/Berlin`, adds to UTC
+// at that moment (milliseconds as `utc`), in seconds. None: there is no
+// such zone.
+extern bool evenkeel_plugin_host_utc_offset(scheduler_plugin_string_t *zone, uint64_t at, int32_t *ret);
 
-// Exported Functions from `evenkeel:plugin/scheduler@0.1.0`
+// Exported Functions from `evenkeel:plugin/scheduler@0.2.0`
 void exports_evenkeel_plugin_scheduler_describe(exports_evenkeel_plugin_scheduler_manifest_t *ret);
 void exports_evenkeel_plugin_scheduler_list_abilities(exports_evenkeel_plugin_scheduler_abilities_t *ret);
-bool exports_evenkeel_plugin_scheduler_configure(exports_evenkeel_plugin_scheduler_list_setting_t *settings, scheduler_plugin_string_t *err);
+bool exports_evenkeel_plugin_scheduler_configure(exports_evenkeel_plugin_scheduler_list_setting_t *settings, exports_evenkeel_plugin_scheduler_context_t *context, scheduler_plugin_string_t *err);
+bool exports_evenkeel_plugin_scheduler_validate(exports_evenkeel_plugin_scheduler_list_backend_t *backends, scheduler_plugin_string_t *err);
+bool exports_evenkeel_plugin_scheduler_import_state(exports_evenkeel_plugin_scheduler_saved_state_t *state, scheduler_plugin_string_t *err);
+bool exports_evenkeel_plugin_scheduler_export_state(exports_evenkeel_plugin_scheduler_saved_state_t *ret);
+void exports_evenkeel_plugin_scheduler_set_role(exports_evenkeel_plugin_scheduler_role_t role);
 void exports_evenkeel_plugin_scheduler_set_backends(exports_evenkeel_plugin_scheduler_list_backend_t *backends);
 void exports_evenkeel_plugin_scheduler_set_loads(exports_evenkeel_plugin_scheduler_list_load_t *loads);
 void exports_evenkeel_plugin_scheduler_make_plan(exports_evenkeel_plugin_scheduler_plan_t *ret);
 bool exports_evenkeel_plugin_scheduler_pick(exports_evenkeel_plugin_scheduler_flow_t *flow, exports_evenkeel_plugin_scheduler_backend_id_t *ret);
 
 // Helper Functions
+
+void scheduler_plugin_option_s32_free(scheduler_plugin_option_s32_t *ptr);
 
 void scheduler_plugin_list_string_free(scheduler_plugin_list_string_t *ptr);
 
@@ -335,6 +439,16 @@ void exports_evenkeel_plugin_scheduler_list_decision_free(exports_evenkeel_plugi
 
 void exports_evenkeel_plugin_scheduler_abilities_free(exports_evenkeel_plugin_scheduler_abilities_t *ptr);
 
+void exports_evenkeel_plugin_scheduler_option_listener_free(exports_evenkeel_plugin_scheduler_option_listener_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_context_free(exports_evenkeel_plugin_scheduler_context_t *ptr);
+
+void scheduler_plugin_list_u8_free(scheduler_plugin_list_u8_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_saved_state_free(exports_evenkeel_plugin_scheduler_saved_state_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_health_free(exports_evenkeel_plugin_scheduler_health_t *ptr);
+
 void scheduler_plugin_option_u32_free(scheduler_plugin_option_u32_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_counts_free(exports_evenkeel_plugin_scheduler_counts_t *ptr);
@@ -358,6 +472,8 @@ void exports_evenkeel_plugin_scheduler_list_setting_free(exports_evenkeel_plugin
 void exports_evenkeel_plugin_scheduler_result_void_string_free(exports_evenkeel_plugin_scheduler_result_void_string_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_list_backend_free(exports_evenkeel_plugin_scheduler_list_backend_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_option_saved_state_free(exports_evenkeel_plugin_scheduler_option_saved_state_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_list_load_free(exports_evenkeel_plugin_scheduler_list_load_t *ptr);
 

@@ -63,7 +63,7 @@ pub mod evenkeel {
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "evenkeel:plugin/host@0.1.0")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
                     unsafe extern "C" {
                         #[link_name = "log"]
                         fn wit_import1(_: i32, _: *mut u8, _: usize);
@@ -81,7 +81,7 @@ pub mod evenkeel {
             pub fn log_enabled(level: Level) -> bool {
                 unsafe {
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "evenkeel:plugin/host@0.1.0")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
                     unsafe extern "C" {
                         #[link_name = "log-enabled"]
                         fn wit_import0(_: i32) -> i32;
@@ -100,7 +100,7 @@ pub mod evenkeel {
             pub fn now() -> u64 {
                 unsafe {
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "evenkeel:plugin/host@0.1.0")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
                     unsafe extern "C" {
                         #[link_name = "now"]
                         fn wit_import0() -> i64;
@@ -119,7 +119,7 @@ pub mod evenkeel {
             pub fn random() -> u64 {
                 unsafe {
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "evenkeel:plugin/host@0.1.0")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
                     unsafe extern "C" {
                         #[link_name = "random"]
                         fn wit_import0() -> i64;
@@ -130,6 +130,70 @@ pub mod evenkeel {
                     }
                     let ret = wit_import0();
                     ret as u64
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Milliseconds since 1970-01-01 00:00 UTC. May jump.
+            #[allow(async_fn_in_trait)]
+            pub fn utc() -> u64 {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "utc"]
+                        fn wit_import0() -> i64;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() -> i64 {
+                        unreachable!()
+                    }
+                    let ret = wit_import0();
+                    ret as u64
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// What a zone of the IANA database, such as `Europe/Berlin`, adds to UTC
+            /// at that moment (milliseconds as `utc`), in seconds. None: there is no
+            /// such zone.
+            #[allow(async_fn_in_trait)]
+            pub fn utc_offset(zone: &str, at: u64) -> ::core::option::Option<i32> {
+                unsafe {
+                    #[repr(align(4))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 8]);
+                    let vec0 = zone;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "utc-offset"]
+                        fn wit_import2(_: *mut u8, _: usize, _: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, _rt::as_i64(&at), ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result5 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1.add(4).cast::<i32>();
+                                l4
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result5
                 }
             }
         }
@@ -212,11 +276,12 @@ pub mod evenkeel {
                 Boolean,
                 /// Least and greatest value allowed, both included.
                 Integer((i64, i64)),
-                Number,
+                /// Least and greatest value allowed, both included; may be infinite.
+                Number((f64, f64)),
                 Text,
                 TextList,
-                /// Whole milliseconds.
-                Duration,
+                /// Whole milliseconds; least and greatest, both included.
+                Duration((u64, u64)),
                 /// One of the given words.
                 Choice(_rt::Vec<_rt::String>),
             }
@@ -232,15 +297,15 @@ pub mod evenkeel {
                         SettingKind::Integer(e) => {
                             f.debug_tuple("SettingKind::Integer").field(e).finish()
                         }
-                        SettingKind::Number => {
-                            f.debug_tuple("SettingKind::Number").finish()
+                        SettingKind::Number(e) => {
+                            f.debug_tuple("SettingKind::Number").field(e).finish()
                         }
                         SettingKind::Text => f.debug_tuple("SettingKind::Text").finish(),
                         SettingKind::TextList => {
                             f.debug_tuple("SettingKind::TextList").finish()
                         }
-                        SettingKind::Duration => {
-                            f.debug_tuple("SettingKind::Duration").finish()
+                        SettingKind::Duration(e) => {
+                            f.debug_tuple("SettingKind::Duration").field(e).finish()
                         }
                         SettingKind::Choice(e) => {
                             f.debug_tuple("SettingKind::Choice").field(e).finish()
@@ -420,6 +485,9 @@ pub mod exports {
                     /// At least one; the first is the default.
                     pub decisions: _rt::Vec<Decision>,
                     pub facts: Facts,
+                    /// Equal inputs have equal plans, on every director: it uses neither
+                    /// clocks nor randomness nor what it was told before.
+                    pub deterministic: bool,
                 }
                 impl ::core::fmt::Debug for Abilities {
                     fn fmt(
@@ -429,7 +497,128 @@ pub mod exports {
                         f.debug_struct("Abilities")
                             .field("decisions", &self.decisions)
                             .field("facts", &self.facts)
+                            .field("deterministic", &self.deterministic)
                             .finish()
+                    }
+                }
+                /// Whether a director has a service's address.
+                #[repr(u8)]
+                #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+                pub enum Role {
+                    /// It belongs to no VRRP instance.
+                    Alone,
+                    /// The VRRP instance is master here.
+                    Master,
+                    /// It is on another director, or on none.
+                    Backup,
+                }
+                impl ::core::fmt::Debug for Role {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Role::Alone => f.debug_tuple("Role::Alone").finish(),
+                            Role::Master => f.debug_tuple("Role::Master").finish(),
+                            Role::Backup => f.debug_tuple("Role::Backup").finish(),
+                        }
+                    }
+                }
+                impl Role {
+                    #[doc(hidden)]
+                    pub unsafe fn _lift(val: u8) -> Role {
+                        if !cfg!(debug_assertions) {
+                            return unsafe { ::core::mem::transmute(val) };
+                        }
+                        match val {
+                            0 => Role::Alone,
+                            1 => Role::Master,
+                            2 => Role::Backup,
+                            _ => panic!("invalid enum discriminant"),
+                        }
+                    }
+                }
+                #[repr(C)]
+                #[derive(Clone, Copy)]
+                pub struct Listener {
+                    pub protocol: Protocol,
+                    pub endpoint: Endpoint,
+                }
+                impl ::core::fmt::Debug for Listener {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Listener")
+                            .field("protocol", &self.protocol)
+                            .field("endpoint", &self.endpoint)
+                            .finish()
+                    }
+                }
+                /// The virtual service that an instance works for.
+                #[derive(Clone)]
+                pub struct Context {
+                    /// Its name in the configuration.
+                    pub service: _rt::String,
+                    /// None: the instance is only tried, or the service is of neither TCP
+                    /// nor UDP.
+                    pub listener: ::core::option::Option<Listener>,
+                    pub role: Role,
+                }
+                impl ::core::fmt::Debug for Context {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Context")
+                            .field("service", &self.service)
+                            .field("listener", &self.listener)
+                            .field("role", &self.role)
+                            .finish()
+                    }
+                }
+                /// What an instance hands to its successor: another version of the plugin,
+                /// other settings, or the next start of the daemon.
+                #[derive(Clone)]
+                pub struct SavedState {
+                    /// The plugin's own version of the form of its bytes.
+                    pub version: u32,
+                    /// At most 1 MiB.
+                    pub bytes: _rt::Vec<u8>,
+                }
+                impl ::core::fmt::Debug for SavedState {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("SavedState")
+                            .field("version", &self.version)
+                            .field("bytes", &self.bytes)
+                            .finish()
+                    }
+                }
+                /// What the checks of a backend say.
+                #[derive(Clone, Copy)]
+                pub enum Health {
+                    /// It is up. So is one without checks.
+                    Healthy,
+                    /// It is up, and gets this share of its weight, in percent.
+                    Degraded(u8),
+                    /// It has failed.
+                    Failed,
+                }
+                impl ::core::fmt::Debug for Health {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Health::Healthy => f.debug_tuple("Health::Healthy").finish(),
+                            Health::Degraded(e) => {
+                                f.debug_tuple("Health::Degraded").field(e).finish()
+                            }
+                            Health::Failed => f.debug_tuple("Health::Failed").finish(),
+                        }
                     }
                 }
                 /// What changes all the time.
@@ -465,8 +654,15 @@ pub mod exports {
                     /// The name in the configuration.
                     pub name: _rt::String,
                     pub endpoint: Endpoint,
-                    /// 0: takes no new connections (draining, or at its upper threshold).
+                    /// 0: takes no new connections (draining, at its upper threshold, or
+                    /// failed).
                     pub weight: u32,
+                    /// The weight in the configuration, whatever its health.
+                    pub configured_weight: u32,
+                    pub health: Health,
+                    /// Whether a plan may name it: it is up, or stays for its connections
+                    /// although it has failed.
+                    pub usable: bool,
                     /// As far as the scheduler asked for such facts; zero and none otherwise.
                     pub counts: Counts,
                     /// Free key/value pairs of the configuration (`zone`, `cpu`, ...).
@@ -482,6 +678,9 @@ pub mod exports {
                             .field("name", &self.name)
                             .field("endpoint", &self.endpoint)
                             .field("weight", &self.weight)
+                            .field("configured-weight", &self.configured_weight)
+                            .field("health", &self.health)
+                            .field("usable", &self.usable)
                             .field("counts", &self.counts)
                             .field("labels", &self.labels)
                             .finish()
@@ -675,22 +874,22 @@ pub mod exports {
                         *ptr1
                             .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr5.cast_mut();
-                        let vec17 = settings2;
-                        let len17 = vec17.len();
-                        let layout17 = _rt::alloc::Layout::from_size_align(
-                                vec17.len()
+                        let vec19 = settings2;
+                        let len19 = vec19.len();
+                        let layout19 = _rt::alloc::Layout::from_size_align(
+                                vec19.len()
                                     * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result17, _cleanup17) = crate::wasm::rt::Cleanup::new(
-                            layout17,
+                        let (result19, _cleanup19) = crate::wasm::rt::Cleanup::new(
+                            layout19,
                         );
-                        if let Some(cleanup) = _cleanup17 {
+                        if let Some(cleanup) = _cleanup19 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec17.into_iter().enumerate() {
-                            let base = result17
+                        for (i, e) in vec19.into_iter().enumerate() {
+                            let base = result19
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::evenkeel::plugin::types::SettingSpec {
@@ -718,14 +917,14 @@ pub mod exports {
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr8.cast_mut();
-                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V12;
+                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V14;
                                 match kind6 {
-                                    V12::Boolean => {
+                                    V14::Boolean => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
-                                    V12::Integer(e) => {
+                                    V14::Integer(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -737,63 +936,77 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t9_1);
                                     }
-                                    V12::Number => {
+                                    V14::Number(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
+                                        let (t10_0, t10_1) = e;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>() = _rt::as_f64(t10_0);
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>() = _rt::as_f64(t10_1);
                                     }
-                                    V12::Text => {
+                                    V14::Text => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                     }
-                                    V12::TextList => {
+                                    V14::TextList => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (4i32) as u8;
                                     }
-                                    V12::Duration => {
+                                    V14::Duration(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (5i32) as u8;
+                                        let (t11_0, t11_1) = e;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(t11_0);
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(t11_1);
                                     }
-                                    V12::Choice(e) => {
+                                    V14::Choice(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (6i32) as u8;
-                                        let vec11 = e;
-                                        let len11 = vec11.len();
-                                        let layout11 = _rt::alloc::Layout::from_size_align(
-                                                vec11.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                        let vec13 = e;
+                                        let len13 = vec13.len();
+                                        let layout13 = _rt::alloc::Layout::from_size_align(
+                                                vec13.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                                 ::core::mem::size_of::<*const u8>(),
                                             )
                                             .unwrap();
-                                        let (result11, _cleanup11) = crate::wasm::rt::Cleanup::new(
-                                            layout11,
+                                        let (result13, _cleanup13) = crate::wasm::rt::Cleanup::new(
+                                            layout13,
                                         );
-                                        if let Some(cleanup) = _cleanup11 {
+                                        if let Some(cleanup) = _cleanup13 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec11.into_iter().enumerate() {
-                                            let base = result11
+                                        for (i, e) in vec13.into_iter().enumerate() {
+                                            let base = result13
                                                 .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let vec10 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr10 = vec10.as_ptr().cast::<u8>();
-                                                let len10 = vec10.len();
-                                                ::core::mem::forget(vec10);
+                                                let vec12 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr12 = vec12.as_ptr().cast::<u8>();
+                                                let len12 = vec12.len();
+                                                ::core::mem::forget(vec12);
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len10;
-                                                *base.add(0).cast::<*mut u8>() = ptr10.cast_mut();
+                                                    .cast::<usize>() = len12;
+                                                *base.add(0).cast::<*mut u8>() = ptr12.cast_mut();
                                             }
                                         }
                                         *base
                                             .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len11;
+                                            .cast::<usize>() = len13;
                                         *base
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result11;
+                                            .cast::<*mut u8>() = result13;
                                     }
                                 }
                                 match default6 {
@@ -801,9 +1014,9 @@ pub mod exports {
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        use super::super::super::super::evenkeel::plugin::types::SettingValue as V16;
+                                        use super::super::super::super::evenkeel::plugin::types::SettingValue as V18;
                                         match e {
-                                            V16::Boolean(e) => {
+                                            V18::Boolean(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -814,7 +1027,7 @@ pub mod exports {
                                                     false => 0,
                                                 }) as u8;
                                             }
-                                            V16::Integer(e) => {
+                                            V18::Integer(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -822,7 +1035,7 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>() = _rt::as_i64(e);
                                             }
-                                            V16::Number(e) => {
+                                            V18::Number(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -830,60 +1043,60 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>() = _rt::as_f64(e);
                                             }
-                                            V16::Text(e) => {
+                                            V18::Text(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                let vec13 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr13 = vec13.as_ptr().cast::<u8>();
-                                                let len13 = vec13.len();
-                                                ::core::mem::forget(vec13);
-                                                *base
-                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len13;
-                                                *base
-                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr13.cast_mut();
-                                            }
-                                            V16::TextList(e) => {
-                                                *base
-                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (4i32) as u8;
-                                                let vec15 = e;
+                                                let vec15 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr15 = vec15.as_ptr().cast::<u8>();
                                                 let len15 = vec15.len();
-                                                let layout15 = _rt::alloc::Layout::from_size_align(
-                                                        vec15.len() * (2 * ::core::mem::size_of::<*const u8>()),
-                                                        ::core::mem::size_of::<*const u8>(),
-                                                    )
-                                                    .unwrap();
-                                                let (result15, _cleanup15) = crate::wasm::rt::Cleanup::new(
-                                                    layout15,
-                                                );
-                                                if let Some(cleanup) = _cleanup15 {
-                                                    cleanup.forget();
-                                                }
-                                                for (i, e) in vec15.into_iter().enumerate() {
-                                                    let base = result15
-                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                                    {
-                                                        let vec14 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr14 = vec14.as_ptr().cast::<u8>();
-                                                        let len14 = vec14.len();
-                                                        ::core::mem::forget(vec14);
-                                                        *base
-                                                            .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len14;
-                                                        *base.add(0).cast::<*mut u8>() = ptr14.cast_mut();
-                                                    }
-                                                }
+                                                ::core::mem::forget(vec15);
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>() = len15;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result15;
+                                                    .cast::<*mut u8>() = ptr15.cast_mut();
                                             }
-                                            V16::Duration(e) => {
+                                            V18::TextList(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (4i32) as u8;
+                                                let vec17 = e;
+                                                let len17 = vec17.len();
+                                                let layout17 = _rt::alloc::Layout::from_size_align(
+                                                        vec17.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result17, _cleanup17) = crate::wasm::rt::Cleanup::new(
+                                                    layout17,
+                                                );
+                                                if let Some(cleanup) = _cleanup17 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec17.into_iter().enumerate() {
+                                                    let base = result17
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let vec16 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                        let len16 = vec16.len();
+                                                        ::core::mem::forget(vec16);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len16;
+                                                        *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len17;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result17;
+                                            }
+                                            V18::Duration(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (5i32) as u8;
@@ -909,10 +1122,10 @@ pub mod exports {
                         }
                         *ptr1
                             .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len17;
+                            .cast::<usize>() = len19;
                         *ptr1
                             .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result17;
+                            .cast::<*mut u8>() = result19;
                         ptr1
                     }
                 }
@@ -1074,7 +1287,11 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         let result0 = { T_::list_abilities() };
                         let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let Abilities { decisions: decisions2, facts: facts2 } = result0;
+                        let Abilities {
+                            decisions: decisions2,
+                            facts: facts2,
+                            deterministic: deterministic2,
+                        } = result0;
                         let vec3 = decisions2;
                         let len3 = vec3.len();
                         let layout3 = _rt::alloc::Layout::from_size_align(
@@ -1100,6 +1317,12 @@ pub mod exports {
                         *ptr1
                             .add(2 * ::core::mem::size_of::<*const u8>())
                             .cast::<u8>() = ((flags4.bits() >> 0) as i32) as u8;
+                        *ptr1
+                            .add(1 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match deterministic2 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
                         ptr1
                     }
                 }
@@ -1121,10 +1344,18 @@ pub mod exports {
                 pub unsafe fn _export_configure_cabi<T_: Guest>(
                     arg0: *mut u8,
                     arg1: usize,
+                    arg2: *mut u8,
+                    arg3: usize,
+                    arg4: i32,
+                    arg5: i32,
+                    arg6: i64,
+                    arg7: i64,
+                    arg8: i32,
+                    arg9: i32,
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result19 = {
+                        let result20 = {
                             let base18 = arg0;
                             let len18 = arg1;
                             let mut result18 = _rt::Vec::with_capacity(len18);
@@ -1257,28 +1488,59 @@ pub mod exports {
                                 len18 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::configure(result18)
+                            let len19 = arg3;
+                            let bytes19 = _rt::Vec::from_raw_parts(
+                                arg2.cast(),
+                                len19,
+                                len19,
+                            );
+                            T_::configure(
+                                result18,
+                                Context {
+                                    service: _rt::string_lift(bytes19),
+                                    listener: match arg4 {
+                                        0 => None,
+                                        1 => {
+                                            let e = Listener {
+                                                protocol: super::super::super::super::evenkeel::plugin::types::Protocol::_lift(
+                                                    arg5 as u8,
+                                                ),
+                                                endpoint: super::super::super::super::evenkeel::plugin::types::Endpoint {
+                                                    addr: super::super::super::super::evenkeel::plugin::types::Ip {
+                                                        hi: arg6 as u64,
+                                                        lo: arg7 as u64,
+                                                    },
+                                                    port: arg8 as u16,
+                                                },
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                    role: Role::_lift(arg9 as u8),
+                                },
+                            )
                         };
-                        let ptr20 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result19 {
+                        let ptr21 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result20 {
                             Ok(_) => {
-                                *ptr20.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr21.add(0).cast::<u8>() = (0i32) as u8;
                             }
                             Err(e) => {
-                                *ptr20.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec21 = (e.into_bytes()).into_boxed_slice();
-                                let ptr21 = vec21.as_ptr().cast::<u8>();
-                                let len21 = vec21.len();
-                                ::core::mem::forget(vec21);
-                                *ptr20
+                                *ptr21.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec22 = (e.into_bytes()).into_boxed_slice();
+                                let ptr22 = vec22.as_ptr().cast::<u8>();
+                                let len22 = vec22.len();
+                                ::core::mem::forget(vec22);
+                                *ptr21
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len21;
-                                *ptr20
+                                    .cast::<usize>() = len22;
+                                *ptr21
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr21.cast_mut();
+                                    .cast::<*mut u8>() = ptr22.cast_mut();
                             }
                         };
-                        ptr20
+                        ptr21
                     }
                 }
                 #[doc(hidden)]
@@ -1302,20 +1564,20 @@ pub mod exports {
                 }
                 #[doc(hidden)]
                 #[allow(non_snake_case, unused_unsafe)]
-                pub unsafe fn _export_set_backends_cabi<T_: Guest>(
+                pub unsafe fn _export_validate_cabi<T_: Guest>(
                     arg0: *mut u8,
                     arg1: usize,
-                ) {
+                ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        {
-                            let base22 = arg0;
-                            let len22 = arg1;
-                            let mut result22 = _rt::Vec::with_capacity(len22);
-                            for i in 0..len22 {
-                                let base = base22
-                                    .add(i * (64 + 4 * ::core::mem::size_of::<*const u8>()));
-                                let e22 = {
+                        let result28 = {
+                            let base27 = arg0;
+                            let len27 = arg1;
+                            let mut result27 = _rt::Vec::with_capacity(len27);
+                            for i in 0..len27 {
+                                let base = base27
+                                    .add(i * (72 + 4 * ::core::mem::size_of::<*const u8>()));
+                                let e27 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -1344,61 +1606,92 @@ pub mod exports {
                                         .add(32 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<i32>();
                                     let l8 = *base
-                                        .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .add(36 + 2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<i32>();
-                                    let l9 = *base
-                                        .add(44 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<i32>();
-                                    let l10 = *base
-                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<i64>();
-                                    let l11 = i32::from(
+                                    let l9 = i32::from(
                                         *base
-                                            .add(56 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let v11 = match l9 {
+                                        0 => Health::Healthy,
+                                        1 => {
+                                            let e11 = {
+                                                let l10 = i32::from(
+                                                    *base
+                                                        .add(41 + 2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                l10 as u8
+                                            };
+                                            Health::Degraded(e11)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            Health::Failed
+                                        }
+                                    };
+                                    let l12 = i32::from(
+                                        *base
+                                            .add(42 + 2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>(),
                                     );
                                     let l13 = *base
-                                        .add(64 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>();
+                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
                                     let l14 = *base
-                                        .add(64 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .add(52 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l15 = *base
+                                        .add(56 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l16 = i32::from(
+                                        *base
+                                            .add(64 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l18 = *base
+                                        .add(72 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l19 = *base
+                                        .add(72 + 3 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base21 = l13;
-                                    let len21 = l14;
-                                    let mut result21 = _rt::Vec::with_capacity(len21);
-                                    for i in 0..len21 {
-                                        let base = base21
+                                    let base26 = l18;
+                                    let len26 = l19;
+                                    let mut result26 = _rt::Vec::with_capacity(len26);
+                                    for i in 0..len26 {
+                                        let base = base26
                                             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                        let e21 = {
-                                            let l15 = *base.add(0).cast::<*mut u8>();
-                                            let l16 = *base
+                                        let e26 = {
+                                            let l20 = *base.add(0).cast::<*mut u8>();
+                                            let l21 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len17 = l16;
-                                            let bytes17 = _rt::Vec::from_raw_parts(
-                                                l15.cast(),
-                                                len17,
-                                                len17,
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
                                             );
-                                            let l18 = *base
+                                            let l23 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<*mut u8>();
-                                            let l19 = *base
+                                            let l24 = *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len20 = l19;
-                                            let bytes20 = _rt::Vec::from_raw_parts(
-                                                l18.cast(),
-                                                len20,
-                                                len20,
+                                            let len25 = l24;
+                                            let bytes25 = _rt::Vec::from_raw_parts(
+                                                l23.cast(),
+                                                len25,
+                                                len25,
                                             );
-                                            (_rt::string_lift(bytes17), _rt::string_lift(bytes20))
+                                            (_rt::string_lift(bytes22), _rt::string_lift(bytes25))
                                         };
-                                        result21.push(e21);
+                                        result26.push(e26);
                                     }
                                     _rt::cabi_dealloc(
-                                        base21,
-                                        len21 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        base26,
+                                        len26 * (4 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     );
                                     Backend {
@@ -1412,35 +1705,376 @@ pub mod exports {
                                             port: l6 as u16,
                                         },
                                         weight: l7 as u32,
+                                        configured_weight: l8 as u32,
+                                        health: v11,
+                                        usable: _rt::bool_lift(l12 as u8),
                                         counts: Counts {
-                                            active: l8 as u32,
-                                            inactive: l9 as u32,
-                                            total: l10 as u64,
-                                            latency_us: match l11 {
+                                            active: l13 as u32,
+                                            inactive: l14 as u32,
+                                            total: l15 as u64,
+                                            latency_us: match l16 {
                                                 0 => None,
                                                 1 => {
                                                     let e = {
-                                                        let l12 = *base
-                                                            .add(60 + 2 * ::core::mem::size_of::<*const u8>())
+                                                        let l17 = *base
+                                                            .add(68 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>();
-                                                        l12 as u32
+                                                        l17 as u32
                                                     };
                                                     Some(e)
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
                                         },
-                                        labels: result21,
+                                        labels: result26,
                                     }
                                 };
-                                result22.push(e22);
+                                result27.push(e27);
                             }
                             _rt::cabi_dealloc(
-                                base22,
-                                len22 * (64 + 4 * ::core::mem::size_of::<*const u8>()),
+                                base27,
+                                len27 * (72 + 4 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::set_backends(result22)
+                            T_::validate(result27)
+                        };
+                        let ptr29 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result28 {
+                            Ok(_) => {
+                                *ptr29.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                            Err(e) => {
+                                *ptr29.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec30 = (e.into_bytes()).into_boxed_slice();
+                                let ptr30 = vec30.as_ptr().cast::<u8>();
+                                let len30 = vec30.len();
+                                ::core::mem::forget(vec30);
+                                *ptr29
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len30;
+                                *ptr29
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr30.cast_mut();
+                            }
+                        };
+                        ptr29
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_validate<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            _ => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l1, l2, 1);
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_import_state_cabi<T_: Guest>(
+                    arg0: i32,
+                    arg1: *mut u8,
+                    arg2: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result1 = {
+                            let len0 = arg2;
+                            T_::import_state(SavedState {
+                                version: arg0 as u32,
+                                bytes: <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(arg1.cast(), len0, len0)),
+                            })
+                        };
+                        let ptr2 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result1 {
+                            Ok(_) => {
+                                *ptr2.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                            Err(e) => {
+                                *ptr2.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec3 = (e.into_bytes()).into_boxed_slice();
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                ::core::mem::forget(vec3);
+                                *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                            }
+                        };
+                        ptr2
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_import_state<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            _ => {
+                                let l1 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l1, l2, 1);
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_export_state_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::export_state() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result0 {
+                            Some(e) => {
+                                *ptr1.add(0).cast::<u8>() = (1i32) as u8;
+                                let SavedState { version: version2, bytes: bytes2 } = e;
+                                *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>() = _rt::as_i32(version2);
+                                let vec3 = <_ as Into<_rt::Vec<_>>>::into(bytes2)
+                                    .into_boxed_slice();
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                ::core::mem::forget(vec3);
+                                *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr3.cast_mut();
+                            }
+                            None => {
+                                *ptr1.add(0).cast::<u8>() = (0i32) as u8;
+                            }
+                        };
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_export_state<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {}
+                            _ => {
+                                let l1 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base3 = l1;
+                                let len3 = l2;
+                                _rt::cabi_dealloc(base3, len3 * 1, 1);
+                            }
+                        }
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_set_role_cabi<T_: Guest>(arg0: i32) {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        { T_::set_role(Role::_lift(arg0 as u8)) };
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_set_backends_cabi<T_: Guest>(
+                    arg0: *mut u8,
+                    arg1: usize,
+                ) {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        {
+                            let base27 = arg0;
+                            let len27 = arg1;
+                            let mut result27 = _rt::Vec::with_capacity(len27);
+                            for i in 0..len27 {
+                                let base = base27
+                                    .add(i * (72 + 4 * ::core::mem::size_of::<*const u8>()));
+                                let e27 = {
+                                    let l0 = *base.add(0).cast::<i32>();
+                                    let l1 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l2 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len3 = l2;
+                                    let bytes3 = _rt::Vec::from_raw_parts(
+                                        l1.cast(),
+                                        len3,
+                                        len3,
+                                    );
+                                    let l4 = *base
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l5 = *base
+                                        .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l6 = i32::from(
+                                        *base
+                                            .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u16>(),
+                                    );
+                                    let l7 = *base
+                                        .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l8 = *base
+                                        .add(36 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l9 = i32::from(
+                                        *base
+                                            .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let v11 = match l9 {
+                                        0 => Health::Healthy,
+                                        1 => {
+                                            let e11 = {
+                                                let l10 = i32::from(
+                                                    *base
+                                                        .add(41 + 2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                l10 as u8
+                                            };
+                                            Health::Degraded(e11)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            Health::Failed
+                                        }
+                                    };
+                                    let l12 = i32::from(
+                                        *base
+                                            .add(42 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l13 = *base
+                                        .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l14 = *base
+                                        .add(52 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l15 = *base
+                                        .add(56 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l16 = i32::from(
+                                        *base
+                                            .add(64 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l18 = *base
+                                        .add(72 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l19 = *base
+                                        .add(72 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base26 = l18;
+                                    let len26 = l19;
+                                    let mut result26 = _rt::Vec::with_capacity(len26);
+                                    for i in 0..len26 {
+                                        let base = base26
+                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                        let e26 = {
+                                            let l20 = *base.add(0).cast::<*mut u8>();
+                                            let l21 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
+                                            );
+                                            let l23 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l24 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len25 = l24;
+                                            let bytes25 = _rt::Vec::from_raw_parts(
+                                                l23.cast(),
+                                                len25,
+                                                len25,
+                                            );
+                                            (_rt::string_lift(bytes22), _rt::string_lift(bytes25))
+                                        };
+                                        result26.push(e26);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base26,
+                                        len26 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    Backend {
+                                        id: l0 as u32,
+                                        name: _rt::string_lift(bytes3),
+                                        endpoint: super::super::super::super::evenkeel::plugin::types::Endpoint {
+                                            addr: super::super::super::super::evenkeel::plugin::types::Ip {
+                                                hi: l4 as u64,
+                                                lo: l5 as u64,
+                                            },
+                                            port: l6 as u16,
+                                        },
+                                        weight: l7 as u32,
+                                        configured_weight: l8 as u32,
+                                        health: v11,
+                                        usable: _rt::bool_lift(l12 as u8),
+                                        counts: Counts {
+                                            active: l13 as u32,
+                                            inactive: l14 as u32,
+                                            total: l15 as u64,
+                                            latency_us: match l16 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l17 = *base
+                                                            .add(68 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i32>();
+                                                        l17 as u32
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                        },
+                                        labels: result26,
+                                    }
+                                };
+                                result27.push(e27);
+                            }
+                            _rt::cabi_dealloc(
+                                base27,
+                                len27 * (72 + 4 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            );
+                            T_::set_backends(result27)
                         };
                     }
                 }
@@ -1626,9 +2260,29 @@ pub mod exports {
                     #[allow(async_fn_in_trait)]
                     fn configure(
                         settings: _rt::Vec<Setting>,
+                        context: Context,
                     ) -> ::core::result::Result<(), _rt::String>;
-                    /// The usable backends, whole, in the order of the configuration: after
-                    /// `configure`, and whenever their set or a weight changes.
+                    /// Whether the settings make sense with these backends: names that no
+                    /// backend has, and the like. On an instance that is only tried. An error
+                    /// is shown to the user, and refuses the configuration.
+                    #[allow(async_fn_in_trait)]
+                    fn validate(
+                        backends: _rt::Vec<Backend>,
+                    ) -> ::core::result::Result<(), _rt::String>;
+                    /// What an instance before this one has handed over: after `configure`,
+                    /// if there is anything. An error says why it is dropped; it is logged.
+                    #[allow(async_fn_in_trait)]
+                    fn import_state(
+                        state: SavedState,
+                    ) -> ::core::result::Result<(), _rt::String>;
+                    /// For the successor. None: there is nothing to hand over.
+                    #[allow(async_fn_in_trait)]
+                    fn export_state() -> ::core::option::Option<SavedState>;
+                    /// The role of this director has changed.
+                    #[allow(async_fn_in_trait)]
+                    fn set_role(role: Role) -> ();
+                    /// All backends, failed ones too, in the order of the configuration: after
+                    /// `configure`, and whenever their set, a weight or a health changes.
                     #[allow(async_fn_in_trait)]
                     fn set_backends(backends: _rt::Vec<Backend>) -> ();
                     /// Counts that changed since the last call.
@@ -1646,48 +2300,78 @@ pub mod exports {
                 }
                 #[doc(hidden)]
                 #[macro_export]
-                macro_rules! __export_evenkeel_plugin_scheduler_0_1_0_cabi {
+                macro_rules! __export_evenkeel_plugin_scheduler_0_2_0_cabi {
                     ($ty:ident with_types_in $($path_to_types:tt)*) => {
                         const _ : () = { #[unsafe (export_name =
-                        "evenkeel:plugin/scheduler@0.1.0#describe")] unsafe extern "C" fn
+                        "evenkeel:plugin/scheduler@0.2.0#describe")] unsafe extern "C" fn
                         export_describe() -> * mut u8 { unsafe { $($path_to_types)*::
                         _export_describe_cabi::<$ty > () } } #[unsafe (export_name =
-                        "cabi_post_evenkeel:plugin/scheduler@0.1.0#describe")] unsafe
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#describe")] unsafe
                         extern "C" fn _post_return_describe(arg0 : * mut u8,) { unsafe {
                         $($path_to_types)*:: __post_return_describe::<$ty > (arg0) } }
                         #[unsafe (export_name =
-                        "evenkeel:plugin/scheduler@0.1.0#list-abilities")] unsafe extern
+                        "evenkeel:plugin/scheduler@0.2.0#list-abilities")] unsafe extern
                         "C" fn export_list_abilities() -> * mut u8 { unsafe {
                         $($path_to_types)*:: _export_list_abilities_cabi::<$ty > () } }
                         #[unsafe (export_name =
-                        "cabi_post_evenkeel:plugin/scheduler@0.1.0#list-abilities")]
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#list-abilities")]
                         unsafe extern "C" fn _post_return_list_abilities(arg0 : * mut
                         u8,) { unsafe { $($path_to_types)*::
                         __post_return_list_abilities::<$ty > (arg0) } } #[unsafe
-                        (export_name = "evenkeel:plugin/scheduler@0.1.0#configure")]
+                        (export_name = "evenkeel:plugin/scheduler@0.2.0#configure")]
                         unsafe extern "C" fn export_configure(arg0 : * mut u8, arg1 :
-                        usize,) -> * mut u8 { unsafe { $($path_to_types)*::
-                        _export_configure_cabi::<$ty > (arg0, arg1) } } #[unsafe
-                        (export_name =
-                        "cabi_post_evenkeel:plugin/scheduler@0.1.0#configure")] unsafe
+                        usize, arg2 : * mut u8, arg3 : usize, arg4 : i32, arg5 : i32,
+                        arg6 : i64, arg7 : i64, arg8 : i32, arg9 : i32,) -> * mut u8 {
+                        unsafe { $($path_to_types)*:: _export_configure_cabi::<$ty >
+                        (arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9) } }
+                        #[unsafe (export_name =
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#configure")] unsafe
                         extern "C" fn _post_return_configure(arg0 : * mut u8,) { unsafe {
                         $($path_to_types)*:: __post_return_configure::<$ty > (arg0) } }
                         #[unsafe (export_name =
-                        "evenkeel:plugin/scheduler@0.1.0#set-backends")] unsafe extern
+                        "evenkeel:plugin/scheduler@0.2.0#validate")] unsafe extern "C" fn
+                        export_validate(arg0 : * mut u8, arg1 : usize,) -> * mut u8 {
+                        unsafe { $($path_to_types)*:: _export_validate_cabi::<$ty >
+                        (arg0, arg1) } } #[unsafe (export_name =
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#validate")] unsafe
+                        extern "C" fn _post_return_validate(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_validate::<$ty > (arg0) } }
+                        #[unsafe (export_name =
+                        "evenkeel:plugin/scheduler@0.2.0#import-state")] unsafe extern
+                        "C" fn export_import_state(arg0 : i32, arg1 : * mut u8, arg2 :
+                        usize,) -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_import_state_cabi::<$ty > (arg0, arg1, arg2) } } #[unsafe
+                        (export_name =
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#import-state")] unsafe
+                        extern "C" fn _post_return_import_state(arg0 : * mut u8,) {
+                        unsafe { $($path_to_types)*:: __post_return_import_state::<$ty >
+                        (arg0) } } #[unsafe (export_name =
+                        "evenkeel:plugin/scheduler@0.2.0#export-state")] unsafe extern
+                        "C" fn export_export_state() -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_export_state_cabi::<$ty > () } }
+                        #[unsafe (export_name =
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#export-state")] unsafe
+                        extern "C" fn _post_return_export_state(arg0 : * mut u8,) {
+                        unsafe { $($path_to_types)*:: __post_return_export_state::<$ty >
+                        (arg0) } } #[unsafe (export_name =
+                        "evenkeel:plugin/scheduler@0.2.0#set-role")] unsafe extern "C" fn
+                        export_set_role(arg0 : i32,) { unsafe { $($path_to_types)*::
+                        _export_set_role_cabi::<$ty > (arg0) } } #[unsafe (export_name =
+                        "evenkeel:plugin/scheduler@0.2.0#set-backends")] unsafe extern
                         "C" fn export_set_backends(arg0 : * mut u8, arg1 : usize,) {
                         unsafe { $($path_to_types)*:: _export_set_backends_cabi::<$ty >
                         (arg0, arg1) } } #[unsafe (export_name =
-                        "evenkeel:plugin/scheduler@0.1.0#set-loads")] unsafe extern "C"
+                        "evenkeel:plugin/scheduler@0.2.0#set-loads")] unsafe extern "C"
                         fn export_set_loads(arg0 : * mut u8, arg1 : usize,) { unsafe {
                         $($path_to_types)*:: _export_set_loads_cabi::<$ty > (arg0, arg1)
                         } } #[unsafe (export_name =
-                        "evenkeel:plugin/scheduler@0.1.0#make-plan")] unsafe extern "C"
+                        "evenkeel:plugin/scheduler@0.2.0#make-plan")] unsafe extern "C"
                         fn export_make_plan() -> * mut u8 { unsafe { $($path_to_types)*::
                         _export_make_plan_cabi::<$ty > () } } #[unsafe (export_name =
-                        "cabi_post_evenkeel:plugin/scheduler@0.1.0#make-plan")] unsafe
+                        "cabi_post_evenkeel:plugin/scheduler@0.2.0#make-plan")] unsafe
                         extern "C" fn _post_return_make_plan(arg0 : * mut u8,) { unsafe {
                         $($path_to_types)*:: __post_return_make_plan::<$ty > (arg0) } }
-                        #[unsafe (export_name = "evenkeel:plugin/scheduler@0.1.0#pick")]
+                        #[unsafe (export_name = "evenkeel:plugin/scheduler@0.2.0#pick")]
                         unsafe extern "C" fn export_pick(arg0 : i32, arg1 : i64, arg2 :
                         i64, arg3 : i32, arg4 : i64, arg5 : i64, arg6 : i32,) -> * mut u8
                         { unsafe { $($path_to_types)*:: _export_pick_cabi::<$ty > (arg0,
@@ -1695,7 +2379,7 @@ pub mod exports {
                     };
                 }
                 #[doc(hidden)]
-                pub use __export_evenkeel_plugin_scheduler_0_1_0_cabi;
+                pub use __export_evenkeel_plugin_scheduler_0_2_0_cabi;
                 #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
                 #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
                 struct _RetArea(
@@ -1725,12 +2409,6 @@ mod _rt {
             val != 0
         }
     }
-    pub use alloc_crate::vec::Vec;
-    pub use alloc_crate::string::String;
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        crate::wasm::rt::run_ctors_once();
-    }
     pub fn as_i64<T: AsI64>(t: T) -> i64 {
         t.as_i64()
     }
@@ -1754,7 +2432,19 @@ mod _rt {
             self as i64
         }
     }
-    pub use alloc_crate::alloc;
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
+    pub use alloc_crate::vec::Vec;
+    pub use alloc_crate::string::String;
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        crate::wasm::rt::run_ctors_once();
+    }
     pub fn as_f64<T: AsF64>(t: T) -> f64 {
         t.as_f64()
     }
@@ -1772,6 +2462,7 @@ mod _rt {
             self as f64
         }
     }
+    pub use alloc_crate::alloc;
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
             return;
@@ -1786,13 +2477,6 @@ mod _rt {
             String::from_utf8(bytes).unwrap()
         } else {
             unsafe { String::from_utf8_unchecked(bytes) }
-        }
-    }
-    pub unsafe fn invalid_enum_discriminant<T>() -> T {
-        if cfg!(debug_assertions) {
-            panic!("invalid enum discriminant")
-        } else {
-            unsafe { core::hint::unreachable_unchecked() }
         }
     }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
@@ -1882,52 +2566,61 @@ macro_rules! __export_scheduler_plugin_impl {
     };
     ($ty:ident with_types_in $($path_to_types_root:tt)*) => {
         $($path_to_types_root)*::
-        exports::evenkeel::plugin::scheduler::__export_evenkeel_plugin_scheduler_0_1_0_cabi!($ty
+        exports::evenkeel::plugin::scheduler::__export_evenkeel_plugin_scheduler_0_2_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::evenkeel::plugin::scheduler);
         const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
         (link_section =
-        "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.1.0:scheduler-plugin:imports and exports")]
+        "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1652] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2070] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xed\x0b\x01A\x02\x01\
-A\x0b\x01B\x09\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8f\x0f\x01A\x02\x01\
+A\x0b\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
-\x06random\x01\x04\x03\0\x1aevenkeel:plugin/host@0.1.0\x05\0\x01B\x16\x01y\x04\0\
-\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\x04\
-addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08pr\
-otocol\x03\0\x06\x01o\x02xx\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06\
-number\0\0\x04text\0\0\x09text-list\0\0\x08duration\0\0\x06choice\x01\x09\0\x04\0\
-\x0csetting-kind\x03\0\x0a\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06nu\
-mber\x01u\0\x04text\x01s\0\x09text-list\x01\x09\0\x08duration\x01w\0\x04\0\x0dse\
-tting-value\x03\0\x0c\x01k\x0d\x01r\x05\x03keys\x03docs\x04kind\x0b\x07default\x0e\
-\x08required\x7f\x04\0\x0csetting-spec\x03\0\x0f\x01p\x10\x01r\x04\x04names\x07v\
-ersions\x07summarys\x08settings\x11\x04\0\x08manifest\x03\0\x12\x01r\x02\x03keys\
-\x05value\x0d\x04\0\x07setting\x03\0\x14\x03\0\x1bevenkeel:plugin/types@0.1.0\x05\
-\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\x08endpoint\x02\x03\0\x01\x08prot\
-ocol\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07setting\x01B8\x02\x03\x02\x01\x02\
-\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x08endpoint\x03\0\x02\x02\
-\x03\x02\x01\x04\x04\0\x08protocol\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08manife\
-st\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07setting\x03\0\x08\x01m\x02\x04plan\x0e\
-per-connection\x04\0\x08decision\x03\0\x0a\x01n\x02\x0bconnections\x07latency\x04\
-\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x02\x09decisions\x0e\x05facts\x0d\x04\0\x09a\
-bilities\x03\0\x0f\x01ky\x01r\x04\x06activey\x08inactivey\x05totalw\x0alatency-u\
-s\x11\x04\0\x06counts\x03\0\x12\x01o\x02ss\x01p\x14\x01r\x06\x02id\x01\x04names\x08\
-endpoint\x03\x06weighty\x06counts\x13\x06labels\x15\x04\0\x07backend\x03\0\x16\x01\
-r\x02\x02id\x01\x06counts\x13\x04\0\x04load\x03\0\x18\x01r\x03\x08protocol\x05\x06\
-source\x03\x0bdestination\x03\x04\0\x04flow\x03\0\x1a\x01m\x04\x08sequence\x06ra\
-ndom\x0bhash-source\x09hash-flow\x04\0\x08selector\x03\0\x1c\x01r\x02\x02id\x01\x05\
-widthy\x04\0\x03run\x03\0\x1e\x01p\x1f\x01r\x03\x05slots\x20\x08selector\x1d\x0a\
-refresh-ms\x11\x04\0\x05table\x03\0!\x01q\x03\x05table\x01\"\0\x0eper-connection\
-\0\0\x04none\0\0\x04\0\x04plan\x03\0#\x01@\0\0\x07\x04\0\x08describe\x01%\x01@\0\
-\0\x10\x04\0\x0elist-abilities\x01&\x01p\x09\x01j\0\x01s\x01@\x01\x08settings'\0\
-(\x04\0\x09configure\x01)\x01p\x17\x01@\x01\x08backends*\x01\0\x04\0\x0cset-back\
-ends\x01+\x01p\x19\x01@\x01\x05loads,\x01\0\x04\0\x09set-loads\x01-\x01@\0\0$\x04\
-\0\x09make-plan\x01.\x01k\x01\x01@\x01\x04flow\x1b\0/\x04\0\x04pick\x010\x04\0\x1f\
-evenkeel:plugin/scheduler@0.1.0\x05\x07\x04\0&evenkeel:plugin/scheduler-plugin@0\
-.1.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\x09producers\x01\x0cproc\
-essed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
+\0\x0autc-offset\x01\x06\x03\0\x1aevenkeel:plugin/host@0.2.0\x05\0\x01B\x18\x01y\
+\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\
+\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08\
+protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\x01ps\x01q\x07\x07boolean\0\0\
+\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\0\x09text-list\0\0\x08durati\
+on\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boo\
+lean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\
+\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03\
+keys\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\
+\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08\
+manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\
+\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\
+\x08endpoint\x02\x03\0\x01\x08protocol\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07\
+setting\x01BM\x02\x03\x02\x01\x02\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x03\
+\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x08protocol\x03\0\x04\x02\
+\x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07settin\
+g\x03\0\x08\x01m\x02\x04plan\x0eper-connection\x04\0\x08decision\x03\0\x0a\x01n\x02\
+\x0bconnections\x07latency\x04\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x03\x09decisio\
+ns\x0e\x05facts\x0d\x0ddeterministic\x7f\x04\0\x09abilities\x03\0\x0f\x01m\x03\x05\
+alone\x06master\x06backup\x04\0\x04role\x03\0\x11\x01r\x02\x08protocol\x05\x08en\
+dpoint\x03\x04\0\x08listener\x03\0\x13\x01k\x14\x01r\x03\x07services\x08listener\
+\x15\x04role\x12\x04\0\x07context\x03\0\x16\x01p}\x01r\x02\x07versiony\x05bytes\x18\
+\x04\0\x0bsaved-state\x03\0\x19\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06fa\
+iled\0\0\x04\0\x06health\x03\0\x1b\x01ky\x01r\x04\x06activey\x08inactivey\x05tot\
+alw\x0alatency-us\x1d\x04\0\x06counts\x03\0\x1e\x01o\x02ss\x01p\x20\x01r\x09\x02\
+id\x01\x04names\x08endpoint\x03\x06weighty\x11configured-weighty\x06health\x1c\x06\
+usable\x7f\x06counts\x1f\x06labels!\x04\0\x07backend\x03\0\"\x01r\x02\x02id\x01\x06\
+counts\x1f\x04\0\x04load\x03\0$\x01r\x03\x08protocol\x05\x06source\x03\x0bdestin\
+ation\x03\x04\0\x04flow\x03\0&\x01m\x04\x08sequence\x06random\x0bhash-source\x09\
+hash-flow\x04\0\x08selector\x03\0(\x01r\x02\x02id\x01\x05widthy\x04\0\x03run\x03\
+\0*\x01p+\x01r\x03\x05slots,\x08selector)\x0arefresh-ms\x1d\x04\0\x05table\x03\0\
+-\x01q\x03\x05table\x01.\0\x0eper-connection\0\0\x04none\0\0\x04\0\x04plan\x03\0\
+/\x01@\0\0\x07\x04\0\x08describe\x011\x01@\0\0\x10\x04\0\x0elist-abilities\x012\x01\
+p\x09\x01j\0\x01s\x01@\x02\x08settings3\x07context\x17\04\x04\0\x09configure\x01\
+5\x01p#\x01@\x01\x08backends6\04\x04\0\x08validate\x017\x01@\x01\x05state\x1a\04\
+\x04\0\x0cimport-state\x018\x01k\x1a\x01@\0\09\x04\0\x0cexport-state\x01:\x01@\x01\
+\x04role\x12\x01\0\x04\0\x08set-role\x01;\x01@\x01\x08backends6\x01\0\x04\0\x0cs\
+et-backends\x01<\x01p%\x01@\x01\x05loads=\x01\0\x04\0\x09set-loads\x01>\x01@\0\0\
+0\x04\0\x09make-plan\x01?\x01k\x01\x01@\x01\x04flow'\0\xc0\0\x04\0\x04pick\x01A\x04\
+\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\x07\x04\0&evenkeel:plugin/scheduler-pl\
+ugin@0.2.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1936,30 +2629,31 @@ pub use __export_scheduler_plugin_impl as export_scheduler;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.1.0:scheduler-plugin-with-all-of-its-exports-removed:encoded world"
+    link_section = "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin-with-all-of-its-exports-removed:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 858] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb3\x05\x01A\x02\x01\
-A\x04\x01B\x09\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 911] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe8\x05\x01A\x02\x01\
+A\x04\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
-\x06random\x01\x04\x03\0\x1aevenkeel:plugin/host@0.1.0\x05\0\x01B\x16\x01y\x04\0\
-\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\x04\
-addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08pr\
-otocol\x03\0\x06\x01o\x02xx\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06\
-number\0\0\x04text\0\0\x09text-list\0\0\x08duration\0\0\x06choice\x01\x09\0\x04\0\
-\x0csetting-kind\x03\0\x0a\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06nu\
-mber\x01u\0\x04text\x01s\0\x09text-list\x01\x09\0\x08duration\x01w\0\x04\0\x0dse\
-tting-value\x03\0\x0c\x01k\x0d\x01r\x05\x03keys\x03docs\x04kind\x0b\x07default\x0e\
-\x08required\x7f\x04\0\x0csetting-spec\x03\0\x0f\x01p\x10\x01r\x04\x04names\x07v\
-ersions\x07summarys\x08settings\x11\x04\0\x08manifest\x03\0\x12\x01r\x02\x03keys\
-\x05value\x0d\x04\0\x07setting\x03\0\x14\x03\0\x1bevenkeel:plugin/types@0.1.0\x05\
-\x01\x04\0Fevenkeel:plugin/scheduler-plugin-with-all-of-its-exports-removed@0.1.\
-0\x04\0\x0b6\x01\00scheduler-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
-t\x060.61.1";
+\x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
+\0\x0autc-offset\x01\x06\x03\0\x1aevenkeel:plugin/host@0.2.0\x05\0\x01B\x18\x01y\
+\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\
+\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08\
+protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\x01ps\x01q\x07\x07boolean\0\0\
+\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\0\x09text-list\0\0\x08durati\
+on\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boo\
+lean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\
+\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03\
+keys\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\
+\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08\
+manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\
+\x1bevenkeel:plugin/types@0.2.0\x05\x01\x04\0Fevenkeel:plugin/scheduler-plugin-w\
+ith-all-of-its-exports-removed@0.2.0\x04\0\x0b6\x01\00scheduler-plugin-with-all-\
+of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-co\
+mponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

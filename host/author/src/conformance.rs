@@ -12,7 +12,7 @@ use std::path::Path;
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Plugin, PluginRuntime as _};
+use evenkeel_runtime::PluginRuntime as _;
 
 pub use self::report::{Case, Outcome, Report};
 use crate::Refused;

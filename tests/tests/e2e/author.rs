@@ -36,7 +36,8 @@ fn says(dir: &Path, script: &str) -> Result<String> {
 
 /// The blocks of a page in this language, in order.
 fn blocks(page: &str, language: &str) -> Vec<String> {
-    let parts = page.split(&format!("\n```{language}\n")).skip(1);
+    let opening = format!("\n```{language}\n");
+    let parts = page.split(&opening).skip(1);
     parts
         .filter_map(|part| part.split("\n```").next())
         .map(|block| format!("{block}\n"))

@@ -11,6 +11,7 @@ use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::PluginRef;
 use semver::Version;
 
+use super::contracts::Contract;
 use super::inspect::Inspected;
 use super::plugin::WasmPlugin;
 use super::shared::Shared;
@@ -61,10 +62,11 @@ fn parse(line: &[u8]) -> Option<(Sha256, Inspected, PathBuf)> {
     let kind = words.next()?;
     let kinds = [PluginKind::Scheduler, PluginKind::Checker];
     let kind = kinds.into_iter().find(|it| it.to_string() == kind)?;
-    let contract = Version::parse(words.next()?).ok()?;
+    let version = Version::parse(words.next()?).ok()?;
     let inspected = Inspected {
         kind,
-        contract,
+        contract: Contract::of(&version)?,
+        version,
         manifest: None,
     };
     Some((sha256, inspected, PathBuf::from(words.next()?)))

@@ -67,6 +67,7 @@ impl How {
             abilities: Some(Abilities {
                 decisions: self.decisions.clone(),
                 facts: Facts::default(),
+                deterministic: false,
             }),
             name: "swapped".into(),
             version: self.version.into(),

@@ -128,7 +128,9 @@ pub use host::{now, random, utc, utc_offset};
 pub use level::Level;
 pub use log::{log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
-pub use plan::{Greedy, Plan, Ratio, Run, Selector, Table, draw, draw_another, least, two_choices};
+pub use plan::{
+    Greedy, Plan, Ratio, Run, Selector, Shares, Table, draw, draw_another, least, two_choices,
+};
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings, Values};
 pub use target::{Connection, Target, TargetError, TlsOptions};

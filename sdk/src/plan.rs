@@ -8,11 +8,13 @@ mod choice;
 mod forecast;
 mod greedy;
 mod ratio;
+mod shares;
 mod spread;
 
 pub use self::choice::{draw, draw_another, least, two_choices};
 pub use self::greedy::Greedy;
 pub use self::ratio::Ratio;
+pub use self::shares::Shares;
 
 /// What a scheduler answers: how new connections are to be spread until it is asked again.
 ///

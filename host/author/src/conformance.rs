@@ -11,8 +11,8 @@ use std::path::Path;
 
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::PluginRuntime as _;
+use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 
 pub use self::report::{Case, Outcome, Report};
 use crate::Refused;
@@ -25,6 +25,8 @@ pub struct Options {
     /// Settings as in a configuration's inline table, such as `how = "fast"`; those of other keys are tried with all
     /// kinds of values.
     pub settings: String,
+    /// The bounds that it runs in.
+    pub sandbox: Sandbox,
 }
 
 /// Tests the plugin in this file. Checkers connect to listeners on the loopback address. Blocks for some seconds; call it
@@ -33,7 +35,7 @@ pub struct Options {
 /// # Errors
 /// [`Refused`]: the file cannot be loaded, or the options' settings do not fit it.
 pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
-    let sandbox = Sandbox::default();
+    let sandbox = &options.sandbox;
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: sandbox.clone(),
         cache: CacheUse::None,
@@ -46,7 +48,7 @@ pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
     let mut report = Report::new(plugin.as_ref(), options.seed);
     match plugin.kind() {
         PluginKind::Scheduler => {
-            scheduler::run(plugin.as_ref(), &settings, &sandbox, &mut report);
+            scheduler::run(plugin.as_ref(), &settings, sandbox, &mut report);
         }
         PluginKind::Checker => checker::run(plugin.as_ref(), &settings, &mut report)?,
     }

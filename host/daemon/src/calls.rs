@@ -1,10 +1,11 @@
 //! How often each service's scheduler has been run for a plan, how long that took, and how often it failed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use evenkeel_core::model::ServiceKey;
+use evenkeel_runtime::SchedulerPlugin;
 use parking_lot::Mutex;
 
 /// Bounds of the histogram: 1 us, 2 us, 4 us, ... and the last one for all that took longer than 4 s. A scheduler's
@@ -58,22 +59,63 @@ impl CallStats {
 }
 
 /// Those of all services.
-#[derive(Debug, Default)]
-pub(crate) struct Calls(BTreeMap<ServiceKey, Arc<Mutex<CallStats>>>);
+#[derive(Default)]
+pub(crate) struct Calls(BTreeMap<ServiceKey, Vec<Counted>>);
+
+/// Those of one plugin for one service.
+struct Counted {
+    /// It may go while this is there.
+    plugin: Weak<dyn SchedulerPlugin>,
+    stats: Arc<Mutex<CallStats>>,
+}
+
+impl Counted {
+    fn is_of(&self, plugin: &Arc<dyn SchedulerPlugin>) -> bool {
+        std::ptr::addr_eq(self.plugin.as_ptr(), Arc::as_ptr(plugin))
+    }
+}
 
 impl Calls {
-    /// Where to count a service's calls.
-    pub(crate) fn of(&mut self, service: ServiceKey) -> Arc<Mutex<CallStats>> {
-        Arc::clone(self.0.entry(service).or_default())
+    /// Where to count a plugin's calls for a service. There are those of two plugins at most: of the one that decides, and
+    /// of the one that is tried or was tried last.
+    pub(crate) fn of(
+        &mut self,
+        service: ServiceKey,
+        plugin: &Arc<dyn SchedulerPlugin>,
+    ) -> Arc<Mutex<CallStats>> {
+        let counted = self.0.entry(service).or_default();
+        let counted = match counted.iter().position(|it| it.is_of(plugin)) {
+            // The one that is called last comes last.
+            Some(place) => counted.remove(place),
+            None => {
+                if counted.len() > 1 {
+                    counted.remove(0);
+                }
+                Counted {
+                    plugin: Arc::downgrade(plugin),
+                    stats: Arc::default(),
+                }
+            }
+        };
+        let stats = Arc::clone(&counted.stats);
+        self.0.entry(service).or_default().push(counted);
+        stats
     }
 
     /// As they are now.
-    pub(crate) fn report(&self, service: &ServiceKey) -> CallStats {
-        let stats = self.0.get(service);
-        stats.map(|stats| stats.lock().clone()).unwrap_or_default()
+    pub(crate) fn report(
+        &self,
+        service: &ServiceKey,
+        plugin: &Arc<dyn SchedulerPlugin>,
+    ) -> CallStats {
+        let mut of_service = self.0.get(service).into_iter().flatten();
+        let counted = of_service.find(|it| it.is_of(plugin));
+        counted
+            .map(|it| it.stats.lock().clone())
+            .unwrap_or_default()
     }
 
-    /// Forgets those of other services, and of schedulers that are no longer used.
+    /// Forgets those of other services.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&ServiceKey) -> bool) {
         self.0.retain(|service, _| stays(service));
     }

@@ -192,7 +192,7 @@ mod tests {
             tasks.spawn(async move {
                 let turn = budget.turn().await;
                 order.lock().push(n);
-                turn.run(async { spin(Duration::from_millis(1)) }, |()| true)
+                turn.run(async { spin(Duration::from_millis(10)) }, |()| true)
                     .await;
             });
         }

@@ -7,12 +7,18 @@ use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 /// Where the locks are.
 const DIR: &str = "/run/evenkeel";
+
+/// Whoever has the lock for longer than this is a daemon.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// It is tried again so soon.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// Why the lock cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +139,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 /// The inner error is who holds the lock.
 fn open_and_lock(path: &Path) -> io::Result<Result<Flock<File>, String>> {
+    let until = Instant::now() + PATIENCE;
     loop {
         let file = OpenOptions::new()
             .create(true)
@@ -141,8 +148,11 @@ fn open_and_lock(path: &Path) -> io::Result<Result<Flock<File>, String>> {
             .write(true)
             .mode(0o600)
             .open(path)?;
-        if let Some(outcome) = lock(file, path)? {
-            return Ok(outcome);
+        match lock(file, path)? {
+            // A daemon that starts in another namespace has the lock while it looks whether the file is to go.
+            Some(Err(_)) if Instant::now() < until => std::thread::sleep(RETRY_DELAY),
+            Some(outcome) => return Ok(outcome),
+            None => {}
         }
     }
 }
@@ -181,6 +191,21 @@ mod tests {
         drop(first);
         assert!(!path.exists(), "the file stays behind");
         Lock::take_file(&path).unwrap();
+    }
+
+    #[test]
+    fn who_has_the_lock_for_a_moment_only_is_no_daemon() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("net-1.lock");
+        std::fs::write(&path, "1234\n").unwrap();
+        let file = File::open(&path).unwrap();
+        let looks = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+        let ends = std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE / 6);
+            drop(looks);
+        });
+        Lock::take_file(&path).unwrap();
+        ends.join().unwrap();
     }
 
     #[test]

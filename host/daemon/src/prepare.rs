@@ -239,7 +239,7 @@ impl Preparer {
         self.held.give_way_to(&model, self.file())?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
-            identities: BTreeMap::new(),
+            identities: Vec::new(),
             checks: Vec::new(),
             warnings,
             model,
@@ -247,7 +247,7 @@ impl Preparer {
         self.schedulers(&mut prepared, in_force)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
-        identify::identify(&mut prepared, &self.catalogue, &mut self.identities);
+        prepared.identities = self.identify(&prepared.model.services);
         if let Some(socket) = &self.source.socket {
             prepared.model.daemon.socket.clone_from(socket);
         }
@@ -343,6 +343,12 @@ impl Preparer {
             prepared.schedulers.insert(service.key, new);
         }
         Ok(())
+    }
+
+    /// Which plugins these services' schedulers are.
+    fn identify(&mut self, services: &[Service]) -> Vec<Arc<PluginIdentity>> {
+        self.identities = identify::identify(services, &self.catalogue, &self.identities);
+        self.identities.values().cloned().collect()
     }
 
     /// A configured instance for a service.

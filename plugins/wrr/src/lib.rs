@@ -1,11 +1,11 @@
 //! Weighted round robin, exact: over one round every real server gets its share of the connections to
 //! the last one, spread out over the round or in IPVS's order.
 use evenkeel_sdk::{
-    Backend, BackendId, Backends, Plan, Scheduler, choice, info, register_scheduler, settings,
+    Backend, BackendId, Backends, Plan, Scheduler, Shares, choice, info, register_scheduler,
+    settings,
 };
 
 mod ipvs;
-mod shares;
 mod smooth;
 
 choice! {
@@ -51,7 +51,7 @@ impl Scheduler for WeightedRoundRobin {
     fn plan(&mut self, backends: &Backends) -> Plan {
         let taking: Vec<&Backend> = backends.taking().collect();
         let weights: Vec<u32> = taking.iter().map(|backend| backend.weight).collect();
-        let shares = shares::of(&weights, self.max_slots);
+        let shares = Shares::of(&weights, self.max_slots);
         if shares.exact {
             self.rounded.clear();
         } else if self.rounded != weights {

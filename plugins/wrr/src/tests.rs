@@ -132,16 +132,16 @@ fn weights_that_need_too_many_slots_are_rounded_by_largest_remainder_and_that_is
 
 #[test]
 fn every_server_has_a_slot_even_if_there_are_more_of_them_than_slots() {
-    let shares = shares::of(&[1, 2, 3, 4], 2);
+    let shares = Shares::of(&[1, 2, 3, 4], 2);
     assert_eq!(shares.slots, [1, 1, 1, 1]);
-    let shares = shares::of(&[65_535, 1, 1, 1, 1], 6);
+    let shares = Shares::of(&[65_535, 1, 1, 1, 1], 6);
     assert_eq!(shares.slots, [2, 1, 1, 1, 1]);
 }
 
 #[test]
 fn a_thousand_servers_of_all_weights_get_their_shares() {
     let weights: Vec<u32> = (1..=1000).map(|i| i * 7 % 997 + 1).collect();
-    let shares = shares::of(&weights, 65_536);
+    let shares = Shares::of(&weights, 65_536);
     let round = smooth::interleave(&shares.slots);
     assert_eq!(round.len(), 65_536);
     let mut turns = vec![0; weights.len()];
@@ -175,7 +175,7 @@ proptest! {
         factor in 1_u32..4,
     ) {
         let weights: Vec<u32> = weights.iter().map(|weight| weight * factor).collect();
-        let round = ipvs::passes(&shares::of(&weights, 65_536).slots);
+        let round = ipvs::passes(&Shares::of(&weights, 65_536).slots);
         let twice: Vec<usize> = round.iter().chain(&round).copied().collect();
         prop_assert_eq!(walk(&weights, twice.len()), twice);
     }
@@ -184,7 +184,7 @@ proptest! {
     fn every_server_gets_exactly_its_share(
         weights in prop::collection::vec(1_u32..200, 1..16),
     ) {
-        let shares = shares::of(&weights, 65_536);
+        let shares = Shares::of(&weights, 65_536);
         prop_assert!(shares.exact);
         let round = smooth::interleave(&shares.slots);
         let length = u64::try_from(round.len()).unwrap();
@@ -200,7 +200,7 @@ proptest! {
         weights in prop::collection::vec(1_u32..=65_535, 1..30),
         max in 30_u32..3000,
     ) {
-        let shares = shares::of(&weights, max);
+        let shares = Shares::of(&weights, max);
         let total: u64 = weights.iter().copied().map(u64::from).sum();
         let sum: u64 = shares.slots.iter().copied().map(u64::from).sum();
         if !shares.exact {

@@ -86,6 +86,8 @@ fn the_guides_commands_lead_from_nothing_to_traffic_word_for_word() -> Result<()
 fn a_new_scheduler_and_a_new_checker_build_pass_their_tests_and_balance_as_they_are() -> Result<()>
 {
     isolated(|| {
+        // Made first: its loopback interface is up, which the tests of a checker need.
+        let net = Article::new(2)?;
         let dir = tempfile::tempdir()?;
         for (name, kind) in [("dice", "scheduler"), ("greets", "checker")] {
             says(
@@ -104,7 +106,6 @@ fn a_new_scheduler_and_a_new_checker_build_pass_their_tests_and_balance_as_they_
                 dir.path().join(format!("{name}.wasm")),
             )?;
         }
-        let net = Article::new(2)?;
         let addresses = servers(&net, 80);
         let _backends = tcp_backends(&net, &addresses)?;
         let config = format!(

@@ -8,7 +8,9 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Protocol;
 use evenkeel_core::state::BackendId;
-use evenkeel_runtime::{Backend, BackendFacts, Flow, Load, Plugin, PluginError, Scheduler, ServiceContext};
+use evenkeel_runtime::{
+    Backend, BackendFacts, Flow, Load, Plugin, PluginError, Scheduler, ServiceContext,
+};
 
 use crate::Refused;
 

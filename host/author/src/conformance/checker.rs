@@ -121,7 +121,10 @@ fn words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Healthy => "healthy".to_owned(),
         Verdict::Degraded(percent, why) => {
-            let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let why = why
+                .as_ref()
+                .map(|why| format!(": {why}"))
+                .unwrap_or_default();
             format!("degraded to {percent} %{why}")
         }
         Verdict::Unhealthy(reason) => format!("unhealthy ({reason})"),

@@ -19,7 +19,10 @@ pub(super) fn servers(weights: &[u32]) -> Vec<Backend> {
 
 /// Server number `n`, from 1.
 pub(super) fn server(n: u32, weight: u32) -> Option<Backend> {
-    let (id, address) = (BackendId::new(n)?, (Ipv4Addr::from(0x0a00_0000 + n), 80).into());
+    let (id, address) = (
+        BackendId::new(n)?,
+        (Ipv4Addr::from(0x0a00_0000 + n), 80).into(),
+    );
     Some(Backend {
         labels: vec![("zone".to_owned(), format!("z{}", n % 3))],
         ..Backend::new(id, format!("s{n}"), address, weight)

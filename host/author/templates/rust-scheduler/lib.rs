@@ -1,5 +1,8 @@
 //! Sends a new connection to a server at random, a server of weight 2 twice as often as one of weight 1.
-use evenkeel_sdk::{Backends, Plan, Scheduler, register_scheduler, settings};
+use evenkeel_sdk::{Backend, Backends, Plan, Scheduler, Shares, register_scheduler, settings};
+
+/// The most slots of a plan, unless there are more servers. Weights that need more are rounded.
+const MAX_SLOTS: u32 = 4096;
 
 settings! {
     /// What can be configured: `settings = { least-weight = 2 }`.
@@ -22,8 +25,11 @@ impl Scheduler for MyScheduler {
 
     /// Called when servers come, go or change their weight. The kernel follows the plan until the next call.
     fn plan(&mut self, backends: &Backends) -> Plan {
-        let chosen = backends.taking().filter(|server| server.weight >= self.0.least_weight);
-        Plan::random(chosen.map(|server| (server.id, server.weight)))
+        let least = self.0.least_weight;
+        let chosen: Vec<&Backend> = backends.taking().filter(|it| it.weight >= least).collect();
+        let weights: Vec<u32> = chosen.iter().map(|server| server.weight).collect();
+        let slots = Shares::of(&weights, MAX_SLOTS).slots;
+        Plan::random(chosen.iter().map(|server| server.id).zip(slots))
     }
 }
 

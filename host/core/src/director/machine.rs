@@ -258,6 +258,13 @@ impl Director {
         order.filter(|key| self.services.contains_key(key))
     }
 
+    /// The plugin that decides for a service now.
+    #[must_use]
+    pub fn plugin(&self, key: &ServiceKey) -> Option<&Arc<dyn SchedulerPlugin>> {
+        let service = self.services.get(key)?;
+        Some(service.supervisor.plugin())
+    }
+
     /// Whether the verdicts on a service's connections are being given, and the kernel is to ask for them.
     #[must_use]
     pub fn serves_queue(&self, key: &ServiceKey) -> bool {

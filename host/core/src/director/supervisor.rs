@@ -210,6 +210,11 @@ impl SchedulerSupervisor {
         }
     }
 
+    /// The plugin that decides now.
+    pub(super) fn plugin(&self) -> &Arc<dyn SchedulerPlugin> {
+        &self.plugin
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.plugin.manifest().name
     }

@@ -37,7 +37,7 @@ impl App {
     /// Runs a scheduler where it may block.
     fn run_scheduler(&mut self, service: ServiceKey, job: SchedulerJob) {
         let inputs = self.to_inputs.clone();
-        let calls = self.calls.of(service);
+        let calls = self.calls.of(service, &job.plugin());
         tokio::spawn(async move {
             let generation = job.generation();
             let plugin = job.plugin();

@@ -71,8 +71,10 @@ impl App {
             queue: (self.director.serves_queue(key))
                 .then(|| self.queues.report(key))
                 .flatten(),
-            plugin: self.identities.get(key).cloned(),
-            calls: self.calls.report(key),
+            plugin: self.identity(key).cloned(),
+            calls: (self.director.plugin(key))
+                .map(|plugin| self.calls.report(key, plugin))
+                .unwrap_or_default(),
             suspended: self.probers.suspended().contains(key),
         });
         let mut kernel = self.kernel.report();

@@ -1,6 +1,6 @@
 //! The main loop's state: the director and all that it drives, and putting a configuration in force.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -65,8 +65,8 @@ pub(super) struct App {
     /// How many are configured.
     pub(super) services: usize,
     pub(super) queues: VerdictQueues,
-    /// Which plugin decides for each service.
-    pub(super) identities: BTreeMap<ServiceKey, Arc<PluginIdentity>>,
+    /// The plugins that decide for some service, or are to.
+    identities: Vec<Arc<PluginIdentity>>,
     /// How schedulers have answered.
     pub(super) calls: Calls,
     /// When schedulers are next told how long checks take.
@@ -142,7 +142,7 @@ impl App {
             receivers,
             counting: Counting::start(kind, to_inputs.clone()),
             queues: VerdictQueues::new(to_inputs.clone(), daemon.sandbox.pick_time),
-            identities: BTreeMap::new(),
+            identities: Vec::new(),
             calls: Calls::default(),
             latency_due: None,
             may_suspend: Vec::new(),
@@ -168,7 +168,7 @@ impl App {
     fn configure(&mut self, mut prepared: Prepared, adopted: Option<&State>) {
         let now = Instant::now();
         let checks = std::mem::take(&mut prepared.checks);
-        self.identify(std::mem::take(&mut prepared.identities));
+        let identities = std::mem::take(&mut prepared.identities);
         self.services = prepared.model.services.len();
         self.network.configure(&prepared.model);
         self.forwarding.configure(&prepared.model.services);
@@ -189,6 +189,7 @@ impl App {
             ipvs_timeouts: prepared.model.ipvs_timeouts,
         };
         self.director.configure(config, adopted, now);
+        self.identify(identities);
         let roles = self.redundancy.roles(self.director.keys());
         self.director.set_roles(roles);
         if let Some(numbers) = self.director.changed_numbers() {
@@ -207,15 +208,24 @@ impl App {
         self.take_snapshots(now);
     }
 
-    /// Other plugins may decide from now on. What was counted of a plugin that is no longer used is forgotten.
-    fn identify(&mut self, identities: BTreeMap<ServiceKey, Arc<PluginIdentity>>) {
-        let before = std::mem::replace(&mut self.identities, identities);
-        self.calls.retain(
-            |service| match (before.get(service), self.identities.get(service)) {
-                (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-                _ => false,
-            },
-        );
+    /// Other plugins may decide from now on, or soon: those that decide now stay until then.
+    fn identify(&mut self, identities: Vec<Arc<PluginIdentity>>) {
+        let director = &self.director;
+        let decides = |it: &Arc<PluginIdentity>| {
+            let mut deciding = director.keys().filter_map(|key| director.plugin(key));
+            deciding.any(|plugin| it.is_of(plugin))
+        };
+        let new = |it: &Arc<PluginIdentity>| identities.iter().any(|new| Arc::ptr_eq(new, it));
+        self.identities.retain(|it| !new(it) && decides(it));
+        self.identities.extend(identities);
+        self.calls
+            .retain(|service| director.plugin(service).is_some());
+    }
+
+    /// Which plugin decides for a service; `None` where its file is broken and another stands in.
+    pub(super) fn identity(&self, service: &ServiceKey) -> Option<&Arc<PluginIdentity>> {
+        let plugin = self.director.plugin(service)?;
+        self.identities.iter().find(|it| it.is_of(plugin))
     }
 
     /// Puts a new configuration in force while the daemon runs.
@@ -236,6 +246,7 @@ impl App {
         for (service, new) in found.schedulers {
             self.director.replace_scheduler(&service, new);
         }
+        self.identify(found.identities);
         if let Some(checks) = found.checks {
             self.probers.configure(checks, |_, _| None);
             self.take_snapshots(now);

@@ -1,25 +1,26 @@
-//! Which plugin decides for each service of a configuration.
+//! Which plugins a configuration names.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use evenkeel_core::model::{PluginRef, ServiceKey};
+use evenkeel_core::model::{PluginRef, Service};
 use evenkeel_runtime::catalogue::{Catalogue, Entry};
 
 use super::identity::PluginIdentity;
-use super::ready::Prepared;
 
 /// By what the configuration calls them.
 pub(super) type Identities = BTreeMap<PluginRef, Arc<PluginIdentity>>;
 
-/// The identity of each service's scheduler. Those in `known` that are the same are kept.
-pub(super) fn identify(prepared: &mut Prepared, catalogue: &Catalogue, known: &mut Identities) {
+/// The identities of the services' schedulers. Those in `known` that are the same are kept.
+pub(super) fn identify(
+    services: &[Service],
+    catalogue: &Catalogue,
+    known: &Identities,
+) -> Identities {
     let mut used = Identities::new();
-    let mut of_services: BTreeMap<ServiceKey, Arc<PluginIdentity>> = BTreeMap::new();
-    for service in &prepared.model.services {
+    for service in services {
         let name = &service.scheduler.plugin;
-        if let Some(identity) = used.get(name) {
-            of_services.insert(service.key, Arc::clone(identity));
+        if used.contains_key(name) {
             continue;
         }
         // What stands in for a broken plugin has none.
@@ -29,11 +30,9 @@ pub(super) fn identify(prepared: &mut Prepared, catalogue: &Catalogue, known: &m
         let same = known.get(name).filter(|it| it.is(&plugin));
         let identity = same.cloned().unwrap_or_else(|| {
             let of_file = catalogue.entry(name).and_then(Entry::sha256);
-            Arc::new(PluginIdentity::new(plugin, of_file))
+            Arc::new(PluginIdentity::new(&plugin, of_file))
         });
-        of_services.insert(service.key, Arc::clone(&identity));
         used.insert(name.clone(), identity);
     }
-    prepared.identities = of_services;
-    *known = used;
+    used
 }

@@ -1,57 +1,55 @@
 //! Which plugin decides for a service.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-use evenkeel_runtime::{Plugin, Sha256, Usage};
+use evenkeel_runtime::{Plugin, SchedulerPlugin, Sha256, Usage};
 
 /// A plugin in use, as `status` shows it.
 pub struct PluginIdentity {
-    plugin: Arc<dyn Plugin>,
-    sha256: Option<Sha256>,
+    /// It may go while this is there.
+    plugin: Weak<dyn Plugin>,
+    /// Of its file; `None` if that could not be read.
+    pub sha256: Option<Sha256>,
+    /// Version of the contract that it was built against.
+    pub contract: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// `wasm` or `native`.
+    pub runtime: &'static str,
     /// When it was loaded.
     pub loaded_at: SystemTime,
 }
 
 impl PluginIdentity {
     /// Of a plugin that has just been loaded. `of_file`: the digest of its file, where it does not know it itself.
-    pub(super) fn new(plugin: Arc<dyn Plugin>, of_file: Option<Sha256>) -> Self {
+    pub(super) fn new(plugin: &Arc<dyn Plugin>, of_file: Option<Sha256>) -> Self {
+        let file = plugin.file().to_owned();
+        let native = file.extension().is_some_and(|it| it == "so");
         Self {
+            plugin: Arc::downgrade(plugin),
             sha256: plugin.sha256().or(of_file),
-            plugin,
+            contract: plugin.contract().to_owned(),
+            file,
+            runtime: if native { "native" } else { "wasm" },
             loaded_at: SystemTime::now(),
         }
     }
 
     /// Whether this is that plugin, and not another one of its name.
     pub(super) fn is(&self, plugin: &Arc<dyn Plugin>) -> bool {
-        Arc::ptr_eq(&self.plugin, plugin)
+        std::ptr::addr_eq(self.plugin.as_ptr(), Arc::as_ptr(plugin))
     }
 
-    /// Version of the contract that it was built against.
-    pub fn contract(&self) -> &str {
-        self.plugin.contract()
-    }
-
-    /// Its file.
-    pub fn file(&self) -> PathBuf {
-        self.plugin.file().to_owned()
-    }
-
-    /// Of its file; `None` if that could not be read.
-    pub fn sha256(&self) -> Option<Sha256> {
-        self.sha256
-    }
-
-    /// `wasm` or `native`.
-    pub fn runtime(&self) -> &'static str {
-        let native = self.plugin.file().extension().is_some_and(|it| it == "so");
-        if native { "native" } else { "wasm" }
+    /// Whether that scheduler is of this plugin.
+    pub(crate) fn is_of(&self, scheduler: &Arc<dyn SchedulerPlugin>) -> bool {
+        std::ptr::addr_eq(self.plugin.as_ptr(), Arc::as_ptr(scheduler))
     }
 
     /// What its instances take in all services, where that is counted.
+    #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        self.plugin.usage()
+        self.plugin.upgrade()?.usage()
     }
 }

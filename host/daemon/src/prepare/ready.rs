@@ -17,8 +17,8 @@ pub struct Prepared {
     pub model: Model,
     /// New schedulers, for services that need one.
     pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
-    /// Which plugin decides for each service; none where its file is broken.
-    pub identities: BTreeMap<ServiceKey, Arc<PluginIdentity>>,
+    /// The plugins of the services' schedulers; without those whose files are broken.
+    pub identities: Vec<Arc<PluginIdentity>>,
     /// The checkers of every server that has any.
     pub checks: Vec<ServerChecks>,
     /// Worth the operator's attention.
@@ -29,6 +29,8 @@ pub struct Prepared {
 pub struct Rescanned {
     /// The services that are to get another scheduler, with that. Their own settings are as they were.
     pub schedulers: Vec<(Service, NewScheduler)>,
+    /// The plugins of the services' schedulers.
+    pub identities: Vec<Arc<PluginIdentity>>,
     /// All checks, if some have another checker.
     pub checks: Option<Vec<ServerChecks>>,
     /// The plugins whose new files cannot be used, and why; those before go on.

@@ -18,6 +18,7 @@ impl Preparer {
     pub fn rescan(&mut self, tried: &InForce) -> Rescanned {
         let mut found = Rescanned {
             schedulers: Vec::new(),
+            identities: Vec::new(),
             checks: None,
             problems: BTreeMap::new(),
         };
@@ -104,7 +105,7 @@ impl Preparer {
     fn ready(&mut self, model: Model, tried: &InForce, found: &mut Rescanned) {
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
-            identities: BTreeMap::new(),
+            identities: Vec::new(),
             checks: Vec::new(),
             warnings: Vec::new(),
             model,
@@ -131,6 +132,7 @@ impl Preparer {
                 }
             }
         }
+        found.identities = self.identify(&services);
         prepared.model.services = services;
         match self.checks(&mut prepared) {
             Ok(()) => found.checks = Some(prepared.checks),

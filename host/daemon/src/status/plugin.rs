@@ -41,10 +41,10 @@ impl PluginStatus {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let since = plugin.loaded_at.duration_since(UNIX_EPOCH);
         Self {
-            sha256: plugin.sha256().map(|it| it.to_string()),
-            file: plugin.file().to_string_lossy().into_owned(),
-            contract: plugin.contract().to_owned(),
-            runtime: plugin.runtime().to_owned(),
+            sha256: plugin.sha256.map(|it| it.to_string()),
+            file: plugin.file.to_string_lossy().into_owned(),
+            contract: plugin.contract.clone(),
+            runtime: plugin.runtime.to_owned(),
             loaded_at: since.map_or(0, |since| since.as_secs()),
             instances: usage.map(|usage| number(usage.instances)),
             memory: usage.map(|usage| number(usage.memory)),

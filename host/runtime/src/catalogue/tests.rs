@@ -199,7 +199,9 @@ fn a_file_that_has_been_broken_is_replaced_by_its_last_good_copy_at_the_start() 
             (plugin.sha256(), plugin.kind()),
             (good, PluginKind::Scheduler)
         );
-        plugin.scheduler(&ServiceContext::trial("service"), &[]).unwrap();
+        plugin
+            .scheduler(&ServiceContext::trial("service"), &[])
+            .unwrap();
         assert!(matches!(catalogue.find(&names[0]), Found::One { .. }));
         // The next reading of the configuration wants the file.
         let next = catalogue.rescan(&runtime, &[path(&directory)]);
@@ -223,7 +225,9 @@ fn where_there_is_no_good_copy_what_stands_in_fails_and_says_why() {
         "it is missing, which is an error"
     );
     let plugin = catalogue.stand_in(&name, PluginKind::Scheduler).unwrap();
-    let mut scheduler = plugin.scheduler(&ServiceContext::trial("service"), &[]).unwrap();
+    let mut scheduler = plugin
+        .scheduler(&ServiceContext::trial("service"), &[])
+        .unwrap();
     let error = scheduler.make_plan().unwrap_err().to_string();
     assert!(
         error.contains("cannot be used: ") && error.contains("is no WebAssembly"),

@@ -79,6 +79,7 @@ fn test(plugin: PathBuf, settings: String, seed: Option<u64>, json: bool) -> any
         // One that a person can type.
         seed: seed.unwrap_or_else(|| u64::from(std::process::id())),
         settings,
+        ..Options::default()
     };
     let report = conformance::test(&file, &options)
         .map_err(|error| Failed::new(exit::CONFIG, error.to_string()))?;

@@ -279,7 +279,7 @@ fn whatever_fails_in_a_new_scheduler_the_one_before_goes_on_and_the_report_says_
         (Where::Plan, trap("Plan")),
         (
             Where::ForeignServer,
-            "the plan names backend 999, which the scheduler was not given".to_owned(),
+            "the plan names backend 999, which the scheduler was not given (or no longer: it is down or removed)".to_owned(),
         ),
         (
             Where::NoSlots,

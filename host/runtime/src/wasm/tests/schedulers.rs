@@ -126,7 +126,9 @@ fn memory_of_all_plugins_together_is_bounded_and_given_back() {
     };
     let plugin = load("misbehave", sandbox);
     for _ in 0..2 {
-        let mut scheduler = plugin.scheduler(&ServiceContext::trial("service"), &settings("allocate")).unwrap();
+        let mut scheduler = plugin
+            .scheduler(&ServiceContext::trial("service"), &settings("allocate"))
+            .unwrap();
         scheduler.set_backends(&backends(&[1])).unwrap();
         assert_eq!(plugin.usage().unwrap().instances, 1);
         let failure = scheduler.make_plan().unwrap_err().failure;
@@ -163,7 +165,9 @@ fn a_plugin_may_have_limits_of_its_own() {
     let runtime = crate::wasm::WasmRuntime::with_host(config, host).unwrap();
     let plugin = crate::PluginRuntime::load(&runtime, &crate::testing::plugin_file("misbehave"));
     let plugin = plugin.unwrap();
-    let mut scheduler = plugin.scheduler(&ServiceContext::trial("service"), &settings("allocate")).unwrap();
+    let mut scheduler = plugin
+        .scheduler(&ServiceContext::trial("service"), &settings("allocate"))
+        .unwrap();
     scheduler.set_backends(&backends(&[1])).unwrap();
     let failure = scheduler.make_plan().unwrap_err().to_string();
     assert!(failure.ends_with("3072 KiB allowed"), "{failure}");

@@ -1,26 +1,36 @@
 //! From weights to numbers of slots.
 
-/// How many slots of a round each server gets.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shares {
+/// How many slots of a plan each server gets for its weight, so that a plan is as short as its weights allow. A plan of
+/// the weights themselves may be too long: two servers of weight 65,535 need two slots, and have 131,070.
+///
+/// ```
+/// use evenkeel_sdk::Shares;
+/// assert_eq!(Shares::of(&[65_535, 65_535], 4096).slots, [1, 1]);
+/// assert_eq!(Shares::of(&[300, 100], 4096).slots, [3, 1]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares {
     /// In the order of the weights.
-    pub(crate) slots: Vec<u32>,
+    pub slots: Vec<u32>,
     /// Whether they are in exactly the weights' proportion.
-    pub(crate) exact: bool,
+    pub exact: bool,
 }
 
-/// The least numbers in the proportion of the weights (none of which is 0); if their sum is above
-/// `max`, the nearest ones with the sum `max` (largest remainder), but at least one slot for each.
-pub(crate) fn of(weights: &[u32], max: u32) -> Shares {
-    let divisor = weights.iter().copied().fold(0, gcd).max(1);
-    let slots: Vec<u32> = weights.iter().map(|weight| weight / divisor).collect();
-    let total: u64 = slots.iter().copied().map(u64::from).sum();
-    if total <= u64::from(max) {
-        return Shares { slots, exact: true };
-    }
-    Shares {
-        slots: largest_remainder(&slots, total, max),
-        exact: false,
+impl Shares {
+    /// The least numbers in the proportion of the weights, of which none may be 0; if their sum is above `max`, the
+    /// nearest ones with the sum `max` (largest remainder), but at least one slot for each.
+    #[must_use]
+    pub fn of(weights: &[u32], max: u32) -> Self {
+        let divisor = weights.iter().copied().fold(0, gcd).max(1);
+        let slots: Vec<u32> = weights.iter().map(|weight| weight / divisor).collect();
+        let total: u64 = slots.iter().copied().map(u64::from).sum();
+        if total <= u64::from(max) {
+            return Self { slots, exact: true };
+        }
+        Self {
+            slots: largest_remainder(&slots, total, max),
+            exact: false,
+        }
     }
 }
 

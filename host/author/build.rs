@@ -1,5 +1,4 @@
 //! Puts the SDK's sources into the binary: an author needs neither a checkout nor a registry.
-#![expect(clippy::print_stdout, reason = "so is cargo told")]
 
 use std::error::Error;
 use std::fmt::Write as _;

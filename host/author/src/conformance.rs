@@ -37,7 +37,7 @@ pub struct Options {
 pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
     let sandbox = &options.sandbox;
     let runtime = WasmRuntime::new(WasmConfig {
-        sandbox: sandbox.clone(),
+        sandbox: *sandbox,
         cache: CacheUse::None,
     })
     .map_err(|error| Refused(error.to_string()))?;

@@ -1,5 +1,5 @@
 //! What a plugin's author needs besides an editor: a crate to begin with ([`scaffold`]), its build ([`compile`]), a
-//! test of the finished file through the runtime that the daemon has ([`conformance`]), and what it costs ([`bench`]).
+//! test of the finished file through the runtime that the daemon has ([`conformance`]), and what it costs ([`mod@bench`]).
 //!
 //! Prints nothing: the command line does.
 

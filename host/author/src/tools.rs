@@ -50,7 +50,7 @@ pub(crate) fn wasm_library() -> Result<(), Refused> {
     }
     refuse!(
         "Rust's library for WebAssembly is missing: rustup target add {TARGET} (with Debian's compiler: apt install \
-         libstd-rust-dev-wasm32, or for rustc-web: libstd-rust-web-dev-wasm32)"
+         libstd-rust-dev-wasm32)"
     );
 }
 

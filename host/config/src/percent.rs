@@ -1,6 +1,6 @@
 //! A share in percent.
 
-use evenkeel_core::movement::Share;
+use evenkeel_core::model::Share;
 
 use super::reader::{Leaf, Wrong};
 use super::tree::Value;

@@ -6,6 +6,7 @@ mod dataplane;
 mod key;
 mod plugin;
 mod service;
+mod share;
 mod vrrp;
 
 pub use check::{Check, CheckTiming};
@@ -16,6 +17,7 @@ pub use dataplane::{
 pub use key::{Protocol, ServiceKey};
 pub use plugin::{PluginRef, PluginUse};
 pub use service::{Assign, Forward, OnDown, OnDrain, Persistence, Server, Service};
+pub use share::Share;
 pub use vrrp::{
     Announce, Checksum, Family, Notify, Password, Script, SyncGroup, Track, Tracked,
     VirtualAddress, VirtualRoute, VirtualRule, Vrrp, VrrpInstance, VrrpVersion,

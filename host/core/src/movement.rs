@@ -1,36 +1,9 @@
 //! How many clients of a hashing plan get another server by the next one. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use crate::model::Share;
 use crate::state::{BackendId, Spread};
-
-/// A share of all clients, in hundredths of a percent: 0 to 10,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Share(u16);
-
-impl Share {
-    /// All clients.
-    pub const ALL: Self = Self(10_000);
-
-    /// `None`: more than all.
-    #[must_use]
-    pub fn new(hundredths: u16) -> Option<Self> {
-        (hundredths <= Self::ALL.0).then_some(Self(hundredths))
-    }
-}
-
-impl fmt::Display for Share {
-    /// `5%`, `0.25%`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0 / 100, self.0 % 100);
-        match (rest, rest % 10) {
-            (0, _) => write!(f, "{whole}%"),
-            (_, 0) => write!(f, "{whole}.{}%", rest / 10),
-            _ => write!(f, "{whole}.{rest:02}%"),
-        }
-    }
-}
 
 /// The weight of each server that a plan was made for.
 pub type Weights = BTreeMap<BackendId, u32>;
@@ -75,7 +48,7 @@ pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<
             to = new.next();
         }
     }
-    let hundredths = (moved * u64::from(Share::ALL.0)).div_ceil(at.max(1));
+    let hundredths = (moved * u64::from(Share::ALL.hundredths())).div_ceil(at.max(1));
     u16::try_from(hundredths).ok().and_then(Share::new)
 }
 

@@ -4,8 +4,8 @@
 use anyhow::Result;
 use wit_bindgen_c::Opts;
 
-use crate::Files;
 use crate::contract::Contract;
+use crate::files::Files;
 
 const DIRECTORY: &str = "sdk/c";
 

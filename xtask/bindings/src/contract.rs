@@ -27,7 +27,7 @@ impl Contract {
     }
 
     fn world(&self, name: &str) -> Result<WorldId> {
-        Ok(self.resolve.select_world(&[self.package], Some(name))?)
+        self.resolve.select_world(&[self.package], Some(name))
     }
 
     /// The interfaces that a world imports, with those that they use: their names with package and version, and alone.

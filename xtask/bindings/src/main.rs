@@ -7,21 +7,19 @@
 
 mod c;
 mod contract;
+mod files;
 mod rust;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::contract::Contract;
+use crate::files::Files;
 
 /// The contract that the SDK speaks, from the top of the repository.
 const CONTRACT: &str = "sdk/wit/v0.2";
-
-/// What is generated: files by their path from the top of the repository.
-type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 fn main() -> Result<()> {
     let mut check = false;

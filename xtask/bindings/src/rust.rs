@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result};
 use wit_bindgen_rust::{Opts, WithOption};
 
-use crate::Files;
 use crate::contract::Contract;
+use crate::files::Files;
 
 const DIRECTORY: &str = "sdk/src/wasm/bindings/generated";
 

@@ -32,7 +32,7 @@ pub(crate) enum AuthorCommand {
 
     /// Try a plugin file with all that can happen to it in the daemon.
     ///
-    /// Runs it in the daemon's own runtime, within the limits of the default [sandbox]. A scheduler gets no servers, one, a
+    /// Runs it in the daemon's own runtime, within the limits of the default `[sandbox]`. A scheduler gets no servers, one, a
     /// thousand, weights of 0, random changes and loads, and every answer is checked; a checker gets servers that refuse, hang,
     /// break off and send garbage, on the loopback address. Both get settings of every kind. Ends with 1 if a case fails.
     /// A network of real servers is not needed, nor root.

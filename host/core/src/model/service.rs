@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::check::Check;
 use super::key::{Protocol, ServiceKey};
 use super::plugin::PluginUse;
+use super::share::Share;
 use crate::manifest::Decision;
-use crate::movement::Share;
 
 /// A virtual service: what clients reach, and who answers.
 #[derive(Debug, Clone, PartialEq)]

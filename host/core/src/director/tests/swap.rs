@@ -1,7 +1,7 @@
 //! Another scheduler takes the place of the one that runs, or does not.
 
 use super::*;
-use crate::movement::Share;
+use crate::model::Share;
 use crate::plugin::Failure;
 
 /// What a plugin of these tests does, beside giving each server `width` slots.

@@ -12,7 +12,7 @@ fn ended(status: Option<i32>, said: &str) -> Result<(), String> {
     let outcome = Outcome {
         status: status.map(ExitStatus::from_raw),
         said: said.to_owned(),
-        code: memory("test").unwrap(),
+        code: memory("test").map_err(|error| error.to_string())?,
     };
     judge(&outcome, &LIMITS)
 }

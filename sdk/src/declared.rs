@@ -29,6 +29,8 @@ pub struct DeclaredAbilities {
     pub facts: Facts,
     /// See [`Scheduler::DETERMINISTIC`](crate::Scheduler::DETERMINISTIC).
     pub deterministic: bool,
+    /// See [`Scheduler::STATELESS`](crate::Scheduler::STATELESS).
+    pub stateless: bool,
 }
 
 /// One field of [`settings!`](crate::settings!).

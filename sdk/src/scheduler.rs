@@ -23,6 +23,12 @@ pub trait Scheduler: Sized + 'static {
     /// uses neither clocks nor randomness.
     const DETERMINISTIC: bool = false;
 
+    /// Promises that a plan follows from the settings, the context, and the servers with their facts alone, and that
+    /// nothing is kept from one call of [`Self::plan`] to the next but for speed. The host then keeps no instance
+    /// between plans: ten thousand services with such a scheduler take hardly more memory than one. Where each
+    /// connection is decided by [`Self::pick`], the instance stays all the same.
+    const STATELESS: bool = false;
+
     /// Makes an instance.
     ///
     /// # Errors
@@ -35,7 +41,7 @@ pub trait Scheduler: Sized + 'static {
     }
 
     /// Whether the settings make sense with these servers: a name that no server has, and the like. For an instance
-    /// that is only tried, before a configuration is taken. This version of the daemon does not ask yet.
+    /// that is only tried, before a configuration is taken.
     ///
     /// # Errors
     /// What is wrong, for the user.
@@ -44,8 +50,8 @@ pub trait Scheduler: Sized + 'static {
         Ok(())
     }
 
-    /// What it hands to its successor, when another version of the plugin or other settings take its place. This version
-    /// of the daemon does not ask yet.
+    /// What it hands to its successor, when another version of the plugin or other settings take its place, or when the
+    /// daemon starts again. Asked for from time to time.
     fn export_state(&self) -> Option<SavedState> {
         None
     }

@@ -7,7 +7,7 @@
 //! section   = VERSION (u8), length of what follows (u32),
 //!             name, version, summary (texts), abilities, list of settings
 //! abilities = 0 (a checker) | 1, number of decisions (u8), decisions (u8: 0 plan, 1 per connection),
-//!             facts (u8: 1 connections, 2 latency, 3 both), promises (u8: 1 deterministic)
+//!             facts (u8: 1 connections, 2 latency, 3 both), promises (u8: bits 1 deterministic, 2 stateless)
 //! setting   = key, documentation (texts), kind, 0 (optional) | 1 (required) | 2, default
 //! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number, least, greatest (bits of f64, u64) | 3 text
 //!             | 4 list of texts | 5 duration, least, greatest (milliseconds, u64) | 6 choice, list of texts
@@ -67,6 +67,8 @@ pub mod tag {
     pub const LATENCY: u8 = 2;
     /// Bit of the promises: equal inputs have equal plans.
     pub const DETERMINISTIC: u8 = 1;
+    /// Bit of the promises: nothing is kept between plans.
+    pub const STATELESS: u8 = 2;
 }
 
 /// Whether these bytes are one section of a version up to the one above, as far as its header tells.
@@ -92,6 +94,7 @@ impl Declared {
                 decisions: S::DECISIONS,
                 facts: S::FACTS,
                 deterministic: S::DETERMINISTIC,
+                stateless: S::STATELESS,
             }),
         }
     }
@@ -212,6 +215,7 @@ impl<const N: usize> Writer<N> {
             decisions,
             facts,
             deterministic,
+            stateless,
         } = abilities;
         let [count, ..] = decisions.len().to_le_bytes();
         self.put(&[1, count]);
@@ -230,11 +234,13 @@ impl<const N: usize> Writer<N> {
         };
         let latency = if facts.latency { tag::LATENCY } else { 0 };
         self.byte(connections | latency);
-        self.byte(if *deterministic {
+        let deterministic = if *deterministic {
             tag::DETERMINISTIC
         } else {
             0
-        });
+        };
+        let stateless = if *stateless { tag::STATELESS } else { 0 };
+        self.byte(deterministic | stateless);
     }
 
     const fn setting(&mut self, setting: &DeclaredSetting) {

@@ -47,6 +47,8 @@ pub struct Abilities {
     pub facts: Facts,
     /// Equal inputs have equal plans, on every director.
     pub deterministic: bool,
+    /// A plan follows from what the scheduler was told since it was configured, and it keeps nothing else.
+    pub stateless: bool,
 }
 
 /// How a scheduler's decisions are followed.

@@ -244,6 +244,7 @@ mod tests {
                 decisions: decisions.to_vec(),
                 facts: Facts::default(),
                 deterministic: false,
+                stateless: false,
             }),
             ..manifest("p", "1.0.0", vec![])
         };

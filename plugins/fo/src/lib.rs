@@ -15,6 +15,8 @@ fn first(backends: &Backends) -> Option<BackendId> {
 impl Scheduler for Failover {
     type Settings = ();
     const DECISIONS: &'static [Decision] = &[Decision::Plan, Decision::PerConnection];
+    const DETERMINISTIC: bool = true;
+    const STATELESS: bool = true;
 
     fn new((): ()) -> Result<Self, String> {
         Ok(Self)

@@ -8,6 +8,8 @@ struct Random;
 
 impl Scheduler for Random {
     type Settings = ();
+    const DETERMINISTIC: bool = true;
+    const STATELESS: bool = true;
 
     fn new((): ()) -> Result<Self, String> {
         Ok(Self)

@@ -5,6 +5,8 @@ struct RoundRobin;
 
 impl Scheduler for RoundRobin {
     type Settings = ();
+    const DETERMINISTIC: bool = true;
+    const STATELESS: bool = true;
 
     fn new((): ()) -> Result<Self, String> {
         Ok(Self)

@@ -33,18 +33,17 @@ settings! {
 pub struct WeightedRoundRobin {
     max_slots: u32,
     order: Order,
-    /// Weights that were last said to be rounded, so that it is said once.
-    rounded: Vec<u32>,
 }
 
 impl Scheduler for WeightedRoundRobin {
     type Settings = Settings;
+    const DETERMINISTIC: bool = true;
+    const STATELESS: bool = true;
 
     fn new(settings: Settings) -> Result<Self, String> {
         Ok(Self {
             max_slots: settings.max_slots,
             order: settings.order,
-            rounded: Vec::new(),
         })
     }
 
@@ -52,14 +51,11 @@ impl Scheduler for WeightedRoundRobin {
         let taking: Vec<&Backend> = backends.taking().collect();
         let weights: Vec<u32> = taking.iter().map(|backend| backend.weight).collect();
         let shares = Shares::of(&weights, self.max_slots);
-        if shares.exact {
-            self.rounded.clear();
-        } else if self.rounded != weights {
+        if !shares.exact {
             info!(
                 "weights need more than max-slots = {} slots: shares are rounded",
                 self.max_slots
             );
-            self.rounded = weights;
         }
         let ids: Vec<BackendId> = taking.iter().map(|backend| backend.id).collect();
         let round = match self.order {

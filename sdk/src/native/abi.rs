@@ -235,6 +235,8 @@ pub struct Manifest<'a> {
     pub latency: u32,
     /// Whether equal inputs have equal plans: 0, 1.
     pub deterministic: u32,
+    /// Whether nothing is kept between plans: 0, 1.
+    pub stateless: u32,
 }
 
 /// The kinds of [`Value`] and [`Spec`].

@@ -44,9 +44,9 @@ pub(super) fn manifest(
         .zip(&defaults)
         .map(|(described, default)| spec(described, default))
         .collect();
-    let (decisions, facts, deterministic) = match declared.abilities {
-        Some(it) => (it.decisions, it.facts, it.deterministic),
-        None => (&[][..], Facts::NONE, false),
+    let (decisions, facts, deterministic, stateless) = match declared.abilities {
+        Some(it) => (it.decisions, it.facts, it.deterministic, it.stateless),
+        None => (&[][..], Facts::NONE, false, false),
     };
     let decisions: Vec<u32> = decisions
         .iter()
@@ -64,6 +64,7 @@ pub(super) fn manifest(
         connections: facts.connections.into(),
         latency: facts.latency.into(),
         deterministic: deterministic.into(),
+        stateless: stateless.into(),
     });
 }
 

@@ -36,6 +36,7 @@ const DECLARED: Declared = Declared {
         decisions: &[Decision::PerConnection, Decision::Plan],
         facts: crate::Facts::ALL,
         deterministic: true,
+        stateless: true,
     }),
 };
 const LENGTH: usize = DECLARED.encoded_length();

@@ -198,6 +198,7 @@ pub(super) fn abilities(
     decisions: &[Decision],
     facts: Facts,
     deterministic: bool,
+    stateless: bool,
 ) -> scheduler::Abilities {
     let mut wanted = scheduler::Facts::empty();
     wanted.set(scheduler::Facts::CONNECTIONS, facts.connections);
@@ -212,6 +213,7 @@ pub(super) fn abilities(
             .collect(),
         facts: wanted,
         deterministic,
+        stateless,
     }
 }
 

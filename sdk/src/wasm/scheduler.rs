@@ -28,7 +28,7 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     }
 
     fn list_abilities() -> contract::Abilities {
-        convert::abilities(S::DECISIONS, S::FACTS, S::DETERMINISTIC)
+        convert::abilities(S::DECISIONS, S::FACTS, S::DETERMINISTIC, S::STATELESS)
     }
 
     fn configure(settings: Vec<types::Setting>, context: contract::Context) -> Result<(), String> {

@@ -19,6 +19,7 @@ impl Any {
                     decisions: vec![decision],
                     facts: Facts::default(),
                     deterministic: false,
+                    stateless: false,
                 }),
                 name: name.to_owned(),
                 version: "1.0.0".to_owned(),

@@ -56,6 +56,7 @@ fn scheduler(decisions: &[Decision], manifest: Manifest) -> (PluginKind, Manifes
         decisions: decisions.to_vec(),
         facts: Facts::default(),
         deterministic: false,
+        stateless: false,
     };
     let manifest = Manifest {
         abilities: Some(abilities),

@@ -169,6 +169,7 @@ impl World {
                     latency: false,
                 },
                 deterministic: false,
+                stateless: false,
             }),
             name: "turns".into(),
             version: "1.2.3".into(),

@@ -58,6 +58,7 @@ pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String>
                 latency: manifest.latency != 0,
             },
             deterministic: manifest.deterministic != 0,
+            stateless: manifest.stateless != 0,
         }),
     })
 }

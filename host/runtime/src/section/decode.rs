@@ -124,18 +124,18 @@ impl Cursor<'_> {
         if facts & !(tag::CONNECTIONS | tag::LATENCY) != 0 {
             return None;
         }
+        let promises = if self.first { 0 } else { self.byte()? };
+        if promises & !(tag::DETERMINISTIC | tag::STATELESS) != 0 {
+            return None;
+        }
         Some(Some(Abilities {
             decisions,
             facts: Facts {
                 connections: facts & tag::CONNECTIONS != 0,
                 latency: facts & tag::LATENCY != 0,
             },
-            deterministic: !self.first
-                && match self.byte()? {
-                    0 => false,
-                    tag::DETERMINISTIC => true,
-                    _ => return None,
-                },
+            deterministic: promises & tag::DETERMINISTIC != 0,
+            stateless: promises & tag::STATELESS != 0,
         }))
     }
 

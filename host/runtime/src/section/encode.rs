@@ -67,8 +67,10 @@ impl Content {
         let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
         self.bytes
             .push(bit(facts.connections, tag::CONNECTIONS) | bit(facts.latency, tag::LATENCY));
-        self.bytes
-            .push(bit(abilities.deterministic, tag::DETERMINISTIC));
+        self.bytes.push(
+            bit(abilities.deterministic, tag::DETERMINISTIC)
+                | bit(abilities.stateless, tag::STATELESS),
+        );
         Some(())
     }
 

@@ -43,6 +43,7 @@ const DECLARED: Declared = Declared {
         ],
         facts: evenkeel_sdk::Facts::CONNECTIONS,
         deterministic: true,
+        stateless: true,
     }),
 };
 
@@ -128,6 +129,7 @@ fn manifest() -> Manifest {
                 latency: false,
             },
             deterministic: true,
+            stateless: true,
         }),
     }
 }

@@ -23,6 +23,7 @@ mod contracts;
 mod engine;
 mod good;
 mod inspect;
+mod instance;
 mod plugin;
 mod sandbox;
 mod scheduler;
@@ -30,6 +31,7 @@ mod shared;
 mod since_v0_1;
 mod since_v0_2;
 mod state;
+mod stateless;
 
 #[cfg(test)]
 mod tests;

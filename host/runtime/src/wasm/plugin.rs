@@ -12,6 +12,7 @@ use super::contracts::{CheckerCode, SchedulerCode};
 use super::inspect::Inspected;
 use super::scheduler::{self, WasmScheduler};
 use super::shared::Shared;
+use super::stateless::{Pool, StatelessScheduler, shares_instances};
 use crate::digest::Sha256;
 use crate::identity::Identity;
 use crate::manifest::{checked, difference};
@@ -34,6 +35,8 @@ pub(super) struct WasmPlugin {
     manifest: Manifest,
     identity: Identity,
     code: Code,
+    /// Where services need no instances of their own.
+    pool: Option<Arc<Pool>>,
     /// The checkers in use, by settings: equal ones share their idle instances.
     checkers: Mutex<Vec<Weak<WasmChecker>>>,
 }
@@ -89,14 +92,22 @@ impl WasmPlugin {
             ));
         }
         let identity = Identity::new(&manifest);
+        let shared = shared.of_plugin(&manifest.name);
+        let pool = match &code {
+            Code::Scheduler(code) if shares_instances(&manifest) => {
+                Some(Arc::new(Pool::new(&shared, code)))
+            }
+            Code::Scheduler(_) | Code::Checker(_) => None,
+        };
         Ok(Self {
-            shared: shared.of_plugin(&manifest.name),
+            shared,
             file: file.to_owned(),
             sha256,
             contract: inspected.version.to_string(),
             manifest,
             identity,
             code,
+            pool,
             checkers: Mutex::default(),
         })
     }
@@ -120,6 +131,10 @@ impl SchedulerPlugin for WasmPlugin {
             return Err(self.wrong_kind());
         };
         let identity = self.identity.clone();
+        if let Some(pool) = &self.pool {
+            let scheduler = StatelessScheduler::new(pool, identity, context, settings)?;
+            return Ok(Box::new(scheduler));
+        }
         let scheduler = WasmScheduler::new(&self.shared, &**code, identity, context, settings)?;
         Ok(Box::new(scheduler))
     }

@@ -10,47 +10,15 @@ use evenkeel_core::state::BackendId;
 use wasmtime::Store;
 
 use super::contracts::{SchedulerCode, SchedulerGuest, no_backend};
+use super::instance::{Instance, refused};
 use super::shared::Shared;
-use super::state::{self, State, begin, store};
+use super::state::State;
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
-use crate::text::clean;
 use crate::{
     Backend, DirectorRole, Failure, Flow, Load, PluginError, SavedState, Scheduler, ServiceContext,
     too_much_state,
 };
-
-/// Characters kept of the reason of a refusal.
-const REFUSAL: usize = 1000;
-
-/// A running instance.
-struct Instance {
-    store: Store<State>,
-    guest: Box<dyn SchedulerGuest>,
-}
-
-impl Instance {
-    fn new(
-        shared: &Shared,
-        code: &dyn SchedulerCode,
-        log: &Arc<PluginLog>,
-    ) -> Result<Self, Failure> {
-        let mut store = store(&shared.engine, &shared.sandbox, log);
-        match code.instantiate(&mut store) {
-            Ok(guest) => Ok(Self { store, guest }),
-            Err(error) => Err(store.data().failure(&error)),
-        }
-    }
-
-    /// One call of the guest, with a time of its own.
-    fn call<T>(
-        &mut self,
-        call: impl FnOnce(&dyn SchedulerGuest, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<T, Failure> {
-        begin(&mut self.store);
-        call(&*self.guest, &mut self.store).map_err(|error| self.store.data().failure(&error))
-    }
-}
 
 /// Asks a throw-away instance what it is.
 pub(super) fn describe(
@@ -81,10 +49,7 @@ impl WasmScheduler {
     ) -> Result<Self, PluginError> {
         let log = &PluginLog::new(&identity.name, &context.service);
         let configured = Instance::new(shared, code, log).and_then(|mut instance| {
-            instance
-                .call(|guest, store| guest.configure(store, settings, context))?
-                .map_err(|reason| Failure::Settings(clean(&reason, REFUSAL)))?;
-            state::configured(&instance.store, &shared.sandbox);
+            instance.configure(&shared.sandbox, settings, context)?;
             Ok(instance)
         });
         match configured {
@@ -100,7 +65,7 @@ impl WasmScheduler {
     /// What the next calls may take.
     fn limit(&self, time: Duration) {
         if let Ok(instance) = &self.instance {
-            instance.store.data().meter.set_limit(time);
+            instance.set_limit(time);
         }
     }
 
@@ -172,9 +137,4 @@ impl Scheduler for WasmScheduler {
         self.call(|guest, store| guest.import_state(store, state), Ok)
             .map(refused)
     }
-}
-
-/// A refusal, fit for a terminal.
-fn refused(answer: Result<(), String>) -> Result<(), String> {
-    answer.map_err(|reason| clean(&reason, REFUSAL))
 }

@@ -87,6 +87,11 @@ pub(super) fn begin(store: &mut Store<State>) {
 }
 
 impl State {
+    /// What the guest logs from now on goes there.
+    pub(super) fn log_to(&mut self, log: &Arc<PluginLog>) {
+        self.log = Arc::clone(log);
+    }
+
     /// The guest logs.
     pub(super) fn write_log(&mut self, level: Level, message: &str) {
         if level == Level::ERROR {

@@ -4,3 +4,4 @@ mod checkers;
 mod load;
 mod manifest;
 mod schedulers;
+mod stateless;

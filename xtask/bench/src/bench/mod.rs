@@ -14,6 +14,7 @@ mod rounds;
 mod stage;
 mod stall;
 mod stats;
+mod swap;
 mod update;
 
 use std::env::args_os;
@@ -56,6 +57,9 @@ enum What {
     /// How long a virtual address is away when the master dies, stops or returns: a pair of Evenkeel and a pair of
     /// keepalived
     Failover(failover::Options),
+    /// Another version of a scheduler takes over, again and again, under new connections: what is lost, and how long it
+    /// takes
+    Swap(swap::Options),
     /// Loading plugins, checks, and what a plan and a pick take at 2 to 1,000 servers: WebAssembly beside native
     Plugins(plugins::Options),
 }
@@ -75,6 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             What::Stall(own) => stall::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
             What::Failover(own) => failover::run(own, options.json),
+            What::Swap(own) => swap::run(own, options.json),
             What::Plugins(own) => plugins::run(own, options.json),
         })
         .map(drop);

@@ -68,6 +68,7 @@ impl How {
                 decisions: self.decisions.clone(),
                 facts: Facts::default(),
                 deterministic: false,
+                stateless: false,
             }),
             name: "swapped".into(),
             version: self.version.into(),

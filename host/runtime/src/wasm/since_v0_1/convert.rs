@@ -42,6 +42,7 @@ pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
         decisions: decisions.map(values::decision).collect(),
         facts: values::facts(abilities.facts),
         deterministic: false,
+        stateless: false,
     }
 }
 

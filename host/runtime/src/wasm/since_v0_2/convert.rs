@@ -54,6 +54,7 @@ pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
         decisions: decisions.map(values::decision).collect(),
         facts: values::facts(abilities.facts),
         deterministic: abilities.deterministic,
+        stateless: abilities.stateless,
     }
 }
 

@@ -26,6 +26,7 @@ fn manifest(name: &str) -> Manifest {
             decisions: vec![Decision::Plan],
             facts: Facts::default(),
             deterministic: false,
+            stateless: false,
         }),
     }
 }

@@ -611,6 +611,7 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities(void) {
   *((uint8_t **)(ptr + 0)) = (uint8_t *) ((ret).decisions).ptr;
   *((int8_t*)(ptr + (2*sizeof(void*)))) = (ret).facts;
   *((int8_t*)(ptr + (1+2*sizeof(void*)))) = (ret).deterministic;
+  *((int8_t*)(ptr + (2+2*sizeof(void*)))) = (ret).stateless;
   return ptr;
 }
 

@@ -184,6 +184,11 @@ typedef struct exports_evenkeel_plugin_scheduler_abilities_t {
   // Equal inputs have equal plans, on every director: it uses neither
   // clocks nor randomness nor what it was told before.
   bool   deterministic;
+  // A plan follows from what was told since the last `configure`, and
+  // nothing else is kept: the host need not keep an instance between
+  // plans, and may have one plan for several services, each time
+  // beginning with `configure`.
+  bool   stateless;
 } exports_evenkeel_plugin_scheduler_abilities_t;
 
 // Whether a director has a service's address.

@@ -56,9 +56,9 @@ impl Options {
 /// Which plugins are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plugins {
-    /// Those that are shipped.
-    Shipped,
-    /// Also those of the examples and those that the tests let misbehave, and the native ones.
+    /// Of those that are shipped these, by the names of their directories.
+    Named(&'static [&'static str]),
+    /// Those that are shipped, those of the examples and those that the tests let misbehave, and the native ones.
     All,
 }
 
@@ -138,16 +138,22 @@ fn with_plugins(
 }
 
 fn compile(toolchain: &Toolchain, plugins: Plugins) -> Result<Vec<Modules>> {
-    let mut dirs = vec![("plugins", "plugins")];
-    if plugins == Plugins::All {
-        dirs.extend([("examples", "examples"), ("tests/plugins", "test-plugins")]);
+    let compile = |dir: &str, out: &str, only: Option<&[&str]>| {
+        Modules::compile(toolchain, &root().join(dir), target().join(out), only)
+    };
+    match plugins {
+        Plugins::Named(names) => Ok(vec![compile("plugins", "plugins", Some(names))?]),
+        Plugins::All => {
+            let modules = [
+                ("plugins", "plugins"),
+                ("examples", "examples"),
+                ("tests/plugins", "test-plugins"),
+            ]
+            .into_iter()
+            .map(|(dir, out)| compile(dir, out, None))
+            .collect::<Result<_>>()?;
+            native::plugins(&[root().join("plugins"), root().join("tests/plugins")])?;
+            Ok(modules)
+        }
     }
-    let modules = dirs
-        .into_iter()
-        .map(|(dir, out)| Modules::compile(toolchain, &root().join(dir), target().join(out)))
-        .collect::<Result<_>>()?;
-    if plugins == Plugins::All {
-        native::plugins(&[root().join("plugins"), root().join("tests/plugins")])?;
-    }
-    Ok(modules)
 }

@@ -7,6 +7,9 @@ use crate::args::Args;
 use crate::build::{self, Plugins, Profile};
 use crate::setup;
 
+/// The plugins that the demo's configurations name: a first demo waits for no others.
+const DEMO: &[&str] = &["rr", "tcp"];
+
 /// The program that `xtask/bench` is.
 const PROGRAM: &str = "evenkeel-bench";
 
@@ -22,7 +25,7 @@ pub(crate) fn demo(mut args: Args) -> Result<()> {
     };
     if !no_build {
         // In one go and one profile: what they share is built once.
-        build::everything(profile, &["evenkeel", PROGRAM], Plugins::Shipped)?;
+        build::everything(profile, &["evenkeel", PROGRAM], Plugins::Named(DEMO))?;
     }
     start(
         profile,

@@ -145,13 +145,21 @@ fn has_std() -> bool {
 pub(crate) struct Modules {
     modules: Vec<Module>,
     out: PathBuf,
+    /// Whether these are all that are to be there.
+    all: bool,
 }
 
 impl Modules {
-    /// Compiles the plugin crates in `dir`, each a directory of its own, which will be plugins in `out`.
-    pub(crate) fn compile(toolchain: &Toolchain, dir: &Path, out: PathBuf) -> Result<Self> {
+    /// Compiles the plugin crates in `dir`, each a directory of its own, which will be plugins in `out`: all of them, or
+    /// those with these names.
+    pub(crate) fn compile(
+        toolchain: &Toolchain,
+        dir: &Path,
+        out: PathBuf,
+        only: Option<&[&str]>,
+    ) -> Result<Self> {
         let mut compiled = Vec::new();
-        for (manifest, packages) in &crates(dir)? {
+        for (manifest, packages) in &crates_named(dir, only)? {
             let mut cargo = toolchain.cargo("build");
             cargo.args([
                 "--release",
@@ -167,6 +175,7 @@ impl Modules {
         Ok(Self {
             modules: compiled,
             out,
+            all: only.is_none(),
         })
     }
 
@@ -178,7 +187,10 @@ impl Modules {
         for module in &self.modules {
             built.push(pack(packer, module, &self.out)?);
         }
-        forget_others(&self.out, &built)
+        if self.all {
+            forget_others(&self.out, &built)?;
+        }
+        Ok(())
     }
 }
 
@@ -200,6 +212,10 @@ pub(crate) fn clippy(dir: &Path) -> Result<()> {
 
 /// Workspaces with crates in `dir`, each with the names of those crates.
 pub(crate) fn crates(dir: &Path) -> Result<Vec<(PathBuf, Vec<String>)>> {
+    crates_named(dir, None)
+}
+
+fn crates_named(dir: &Path, only: Option<&[&str]>) -> Result<Vec<(PathBuf, Vec<String>)>> {
     let mut found: Vec<(PathBuf, Vec<String>)> = Vec::new();
     if !dir.exists() {
         return Ok(found);
@@ -210,7 +226,8 @@ pub(crate) fn crates(dir: &Path) -> Result<Vec<(PathBuf, Vec<String>)>> {
     dirs.sort();
     for dir in dirs {
         let manifest = dir.join("Cargo.toml");
-        if !manifest.exists() {
+        let named = |only: &[&str]| only.iter().any(|name| dir.ends_with(name));
+        if !manifest.exists() || !only.is_none_or(named) {
             continue;
         }
         let metadata = metadata(&manifest)?;

@@ -7,7 +7,7 @@ mod scheduler;
 mod servers;
 mod settings;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
@@ -27,6 +27,8 @@ pub struct Options {
     pub settings: String,
     /// The bounds that it runs in.
     pub sandbox: Sandbox,
+    /// Where compiled code is kept; `None`: it is compiled anew.
+    pub cache: Option<PathBuf>,
 }
 
 /// Tests the plugin in this file. Checkers connect to listeners on the loopback address. Blocks for some seconds; call it
@@ -38,7 +40,7 @@ pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
     let sandbox = &options.sandbox;
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: *sandbox,
-        cache: CacheUse::None,
+        cache: options.cache.clone().map_or(CacheUse::None, CacheUse::Own),
     })
     .map_err(|error| Refused(error.to_string()))?;
     let plugin = runtime

@@ -32,6 +32,7 @@ fn report_within(sandbox: Sandbox, name: &str, settings: &str) -> Report {
         seed: 7,
         settings: settings.to_owned(),
         sandbox,
+        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
     };
     test(&file(name), &options).unwrap()
 }

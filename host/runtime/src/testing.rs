@@ -50,9 +50,13 @@ pub(crate) fn runtime(sandbox: Sandbox) -> WasmRuntime {
     .unwrap()
 }
 
-/// A plugin in a runtime of its own.
+/// A plugin in a runtime of its own. Its compiled code is kept, since every test is a process of its own.
 pub(crate) fn load(name: &str, sandbox: Sandbox) -> Arc<dyn Plugin> {
-    runtime(sandbox).load(&plugin_file(name)).unwrap()
+    let runtime = WasmRuntime::new(WasmConfig {
+        sandbox,
+        cache: CacheUse::Own(target_dir().join("lab-cache")),
+    });
+    runtime.unwrap().load(&plugin_file(name)).unwrap()
 }
 
 /// Settings that are words.

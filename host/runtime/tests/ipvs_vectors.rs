@@ -28,7 +28,7 @@ fn file(name: &str) -> PathBuf {
 fn decides_as_ipvs(name: &str) {
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: Sandbox::default(),
-        cache: CacheUse::None,
+        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
     });
     let differences = common::replay(&runtime.unwrap(), file, name);
     let differences = common::unexpected(name, differences);

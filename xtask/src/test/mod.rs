@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use xtask::cmd::{answer, cargo, command, root, step, target};
+use xtask::cmd::{self, answer, cargo, command, root, step, target};
 use xtask::times;
 
 use self::binaries::{Binary, Kernel};
@@ -79,6 +79,12 @@ fn tests(options: &Options) -> Result<()> {
         setup::packages(setup::KERNELS)?;
     }
     build::tests()?;
+    step("Compiling the plugins, once for all tests");
+    cmd::run(
+        command(target().join("debug/examples/keep_compiled"))
+            .arg(target().join("lab-cache"))
+            .args(["plugins", "examples", "test-plugins"].map(|dir| target().join(dir))),
+    )?;
     step("Finding the tests");
     let binaries = binaries::all()?;
     let skips = fs::canonicalize(target())?.join("skips.txt");

@@ -53,7 +53,7 @@ pub(crate) fn wasm() -> WasmRuntime {
     };
     WasmRuntime::new(WasmConfig {
         sandbox,
-        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins")),
+        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
     })
     .unwrap()
 }

@@ -10,7 +10,7 @@ use crate::testing::{backends, load};
 use crate::{Flow, Plugin, SavedState, Scheduler, ServiceContext};
 
 fn scheduler(plugin: &Arc<dyn Plugin>, n: u32, settings: &[Setting]) -> Box<dyn Scheduler> {
-    let context = ServiceContext::trial(&format!("service-{n}"));
+    let context = ServiceContext::trial(format!("service-{n}"));
     plugin.scheduler(&context, settings).unwrap()
 }
 

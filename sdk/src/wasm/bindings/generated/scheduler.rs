@@ -423,7 +423,8 @@ pub mod evenkeel {
 pub mod exports {
     pub mod evenkeel {
         pub mod plugin {
-            /// One instance serves one virtual service; its state is the instance's.
+            /// One instance serves one virtual service; its state is the instance's. (But see
+            /// `stateless`.)
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod scheduler {
                 #[used]
@@ -488,6 +489,11 @@ pub mod exports {
                     /// Equal inputs have equal plans, on every director: it uses neither
                     /// clocks nor randomness nor what it was told before.
                     pub deterministic: bool,
+                    /// A plan follows from what was told since the last `configure`, and
+                    /// nothing else is kept: the host need not keep an instance between
+                    /// plans, and may have one plan for several services, each time
+                    /// beginning with `configure`.
+                    pub stateless: bool,
                 }
                 impl ::core::fmt::Debug for Abilities {
                     fn fmt(
@@ -498,6 +504,7 @@ pub mod exports {
                             .field("decisions", &self.decisions)
                             .field("facts", &self.facts)
                             .field("deterministic", &self.deterministic)
+                            .field("stateless", &self.stateless)
                             .finish()
                     }
                 }
@@ -1291,6 +1298,7 @@ pub mod exports {
                             decisions: decisions2,
                             facts: facts2,
                             deterministic: deterministic2,
+                            stateless: stateless2,
                         } = result0;
                         let vec3 = decisions2;
                         let len3 = vec3.len();
@@ -1320,6 +1328,12 @@ pub mod exports {
                         *ptr1
                             .add(1 + 2 * ::core::mem::size_of::<*const u8>())
                             .cast::<u8>() = (match deterministic2 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        *ptr1
+                            .add(2 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match stateless2 {
                             true => 1,
                             false => 0,
                         }) as u8;
@@ -2572,9 +2586,9 @@ macro_rules! __export_scheduler_plugin_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2070] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2081] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8f\x0f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9a\x0f\x01A\x02\x01\
 A\x0b\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
@@ -2596,31 +2610,32 @@ setting\x01BM\x02\x03\x02\x01\x02\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x0
 \x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x08protocol\x03\0\x04\x02\
 \x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07settin\
 g\x03\0\x08\x01m\x02\x04plan\x0eper-connection\x04\0\x08decision\x03\0\x0a\x01n\x02\
-\x0bconnections\x07latency\x04\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x03\x09decisio\
-ns\x0e\x05facts\x0d\x0ddeterministic\x7f\x04\0\x09abilities\x03\0\x0f\x01m\x03\x05\
-alone\x06master\x06backup\x04\0\x04role\x03\0\x11\x01r\x02\x08protocol\x05\x08en\
-dpoint\x03\x04\0\x08listener\x03\0\x13\x01k\x14\x01r\x03\x07services\x08listener\
-\x15\x04role\x12\x04\0\x07context\x03\0\x16\x01p}\x01r\x02\x07versiony\x05bytes\x18\
-\x04\0\x0bsaved-state\x03\0\x19\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06fa\
-iled\0\0\x04\0\x06health\x03\0\x1b\x01ky\x01r\x04\x06activey\x08inactivey\x05tot\
-alw\x0alatency-us\x1d\x04\0\x06counts\x03\0\x1e\x01o\x02ss\x01p\x20\x01r\x09\x02\
-id\x01\x04names\x08endpoint\x03\x06weighty\x11configured-weighty\x06health\x1c\x06\
-usable\x7f\x06counts\x1f\x06labels!\x04\0\x07backend\x03\0\"\x01r\x02\x02id\x01\x06\
-counts\x1f\x04\0\x04load\x03\0$\x01r\x03\x08protocol\x05\x06source\x03\x0bdestin\
-ation\x03\x04\0\x04flow\x03\0&\x01m\x04\x08sequence\x06random\x0bhash-source\x09\
-hash-flow\x04\0\x08selector\x03\0(\x01r\x02\x02id\x01\x05widthy\x04\0\x03run\x03\
-\0*\x01p+\x01r\x03\x05slots,\x08selector)\x0arefresh-ms\x1d\x04\0\x05table\x03\0\
--\x01q\x03\x05table\x01.\0\x0eper-connection\0\0\x04none\0\0\x04\0\x04plan\x03\0\
-/\x01@\0\0\x07\x04\0\x08describe\x011\x01@\0\0\x10\x04\0\x0elist-abilities\x012\x01\
-p\x09\x01j\0\x01s\x01@\x02\x08settings3\x07context\x17\04\x04\0\x09configure\x01\
-5\x01p#\x01@\x01\x08backends6\04\x04\0\x08validate\x017\x01@\x01\x05state\x1a\04\
-\x04\0\x0cimport-state\x018\x01k\x1a\x01@\0\09\x04\0\x0cexport-state\x01:\x01@\x01\
-\x04role\x12\x01\0\x04\0\x08set-role\x01;\x01@\x01\x08backends6\x01\0\x04\0\x0cs\
-et-backends\x01<\x01p%\x01@\x01\x05loads=\x01\0\x04\0\x09set-loads\x01>\x01@\0\0\
-0\x04\0\x09make-plan\x01?\x01k\x01\x01@\x01\x04flow'\0\xc0\0\x04\0\x04pick\x01A\x04\
-\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\x07\x04\0&evenkeel:plugin/scheduler-pl\
-ugin@0.2.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x0bconnections\x07latency\x04\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x04\x09decisio\
+ns\x0e\x05facts\x0d\x0ddeterministic\x7f\x09stateless\x7f\x04\0\x09abilities\x03\
+\0\x0f\x01m\x03\x05alone\x06master\x06backup\x04\0\x04role\x03\0\x11\x01r\x02\x08\
+protocol\x05\x08endpoint\x03\x04\0\x08listener\x03\0\x13\x01k\x14\x01r\x03\x07se\
+rvices\x08listener\x15\x04role\x12\x04\0\x07context\x03\0\x16\x01p}\x01r\x02\x07\
+versiony\x05bytes\x18\x04\0\x0bsaved-state\x03\0\x19\x01q\x03\x07healthy\0\0\x08\
+degraded\x01}\0\x06failed\0\0\x04\0\x06health\x03\0\x1b\x01ky\x01r\x04\x06active\
+y\x08inactivey\x05totalw\x0alatency-us\x1d\x04\0\x06counts\x03\0\x1e\x01o\x02ss\x01\
+p\x20\x01r\x09\x02id\x01\x04names\x08endpoint\x03\x06weighty\x11configured-weigh\
+ty\x06health\x1c\x06usable\x7f\x06counts\x1f\x06labels!\x04\0\x07backend\x03\0\"\
+\x01r\x02\x02id\x01\x06counts\x1f\x04\0\x04load\x03\0$\x01r\x03\x08protocol\x05\x06\
+source\x03\x0bdestination\x03\x04\0\x04flow\x03\0&\x01m\x04\x08sequence\x06rando\
+m\x0bhash-source\x09hash-flow\x04\0\x08selector\x03\0(\x01r\x02\x02id\x01\x05wid\
+thy\x04\0\x03run\x03\0*\x01p+\x01r\x03\x05slots,\x08selector)\x0arefresh-ms\x1d\x04\
+\0\x05table\x03\0-\x01q\x03\x05table\x01.\0\x0eper-connection\0\0\x04none\0\0\x04\
+\0\x04plan\x03\0/\x01@\0\0\x07\x04\0\x08describe\x011\x01@\0\0\x10\x04\0\x0elist\
+-abilities\x012\x01p\x09\x01j\0\x01s\x01@\x02\x08settings3\x07context\x17\04\x04\
+\0\x09configure\x015\x01p#\x01@\x01\x08backends6\04\x04\0\x08validate\x017\x01@\x01\
+\x05state\x1a\04\x04\0\x0cimport-state\x018\x01k\x1a\x01@\0\09\x04\0\x0cexport-s\
+tate\x01:\x01@\x01\x04role\x12\x01\0\x04\0\x08set-role\x01;\x01@\x01\x08backends\
+6\x01\0\x04\0\x0cset-backends\x01<\x01p%\x01@\x01\x05loads=\x01\0\x04\0\x09set-l\
+oads\x01>\x01@\0\00\x04\0\x09make-plan\x01?\x01k\x01\x01@\x01\x04flow'\0\xc0\0\x04\
+\0\x04pick\x01A\x04\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\x07\x04\0&evenkeel:\
+plugin/scheduler-plugin@0.2.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\
+\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen\
+-rust\x060.61.1";
         };
     };
 }

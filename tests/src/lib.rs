@@ -67,4 +67,4 @@ pub use paths::Paths;
 pub use ping::{Ping, Pings};
 pub use process::Process;
 pub use wait::{eventually, wait_until};
-pub use world::{Impossible, inside, possible, reexec, with_private_world};
+pub use world::{Impossible, inside, possible, reexec, skipped, with_private_world};

@@ -252,6 +252,14 @@ pub(crate) fn test_name(closure: &str) -> &str {
         .map_or(name, |(name, _)| name)
 }
 
+/// Says that a test is left out, and why: what it needs cannot be had here.
+///
+/// # Errors
+/// When that cannot be said.
+pub fn skipped(name: &str, why: &str) -> Result<()> {
+    skip(name, &Impossible(why.to_owned()))
+}
+
 pub(crate) fn skip(name: &str, why: &Impossible) -> Result<()> {
     let line = format!("SKIPPED: {name}: {}", why.0.replace('\n', "; "));
     // Not eprintln!, which a test runner captures and forgets.

@@ -58,12 +58,30 @@ pub(crate) const UML: &[Package] = &[
     package("ipvsadm", "ipvsadm"),
 ];
 
+/// A C compiler for WebAssembly: for tests of plugins in C, which are skipped without it.
+pub(crate) const C: &[Package] = &[
+    package("clang", "clang"),
+    package("lld", "wasm-ld"),
+    package("wasi-libc", "/usr/include/wasm32-wasi"),
+    package(
+        "libclang-rt-14-dev-wasm32",
+        "/usr/lib/llvm-14/lib/clang/14.0.6/lib/wasi",
+    ),
+];
+
 /// What Rust needs to build programs, where only rustup was installed.
 pub(crate) const BUILD: &[Package] = &[package("gcc", "cc")];
 
 /// All that any task needs.
 pub(crate) fn everything() -> Result<()> {
     packages(&[BUILD, LAB, BENCH, UML, KERNELS].concat())
+}
+
+/// Installs those packages that are missing, as far as they can be had: only few tests need them.
+pub(crate) fn useful(wanted: &[Package]) {
+    if let Err(error) = packages(wanted) {
+        step(&format!("Going on without them: {error:#}"));
+    }
 }
 
 /// Installs those packages that are missing.

@@ -1,4 +1,4 @@
-//! What a plugin's author needs besides an editor: a crate to begin with ([`scaffold`]), its build ([`compile`]), a
+//! What a plugin's author needs besides an editor: a directory to begin with ([`scaffold`]), its build ([`compile`]), a
 //! test of the finished file through the runtime that the daemon has ([`conformance`]), and what it costs ([`mod@bench`]).
 //!
 //! Prints nothing: the command line does.
@@ -6,9 +6,14 @@
 pub mod bench;
 pub mod compile;
 pub mod conformance;
+mod kind;
+mod language;
 pub mod scaffold;
 mod sdk;
 mod tools;
+
+pub use kind::Kind;
+pub use language::Language;
 
 /// Why something cannot be done, and what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -1,28 +1,11 @@
-//! A new plugin: a crate that builds, passes its tests and runs as it is, with the SDK in it.
+//! A new plugin: a directory that builds, passes its tests and runs as it is, with all in it that it needs of ours.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::kind::Kind;
+use crate::language::Language;
 use crate::{Refused, refuse, sdk, tools};
-
-/// What the plugin is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Spreads new connections.
-    Scheduler,
-    /// Judges servers.
-    Checker,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scheduler => "scheduler",
-            Self::Checker => "checker",
-        })
-    }
-}
 
 /// A file of a new plugin: where it is, and its text, in which `{{name}}` stands for the plugin's name.
 type Template = (&'static str, &'static str);
@@ -33,17 +16,26 @@ macro_rules! template {
     };
 }
 
-const COMMON: &[Template] = &[
+const RUST: &[Template] = &[
     template!("Cargo.toml", "Cargo.toml"),
     template!(".gitignore", "gitignore"),
 ];
-const SCHEDULER: &[Template] = &[
+const RUST_SCHEDULER: &[Template] = &[
     template!("src/lib.rs", "rust-scheduler/lib.rs"),
     template!("README.md", "rust-scheduler/README.md"),
 ];
-const CHECKER: &[Template] = &[
+const RUST_CHECKER: &[Template] = &[
     template!("src/lib.rs", "rust-checker/lib.rs"),
     template!("README.md", "rust-checker/README.md"),
+];
+const C: &[Template] = &[template!(".gitignore", "c-gitignore")];
+const C_SCHEDULER: &[Template] = &[
+    template!("plugin.c", "c-scheduler/plugin.c"),
+    template!("README.md", "c-scheduler/README.md"),
+];
+const C_CHECKER: &[Template] = &[
+    template!("plugin.c", "c-checker/plugin.c"),
+    template!("README.md", "c-checker/README.md"),
 ];
 
 /// The longest name that a plugin can have, in bytes.
@@ -65,23 +57,28 @@ const KEYWORDS: [&str; 51] = [
 ///
 /// # Errors
 /// [`Refused`]: a name that no plugin can have, a directory that is there already, a compiler that is missing.
-pub fn new(parent: &Path, name: &str, kind: Kind) -> Result<PathBuf, Refused> {
-    check_name(name)?;
+pub fn new(parent: &Path, name: &str, kind: Kind, language: Language) -> Result<PathBuf, Refused> {
+    check_name(name, language)?;
     let place = parent.join(name);
     if fs::symlink_metadata(&place).is_ok() {
         refuse!("{} is there already; nothing was changed", place.display());
     }
-    tools::rust()?;
+    match language {
+        Language::Rust => tools::rust()?,
+        Language::C => drop(tools::c()?),
+    }
     // Beside its place, so that it can be put there whole.
     let fresh = tempfile::Builder::new()
         .prefix(&format!(".{name}."))
         .tempdir_in(parent)
         .map_err(|error| Refused::io("make a directory in", parent, &error))?;
-    let own = match kind {
-        Kind::Scheduler => SCHEDULER,
-        Kind::Checker => CHECKER,
+    let (common, own) = match (language, kind) {
+        (Language::Rust, Kind::Scheduler) => (RUST, RUST_SCHEDULER),
+        (Language::Rust, Kind::Checker) => (RUST, RUST_CHECKER),
+        (Language::C, Kind::Scheduler) => (C, C_SCHEDULER),
+        (Language::C, Kind::Checker) => (C, C_CHECKER),
     };
-    for (at, text) in COMMON.iter().chain(own) {
+    for (at, text) in common.iter().chain(own) {
         let file = fresh.path().join(at);
         if let Some(dir) = file.parent() {
             fs::create_dir_all(dir).map_err(|error| Refused::io("make", dir, &error))?;
@@ -89,7 +86,10 @@ pub fn new(parent: &Path, name: &str, kind: Kind) -> Result<PathBuf, Refused> {
         fs::write(&file, fill(text, name, kind))
             .map_err(|error| Refused::io("write", &file, &error))?;
     }
-    sdk::write(&fresh.path().join("vendor/evenkeel-sdk"))?;
+    match language {
+        Language::Rust => sdk::write(&fresh.path().join("vendor/evenkeel-sdk"))?,
+        Language::C => sdk::write_c(kind, &fresh.path().join("evenkeel"))?,
+    }
     readable(fresh.path())?;
     fs::rename(fresh.path(), &place).map_err(|error| Refused::io("make", &place, &error))?;
     // It is no longer where it would be removed from.
@@ -110,7 +110,7 @@ fn readable(dir: &Path) -> Result<(), Refused> {
     fs::set_permissions(dir, open).map_err(|error| Refused::io("change", dir, &error))
 }
 
-fn check_name(name: &str) -> Result<(), Refused> {
+fn check_name(name: &str, language: Language) -> Result<(), Refused> {
     let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
     let rest = name
         .chars()
@@ -121,7 +121,8 @@ fn check_name(name: &str) -> Result<(), Refused> {
              most, such as \"calm-mornings\""
         );
     }
-    if TAKEN.contains(&name) || KEYWORDS.contains(&name) {
+    let in_rust = language == Language::Rust;
+    if in_rust && (TAKEN.contains(&name) || KEYWORDS.contains(&name)) {
         refuse!(
             "{name:?} cannot be the name of a crate in Rust: choose another, such as \"my-{name}\""
         );

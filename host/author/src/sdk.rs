@@ -4,13 +4,44 @@ use std::fs;
 use std::path::Path;
 
 use crate::Refused;
+use crate::kind::Kind;
 
 /// Paths below the SDK's directory, with what is in them.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
+macro_rules! generated {
+    ($($name:literal),*) => {
+        &[$(($name, include_bytes!(concat!("../../../sdk/c/", $name)))),*]
+    };
+}
+
+/// What follows from the contract for a plugin in C.
+const C_SCHEDULER: &[(&str, &[u8])] = generated!(
+    "scheduler_plugin.h",
+    "scheduler_plugin.c",
+    "scheduler_plugin_component_type.o"
+);
+const C_CHECKER: &[(&str, &[u8])] = generated!(
+    "health_checker_plugin.h",
+    "health_checker_plugin.c",
+    "health_checker_plugin_component_type.o"
+);
+
+/// Writes what a plugin in C needs into this directory, which is made.
+pub(crate) fn write_c(kind: Kind, into: &Path) -> Result<(), Refused> {
+    match kind {
+        Kind::Scheduler => write_all(C_SCHEDULER, into),
+        Kind::Checker => write_all(C_CHECKER, into),
+    }
+}
+
 /// Writes the SDK into this directory, which is made.
 pub(crate) fn write(into: &Path) -> Result<(), Refused> {
-    for (name, bytes) in FILES {
+    write_all(FILES, into)
+}
+
+fn write_all(files: &[(&str, &[u8])], into: &Path) -> Result<(), Refused> {
+    for (name, bytes) in files {
         let file = into.join(name);
         if let Some(dir) = file.parent() {
             fs::create_dir_all(dir).map_err(|error| Refused::io("make", dir, &error))?;

@@ -62,6 +62,34 @@ fn has_std(dir: &Path) -> bool {
     })
 }
 
+/// How to get a C compiler for WebAssembly.
+pub(crate) const GET_C: &str = "on Debian: apt install clang lld wasi-libc libclang-rt-14-dev-wasm32, the number being \
+    clang's version; elsewhere Zig, or the WASI SDK with its directory in WASI_SDK_PATH";
+
+/// The C compiler with what it needs to find its library.
+///
+/// # Errors
+/// [`Refused`] where there is none.
+pub(crate) fn c() -> Result<Command, Refused> {
+    if let Some(sdk) = std::env::var_os("WASI_SDK_PATH") {
+        return Ok(Command::new(Path::new(&sdk).join("bin/clang")));
+    }
+    // Debian's wasi-libc has its headers in /usr/include/wasm32-wasi.
+    if answer("clang", &["--version"]).is_some() && Path::new("/usr/include/wasm32-wasi").is_dir() {
+        let mut clang = Command::new("clang");
+        clang.arg("--sysroot=/usr");
+        return Ok(clang);
+    }
+    for zig in ["zig", "python-zig"] {
+        if answer(zig, &["version"]).is_some() {
+            let mut command = Command::new(zig);
+            command.arg("cc");
+            return Ok(command);
+        }
+    }
+    refuse!("there is no C compiler for WebAssembly: {GET_C}");
+}
+
 /// `1.95.0-nightly` -> `[1, 95]`.
 fn numbers(version: &str) -> Vec<u32> {
     let parts = version.split(['.', '-']).take(2);

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::support::{PATIENCE, assert_repeats, servers, tcp_backends};
 use anyhow::{Context as _, Result};
-use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated};
+use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated, skipped};
 
 /// What a shell says to a script in this directory. Cargo's own directory is empty, so that nothing is found there.
 fn shell(dir: &Path, script: &str) -> Result<Output> {
@@ -86,45 +86,61 @@ fn the_guides_commands_lead_from_nothing_to_traffic_word_for_word() -> Result<()
 fn a_new_scheduler_and_a_new_checker_build_pass_their_tests_and_balance_as_they_are() -> Result<()>
 {
     isolated(|| {
-        // Made first: its loopback interface is up, which the tests of a checker need.
-        let net = Article::new(2)?;
-        let dir = tempfile::tempdir()?;
-        for (name, kind) in [("dice", "scheduler"), ("greets", "checker")] {
-            says(
-                dir.path(),
-                &format!("evenkeel plugin new {name} --kind {kind}"),
-            )?;
-            let text = says(
-                &dir.path().join(name),
-                "cargo test --lib && evenkeel plugin build && evenkeel plugin test .",
-            )?;
+        new_ones_balance("rust", "cargo test --lib && ", |text| {
             assert!(text.contains("test result: ok. 2 passed"), "{text}");
-            assert!(text.contains(&format!("{kind} {name} 0.1.0")), "{text}");
-            assert!(!text.contains("warning"), "{text}");
-            fs::copy(
-                dir.path().join(name).join(format!("{name}.wasm")),
-                dir.path().join(format!("{name}.wasm")),
-            )?;
-        }
-        let addresses = servers(&net, 80);
-        let _backends = tcp_backends(&net, &addresses)?;
-        let config = format!(
-            "[[service]]\nname = \"web\"\nlisten = \"{}\"\nscheduler = \"dice\"\n\
-             check = {{ plugin = \"greets\", settings = {{ greeting = \"0\" }}, interval = \"200ms\", retries = 0 }}\n\
-             server = [{{ address = \"{}\" }}, {{ address = \"{}\" }}]\n",
-            net.vip(80),
-            addresses[0],
-            addresses[1]
-        );
-        let mut evenkeel = Evenkeel::new(&net.director, &config)?.plugin_dir(dir.path());
-        evenkeel.start()?;
-        evenkeel.wait_health("web", &addresses[1].to_string(), "down", PATIENCE)?;
-        assert_repeats(
-            &Client::new(&net.client).ask_times(net.vip(80), 10)?,
-            &["0"],
-        );
-        Ok(())
+        })
     })
+}
+
+#[test]
+fn in_c_they_do_too() -> Result<()> {
+    if !Path::new("/usr/include/wasm32-wasi").is_dir() {
+        let why = "there is no C compiler for WebAssembly: apt install clang lld wasi-libc libclang-rt-14-dev-wasm32";
+        return skipped("author::in_c_they_do_too", why);
+    }
+    isolated(|| new_ones_balance("c", "", |_| {}))
+}
+
+/// Makes a scheduler and a checker, builds and tests them, and has them serve.
+fn new_ones_balance(language: &str, tests: &str, passed: impl Fn(&str)) -> Result<()> {
+    // Made first: its loopback interface is up, which the tests of a checker need.
+    let net = Article::new(2)?;
+    let dir = tempfile::tempdir()?;
+    for (name, kind) in [("dice", "scheduler"), ("greets", "checker")] {
+        says(
+            dir.path(),
+            &format!("evenkeel plugin new {name} --kind {kind} --lang {language}"),
+        )?;
+        let text = says(
+            &dir.path().join(name),
+            &format!("{tests}evenkeel plugin build && evenkeel plugin test ."),
+        )?;
+        passed(&text);
+        assert!(text.contains(&format!("{kind} {name} 0.1.0")), "{text}");
+        assert!(!text.contains("warning"), "{text}");
+        fs::copy(
+            dir.path().join(name).join(format!("{name}.wasm")),
+            dir.path().join(format!("{name}.wasm")),
+        )?;
+    }
+    let addresses = servers(&net, 80);
+    let _backends = tcp_backends(&net, &addresses)?;
+    let config = format!(
+        "[[service]]\nname = \"web\"\nlisten = \"{}\"\nscheduler = \"dice\"\n\
+         check = {{ plugin = \"greets\", settings = {{ greeting = \"0\" }}, interval = \"200ms\", retries = 0 }}\n\
+         server = [{{ address = \"{}\" }}, {{ address = \"{}\" }}]\n",
+        net.vip(80),
+        addresses[0],
+        addresses[1]
+    );
+    let mut evenkeel = Evenkeel::new(&net.director, &config)?.plugin_dir(dir.path());
+    evenkeel.start()?;
+    evenkeel.wait_health("web", &addresses[1].to_string(), "down", PATIENCE)?;
+    assert_repeats(
+        &Client::new(&net.client).ask_times(net.vip(80), 10)?,
+        &["0"],
+    );
+    Ok(())
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use wit_bindgen_core::Files;
 use wit_bindgen_core::WorldGenerator;
-use wit_bindgen_core::wit_parser::{PackageId, Resolve, WorldId, WorldItem};
+use wit_bindgen_core::wit_parser::{Package, PackageId, Resolve, WorldId, WorldItem};
 
 /// A directory of WIT files.
 pub(crate) struct Contract {
@@ -24,6 +24,11 @@ impl Contract {
             .push_path(wit)
             .with_context(|| format!("{} is no contract", wit.display()))?;
         Ok(Self { resolve, package })
+    }
+
+    /// The package, and what its names mean.
+    pub(crate) fn package(&self) -> (&Resolve, &Package) {
+        (&self.resolve, &self.resolve.packages[self.package])
     }
 
     fn world(&self, name: &str) -> Result<WorldId> {

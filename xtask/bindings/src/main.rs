@@ -8,7 +8,9 @@
 mod c;
 mod contract;
 mod files;
+mod page;
 mod rust;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,6 +64,7 @@ fn generate(wit: &Path) -> Result<Files> {
     let contract = Contract::read(wit)?;
     let mut files = rust::files(&contract)?;
     files.extend(c::files(&contract)?);
+    files.extend(page::files(&contract)?);
     Ok(files)
 }
 
@@ -84,7 +87,7 @@ mod tests {
     #[test]
     fn the_checked_in_bindings_are_those_that_follow_from_the_contract() {
         let files = generate(&root().join(CONTRACT)).unwrap();
-        assert_eq!(files.len(), 8, "{:?}", files.keys());
+        assert_eq!(files.len(), 9, "{:?}", files.keys());
         let old = differing(root(), &files);
         assert!(old.is_empty(), "run `cargo xtask bindings`: {old:?}");
     }

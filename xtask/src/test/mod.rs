@@ -75,6 +75,7 @@ pub(crate) fn everything_here(profile: &str) -> Result<()> {
 
 fn tests(options: &Options) -> Result<()> {
     setup::packages(&[setup::BUILD, setup::LAB, setup::UML].concat())?;
+    setup::useful(setup::C);
     if options.all {
         setup::packages(setup::KERNELS)?;
     }

@@ -3,29 +3,34 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use evenkeel_author::scaffold;
+use evenkeel_author::{Kind, Language};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorCommand {
-    /// Begin a plugin: a crate that builds, passes its tests and runs as it is.
+    /// Begin a plugin: a directory that builds, passes its tests and runs as it is.
     ///
-    /// Makes the directory NAME in the current one. The SDK is in it, so that neither a checkout of Evenkeel nor a registry
-    /// is needed: only cargo, and Rust's library for WebAssembly (rustup target add wasm32-unknown-unknown).
-    /// Then: cd NAME, edit src/lib.rs, `cargo test`, `evenkeel plugin build`, `evenkeel plugin test .`
+    /// Makes the directory NAME in the current one. All of Evenkeel that it needs is in it: no checkout and no registry. In Rust
+    /// (a crate with the SDK) it takes cargo and Rust's library for WebAssembly (rustup target add wasm32-unknown-unknown); in
+    /// C (one file, and the contract's header) clang with wasi-libc, or Zig.
+    /// Then: cd NAME, edit src/lib.rs or plugin.c, `cargo test` in Rust, `evenkeel plugin build`, `evenkeel plugin test .`
     New {
         /// What the plugin is called in configurations: a-z, 0-9 and -, a letter first.
         name: String,
         /// What it is: a scheduler, which spreads connections, or a checker, which judges servers.
         #[arg(long, value_enum, default_value_t = NewKind::Scheduler)]
         kind: NewKind,
+        /// The language it is written in.
+        #[arg(long = "lang", value_enum, default_value_t = NewLanguage::Rust)]
+        language: NewLanguage,
     },
 
-    /// Compile the plugin in a crate's directory and write NAME.wasm there.
+    /// Compile the plugin in a directory and write NAME.wasm there.
     ///
-    /// Runs `cargo build --release` for WebAssembly, makes a component of the module, and looks whether it is a plugin. A
-    /// NAME.wasm of an earlier build stays if anything fails.
+    /// Runs `cargo build --release` for WebAssembly where there is a Cargo.toml, or the C compiler where there is a plugin.c;
+    /// makes a component of the module, and looks whether it is a plugin. A NAME.wasm of an earlier build stays if anything
+    /// fails.
     Build {
-        /// The directory with its Cargo.toml.
+        /// The directory with its Cargo.toml or plugin.c.
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
@@ -79,7 +84,23 @@ pub(crate) enum NewKind {
     Checker,
 }
 
-impl From<NewKind> for scaffold::Kind {
+/// What it is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewLanguage {
+    Rust,
+    C,
+}
+
+impl From<NewLanguage> for Language {
+    fn from(language: NewLanguage) -> Self {
+        match language {
+            NewLanguage::Rust => Self::Rust,
+            NewLanguage::C => Self::C,
+        }
+    }
+}
+
+impl From<NewKind> for Kind {
     fn from(kind: NewKind) -> Self {
         match kind {
             NewKind::Scheduler => Self::Scheduler,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use evenkeel_author::bench::{self, Figures};
 use evenkeel_author::compile::{self, Built};
 use evenkeel_author::conformance::{self, Options, Outcome, Report};
-use evenkeel_author::scaffold;
+use evenkeel_author::{Kind, Language, scaffold};
 use evenkeel_runtime::text;
 
 use crate::args::author::AuthorCommand;
@@ -19,7 +19,11 @@ use crate::exit::{self, Failed};
 /// [`exit::FAILURE`] when it cannot be done, or a plugin fails its test; [`exit::CONFIG`] when the file is no usable plugin.
 pub(crate) fn run(command: AuthorCommand) -> anyhow::Result<()> {
     match command {
-        AuthorCommand::New { name, kind } => new(&name, kind.into()),
+        AuthorCommand::New {
+            name,
+            kind,
+            language,
+        } => new(&name, kind.into(), language.into()),
         AuthorCommand::Build { dir } => {
             let built = compile::build(&dir)?;
             Ok(print(&told(&built))?)
@@ -38,12 +42,16 @@ pub(crate) fn run(command: AuthorCommand) -> anyhow::Result<()> {
     }
 }
 
-fn new(name: &str, kind: scaffold::Kind) -> anyhow::Result<()> {
-    scaffold::new(Path::new("."), name, kind)?;
+fn new(name: &str, kind: Kind, language: Language) -> anyhow::Result<()> {
+    scaffold::new(Path::new("."), name, kind, language)?;
+    let tests = match language {
+        Language::Rust => "    cargo test              # its tests, in src/lib.rs\n",
+        Language::C => "",
+    };
     let text = format!(
-        "{name} is a {kind} in the directory {name}. What now:\n\n    \
-         cd {name}\n    \
-         cargo test              # its tests, in src/lib.rs\n    \
+        "{name} is a {kind} in {language}, in the directory {name}. What now:\n\n    \
+         cd {name}\n\
+         {tests}    \
          evenkeel plugin build   # compiles it: {name}.wasm\n    \
          evenkeel plugin test .  # tries it as the daemon would run it\n\n\
          README.md says how to use it.\n"

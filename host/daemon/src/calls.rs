@@ -83,22 +83,20 @@ impl Calls {
         service: ServiceKey,
         plugin: &Arc<dyn SchedulerPlugin>,
     ) -> Arc<Mutex<CallStats>> {
-        let counted = self.0.entry(service).or_default();
-        let counted = match counted.iter().position(|it| it.is_of(plugin)) {
-            // The one that is called last comes last.
-            Some(place) => counted.remove(place),
-            None => {
-                if counted.len() > 1 {
-                    counted.remove(0);
-                }
-                Counted {
-                    plugin: Arc::downgrade(plugin),
-                    stats: Arc::default(),
-                }
-            }
+        let of_service = self.0.entry(service).or_default();
+        let place = of_service.iter().position(|it| it.is_of(plugin));
+        let counted = match place.map(|place| of_service.remove(place)) {
+            Some(counted) => counted,
+            None => Counted {
+                plugin: Arc::downgrade(plugin),
+                stats: Arc::default(),
+            },
         };
+        // The one that is called last comes last.
+        let others = of_service.len().saturating_sub(1);
+        of_service.drain(..others);
         let stats = Arc::clone(&counted.stats);
-        self.0.entry(service).or_default().push(counted);
+        of_service.push(counted);
         stats
     }
 

@@ -3,6 +3,8 @@
 
 pub(crate) mod build;
 mod duration;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod plugin;
 pub mod report;
 pub mod service;

@@ -37,10 +37,10 @@ impl App {
     /// Runs a scheduler where it may block.
     fn run_scheduler(&mut self, service: ServiceKey, job: SchedulerJob) {
         let inputs = self.to_inputs.clone();
-        let calls = self.calls.of(service, &job.plugin());
+        let plugin = job.plugin();
+        let calls = self.calls.of(service, &plugin);
         tokio::spawn(async move {
             let generation = job.generation();
-            let plugin = job.plugin();
             let run = move || {
                 let began = Instant::now();
                 let result = job.run();

@@ -213,7 +213,7 @@ impl App {
         let director = &self.director;
         let decides = |it: &Arc<PluginIdentity>| {
             let mut deciding = director.keys().filter_map(|key| director.plugin(key));
-            deciding.any(|plugin| it.is_of(plugin))
+            deciding.any(|plugin| it.is(plugin))
         };
         let new = |it: &Arc<PluginIdentity>| identities.iter().any(|new| Arc::ptr_eq(new, it));
         self.identities.retain(|it| !new(it) && decides(it));
@@ -225,7 +225,7 @@ impl App {
     /// Which plugin decides for a service; `None` where its file is broken and another stands in.
     pub(super) fn identity(&self, service: &ServiceKey) -> Option<&Arc<PluginIdentity>> {
         let plugin = self.director.plugin(service)?;
-        self.identities.iter().find(|it| it.is_of(plugin))
+        self.identities.iter().find(|it| it.is(plugin))
     }
 
     /// Puts a new configuration in force while the daemon runs.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::status::Status;
+use crate::status::{Status, fixture};
 
 struct Served {
     path: PathBuf,
@@ -63,35 +63,9 @@ impl Served {
     }
 }
 
-fn a_status() -> Status {
-    Status {
-        version: "0.1.0".into(),
-        pid: 1,
-        up_seconds: 90_061,
-        config: "/etc/evenkeel/evenkeel.toml".into(),
-        reload_seconds: None,
-        reload_problem: None,
-        plugin_problem: None,
-        log_dropped: 0,
-        dataplane: "nftables".into(),
-        dataplane_why: "it works on this machine".into(),
-        table: "evenkeel".into(),
-        settled: true,
-        kernel: crate::driver::KernelReport::default(),
-        network_problem: None,
-        forwarding_problem: None,
-        counting: None,
-        queue_problem: None,
-        connection_table_problem: None,
-        vrrp: None,
-        connection_sync: None,
-        services: Vec::new(),
-    }
-}
-
 fn answer(request: Request) {
     match request {
-        Request::Status { reply } => reply.send(Box::new(a_status())).unwrap(),
+        Request::Status { reply } => reply.send(Box::new(fixture::status())).unwrap(),
         Request::Vrrp {
             command,
             instance,
@@ -109,7 +83,7 @@ fn answer(request: Request) {
 #[tokio::test]
 async fn a_client_of_ours_gets_the_status_and_gives_orders() {
     let served = Served::answered();
-    assert_eq!(*status(&served.path).await.unwrap(), a_status());
+    assert_eq!(*status(&served.path).await.unwrap(), fixture::status());
     let give = async |command, instance: Option<&str>| {
         order(&served.path, command, instance.map(str::to_owned)).await
     };
@@ -130,7 +104,7 @@ async fn any_http_client_gets_json() {
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     assert!(head.contains("content-type: application/json"), "{head}");
     let body: Status = serde_json::from_str(body).unwrap();
-    assert_eq!(body, a_status());
+    assert_eq!(body, fixture::status());
     // As `curl -d` sends it.
     let answer = served
         .raw(

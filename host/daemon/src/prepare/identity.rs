@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-use evenkeel_runtime::{Plugin, SchedulerPlugin, Sha256, Usage};
+use evenkeel_runtime::{Plugin, Sha256, Usage};
 
 /// A plugin in use, as `status` shows it.
 pub struct PluginIdentity {
@@ -37,14 +37,9 @@ impl PluginIdentity {
         }
     }
 
-    /// Whether this is that plugin, and not another one of its name.
-    pub(super) fn is(&self, plugin: &Arc<dyn Plugin>) -> bool {
+    /// Whether this is that plugin, and not another one of its name. A plugin is also known as what makes schedulers.
+    pub(crate) fn is<P: ?Sized>(&self, plugin: &Arc<P>) -> bool {
         std::ptr::addr_eq(self.plugin.as_ptr(), Arc::as_ptr(plugin))
-    }
-
-    /// Whether that scheduler is of this plugin.
-    pub(crate) fn is_of(&self, scheduler: &Arc<dyn SchedulerPlugin>) -> bool {
-        std::ptr::addr_eq(self.plugin.as_ptr(), Arc::as_ptr(scheduler))
     }
 
     /// What its instances take in all services, where that is counted.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::driver::KernelReport;
+use crate::status::fixture;
 use crate::status::plugin::PluginStatus;
 use crate::status::service::{CheckStatus, ServerStatus, ServiceStatus};
 
@@ -28,32 +28,6 @@ fn server(address: &str, health: &str) -> ServerStatus {
             unknown: 0,
             latency_us: Some(300),
         }],
-    }
-}
-
-fn status(services: Vec<ServiceStatus>) -> Status {
-    Status {
-        version: "0.1.0".into(),
-        pid: 1,
-        up_seconds: 90_061,
-        config: "/etc/evenkeel/evenkeel.toml".into(),
-        reload_seconds: None,
-        reload_problem: None,
-        plugin_problem: None,
-        log_dropped: 7,
-        dataplane: "nftables".into(),
-        table: "evenkeel".into(),
-        settled: true,
-        kernel: KernelReport::default(),
-        network_problem: None,
-        forwarding_problem: None,
-        counting: None,
-        queue_problem: None,
-        connection_table_problem: None,
-        dataplane_why: "it works on this machine".into(),
-        vrrp: None,
-        connection_sync: None,
-        services,
     }
 }
 
@@ -133,7 +107,11 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         servers: vec![server("172.16.50.157:53", "down")],
         ..service.clone()
     };
-    let status = status(vec![service, six, none]);
+    let status = Status {
+        log_dropped: 7,
+        services: vec![service, six, none],
+        ..fixture::status()
+    };
     insta::assert_snapshot!(render(&status), @r"
     Evenkeel 0.1.0 (nftables, table evenkeel), up 1d1h, kernel in sync
     log: 7 lines dropped, since nobody has read standard error

@@ -140,19 +140,26 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// `Meter::since` between the pieces of a call, and until a synchronous call has seen a tick.
+/// `Meter::last` between the pieces of a call, and until a synchronous call has seen a tick.
 const NOT_RUNNING: u64 = u64::MAX;
+
+/// A guest's time between two ticks counts up to this, or up to a quarter of its limit if that is more.
+const LONGEST_GAP: Duration = Duration::from_millis(4);
 
 /// Measures the processor time of one call at a time. Time in which the thread did not run, because the machine is
 /// busy or the call waits for the network, does not count.
+///
+/// On a virtual machine the thread's clock goes on while the hypervisor runs another machine in the processor's place.
+/// A guest that computes runs into every tick; one whose processor was away sees one tick after a long gap. So a gap
+/// counts up to a quarter of the limit, and no guest is ended for one that is not its doing.
 #[derive(Debug)]
 pub(super) struct Meter {
     /// Of the present call.
     limit: AtomicU64,
-    /// Of the pieces of the call that are over.
+    /// Of the present call, until `last`.
     spent: AtomicU64,
-    /// The thread's time when the present piece began.
-    since: AtomicU64,
+    /// The thread's time at the last tick, or when the present piece of the call began.
+    last: AtomicU64,
 }
 
 impl Meter {
@@ -160,7 +167,7 @@ impl Meter {
         Self {
             limit: AtomicU64::new(nanos(limit)),
             spent: AtomicU64::new(0),
-            since: AtomicU64::new(NOT_RUNNING),
+            last: AtomicU64::new(NOT_RUNNING),
         }
     }
 
@@ -177,28 +184,32 @@ impl Meter {
     /// A new call begins.
     pub(super) fn begin(&self) {
         self.spent.store(0, Ordering::Relaxed);
-        self.since.store(NOT_RUNNING, Ordering::Relaxed);
+        self.last.store(NOT_RUNNING, Ordering::Relaxed);
     }
 
-    /// Called for each tick of the epoch that the guest runs into. Whether its time is over.
-    fn is_over(&self) -> bool {
-        let now = thread_time();
-        let since = self.since.load(Ordering::Relaxed);
-        if since == NOT_RUNNING {
-            // A synchronous call. Reading the clock only from its first tick on costs at most one tick of precision and
-            // spares nearly all calls the system call.
-            self.since.store(now, Ordering::Relaxed);
-            return false;
-        }
-        self.spent
-            .load(Ordering::Relaxed)
-            .saturating_add(now.saturating_sub(since))
-            >= self.limit.load(Ordering::Relaxed)
+    /// Charges what passed since the last look. Returns what the call has spent.
+    fn charge(&self, now: u64) -> u64 {
+        let last = self.last.swap(now, Ordering::Relaxed);
+        let longest = (self.limit.load(Ordering::Relaxed) / 4).max(nanos(LONGEST_GAP));
+        // A synchronous call has no `last` before its first tick. Reading the clock only from there on costs at most
+        // one tick of precision and spares nearly all calls the system call.
+        let passed = if last == NOT_RUNNING {
+            0
+        } else {
+            now.saturating_sub(last).min(longest)
+        };
+        let before = self.spent.fetch_add(passed, Ordering::Relaxed);
+        before.saturating_add(passed)
+    }
+
+    /// Called for each tick of the epoch that the guest runs into, at the thread's time `now`. Whether its time is over.
+    fn is_over(&self, now: u64) -> bool {
+        self.charge(now) >= self.limit.load(Ordering::Relaxed)
     }
 
     /// What to do at a tick in a synchronous call.
     pub(super) fn tick(&self) -> UpdateDeadline {
-        if self.is_over() {
+        if self.is_over(thread_time()) {
             UpdateDeadline::Interrupt
         } else {
             UpdateDeadline::Continue(1)
@@ -208,7 +219,7 @@ impl Meter {
     /// What to do at a tick in an asynchronous call: let others run. `yield_now`, and not a mere wake-up, so that
     /// tokio looks after its timers and sockets in between.
     pub(super) fn tick_yielding(&self) -> UpdateDeadline {
-        if self.is_over() {
+        if self.is_over(thread_time()) {
             UpdateDeadline::Interrupt
         } else {
             UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
@@ -247,11 +258,63 @@ impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let began = thread_time();
-        self.meter.since.store(began, Ordering::Relaxed);
+        self.meter.last.store(thread_time(), Ordering::Relaxed);
         let poll = self.future.as_mut().poll(context);
-        let piece = thread_time().saturating_sub(began);
-        self.meter.spent.fetch_add(piece, Ordering::Relaxed);
+        self.meter.charge(thread_time());
         poll
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A meter of 50 ms that has seen its first tick at the time 0.
+    fn running() -> Meter {
+        let meter = Meter::new(Duration::from_millis(50));
+        meter.begin();
+        assert!(!meter.is_over(0));
+        meter
+    }
+
+    #[test]
+    fn a_guest_that_computes_is_ended_when_its_time_is_over() {
+        let meter = running();
+        let ended = (1..).find(|tick| meter.is_over(tick * 5 * MS));
+        assert_eq!(ended, Some(10));
+    }
+
+    #[test]
+    fn a_processor_that_was_taken_away_is_not_the_guests_doing() {
+        let meter = running();
+        assert!(!meter.is_over(5 * MS));
+        assert!(!meter.is_over(905 * MS), "900 ms in which nothing ran");
+        assert!(!meter.is_over(910 * MS));
+    }
+
+    #[test]
+    fn a_guest_that_only_sees_late_ticks_is_ended_all_the_same() {
+        let meter = running();
+        let ended = (1..).find(|tick| meter.is_over(tick * 100 * MS));
+        assert_eq!(ended, Some(4));
+    }
+
+    #[test]
+    fn the_shortest_limit_of_a_pick_ends_at_the_first_tick_after_it() {
+        let meter = Meter::new(Duration::from_millis(1));
+        meter.begin();
+        assert!(!meter.is_over(7 * MS));
+        assert!(meter.is_over(8 * MS));
+    }
+
+    #[test]
+    fn a_new_call_begins_with_nothing_spent() {
+        let meter = running();
+        assert!((1..5).any(|tick| meter.is_over(tick * 100 * MS)));
+        meter.begin();
+        assert!(!meter.is_over(1000 * MS));
+        assert!(!meter.is_over(1005 * MS));
     }
 }

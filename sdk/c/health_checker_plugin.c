@@ -23,6 +23,12 @@ extern int64_t __wasm_import_evenkeel_plugin_host_utc(void);
 __attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("utc-offset")))
 extern void __wasm_import_evenkeel_plugin_host_utc_offset(uint8_t *, size_t, int64_t, uint8_t *);
 
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("count")))
+extern void __wasm_import_evenkeel_plugin_host_count(uint8_t *, size_t, int64_t);
+
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("gauge")))
+extern void __wasm_import_evenkeel_plugin_host_gauge(uint8_t *, size_t, double);
+
 // Imported Functions from `evenkeel:plugin/target-io@0.2.0`
 
 __attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]target.name")))
@@ -45,6 +51,11 @@ extern void __wasm_import_evenkeel_plugin_target_io_method_connection_write(int3
 
 __attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]connection.finish")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_connection_finish(int32_t, uint8_t *);
+
+// Imported Functions from `evenkeel:plugin/signals@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/signals@0.2.0"), __import_name__("report")))
+extern void __wasm_import_evenkeel_plugin_signals_report(uint8_t *, size_t, double);
 
 // Exported Functions from `evenkeel:plugin/health-checker@0.2.0`
 
@@ -516,6 +527,14 @@ bool evenkeel_plugin_host_utc_offset(health_checker_plugin_string_t *zone, uint6
   return option.is_some;
 }
 
+void evenkeel_plugin_host_count(health_checker_plugin_string_t *name, uint64_t by) {
+  __wasm_import_evenkeel_plugin_host_count((uint8_t *) (*name).ptr, (*name).len, (int64_t) (by));
+}
+
+void evenkeel_plugin_host_gauge(health_checker_plugin_string_t *name, double value) {
+  __wasm_import_evenkeel_plugin_host_gauge((uint8_t *) (*name).ptr, (*name).len, value);
+}
+
 void evenkeel_plugin_target_io_method_target_name(evenkeel_plugin_target_io_borrow_target_t self, health_checker_plugin_string_t *ret) {
   __attribute__((__aligned__(sizeof(void*))))
   uint8_t ret_area[(2*sizeof(void*))];
@@ -852,6 +871,10 @@ bool evenkeel_plugin_target_io_method_connection_finish(evenkeel_plugin_target_i
     *err = result.val.err;
     return 0;
   }
+}
+
+void evenkeel_plugin_signals_report(health_checker_plugin_string_t *name, double value) {
+  __wasm_import_evenkeel_plugin_signals_report((uint8_t *) (*name).ptr, (*name).len, value);
 }
 
 __attribute__((__export_name__("evenkeel:plugin/health-checker@0.2.0#describe")))

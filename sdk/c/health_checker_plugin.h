@@ -291,6 +291,12 @@ extern uint64_t evenkeel_plugin_host_utc(void);
 // at that moment (milliseconds as `utc`), in seconds. None: there is no
 // such zone.
 extern bool evenkeel_plugin_host_utc_offset(health_checker_plugin_string_t *zone, uint64_t at, int32_t *ret);
+// Adds to a counter of the plugin's own, for this service; `status` and
+// the metrics endpoint show it. Names are as those of signals; 64 of them
+// for each plugin and service at most.
+extern void evenkeel_plugin_host_count(health_checker_plugin_string_t *name, uint64_t by);
+// Sets a gauge of the plugin's own.
+extern void evenkeel_plugin_host_gauge(health_checker_plugin_string_t *name, double value);
 
 // Imported Functions from `evenkeel:plugin/target-io@0.2.0`
 // The backend's name in the configuration.
@@ -305,6 +311,15 @@ extern bool evenkeel_plugin_target_io_method_connection_read(evenkeel_plugin_tar
 extern bool evenkeel_plugin_target_io_method_connection_write(evenkeel_plugin_target_io_borrow_connection_t self, health_checker_plugin_list_u8_t *bytes, uint32_t *maybe_timeout_ms, evenkeel_plugin_target_io_error_t *err);
 // Ends the writing side only.
 extern bool evenkeel_plugin_target_io_method_connection_finish(evenkeel_plugin_target_io_borrow_connection_t self, evenkeel_plugin_target_io_error_t *err);
+
+// Imported Functions from `evenkeel:plugin/signals@0.2.0`
+// A number about the target of the check under way: the length of a
+// queue, the load of a processor, the lag of a replica. Schedulers that
+// ask for signals get it with the next change. The name is of at most 32
+// letters, digits, `-`, `_` and `.`, a letter first; 16 names for each
+// check at most; the last value of a name counts. What is no such signal
+// is left out, and the log says why.
+extern void evenkeel_plugin_signals_report(health_checker_plugin_string_t *name, double value);
 
 // Exported Functions from `evenkeel:plugin/health-checker@0.2.0`
 void exports_evenkeel_plugin_health_checker_describe(exports_evenkeel_plugin_health_checker_manifest_t *ret);

@@ -23,6 +23,12 @@ extern int64_t __wasm_import_evenkeel_plugin_host_utc(void);
 __attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("utc-offset")))
 extern void __wasm_import_evenkeel_plugin_host_utc_offset(uint8_t *, size_t, int64_t, uint8_t *);
 
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("count")))
+extern void __wasm_import_evenkeel_plugin_host_count(uint8_t *, size_t, int64_t);
+
+__attribute__((__import_module__("evenkeel:plugin/host@0.2.0"), __import_name__("gauge")))
+extern void __wasm_import_evenkeel_plugin_host_gauge(uint8_t *, size_t, double);
+
 // Exported Functions from `evenkeel:plugin/scheduler@0.2.0`
 
 __attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#describe")))
@@ -412,6 +418,21 @@ void exports_evenkeel_plugin_scheduler_counts_free(exports_evenkeel_plugin_sched
   scheduler_plugin_option_u32_free(&ptr->latency_us);
 }
 
+void exports_evenkeel_plugin_scheduler_signal_free(exports_evenkeel_plugin_scheduler_signal_t *ptr) {
+  scheduler_plugin_string_free(&ptr->name);
+}
+
+void exports_evenkeel_plugin_scheduler_list_signal_free(exports_evenkeel_plugin_scheduler_list_signal_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_evenkeel_plugin_scheduler_signal_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_evenkeel_plugin_scheduler_signal_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void scheduler_plugin_tuple2_string_string_free(scheduler_plugin_tuple2_string_string_t *ptr) {
   scheduler_plugin_string_free(&ptr->f0);
   scheduler_plugin_string_free(&ptr->f1);
@@ -432,11 +453,13 @@ void exports_evenkeel_plugin_scheduler_backend_free(exports_evenkeel_plugin_sche
   scheduler_plugin_string_free(&ptr->name);
   exports_evenkeel_plugin_scheduler_health_free(&ptr->health);
   exports_evenkeel_plugin_scheduler_counts_free(&ptr->counts);
+  exports_evenkeel_plugin_scheduler_list_signal_free(&ptr->signals);
   scheduler_plugin_list_tuple2_string_string_free(&ptr->labels);
 }
 
 void exports_evenkeel_plugin_scheduler_load_free(exports_evenkeel_plugin_scheduler_load_t *ptr) {
   exports_evenkeel_plugin_scheduler_counts_free(&ptr->counts);
+  exports_evenkeel_plugin_scheduler_list_signal_free(&ptr->signals);
 }
 
 void exports_evenkeel_plugin_scheduler_list_run_free(exports_evenkeel_plugin_scheduler_list_run_t *ptr) {
@@ -584,6 +607,14 @@ bool evenkeel_plugin_host_utc_offset(scheduler_plugin_string_t *zone, uint64_t a
   }
   *ret = option.val;
   return option.is_some;
+}
+
+void evenkeel_plugin_host_count(scheduler_plugin_string_t *name, uint64_t by) {
+  __wasm_import_evenkeel_plugin_host_count((uint8_t *) (*name).ptr, (*name).len, (int64_t) (by));
+}
+
+void evenkeel_plugin_host_gauge(scheduler_plugin_string_t *name, double value) {
+  __wasm_import_evenkeel_plugin_host_gauge((uint8_t *) (*name).ptr, (*name).len, value);
 }
 
 __attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#describe")))

@@ -171,6 +171,8 @@ typedef uint8_t exports_evenkeel_plugin_scheduler_facts_t;
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_CONNECTIONS (1 << 0)
 // `latency-us` of each backend.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_LATENCY (1 << 1)
+// `signals` of each backend.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_SIGNALS (1 << 2)
 
 typedef struct {
   exports_evenkeel_plugin_scheduler_decision_t *ptr;
@@ -268,6 +270,17 @@ typedef struct exports_evenkeel_plugin_scheduler_counts_t {
   scheduler_plugin_option_u32_t   latency_us;
 } exports_evenkeel_plugin_scheduler_counts_t;
 
+// A number that a check reported about a backend.
+typedef struct exports_evenkeel_plugin_scheduler_signal_t {
+  scheduler_plugin_string_t   name;
+  double   value;
+} exports_evenkeel_plugin_scheduler_signal_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_signal_t *ptr;
+  size_t len;
+} exports_evenkeel_plugin_scheduler_list_signal_t;
+
 typedef struct {
   scheduler_plugin_string_t f0;
   scheduler_plugin_string_t f1;
@@ -294,14 +307,18 @@ typedef struct exports_evenkeel_plugin_scheduler_backend_t {
   bool   usable;
   // As far as the scheduler asked for such facts; zero and none otherwise.
   exports_evenkeel_plugin_scheduler_counts_t   counts;
+  // What its checks reported last, as far as the scheduler asked for
+  // it. Of several checks' signals of one name the last check's counts.
+  exports_evenkeel_plugin_scheduler_list_signal_t   signals;
   // Free key/value pairs of the configuration (`zone`, `cpu`, ...).
   scheduler_plugin_list_tuple2_string_string_t   labels;
 } exports_evenkeel_plugin_scheduler_backend_t;
 
-// A backend's counts, changed since the last call.
+// What changes all the time about a backend, since it has.
 typedef struct exports_evenkeel_plugin_scheduler_load_t {
   exports_evenkeel_plugin_scheduler_backend_id_t   id;
   exports_evenkeel_plugin_scheduler_counts_t   counts;
+  exports_evenkeel_plugin_scheduler_list_signal_t   signals;
 } exports_evenkeel_plugin_scheduler_load_t;
 
 typedef struct exports_evenkeel_plugin_scheduler_flow_t {
@@ -402,6 +419,12 @@ extern uint64_t evenkeel_plugin_host_utc(void);
 // at that moment (milliseconds as `utc`), in seconds. None: there is no
 // such zone.
 extern bool evenkeel_plugin_host_utc_offset(scheduler_plugin_string_t *zone, uint64_t at, int32_t *ret);
+// Adds to a counter of the plugin's own, for this service; `status` and
+// the metrics endpoint show it. Names are as those of signals; 64 of them
+// for each plugin and service at most.
+extern void evenkeel_plugin_host_count(scheduler_plugin_string_t *name, uint64_t by);
+// Sets a gauge of the plugin's own.
+extern void evenkeel_plugin_host_gauge(scheduler_plugin_string_t *name, double value);
 
 // Exported Functions from `evenkeel:plugin/scheduler@0.2.0`
 void exports_evenkeel_plugin_scheduler_describe(exports_evenkeel_plugin_scheduler_manifest_t *ret);
@@ -457,6 +480,10 @@ void exports_evenkeel_plugin_scheduler_health_free(exports_evenkeel_plugin_sched
 void scheduler_plugin_option_u32_free(scheduler_plugin_option_u32_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_counts_free(exports_evenkeel_plugin_scheduler_counts_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_signal_free(exports_evenkeel_plugin_scheduler_signal_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_list_signal_free(exports_evenkeel_plugin_scheduler_list_signal_t *ptr);
 
 void scheduler_plugin_tuple2_string_string_free(scheduler_plugin_tuple2_string_string_t *ptr);
 

@@ -31,7 +31,7 @@ impl fmt::Display for BackendId {
 }
 
 /// A real server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Backend {
     /// Its number.
     pub id: BackendId,
@@ -49,6 +49,8 @@ pub struct Backend {
     pub usable: bool,
     /// What changes all the time, as far as [`Scheduler::FACTS`](crate::Scheduler::FACTS) asks for it.
     pub counts: Counts,
+    /// What its checks reported last, by name, as far as [`Scheduler::FACTS`](crate::Scheduler::FACTS) asks for it.
+    pub signals: Vec<(String, f64)>,
     /// Free key/value pairs of the configuration (`zone`, `cpu`, ...).
     pub labels: Vec<(String, String)>,
 }
@@ -85,6 +87,8 @@ pub struct Facts {
     pub connections: bool,
     /// [`Counts::latency`].
     pub latency: bool,
+    /// [`Backend::signals`].
+    pub signals: bool,
 }
 
 impl Counts {
@@ -97,21 +101,37 @@ impl Counts {
 }
 
 impl Facts {
-    /// Neither.
+    /// None of them.
     pub const NONE: Self = Self {
         connections: false,
         latency: false,
+        signals: false,
     };
     /// Counts of connections.
     pub const CONNECTIONS: Self = Self {
         connections: true,
-        latency: false,
+        ..Self::NONE
     };
-    /// Both.
-    pub const ALL: Self = Self {
-        connections: true,
+    /// How long checks take.
+    pub const LATENCY: Self = Self {
         latency: true,
+        ..Self::NONE
     };
+    /// What checks report beside their verdicts.
+    pub const SIGNALS: Self = Self {
+        signals: true,
+        ..Self::NONE
+    };
+
+    /// These and those: `Facts::CONNECTIONS.and(Facts::LATENCY)`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            connections: self.connections || other.connections,
+            latency: self.latency || other.latency,
+            signals: self.signals || other.signals,
+        }
+    }
 }
 
 /// How a scheduler's decisions can be followed.
@@ -137,8 +157,16 @@ impl Backend {
             health: Health::Healthy,
             usable: true,
             counts: Counts::default(),
+            signals: Vec::new(),
             labels: Vec::new(),
         }
+    }
+
+    /// The value of one signal: what its checks reported of it last.
+    #[must_use]
+    pub fn signal(&self, name: &str) -> Option<f64> {
+        let mut signals = self.signals.iter();
+        signals.find(|(it, _)| it == name).map(|(_, value)| *value)
     }
 
     /// The value of one label.
@@ -224,10 +252,11 @@ impl Backends {
         self.all = all;
     }
 
-    /// Takes over one server's counts. Unknown numbers are of servers that have just gone.
-    pub(crate) fn set_counts(&mut self, id: BackendId, counts: Counts) {
+    /// Takes over what changes of one server. Unknown numbers are of servers that have just gone.
+    pub(crate) fn set_load(&mut self, id: BackendId, counts: Counts, signals: Vec<(String, f64)>) {
         if let Some(backend) = self.get_mut(id) {
             backend.counts = counts;
+            backend.signals = signals;
         }
     }
 

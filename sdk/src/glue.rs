@@ -17,7 +17,7 @@ pub(crate) trait SchedulerInstance {
     fn export_state(&self) -> Option<SavedState>;
     fn import_state(&mut self, state: SavedState) -> Result<(), String>;
     fn set_backends(&mut self, backends: Vec<Backend>);
-    fn set_counts(&mut self, id: BackendId, counts: Counts);
+    fn set_load(&mut self, id: BackendId, counts: Counts, signals: Vec<(String, f64)>);
     fn make_plan(&mut self) -> Plan;
     fn pick(&mut self, flow: &Flow) -> Option<BackendId>;
 }
@@ -73,8 +73,8 @@ impl<S: Scheduler> SchedulerInstance for SchedulerGlue<S> {
         self.backends.set(backends);
     }
 
-    fn set_counts(&mut self, id: BackendId, counts: Counts) {
-        self.backends.set_counts(id, counts);
+    fn set_load(&mut self, id: BackendId, counts: Counts, signals: Vec<(String, f64)>) {
+        self.backends.set_load(id, counts, signals);
     }
 
     fn make_plan(&mut self) -> Plan {

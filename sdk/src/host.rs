@@ -40,3 +40,21 @@ pub fn random() -> u64 {
     #[cfg(not(target_family = "wasm"))]
     return crate::native::random();
 }
+
+/// Adds to a counter of the plugin's own, which `evenkeel status --json` and the metrics endpoint show under this name.
+/// Names are of at most 32 letters, digits, `-`, `_` and `.`, a letter first; a plugin has 64 of them in one service at
+/// most. A counter begins anew with each instance.
+pub fn count(name: &str, by: u64) {
+    #[cfg(target_family = "wasm")]
+    crate::wasm::count(name, by);
+    #[cfg(not(target_family = "wasm"))]
+    crate::native::count(name, by);
+}
+
+/// Sets a gauge of the plugin's own. See [`count`].
+pub fn gauge(name: &str, value: f64) {
+    #[cfg(target_family = "wasm")]
+    crate::wasm::gauge(name, value);
+    #[cfg(not(target_family = "wasm"))]
+    crate::native::gauge(name, value);
+}

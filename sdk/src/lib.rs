@@ -124,7 +124,7 @@ pub use backends::{
 pub use by_load::ByLoad;
 pub use checker::{CheckError, HealthChecker, Verdict};
 pub use context::{Context, Role, SavedState};
-pub use host::{now, random, utc, utc_offset};
+pub use host::{count, gauge, now, random, utc, utc_offset};
 pub use level::Level;
 pub use log::{log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};

@@ -7,7 +7,7 @@
 //! section   = VERSION (u8), length of what follows (u32),
 //!             name, version, summary (texts), abilities, list of settings
 //! abilities = 0 (a checker) | 1, number of decisions (u8), decisions (u8: 0 plan, 1 per connection),
-//!             facts (u8: 1 connections, 2 latency, 3 both), promises (u8: bits 1 deterministic, 2 stateless)
+//!             facts (u8: bits 1 connections, 2 latency, 4 signals), promises (u8: bits 1 deterministic, 2 stateless)
 //! setting   = key, documentation (texts), kind, 0 (optional) | 1 (required) | 2, default
 //! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number, least, greatest (bits of f64, u64) | 3 text
 //!             | 4 list of texts | 5 duration, least, greatest (milliseconds, u64) | 6 choice, list of texts
@@ -65,6 +65,8 @@ pub mod tag {
     pub const CONNECTIONS: u8 = 1;
     /// Bit of the facts: how long checks take.
     pub const LATENCY: u8 = 2;
+    /// Bit of the facts: what checks report beside their verdicts.
+    pub const SIGNALS: u8 = 4;
     /// Bit of the promises: equal inputs have equal plans.
     pub const DETERMINISTIC: u8 = 1;
     /// Bit of the promises: nothing is kept between plans.
@@ -233,7 +235,8 @@ impl<const N: usize> Writer<N> {
             0
         };
         let latency = if facts.latency { tag::LATENCY } else { 0 };
-        self.byte(connections | latency);
+        let signals = if facts.signals { tag::SIGNALS } else { 0 };
+        self.byte(connections | latency | signals);
         let deterministic = if *deterministic {
             tag::DETERMINISTIC
         } else {

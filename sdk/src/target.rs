@@ -44,6 +44,14 @@ impl<'a> Target<'a> {
         self.connect_timeout = timeout;
     }
 
+    /// Reports a number about the server beside the verdict (a queue's length, processor load, a replica's lag), for
+    /// schedulers that ask for [`Facts::SIGNALS`](crate::Facts::SIGNALS). The name is of at most 32 letters, digits,
+    /// `-`, `_` and `.`, a letter first; a check may report 16 names, of which the last value counts. What is no such
+    /// signal is left out, and the log says why.
+    pub fn report(&self, name: &str, value: f64) {
+        self.raw.report(name, value);
+    }
+
     /// Opens a TCP connection.
     ///
     /// # Errors
@@ -248,6 +256,7 @@ pub(crate) enum Transport<'a> {
 pub(crate) trait RawTarget {
     fn name(&self) -> String;
     fn endpoint(&self) -> SocketAddr;
+    fn report(&self, name: &str, value: f64);
     fn time_left(&self) -> Duration;
     fn connect(
         &self,

@@ -46,7 +46,7 @@ mod net;
 mod schedulers;
 
 pub use self::checks::{check, checker_manifest};
-pub use self::host::{logged, set_now, set_utc};
+pub use self::host::{logged, metrics, set_now, set_utc, signals};
 pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
 
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};

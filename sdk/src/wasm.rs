@@ -44,6 +44,16 @@ pub(crate) fn log(level: Level, message: &str) {
     host::log(level.into(), message);
 }
 
+/// Adds to a counter.
+pub(crate) fn count(name: &str, by: u64) {
+    host::count(name, by);
+}
+
+/// Sets a gauge.
+pub(crate) fn gauge(name: &str, value: f64) {
+    host::gauge(name, value);
+}
+
 /// Whether the host would keep it.
 pub(crate) fn log_enabled(level: Level) -> bool {
     host::log_enabled(level.into())

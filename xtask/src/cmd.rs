@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -54,7 +55,22 @@ pub fn cargo(args: &[&str]) -> Command {
             command.env_remove(&name);
         }
     }
+    if env::var_os("CARGO_INCREMENTAL").is_none() && !is_developed_in(&target()) {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
+}
+
+/// Whether somebody has built Evenkeel's crates here by cargo alone. Where nobody has, what would make the next build of
+/// a changed crate faster only makes the first one slower.
+fn is_developed_in(target: &Path) -> bool {
+    let Ok(crates) = fs::read_dir(target.join("debug/incremental")) else {
+        return false;
+    };
+    crates.flatten().any(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(|it| it.starts_with("evenkeel"))
+    })
 }
 
 /// Runs a command to its end and shows it if it fails.

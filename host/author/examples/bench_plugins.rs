@@ -142,7 +142,7 @@ async fn check(plugin: &Arc<dyn Plugin>) -> Result<()> {
 }
 
 async fn healthy(checker: &dyn Checker, target: Target) -> Result<()> {
-    match checker.check(target, TIMEOUT).await? {
+    match checker.check(target, TIMEOUT).await?.verdict {
         Verdict::Healthy => Ok(()),
         verdict => Err(format!("{verdict:?}").into()),
     }

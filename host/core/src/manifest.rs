@@ -76,6 +76,32 @@ pub struct Facts {
     pub connections: bool,
     /// How long health checks take.
     pub latency: bool,
+    /// What checks report beside their verdicts.
+    pub signals: bool,
+}
+
+impl Facts {
+    /// Whether it wants what checks measure.
+    #[must_use]
+    pub fn measurements(self) -> bool {
+        self.latency || self.signals
+    }
+
+    /// Whether it wants anything at all.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.connections || self.measurements()
+    }
+
+    /// What both want together.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            connections: self.connections || other.connections,
+            latency: self.latency || other.latency,
+            signals: self.signals || other.signals,
+        }
+    }
 }
 
 /// One setting that a plugin takes.

@@ -5,14 +5,17 @@
 //! director makes none itself: it hands out jobs, which the driver runs where blocking is allowed.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connections::Counts;
 use crate::flow::Flow;
 use crate::manifest::{Manifest, Setting};
+use crate::metrics::PluginMetrics;
 use crate::model::ServiceKey;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
+use crate::signals::Signals;
 use crate::state::BackendId;
 
 /// A loaded plugin, as far as schedulers are made with it.
@@ -129,6 +132,11 @@ pub trait Scheduler: Send {
     /// [`PluginError`].
     fn pick(&mut self, flow: &Flow) -> Result<Option<BackendId>, PluginError>;
 
+    /// What it counts and gauges under names of its own.
+    fn metrics(&self) -> Arc<PluginMetrics> {
+        Arc::default()
+    }
+
     /// What it hands to its successor; `None`: nothing.
     ///
     /// # Errors
@@ -202,16 +210,18 @@ pub enum BackendHealth {
 }
 
 /// What changes all the time about a real server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackendFacts {
     /// Its connections.
     pub counts: Counts,
     /// How long its last successful health check took.
     pub latency: Option<Duration>,
+    /// What its checks reported beside their last verdicts.
+    pub signals: Signals,
 }
 
 /// A backend's facts, changed since the last call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
     /// Whose.
     pub id: BackendId,

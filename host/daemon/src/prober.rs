@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use evenkeel_core::health::{InitialHealth, Outcome, ServerHealth, ServerMachine, Transition};
 use evenkeel_core::model::{CheckTiming, ServiceKey};
-use evenkeel_runtime::{Checker, Target, Verdict};
+use evenkeel_core::signals::Signals;
+use evenkeel_runtime::{CheckReport, Checker, Target, Verdict};
 use futures::FutureExt;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
@@ -174,47 +175,53 @@ impl CheckTask {
             self.log_wait(turn.waited);
             let began = Instant::now().into_std();
             self.shared.machine().start(self.index, began);
-            let failed = |outcome: &Outcome| matches!(outcome, Outcome::Unknown(_));
-            let outcome = turn.run(self.check_once(began), failed).await;
-            if self.record(outcome) && self.report().await.is_err() {
+            let failed = |(outcome, _): &(Outcome, _)| matches!(outcome, Outcome::Unknown(_));
+            let (outcome, signals) = turn.run(self.check_once(began), failed).await;
+            if self.record(outcome, signals) && self.report().await.is_err() {
                 return; // The daemon is ending.
             }
         }
     }
 
-    async fn check_once(&self, began: std::time::Instant) -> Outcome {
+    async fn check_once(&self, began: std::time::Instant) -> (Outcome, Signals) {
         let target = Target {
             name: self.shared.server_name.clone(),
             address: self.check.target,
         };
         let timeout = self.check.timing.timeout;
-        let verdict = AssertUnwindSafe(self.check.checker.check(target, timeout)).catch_unwind();
-        match tokio::time::timeout(timeout.saturating_add(GRACE), verdict).await {
-            Ok(Ok(Ok(Verdict::Healthy))) => Outcome::Healthy,
-            Ok(Ok(Ok(Verdict::Degraded(share, why)))) => Outcome::Degraded(share, why),
-            Ok(Ok(Ok(Verdict::Unhealthy(reason)))) => Outcome::Unhealthy(reason),
-            Ok(Ok(Ok(Verdict::Unanswered(reason)))) => {
-                let now = Instant::now().into_std();
+        let report = AssertUnwindSafe(self.check.checker.check(target, timeout)).catch_unwind();
+        let unknown = match tokio::time::timeout(timeout.saturating_add(GRACE), report).await {
+            Ok(Ok(Ok(CheckReport { verdict, signals }))) => {
+                return (self.outcome(verdict, began), signals);
+            }
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(_panic)) => format!("plugin {}: its runtime panicked", self.check.plugin),
+            Err(_elapsed) => format!(
+                "plugin {}: its runtime did not end the check at its timeout of {timeout:?}",
+                self.check.plugin
+            ),
+        };
+        (Outcome::Unknown(unknown), Signals::NONE)
+    }
+
+    fn outcome(&self, verdict: Verdict, began: std::time::Instant) -> Outcome {
+        match verdict {
+            Verdict::Healthy => Outcome::Healthy,
+            Verdict::Degraded(share, why) => Outcome::Degraded(share, why),
+            Verdict::Unhealthy(reason) => Outcome::Unhealthy(reason),
+            Verdict::Unanswered(reason) => {
+                let (now, timeout) = (Instant::now().into_std(), self.check.timing.timeout);
                 match self.shared.limits.lacked_since(began, timeout, now) {
                     Some(shortage) => Outcome::Shortage(shortage),
                     None => Outcome::Unhealthy(reason),
                 }
             }
-            Ok(Ok(Ok(Verdict::Unknown(shortage)))) => Outcome::Shortage(shortage),
-            Ok(Ok(Err(error))) => Outcome::Unknown(error.to_string()),
-            Ok(Err(_panic)) => Outcome::Unknown(format!(
-                "plugin {}: its runtime panicked",
-                self.check.plugin
-            )),
-            Err(_elapsed) => Outcome::Unknown(format!(
-                "plugin {}: its runtime did not end the check at its timeout of {timeout:?}",
-                self.check.plugin
-            )),
+            Verdict::Unknown(shortage) => Outcome::Shortage(shortage),
         }
     }
 
     /// Tells the machine and the log. Whether the daemon is to be told too.
-    fn record(&self, outcome: Outcome) -> bool {
+    fn record(&self, outcome: Outcome, signals: Signals) -> bool {
         let failure = match &outcome {
             Outcome::Unhealthy(reason) => Some(reason.clone()),
             Outcome::Healthy
@@ -226,8 +233,12 @@ impl CheckTask {
             Outcome::Shortage(what) => Some(what.clone()),
             _ => None,
         };
+        let reached = !matches!(outcome, Outcome::Unknown(_) | Outcome::Shortage(_));
         let now = Instant::now().into_std();
         let mut machine = self.shared.machine();
+        if reached {
+            machine.set_signals(self.index, signals);
+        }
         let error_before = self.plugin_error(&machine);
         let transition = machine.finish(self.index, now, outcome, fastrand::u64(..));
         let error_after = self.plugin_error(&machine);

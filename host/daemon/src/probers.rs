@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use evenkeel_core::director::Input;
 use evenkeel_core::health::{InitialHealth, ServerHealth};
+use evenkeel_core::metrics::Metric;
 use evenkeel_core::model::ServiceKey;
 use tokio::sync::mpsc;
 
@@ -112,6 +113,17 @@ impl Probers {
     /// The services whose checks are suspended.
     pub(crate) fn suspended(&self) -> &BTreeSet<ServiceKey> {
         &self.suspended
+    }
+
+    /// What each checker counts and gauges, by the name of its plugin. Those with nothing are left out.
+    pub(crate) fn metrics(&self) -> Vec<(String, BTreeMap<String, Metric>)> {
+        let checks = self.servers.values().flat_map(|it| &it.server.checks);
+        let mut seen = BTreeSet::new();
+        checks
+            .filter(|check| seen.insert(Arc::as_ptr(&check.checker).cast::<()>()))
+            .map(|check| (check.plugin.clone(), check.checker.metrics().all()))
+            .filter(|(_, metrics)| !metrics.is_empty())
+            .collect()
     }
 
     /// How every server is now.

@@ -30,12 +30,14 @@ use async_trait::async_trait;
 pub use digest::Sha256;
 pub use evenkeel_core::flow::Flow;
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use evenkeel_core::metrics::PluginMetrics;
 use evenkeel_core::model::PluginRef;
 pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, BackendHealth, DirectorRole, Load, SavedState, Scheduler,
     SchedulerBackend as Backend, SchedulerPlugin, ServiceContext,
 };
+use evenkeel_core::signals::Signals;
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
 const MAX_PLUGIN: u64 = 64 << 20;
@@ -168,6 +170,24 @@ pub enum Verdict {
     Unknown(String),
 }
 
+/// What one check has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckReport {
+    /// The checker's word.
+    pub verdict: Verdict,
+    /// What it reported beside it.
+    pub signals: Signals,
+}
+
+impl From<Verdict> for CheckReport {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            signals: Signals::NONE,
+        }
+    }
+}
+
 /// Judges real servers. Shared by every check with the same plugin and settings.
 #[async_trait]
 pub trait Checker: Send + Sync {
@@ -176,7 +196,12 @@ pub trait Checker: Send + Sync {
     ///
     /// # Errors
     /// [`PluginError`] means that the plugin failed, so nothing is known of the server.
-    async fn check(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError>;
+    async fn check(&self, target: Target, timeout: Duration) -> Result<CheckReport, PluginError>;
+
+    /// What it counts and gauges under names of its own.
+    fn metrics(&self) -> Arc<PluginMetrics> {
+        Arc::default()
+    }
 }
 
 /// Why a plugin file cannot be used.

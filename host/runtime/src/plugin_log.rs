@@ -1,8 +1,10 @@
-//! What plugins log: into the log of the daemon, at a limited rate.
+//! What plugins say: messages, which go into the log of the daemon at a limited rate, and numbers of their own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evenkeel_core::metrics::PluginMetrics;
+use evenkeel_core::signals::MAX_SIGNAL_NAME;
 use parking_lot::Mutex;
 use tracing::Level;
 
@@ -24,6 +26,7 @@ pub(crate) struct PluginLog {
     /// Empty for a checker.
     service: Box<str>,
     allowance: Mutex<Allowance>,
+    metrics: Arc<PluginMetrics>,
 }
 
 #[derive(Debug)]
@@ -45,7 +48,35 @@ impl PluginLog {
             plugin: Arc::clone(plugin),
             service: service.into(),
             allowance,
+            metrics: Arc::default(),
         })
+    }
+
+    /// What it counts and gauges.
+    pub(crate) fn metrics(&self) -> Arc<PluginMetrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Adds to a counter of its own.
+    pub(crate) fn count(&self, name: &str, by: u64) {
+        self.refused("counter", name, self.metrics.count(name, by));
+    }
+
+    /// Sets a gauge of its own.
+    pub(crate) fn gauge(&self, name: &str, value: f64) {
+        self.refused("gauge", name, self.metrics.gauge(name, value));
+    }
+
+    /// Says why a number of its own is not taken.
+    pub(crate) fn refused(&self, what: &str, name: &str, outcome: Result<(), String>) {
+        if let Err(why) = outcome {
+            let name = clean(name, MAX_SIGNAL_NAME);
+            self.write(
+                Level::WARN,
+                None,
+                &format!("{what} \"{name}\" is left out: {why}"),
+            );
+        }
     }
 
     /// Whether a message of that level would be kept.

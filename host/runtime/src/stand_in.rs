@@ -13,8 +13,8 @@ use evenkeel_core::state::BackendId;
 
 use crate::identity::Identity;
 use crate::{
-    Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext, Target,
-    Verdict,
+    CheckReport, Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext,
+    Target,
 };
 
 /// A plugin that cannot be used.
@@ -113,7 +113,7 @@ impl Scheduler for Failing {
 
 #[async_trait]
 impl Checker for Failing {
-    async fn check(&self, _target: Target, _timeout: Duration) -> Result<Verdict, PluginError> {
+    async fn check(&self, _target: Target, _timeout: Duration) -> Result<CheckReport, PluginError> {
         Err(self.0.clone())
     }
 }

@@ -15,6 +15,7 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::{Decision, Setting, SettingKind, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
+use evenkeel_core::signals::Signals;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::{
     BackendFacts, Failure, Load, Plugin, PluginError, Scheduler, ServiceContext,
@@ -34,6 +35,7 @@ fn load(n: u32, active: u32, inactive: u32, latency: Option<u64>) -> Load {
         facts: BackendFacts {
             counts,
             latency: latency.map(Duration::from_micros),
+            signals: Signals::new([("load".to_owned(), f64::from(active))]),
         },
     }
 }

@@ -105,10 +105,10 @@ async fn a_checker_built_for_0_1_works() {
         address,
     };
     let timeout = Duration::from_secs(20);
-    let verdict = checker.check(target(), timeout).await.unwrap();
+    let verdict = checker.check(target(), timeout).await.unwrap().verdict;
     assert_eq!(verdict, Verdict::Healthy);
     drop(listener);
-    let verdict = checker.check(target(), timeout).await.unwrap();
+    let verdict = checker.check(target(), timeout).await.unwrap().verdict;
     assert!(matches!(verdict, Verdict::Unhealthy(_)), "{verdict:?}");
 }
 

@@ -91,7 +91,7 @@ impl PeakEwma {
 impl Scheduler for PeakEwma {
     type Settings = Settings;
     const DECISIONS: &'static [Decision] = &[Decision::Plan, Decision::PerConnection];
-    const FACTS: Facts = Facts::ALL;
+    const FACTS: Facts = Facts::CONNECTIONS.and(Facts::LATENCY);
 
     fn new(settings: Settings) -> Result<Self, String> {
         if settings.decay.is_zero() {

@@ -136,7 +136,7 @@ fn it_says_what_it_is_and_refuses_settings_that_make_no_sense() {
         PeakEwma::DECISIONS,
         [Decision::Plan, Decision::PerConnection]
     );
-    assert_eq!(PeakEwma::FACTS, Facts::ALL);
+    assert_eq!(PeakEwma::FACTS, Facts::CONNECTIONS.and(Facts::LATENCY));
     for key in ["decay", "floor"] {
         let wrong = if key == "decay" {
             Duration::ZERO

@@ -54,7 +54,7 @@ impl LeastResponse {
 impl Scheduler for LeastResponse {
     type Settings = Settings;
     const DECISIONS: &'static [Decision] = &[Decision::Plan, Decision::PerConnection];
-    const FACTS: Facts = Facts::ALL;
+    const FACTS: Facts = Facts::CONNECTIONS.and(Facts::LATENCY);
 
     fn new(settings: Settings) -> Result<Self, String> {
         let floor = u64::try_from(settings.floor.as_micros()).unwrap_or(u64::MAX);

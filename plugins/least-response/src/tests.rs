@@ -101,7 +101,7 @@ fn it_asks_for_latency_and_its_floor_can_be_set() {
         ("least-response", 1)
     );
     assert_eq!(LeastResponse::DECISIONS[0], Decision::Plan);
-    assert_eq!(LeastResponse::FACTS, Facts::ALL);
+    assert_eq!(LeastResponse::FACTS, Facts::CONNECTIONS.and(Facts::LATENCY));
     let floor = |floor| SchedulerTest::<LeastResponse>::new(&[("floor", floor)]).is_ok();
     assert!(floor(Duration::ZERO.into()));
     assert!(!floor(Duration::MAX.into()));

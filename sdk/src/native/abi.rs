@@ -119,6 +119,10 @@ pub struct Host {
     pub utc: extern "C" fn() -> u64,
     /// What a zone adds to UTC at a moment (milliseconds since 1970), in seconds; [`NO_ZONE`]: there is no such zone.
     pub utc_offset: extern "C" fn(zone: Text<'_>, at: u64) -> i32,
+    /// Adds to a counter of the plugin's own.
+    pub count: extern "C" fn(name: Text<'_>, by: u64),
+    /// Sets a gauge of the plugin's own.
+    pub gauge: extern "C" fn(name: Text<'_>, value: f64),
 }
 
 /// There is no zone of that name.
@@ -192,7 +196,7 @@ pub struct Scheduler {
     /// Their counts, as far as they have changed.
     pub set_loads: unsafe extern "C" fn(
         instance: *mut c_void,
-        loads: Slice<'_, Load>,
+        loads: Slice<'_, Load<'_>>,
         said: Sink<Text<'_>>,
     ) -> u32,
     /// The plan.
@@ -233,6 +237,8 @@ pub struct Manifest<'a> {
     pub connections: u32,
     /// Whether it wants checks' times: 0, 1.
     pub latency: u32,
+    /// Whether it wants checks' signals: 0, 1.
+    pub signals: u32,
     /// Whether equal inputs have equal plans: 0, 1.
     pub deterministic: u32,
     /// Whether nothing is kept between plans: 0, 1.
@@ -333,6 +339,16 @@ pub struct Counts {
     pub latency: u64,
 }
 
+/// A number that a check reported about a server.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Signal<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// Its value.
+    pub value: f64,
+}
+
 /// A label of a server.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -363,6 +379,8 @@ pub struct Backend<'a> {
     pub endpoint: Endpoint,
     /// Its counts.
     pub counts: Counts,
+    /// What its checks reported.
+    pub signals: Slice<'a, Signal<'a>>,
     /// Its labels.
     pub labels: Slice<'a, Label<'a>>,
 }
@@ -404,14 +422,16 @@ pub struct SavedState<'a> {
     pub bytes: Slice<'a, u8>,
 }
 
-/// A server's counts, changed.
+/// What changes of a server, since it has.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub struct Load {
+pub struct Load<'a> {
     /// Whose.
     pub id: u32,
     /// As they are.
     pub counts: Counts,
+    /// What its checks reported.
+    pub signals: Slice<'a, Signal<'a>>,
 }
 
 /// A connection.

@@ -63,6 +63,7 @@ pub(super) fn manifest(
         decisions: abi::Slice::new(&decisions),
         connections: facts.connections.into(),
         latency: facts.latency.into(),
+        signals: facts.signals.into(),
         deterministic: deterministic.into(),
         stateless: stateless.into(),
     });
@@ -221,14 +222,23 @@ fn backend(backend: &abi::Backend<'_>) -> Backend {
         },
         usable: backend.usable != 0,
         counts: counts(&backend.counts),
+        signals: signals(backend.signals),
         labels: elements(backend.labels).iter().map(label).collect(),
     }
 }
 
-pub(super) fn loads(loads: abi::Slice<'_, abi::Load>) -> impl Iterator<Item = (BackendId, Counts)> {
-    elements(loads)
-        .iter()
-        .map(|load| (BackendId::new(load.id), counts(&load.counts)))
+pub(super) fn loads(
+    loads: abi::Slice<'_, abi::Load<'_>>,
+) -> impl Iterator<Item = (BackendId, Counts, Vec<(String, f64)>)> {
+    elements(loads).iter().map(|load| {
+        let id = BackendId::new(load.id);
+        (id, counts(&load.counts), signals(load.signals))
+    })
+}
+
+fn signals(signals: abi::Slice<'_, abi::Signal<'_>>) -> Vec<(String, f64)> {
+    let signals = elements(signals).iter();
+    signals.map(|it| (text(it.name), it.value)).collect()
 }
 
 fn counts(of: &abi::Counts) -> Counts {

@@ -239,14 +239,14 @@ unsafe extern "C" fn set_backends<S: Scheduler>(
 #[expect(unsafe_code, reason = "an entry of C's kind")]
 unsafe extern "C" fn set_loads<S: Scheduler>(
     instance: *mut c_void,
-    loads: Slice<'_, abi::Load>,
+    loads: Slice<'_, abi::Load<'_>>,
     said: Sink<Text<'_>>,
 ) -> u32 {
     // SAFETY: the host's word on the instance.
     unsafe {
         with::<S>(instance, said, |scheduler| {
-            for (id, counts) in convert::loads(loads) {
-                scheduler.set_counts(id, counts);
+            for (id, counts, signals) in convert::loads(loads) {
+                scheduler.set_load(id, counts, signals);
             }
         })
     }
@@ -303,7 +303,7 @@ not_a_scheduler! {
     no_role(*mut c_void, u32);
     no_end(*mut c_void);
     no_backends(*mut c_void, Slice<'_, abi::Backend<'_>>);
-    no_loads(*mut c_void, Slice<'_, abi::Load>);
+    no_loads(*mut c_void, Slice<'_, abi::Load<'_>>);
     no_plan(*mut c_void, Sink<abi::Plan<'_>>);
     no_pick(*mut c_void, *const abi::Flow, *mut u64);
 }

@@ -46,6 +46,20 @@ pub(crate) fn log(level: Level, message: String) {
     }
 }
 
+pub(crate) fn count(name: &str, by: u64) {
+    match HOST.get() {
+        Some(host) => (host.count)(Text::new(name.as_bytes()), by),
+        None => test::count(name, by),
+    }
+}
+
+pub(crate) fn gauge(name: &str, value: f64) {
+    match HOST.get() {
+        Some(host) => (host.gauge)(Text::new(name.as_bytes()), value),
+        None => test::gauge(name, value),
+    }
+}
+
 pub(crate) fn log_enabled(level: Level) -> bool {
     HOST.get()
         .is_none_or(|host| (host.log_enabled)(number(level)) != 0)

@@ -10,4 +10,4 @@ mod guard;
 mod host;
 
 pub use entry::{checker_entry, scheduler_entry};
-pub(crate) use host::{log, log_enabled, now, random, utc, utc_offset};
+pub(crate) use host::{count, gauge, log, log_enabled, now, random, utc, utc_offset};

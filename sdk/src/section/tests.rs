@@ -34,7 +34,7 @@ const DECLARED: Declared = Declared {
     settings: Every::DECLARED,
     abilities: Some(DeclaredAbilities {
         decisions: &[Decision::PerConnection, Decision::Plan],
-        facts: crate::Facts::ALL,
+        facts: crate::Facts::CONNECTIONS.and(crate::Facts::LATENCY),
         deterministic: true,
         stateless: true,
     }),

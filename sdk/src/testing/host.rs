@@ -1,6 +1,7 @@
 //! What takes the host's place natively.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,36 @@ pub fn logged() -> Vec<(Level, String)> {
 
 pub(crate) fn log(level: Level, message: String) {
     LOG.with_borrow_mut(|log| log.push((level, message)));
+}
+
+thread_local! {
+    static SIGNALS: RefCell<Vec<(String, f64)>> = const { RefCell::new(Vec::new()) };
+    static METRICS: RefCell<BTreeMap<String, f64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The signals that checkers have reported on this thread since the last call, oldest first.
+#[must_use]
+pub fn signals() -> Vec<(String, f64)> {
+    SIGNALS.take()
+}
+
+pub(crate) fn report(name: &str, value: f64) {
+    SIGNALS.with_borrow_mut(|signals| signals.push((name.to_owned(), value)));
+}
+
+/// The counters and gauges of this thread's plugins, by name.
+#[must_use]
+pub fn metrics() -> BTreeMap<String, f64> {
+    METRICS.with_borrow(Clone::clone)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a test's numbers are small")]
+pub(crate) fn count(name: &str, by: u64) {
+    METRICS.with_borrow_mut(|metrics| *metrics.entry(name.to_owned()).or_default() += by as f64);
+}
+
+pub(crate) fn gauge(name: &str, value: f64) {
+    METRICS.with_borrow_mut(|metrics| metrics.insert(name.to_owned(), value));
 }
 
 thread_local! {

@@ -30,6 +30,10 @@ impl RawTarget for Peer {
         self.address
     }
 
+    fn report(&self, name: &str, value: f64) {
+        super::host::report(name, value);
+    }
+
     fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

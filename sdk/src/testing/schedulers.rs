@@ -124,7 +124,7 @@ impl<S: Scheduler> SchedulerTest<S> {
                 .find(|backend| backend.name == name)
             {
                 backend.counts.active = active;
-                self.glue.set_counts(backend.id, backend.counts);
+                tell(&mut self.glue, backend);
             }
         }
     }
@@ -137,7 +137,20 @@ impl<S: Scheduler> SchedulerTest<S> {
             .find(|backend| backend.name == name)
         {
             backend.counts = counts;
-            self.glue.set_counts(backend.id, counts);
+            tell(&mut self.glue, backend);
+        }
+    }
+
+    /// What a server's checks report. A name that is not known is left out.
+    pub fn signals_of(&mut self, name: &str, signals: &[(&str, f64)]) {
+        if let Some(backend) = self
+            .backends
+            .iter_mut()
+            .find(|backend| backend.name == name)
+        {
+            let owned = |&(name, value): &(&str, f64)| (name.to_owned(), value);
+            backend.signals = signals.iter().map(owned).collect();
+            tell(&mut self.glue, backend);
         }
     }
 
@@ -215,4 +228,8 @@ impl<S> std::fmt::Debug for SchedulerTest<S> {
             .field("backends", &self.backends)
             .finish_non_exhaustive()
     }
+}
+
+fn tell(glue: &mut dyn SchedulerInstance, backend: &Backend) {
+    glue.set_load(backend.id, backend.counts, backend.signals.clone());
 }

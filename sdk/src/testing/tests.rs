@@ -254,19 +254,21 @@ fn backends_are_found_by_number_and_summed_up() {
         )
     };
     backends.set(vec![backend(9, 5, 1), backend(4, 0, 2)]);
-    backends.set_counts(
+    backends.set_load(
         BackendId::new(4),
         crate::Counts {
             active: 7,
             ..crate::Counts::default()
         },
+        Vec::new(),
     );
-    backends.set_counts(
+    backends.set_load(
         BackendId::new(5),
         crate::Counts {
             active: 7,
             ..crate::Counts::default()
         },
+        Vec::new(),
     );
     assert_eq!(
         (

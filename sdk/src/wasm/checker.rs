@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::bindings::checker::evenkeel::plugin::target_io;
+use super::bindings::checker::evenkeel::plugin::{signals, target_io};
 use super::bindings::checker::exports::evenkeel::plugin::health_checker as contract;
 use super::bindings::scheduler::evenkeel::plugin::types;
 use super::{convert, report_panics};
@@ -56,6 +56,10 @@ impl RawTarget for target_io::Target {
 
     fn time_left(&self) -> Duration {
         Duration::from_millis(Self::time_left(self).into())
+    }
+
+    fn report(&self, name: &str, value: f64) {
+        signals::report(name, value);
     }
 
     fn connect(

@@ -131,9 +131,15 @@ impl From<scheduler::Backend> for Backend {
             },
             usable: backend.usable,
             counts: backend.counts.into(),
+            signals: signals(backend.signals),
             labels: backend.labels,
         }
     }
+}
+
+pub(super) fn signals(signals: Vec<scheduler::Signal>) -> Vec<(String, f64)> {
+    let signals = signals.into_iter();
+    signals.map(|it| (it.name, it.value)).collect()
 }
 
 impl From<scheduler::Counts> for Counts {
@@ -203,6 +209,7 @@ pub(super) fn abilities(
     let mut wanted = scheduler::Facts::empty();
     wanted.set(scheduler::Facts::CONNECTIONS, facts.connections);
     wanted.set(scheduler::Facts::LATENCY, facts.latency);
+    wanted.set(scheduler::Facts::SIGNALS, facts.signals);
     scheduler::Abilities {
         decisions: decisions
             .iter()

@@ -65,7 +65,8 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     fn set_loads(loads: Vec<contract::Load>) {
         with(|scheduler| {
             for load in loads {
-                scheduler.set_counts(BackendId::new(load.id), load.counts.into());
+                let signals = convert::signals(load.signals);
+                scheduler.set_load(BackendId::new(load.id), load.counts.into(), signals);
             }
         });
     }

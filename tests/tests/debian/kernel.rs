@@ -1,7 +1,12 @@
 //! On Debian's kernel, which has nftables and IPVS: which of them is taken, and that each does the work.
 //! `cargo xtask test --all` runs these in one start of that kernel.
 
-use crate::support::{Service, assert_repeats, servers, tcp_backends};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{PATIENCE, Service, assert_repeats, servers, tcp_backends, udp_backends};
 use anyhow::{Result, ensure};
 use evenkeel_tests::{Article, Client, Evenkeel, on_debian_kernel};
 
@@ -66,6 +71,91 @@ fn ipvs_is_taken_for_what_only_ipvs_does() -> Result<()> {
         assert_eq!(status["dataplane"], "ipvs");
         let why = status["dataplane_why"].as_str().unwrap_or_default();
         ensure!(why.contains("forward = \"tun\""), "{why}");
+        Ok(())
+    })
+}
+
+/// The limit of all connection tables of this kernel, which is nobody else's.
+fn limit_connections(most: u32) -> Result<()> {
+    let setting = format!("net.netfilter.nf_conntrack_max={most}");
+    let words = ["-t", "1", "-n", "sysctl", "-q", "-w", &setting];
+    ensure!(Command::new("nsenter").args(words).status()?.success());
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Debian's kernel: cargo xtask test --all"]
+fn a_full_connection_table_is_named_and_neither_takes_servers_out_nor_ends_flows_that_work()
+-> Result<()> {
+    on_debian_kernel(|| {
+        let net = Article::new(2)?;
+        let vip = net.vip(53);
+        let addresses = servers(&net, 53);
+        let _udp = udp_backends(&net, &addresses)?;
+        let mut tcp = tcp_backends(&net, &addresses)?;
+        // What is emulated is slow, and its checks with it.
+        let times = r#"interval = "500ms", timeout = "1s", retries = 1, retry_delay = "500ms""#;
+        let dns = Service::new("dns", vip)
+            .with("protocol = \"udp\"")
+            .with(&format!("check = {{ plugin = \"tcp\", {times} }}"))
+            .servers(addresses.iter().copied());
+        let mut evenkeel = Evenkeel::new(&net.director, &dns.text())?;
+        evenkeel.start()?;
+        for server in &addresses {
+            evenkeel.wait_health("dns", &server.to_string(), "up", PATIENCE)?;
+        }
+        let source = IpAddr::from(Ipv4Addr::new(10, 10, 54, 12));
+        let works = Client::new(&net.client).from_socket(SocketAddr::new(source, 20_000));
+        let works = works.keep_asking_udp(vip, Duration::from_millis(200))?;
+        // Only what has gone on for some seconds is sure of its place.
+        thread::sleep(Duration::from_secs(4));
+
+        limit_connections(60)?;
+        let fill = || -> Result<()> {
+            net.client.enter(|| -> std::io::Result<()> {
+                for port in 30_000..30_400 {
+                    let socket = UdpSocket::bind((source, port))?;
+                    // The first that find no room are dropped in silence.
+                    socket.send_to(b"?", vip)?;
+                }
+                Ok(())
+            })??;
+            Ok(())
+        };
+        fill()?;
+        let named = |status: &serde_json::Value| {
+            status["connection_table_problem"]
+                .as_str()
+                .is_some_and(|problem| problem.contains("nf_conntrack_max"))
+        };
+        evenkeel.wait_status("the full table", PATIENCE, named)?;
+        for _ in 0..10 {
+            fill()?;
+            thread::sleep(Duration::from_secs(1));
+        }
+        let status = evenkeel.status()?;
+        ensure!(named(&status), "{status:#}");
+        let up = status["services"][0]["servers"]
+            .as_array()
+            .is_some_and(|servers| servers.iter().all(|it| it["health"] == "up"));
+        ensure!(up, "{status:#}\n{}", evenkeel.log());
+        let log = evenkeel.log();
+        ensure!(log.contains("connection table is full"), "{log}");
+        ensure!(!log.contains("is down"), "{log}");
+        let asked = works.stop()?;
+        let failed: Vec<_> = asked.failures().collect();
+        ensure!(
+            asked.answers.len() > 20 && failed.is_empty(),
+            "{failed:?}\n{log}"
+        );
+
+        // With room again, a server that does not answer is a dead one.
+        limit_connections(65_536)?;
+        evenkeel.wait_status("a table with room", PATIENCE, |status| {
+            status["connection_table_problem"].is_null()
+        })?;
+        drop(tcp.remove(0));
+        evenkeel.wait_health("dns", &addresses[0].to_string(), "down", PATIENCE)?;
         Ok(())
     })
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Protocol;
+use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::{
     Backend, BackendFacts, Flow, Load, Plugin, PluginError, Scheduler, ServiceContext,
@@ -166,5 +167,6 @@ fn facts(number: u32) -> BackendFacts {
             ..Counts::default()
         },
         latency: None,
+        signals: Signals::NONE,
     }
 }

@@ -113,7 +113,7 @@ async fn check(checker: &Arc<dyn Checker>, peer: &Peer) -> Result<(Verdict, Dura
             show(SLACK)
         )),
         Ok(Err(error)) => Err(error.failure.to_string()),
-        Ok(Ok(verdict)) => Ok((verdict, began.elapsed())),
+        Ok(Ok(report)) => Ok((report.verdict, began.elapsed())),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::model::Protocol;
+use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::{Backend, BackendFacts, Flow, Load};
 
@@ -50,6 +51,9 @@ pub(super) fn load(id: BackendId, random: &mut fastrand::Rng) -> Load {
             latency: random
                 .bool()
                 .then(|| Duration::from_micros(random.u32(..).into())),
+            signals: Signals::new(
+                (0..random.usize(0..3)).map(|n| (format!("signal-{n}"), random.f64() * 100.0)),
+            ),
         },
     }
 }

@@ -22,11 +22,11 @@ impl Director {
         })
     }
 
-    /// Whether a scheduler wants to know how long checks take.
+    /// Whether a scheduler wants to know what checks measure.
     #[must_use]
-    pub fn wants_latency(&self) -> bool {
+    pub fn wants_measurements(&self) -> bool {
         let mut services = self.services.values();
-        services.any(|service| service.supervisor.facts_to_come().latency)
+        services.any(|service| service.supervisor.facts_to_come().measurements())
     }
 
     /// The services whose address is on another director: what the kernel still knows of their connections is not

@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use super::recent_flows::RecentFlows;
 use crate::flow::Flow;
+use crate::metrics::PluginMetrics;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
 use crate::scheduler::{BackendFacts, DirectorRole, Load, SavedState, Scheduler, SchedulerBackend};
@@ -27,6 +28,7 @@ const PLACED_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Instance {
     deciding: Arc<Mutex<Inner>>,
     planning: Arc<Mutex<Option<Box<dyn Scheduler>>>>,
+    metrics: Arc<PluginMetrics>,
 }
 
 struct Inner {
@@ -68,7 +70,7 @@ impl PlacedLoad {
 
     /// With those connections that the kernel cannot have counted yet.
     fn total(&self, id: BackendId) -> Load {
-        let mut facts = self.facts;
+        let mut facts = self.facts.clone();
         let placed = u32::try_from(self.placed.len()).unwrap_or(u32::MAX);
         facts.counts.active = facts.counts.active.saturating_add(placed);
         Load { id, facts }
@@ -77,6 +79,7 @@ impl PlacedLoad {
 
 impl Instance {
     pub(super) fn new(scheduler: Box<dyn Scheduler>) -> Self {
+        let metrics = scheduler.metrics();
         let inner = Inner {
             scheduler,
             accepting: BTreeSet::new(),
@@ -88,7 +91,13 @@ impl Instance {
         Self {
             deciding: Arc::new(Mutex::new(inner)),
             planning: Arc::default(),
+            metrics,
         }
+    }
+
+    /// What its scheduler counts and gauges.
+    pub(super) fn metrics(&self) -> &Arc<PluginMetrics> {
+        &self.metrics
     }
 
     /// Whether its plans are made by a scheduler of their own.
@@ -164,7 +173,7 @@ impl Instance {
             .iter()
             .map(|backend| {
                 let mut load = inner.loads.remove(&backend.id).unwrap_or_default();
-                load.count(backend.facts);
+                load.count(backend.facts.clone());
                 (backend.id, load)
             })
             .collect();
@@ -185,7 +194,7 @@ impl Instance {
         let mut changed: BTreeSet<BackendId> = BTreeSet::new();
         for load in loads {
             if let Some(known) = inner.loads.get_mut(&load.id) {
-                known.count(load.facts);
+                known.count(load.facts.clone());
                 changed.insert(load.id);
             }
         }

@@ -1,6 +1,7 @@
 //! What is known of the services, as plain values. What a status page makes of them, and in which words, is the
 //! driver's: so its form can stay as it is whatever becomes of these types.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::server::RealServer;
@@ -9,6 +10,7 @@ use crate::approximate::{self, KernelScheduler};
 use crate::connections::Counts;
 use crate::health::ServerHealth;
 use crate::manifest::Decision;
+use crate::metrics::Metric;
 use crate::model::{DataPlaneKind, Forward, Persistence, ServiceKey};
 use crate::state::{BackendId, Selector, ServiceState, Spread, Subject};
 use crate::sync::KernelSync;
@@ -26,6 +28,8 @@ pub struct ServiceReport {
     pub scheduler_version: String,
     /// What is wrong with the scheduler.
     pub scheduler_problem: Option<String>,
+    /// What the scheduler counts and gauges under names of its own.
+    pub scheduler_metrics: BTreeMap<String, Metric>,
     /// How connections are spread meanwhile.
     pub scheduler_meanwhile: Option<String>,
     /// Why the scheduler's last plan was refused, although the scheduler goes on: the one before stays.
@@ -109,6 +113,7 @@ pub(super) fn service(
         scheduler: service.supervisor.name().to_owned(),
         scheduler_version: service.supervisor.version().to_owned(),
         scheduler_problem: service.problem.clone(),
+        scheduler_metrics: service.supervisor.metrics(),
         scheduler_meanwhile: service
             .problem
             .as_ref()

@@ -6,6 +6,7 @@ use crate::health::ServerHealth;
 use crate::manifest::Facts;
 use crate::model::Server;
 use crate::scheduler::{BackendFacts, BackendHealth, Load, SchedulerBackend};
+use crate::signals::Signals;
 use crate::state::BackendId;
 use crate::threshold;
 
@@ -102,6 +103,12 @@ impl RealServer {
                 Counts::default()
             },
             latency: latency.filter(|_| wanted.latency),
+            signals: if wanted.signals {
+                let checks = self.health.iter().flat_map(|health| &health.checks);
+                Signals::merged(checks.map(|check| &check.signals))
+            } else {
+                Signals::NONE
+            },
         }
     }
 
@@ -131,7 +138,7 @@ impl RealServer {
             configured_weight: self.spec.weight,
             health: self.in_short(),
             usable: self.is_usable(),
-            facts: self.reported,
+            facts: self.reported.clone(),
             labels: labels
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
@@ -142,7 +149,7 @@ impl RealServer {
     pub(super) fn report_changes(&mut self, wanted: Facts) -> Option<Load> {
         let facts = self.facts(wanted);
         (facts != self.reported).then(|| {
-            self.reported = facts;
+            self.reported = facts.clone();
             Load { id: self.id, facts }
         })
     }

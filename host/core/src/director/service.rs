@@ -117,7 +117,7 @@ impl VirtualService {
     /// Whether some fact has changed that its scheduler wants to be told of.
     pub(super) fn has_changes(&self) -> bool {
         let wanted = self.supervisor.facts();
-        (wanted.connections || wanted.latency)
+        wanted.any()
             && self
                 .servers
                 .iter()

@@ -10,6 +10,7 @@
 //!                                                          '-- stay() ----------------> as before
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use super::instance::Instance;
 use super::job::{JobInstance, SchedulerJob, SchedulerUpdate};
 use super::successor::{Origin, Successor, Trial};
 use crate::manifest::{Decision, Facts, Manifest, Setting};
+use crate::metrics::{Metric, PluginMetrics};
 use crate::model::Service;
 use crate::plan::Plan;
 use crate::scheduler::{DirectorRole, SavedState, Scheduler, SchedulerPlugin, ServiceContext};
@@ -50,6 +52,8 @@ pub(super) struct SchedulerSupervisor {
     plugin: Arc<dyn SchedulerPlugin>,
     settings: Vec<Setting>,
     state: InstanceState,
+    /// Of the last instance that has answered.
+    metrics: Arc<PluginMetrics>,
     /// The servers or their weights changed since the plugin was last told.
     servers_changed: bool,
     /// The role of this director.
@@ -101,10 +105,12 @@ impl SchedulerSupervisor {
         decision: Decision,
         role: DirectorRole,
     ) -> Self {
+        let instance = Instance::new(scheduler);
         Self {
             plugin,
             settings,
-            state: InstanceState::Idle(Instance::new(scheduler)),
+            metrics: Arc::clone(instance.metrics()),
+            state: InstanceState::Idle(instance),
             servers_changed: true,
             role,
             // The instance was made before it was known.
@@ -123,6 +129,11 @@ impl SchedulerSupervisor {
     /// Its first run takes this over.
     pub(super) fn import(&mut self, state: SavedState) {
         self.import = Some(state);
+    }
+
+    /// What the scheduler counts and gauges.
+    pub(super) fn metrics(&self) -> BTreeMap<String, Metric> {
+        self.metrics.all()
     }
 
     /// The instance, where it is not away.
@@ -251,10 +262,7 @@ impl SchedulerSupervisor {
         let now = self.facts();
         let then = self.origin_to_come();
         let then = then.map(|(plugin, _)| facts(plugin)).unwrap_or_default();
-        Facts {
-            connections: now.connections || then.connections,
-            latency: now.latency || then.latency,
-        }
+        now.or(then)
     }
 
     /// How its decisions are followed.
@@ -382,6 +390,7 @@ impl SchedulerSupervisor {
     /// is to decide each connection, it does not before it has decided one, since a plan alone shows nothing of that.
     pub(super) fn done(&mut self, instance: Instance, plan: Option<&Plan>, now: Instant) -> bool {
         let works = self.decision == Decision::Plan || instance.has_decided();
+        self.metrics = Arc::clone(instance.metrics());
         self.state = InstanceState::Idle(instance);
         if works {
             self.failures = 0;

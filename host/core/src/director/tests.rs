@@ -96,7 +96,7 @@ impl Scheduler for TurnsInstance {
     fn set_loads(&mut self, loads: &[Load]) -> Result<(), PluginError> {
         for load in loads {
             let known = self.backends.iter_mut().find(|it| it.id == load.id);
-            known.unwrap().facts = load.facts;
+            known.unwrap().facts = load.facts.clone();
         }
         Ok(())
     }
@@ -167,6 +167,7 @@ impl World {
                 facts: Facts {
                     connections: true,
                     latency: false,
+                    signals: false,
                 },
                 deterministic: false,
                 stateless: false,

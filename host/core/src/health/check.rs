@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::state::{CheckHealth, InitialHealth, LastCheck, NOT_CHECKED, Outcome, Transition};
 use super::timing;
 use crate::model::CheckTiming;
+use crate::signals::Signals;
 
 /// When a check runs, and what its verdicts amount to.
 ///
@@ -106,6 +107,7 @@ impl CheckMachine {
                 reason,
                 since: initial.map_or(now, |initial| initial.since),
                 last: None,
+                signals: Signals::NONE,
                 failing: 0,
                 plugin_error: None,
                 checks: 0,
@@ -143,6 +145,11 @@ impl CheckMachine {
     /// The check begins.
     pub fn start(&mut self, now: Instant) {
         self.running.get_or_insert(now);
+    }
+
+    /// What a check that has reached a verdict reported beside it.
+    pub fn set_signals(&mut self, signals: Signals) {
+        self.health.signals = signals;
     }
 
     /// The check has ended.

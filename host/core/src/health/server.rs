@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::check::CheckMachine;
 use super::state::{CheckHealth, InitialHealth, NOT_CHECKED, Outcome, ServerHealth, Transition};
 use crate::model::CheckTiming;
+use crate::signals::Signals;
 
 /// The checks of one real server, which must all pass. A server without checks is up.
 ///
@@ -63,6 +64,13 @@ impl ServerMachine {
     pub fn start(&mut self, index: usize, now: Instant) {
         if let Some(check) = self.checks.get_mut(index) {
             check.start(now);
+        }
+    }
+
+    /// What a check that has reached a verdict reported beside it.
+    pub fn set_signals(&mut self, index: usize, signals: Signals) {
+        if let Some(check) = self.checks.get_mut(index) {
+            check.set_signals(signals);
         }
     }
 

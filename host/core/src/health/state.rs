@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::signals::Signals;
+
 /// The reason of a server that is out because nothing was learnt about it yet (`alpha`).
 pub const NOT_CHECKED: &str = "not checked yet";
 
@@ -113,6 +115,8 @@ pub struct CheckHealth {
     pub since: Instant,
     /// The last check that reached a verdict.
     pub last: Option<LastCheck>,
+    /// What the last check that reached a verdict reported beside it.
+    pub signals: Signals,
     /// Failed checks in a row while still up: repetitions are under way.
     pub failing: u32,
     /// How the plugin failed the last time, or what this machine lacked for the check, if that was so.

@@ -58,7 +58,7 @@ impl App {
     /// Does what is due. Returns when something is due again although nothing happens.
     fn advance(&mut self, now: Instant) -> Option<tokio::time::Instant> {
         self.redundancy.alive(now);
-        self.tell_latency(now);
+        self.tell_measurements(now);
         if self.counting.due(self.services, now) {
             self.kernel.count();
         }
@@ -75,7 +75,7 @@ impl App {
         }
         let wake = [
             self.director.poll_at(),
-            self.latency_due,
+            self.measurements_due,
             self.counting.poll_at(),
             self.redundancy.poll_at(),
             self.keeper.poll_at(),

@@ -36,7 +36,7 @@ use crate::watcher::TableWatcher;
 /// Health events that wait for the director before probers have to wait.
 const MAX_HEALTH_EVENTS: usize = 1024;
 /// How often schedulers are told how long checks take, if they want to know.
-const LATENCY_INTERVAL: Duration = Duration::from_secs(1);
+const MEASUREMENTS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The main loop's state.
 pub(super) struct App {
@@ -70,7 +70,7 @@ pub(super) struct App {
     /// How schedulers have answered.
     pub(super) calls: Calls,
     /// When schedulers are next told how long checks take.
-    pub(super) latency_due: Option<Instant>,
+    pub(super) measurements_due: Option<Instant>,
     /// The services in force whose checks may be suspended (`ha_suspend`).
     may_suspend: Vec<Service>,
     pub(super) health: mpsc::Receiver<HealthEvent>,
@@ -144,7 +144,7 @@ impl App {
             queues: VerdictQueues::new(to_inputs.clone(), daemon.sandbox.pick_time),
             identities: Vec::new(),
             calls: Calls::default(),
-            latency_due: None,
+            measurements_due: None,
             may_suspend: Vec::new(),
             services: 0,
             daemon,
@@ -204,7 +204,7 @@ impl App {
         let still = self.director.elsewhere() & &elsewhere;
         self.set_elsewhere(still, now);
         self.counting.listen(self.director.wants_counts(), now);
-        self.latency_due = self.director.wants_latency().then_some(now);
+        self.measurements_due = self.director.wants_measurements().then_some(now);
         self.take_snapshots(now);
     }
 
@@ -252,8 +252,8 @@ impl App {
             self.take_snapshots(now);
         }
         self.counting.listen(self.director.wants_counts(), now);
-        let latency = self.director.wants_latency();
-        self.latency_due = latency.then(|| self.latency_due.unwrap_or(now));
+        let wanted = self.director.wants_measurements();
+        self.measurements_due = wanted.then(|| self.measurements_due.unwrap_or(now));
     }
 
     /// Some settings cannot change while the daemon runs.
@@ -277,11 +277,11 @@ impl App {
         }
     }
 
-    /// Tells schedulers that want to know how long checks take.
-    pub(super) fn tell_latency(&mut self, now: Instant) {
-        if self.latency_due.is_some_and(|at| now >= at) {
+    /// Tells schedulers that want to know what checks measure.
+    pub(super) fn tell_measurements(&mut self, now: Instant) {
+        if self.measurements_due.is_some_and(|at| now >= at) {
             self.take_snapshots(now);
-            self.latency_due = Some(now + LATENCY_INTERVAL);
+            self.measurements_due = Some(now + MEASUREMENTS_INTERVAL);
         }
     }
 

@@ -52,7 +52,7 @@ impl Drop for Count<'_> {
 
 #[async_trait]
 impl Checker for Scripted {
-    async fn check(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError> {
+    async fn check(&self, target: Target, timeout: Duration) -> Result<CheckReport, PluginError> {
         self.started.fetch_add(1, Ordering::Relaxed);
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let _count = Count(&self.under_way);
@@ -63,14 +63,14 @@ impl Checker for Scripted {
             .cloned()
             .unwrap_or(Act::Pass);
         match act {
-            Act::Pass => Ok(Verdict::Healthy),
-            Act::Degrade(share) => Ok(Verdict::Degraded(share, None)),
-            Act::Refuse => Ok(Verdict::Unhealthy("connection refused".to_owned())),
+            Act::Pass => Ok(Verdict::Healthy.into()),
+            Act::Degrade(share) => Ok(Verdict::Degraded(share, None).into()),
+            Act::Refuse => Ok(Verdict::Unhealthy("connection refused".to_owned()).into()),
             Act::RunOut => {
                 tokio::time::sleep(timeout).await;
-                Ok(Verdict::Unanswered("timed out".to_owned()))
+                Ok(Verdict::Unanswered("timed out".to_owned()).into())
             }
-            Act::Lack => Ok(Verdict::Unknown("no ports".to_owned())),
+            Act::Lack => Ok(Verdict::Unknown("no ports".to_owned()).into()),
             Act::Trap => Err(PluginError {
                 plugin: "tcp".to_owned(),
                 version: "1.0.0".to_owned(),

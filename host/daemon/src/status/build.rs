@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::connections::Counts;
+use evenkeel_core::metrics::Metric;
 use evenkeel_core::model::DataPlaneKind;
 use evenkeel_core::state::{BackendId, Counters};
 
+use super::plugin::CheckerMetrics;
 use super::report::{CountingReport, Status};
 use super::service::{ServiceSnapshot, ServiceStatus};
 use super::vrrp::VrrpReport;
@@ -65,6 +67,8 @@ pub(crate) struct Snapshot {
     pub(crate) vrrp: Option<VrrpReport>,
     /// Of the copying of connections, where it is configured.
     pub(crate) connection_sync: Option<SyncReport>,
+    /// Checkers by the names of their plugins, with their metrics.
+    pub(crate) checker_metrics: Vec<(String, BTreeMap<String, Metric>)>,
     /// In the order of the configuration.
     pub(crate) services: Vec<ServiceSnapshot>,
 }
@@ -100,6 +104,11 @@ impl Status {
             connection_table_problem: snapshot.connection_table_problem,
             vrrp: snapshot.vrrp,
             connection_sync: snapshot.connection_sync,
+            checker_metrics: snapshot
+                .checker_metrics
+                .into_iter()
+                .map(|(plugin, metrics)| CheckerMetrics::new(plugin, metrics))
+                .collect(),
             services: snapshot.services.into_iter().map(service).collect(),
         }
     }

@@ -23,6 +23,7 @@ pub(crate) fn status() -> Status {
         counting: None,
         queue_problem: None,
         connection_table_problem: None,
+        checker_metrics: Vec::new(),
         vrrp: None,
         connection_sync: None,
         services: Vec::new(),

@@ -1,7 +1,9 @@
 //! The plugin that decides for a service, in a status.
 
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
+use evenkeel_core::metrics::Metric;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::CallStats;
@@ -33,10 +35,61 @@ pub struct PluginStatus {
     pub call_p50_us: u64,
     /// 99 in 100 calls took no longer, likewise.
     pub call_p99_us: u64,
+    /// What it counts under names of its own, since its instance began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
+    /// What it gauges under names of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gauges: BTreeMap<String, f64>,
+}
+
+/// The metrics of one checker: of all checks with the same plugin and settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckerMetrics {
+    /// The checker plugin's name.
+    pub plugin: String,
+    /// What it counts under names of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
+    /// What it gauges under names of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gauges: BTreeMap<String, f64>,
+}
+
+impl CheckerMetrics {
+    pub(super) fn new(plugin: String, metrics: BTreeMap<String, Metric>) -> Self {
+        let (counters, gauges) = split(metrics);
+        Self {
+            plugin,
+            counters,
+            gauges,
+        }
+    }
+}
+
+/// Counters and gauges of a plugin's own.
+fn split(metrics: BTreeMap<String, Metric>) -> (BTreeMap<String, u64>, BTreeMap<String, f64>) {
+    let (mut counters, mut gauges) = (BTreeMap::new(), BTreeMap::new());
+    for (name, metric) in metrics {
+        match metric {
+            Metric::Counter(count) => {
+                counters.insert(name, count);
+            }
+            Metric::Gauge(value) => {
+                gauges.insert(name, value);
+            }
+        }
+    }
+    (counters, gauges)
 }
 
 impl PluginStatus {
-    pub(super) fn new(plugin: &PluginIdentity, calls: &CallStats) -> Self {
+    pub(super) fn new(
+        plugin: &PluginIdentity,
+        calls: &CallStats,
+        metrics: BTreeMap<String, Metric>,
+    ) -> Self {
+        let (counters, gauges) = split(metrics);
         let usage = plugin.usage();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let since = plugin.loaded_at.duration_since(UNIX_EPOCH);
@@ -52,6 +105,8 @@ impl PluginStatus {
             failures: calls.failures(),
             call_p50_us: calls.within(50),
             call_p99_us: calls.within(99),
+            counters,
+            gauges,
         }
     }
 }

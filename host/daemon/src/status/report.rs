@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plugin::CheckerMetrics;
 use super::service::ServiceStatus;
 use super::vrrp::VrrpReport;
 use crate::connection_sync::SyncReport;
@@ -55,6 +56,9 @@ pub struct Status {
     pub vrrp: Option<VrrpReport>,
     /// Copying of connections to the other director, where it is configured.
     pub connection_sync: Option<SyncReport>,
+    /// What checkers count and gauge under names of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checker_metrics: Vec<CheckerMetrics>,
     /// The virtual services, in the order of the configuration.
     pub services: Vec<ServiceStatus>,
 }

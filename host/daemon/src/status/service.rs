@@ -117,6 +117,9 @@ pub struct CheckStatus {
     pub unknown: u64,
     /// How long the last one took, in microseconds.
     pub latency_us: Option<u64>,
+    /// What the last one reported beside its verdict, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<String, f64>,
 }
 
 /// What the main loop knows of a service.
@@ -156,7 +159,7 @@ impl ServiceStatus {
             protocol,
             scheduler: report.scheduler,
             scheduler_version: report.scheduler_version,
-            plugin: plugin.map(|plugin| PluginStatus::new(&plugin, &calls)),
+            plugin: plugin.map(|it| PluginStatus::new(&it, &calls, report.scheduler_metrics)),
             scheduler_problem: report.scheduler_problem,
             scheduler_meanwhile: report.scheduler_meanwhile,
             plan_refused: report.plan_refused,
@@ -229,6 +232,11 @@ impl CheckStatus {
             failures: check.failures,
             unknown: check.unknown,
             latency_us: check.last.as_ref().map(|last| micros(last.latency)),
+            signals: check
+                .signals
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
         }
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String>
             facts: Facts {
                 connections: manifest.connections != 0,
                 latency: manifest.latency != 0,
+                signals: manifest.signals != 0,
             },
             deterministic: manifest.deterministic != 0,
             stateless: manifest.stateless != 0,
@@ -173,10 +174,12 @@ pub(super) fn backends<T>(
                 .collect()
         })
         .collect();
+    let signals: Vec<_> = backends.iter().map(|it| signals(&it.facts)).collect();
     let backends: Vec<_> = backends
         .iter()
         .zip(&labels)
-        .map(|(backend, labels)| abi::Backend {
+        .zip(&signals)
+        .map(|((backend, labels), signals)| abi::Backend {
             id: backend.id.get(),
             weight: backend.weight,
             configured_weight: backend.configured_weight,
@@ -189,18 +192,34 @@ pub(super) fn backends<T>(
             name: bytes(&backend.name),
             endpoint: endpoint(backend.address),
             counts: counts(&backend.facts),
+            signals: abi::Slice::new(signals),
             labels: abi::Slice::new(labels),
         })
         .collect();
     with(abi::Slice::new(&backends))
 }
 
-pub(super) fn loads(loads: &[Load]) -> Vec<abi::Load> {
-    loads
+/// Calls `with` with what has changed in C's words.
+pub(super) fn loads<T>(loads: &[Load], with: impl FnOnce(abi::Slice<'_, abi::Load<'_>>) -> T) -> T {
+    let signals: Vec<_> = loads.iter().map(|it| signals(&it.facts)).collect();
+    let loads: Vec<_> = loads
         .iter()
-        .map(|load| abi::Load {
+        .zip(&signals)
+        .map(|(load, signals)| abi::Load {
             id: load.id.get(),
             counts: counts(&load.facts),
+            signals: abi::Slice::new(signals),
+        })
+        .collect();
+    with(abi::Slice::new(&loads))
+}
+
+fn signals(facts: &BackendFacts) -> Vec<abi::Signal<'_>> {
+    let signals = facts.signals.iter();
+    signals
+        .map(|(name, value)| abi::Signal {
+            name: bytes(name),
+            value,
         })
         .collect()
 }

@@ -20,6 +20,8 @@ pub(super) fn functions() -> &'static abi::Host {
         random,
         utc,
         utc_offset,
+        count,
+        gauge,
     });
     &HOST
 }
@@ -65,6 +67,21 @@ extern "C" fn utc() -> u64 {
 
 extern "C" fn utc_offset(zone: Text<'_>, at: u64) -> i32 {
     clocks::utc_offset(&super::convert::text(zone), at).unwrap_or(abi::NO_ZONE)
+}
+
+extern "C" fn count(name: Text<'_>, by: u64) {
+    let name = super::convert::text(name);
+    with_caller(|log| log.count(&name, by));
+}
+
+extern "C" fn gauge(name: Text<'_>, value: f64) {
+    let name = super::convert::text(name);
+    with_caller(|log| log.gauge(&name, value));
+}
+
+/// Not for a thread of the plugin's own: nobody knows which of its services that works for.
+fn with_caller(call: impl FnOnce(&PluginLog)) {
+    CALLER.with_borrow(|caller| caller.as_deref().map(call));
 }
 
 extern "C" fn random() -> u64 {

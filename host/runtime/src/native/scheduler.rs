@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::metrics::PluginMetrics;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::scheduler::MAX_STATE;
 use evenkeel_core::state::BackendId;
@@ -185,6 +186,13 @@ impl NativeScheduler {
     reason = "calls a trusted plugin, with an instance that it made and that is not ended yet"
 )]
 impl Scheduler for NativeScheduler {
+    fn metrics(&self) -> Arc<PluginMetrics> {
+        self.log
+            .as_ref()
+            .map(|log| log.metrics())
+            .unwrap_or_default()
+    }
+
     fn set_role(&mut self, role: DirectorRole) -> Result<(), PluginError> {
         let role = convert::role(role);
         // SAFETY: the instance lives.
@@ -234,10 +242,9 @@ impl Scheduler for NativeScheduler {
     }
 
     fn set_loads(&mut self, loads: &[Load]) -> Result<(), PluginError> {
-        let loads = convert::loads(loads);
-        // SAFETY: the instance lives; the loads outlive the call.
-        self.call(|calls, instance, said| unsafe {
-            (calls.set_loads)(instance, abi::Slice::new(&loads), said)
+        convert::loads(loads, |loads| {
+            // SAFETY: the instance lives; the loads outlive the call.
+            self.call(|calls, instance, said| unsafe { (calls.set_loads)(instance, loads, said) })
         })
     }
 

@@ -121,7 +121,7 @@ impl Cursor<'_> {
         });
         let decisions = decisions.collect::<Option<_>>()?;
         let facts = self.byte()?;
-        if facts & !(tag::CONNECTIONS | tag::LATENCY) != 0 {
+        if facts & !(tag::CONNECTIONS | tag::LATENCY | tag::SIGNALS) != 0 {
             return None;
         }
         let promises = if self.first { 0 } else { self.byte()? };
@@ -133,6 +133,7 @@ impl Cursor<'_> {
             facts: Facts {
                 connections: facts & tag::CONNECTIONS != 0,
                 latency: facts & tag::LATENCY != 0,
+                signals: facts & tag::SIGNALS != 0,
             },
             deterministic: promises & tag::DETERMINISTIC != 0,
             stateless: promises & tag::STATELESS != 0,

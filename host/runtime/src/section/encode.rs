@@ -65,8 +65,11 @@ impl Content {
             }));
         let facts = abilities.facts;
         let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
-        self.bytes
-            .push(bit(facts.connections, tag::CONNECTIONS) | bit(facts.latency, tag::LATENCY));
+        self.bytes.push(
+            bit(facts.connections, tag::CONNECTIONS)
+                | bit(facts.latency, tag::LATENCY)
+                | bit(facts.signals, tag::SIGNALS),
+        );
         self.bytes.push(
             bit(abilities.deterministic, tag::DETERMINISTIC)
                 | bit(abilities.stateless, tag::STATELESS),

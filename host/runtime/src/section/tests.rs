@@ -127,6 +127,7 @@ fn manifest() -> Manifest {
             facts: Facts {
                 connections: true,
                 latency: false,
+                signals: true,
             },
             deterministic: true,
             stateless: true,

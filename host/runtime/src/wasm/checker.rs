@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::metrics::PluginMetrics;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
@@ -17,7 +18,7 @@ use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
 use crate::probe::Probe;
 use crate::text::clean;
-use crate::{Checker, Failure, PluginError, Target, Verdict};
+use crate::{CheckReport, Checker, Failure, PluginError, Target, Verdict};
 
 /// Idle instances kept for each plugin with its settings. Enough for thousands of checks a second of a few
 /// milliseconds each.
@@ -159,7 +160,11 @@ impl WasmChecker {
 
 #[async_trait]
 impl Checker for WasmChecker {
-    async fn check(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError> {
+    fn metrics(&self) -> Arc<PluginMetrics> {
+        self.log.metrics()
+    }
+
+    async fn check(&self, target: Target, timeout: Duration) -> Result<CheckReport, PluginError> {
         let began = Instant::now();
         // A timeout too great to be added never comes; a day is as good.
         let deadline = began
@@ -173,7 +178,7 @@ impl Checker for WasmChecker {
                     Instance::configured(&self.shared, &*self.code, &self.log, &self.settings);
                 match timeout_at(deadline, new).await {
                     Ok(instance) => instance.map_err(|failure| self.identity.error(failure))?,
-                    Err(_) => return Ok(probe.out_of_time(timeout)),
+                    Err(_) => return Ok(probe.out_of_time(timeout).into()),
                 }
             }
         };
@@ -186,11 +191,14 @@ impl Checker for WasmChecker {
         };
         match result {
             // The call was cut off, so the instance is in the middle of something: it goes.
-            Err(_) => Ok(probe.out_of_time(timeout)),
+            Err(_) => Ok(probe.out_of_time(timeout).into()),
             Ok(Err(failure)) => Err(self.identity.error(failure)),
             Ok(Ok(verdict)) => {
                 self.give_back(instance, probe.open());
-                Ok(probe.judge(verdict, timeout))
+                Ok(CheckReport {
+                    verdict: probe.judge(verdict, timeout),
+                    signals: probe.signals(),
+                })
             }
         }
     }

@@ -212,8 +212,10 @@ fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
     let import = clean(name, ECHO);
     match of_contract(name) {
         Some(("types" | "host", version)) => speaks(version).map(drop),
-        Some(("target-io", version)) if kind == PluginKind::Checker => speaks(version).map(drop),
-        Some(("target-io", _)) => Err(format!(
+        Some(("target-io" | "signals", version)) if kind == PluginKind::Checker => {
+            speaks(version).map(drop)
+        }
+        Some(("target-io" | "signals", _)) => Err(format!(
             "wants \"{import}\", which only checkers have, and is a {kind}"
         )),
         Some(_) => Err(format!("wants \"{import}\", which no plugin has")),
@@ -224,7 +226,7 @@ fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
         None => Err(format!(
             "wants \"{import}\", which no plugin has (there is {PACKAGE}host{})",
             if kind == PluginKind::Checker {
-                ", and target-io"
+                ", target-io and signals"
             } else {
                 ""
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::metrics::PluginMetrics;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::scheduler::MAX_STATE;
 use evenkeel_core::state::BackendId;
@@ -36,6 +37,7 @@ pub(super) struct WasmScheduler {
     identity: Identity,
     /// After an error the error, for every later call: the instance is gone.
     instance: Result<Box<Instance>, Failure>,
+    log: Arc<PluginLog>,
 }
 
 impl WasmScheduler {
@@ -47,8 +49,8 @@ impl WasmScheduler {
         context: &ServiceContext,
         settings: &[Setting],
     ) -> Result<Self, PluginError> {
-        let log = &PluginLog::new(&identity.name, &context.service);
-        let configured = Instance::new(shared, code, log).and_then(|mut instance| {
+        let log = PluginLog::new(&identity.name, &context.service);
+        let configured = Instance::new(shared, code, &log).and_then(|mut instance| {
             instance.configure(&shared.sandbox, settings, context)?;
             Ok(instance)
         });
@@ -57,6 +59,7 @@ impl WasmScheduler {
                 shared: Arc::clone(shared),
                 identity,
                 instance: Ok(Box::new(instance)),
+                log,
             }),
             Err(failure) => Err(identity.error(failure)),
         }
@@ -87,6 +90,10 @@ impl WasmScheduler {
 }
 
 impl Scheduler for WasmScheduler {
+    fn metrics(&self) -> Arc<PluginMetrics> {
+        self.log.metrics()
+    }
+
     fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
         self.call(|guest, store| guest.set_backends(store, backends), Ok)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_core::signals::MAX_SIGNAL_NAME;
 use tracing::Level;
 use wasmtime::{Engine, FrameInfo, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
@@ -102,6 +103,26 @@ impl State {
             .as_ref()
             .map(|probe| probe.target().name.as_str());
         self.log.write(level, about, message);
+    }
+
+    /// The guest counts.
+    pub(super) fn count(&self, name: &str, by: u64) {
+        self.log.count(name, by);
+    }
+
+    /// The guest gauges.
+    pub(super) fn gauge(&self, name: &str, value: f64) {
+        self.log.gauge(name, value);
+    }
+
+    /// The guest reports a signal of the check under way.
+    pub(super) fn report_signal(&mut self, name: String, value: f64) {
+        let Some(probe) = self.probe.as_deref_mut() else {
+            return;
+        };
+        let shown = clean(&name, MAX_SIGNAL_NAME);
+        let outcome = probe.report(name, value);
+        self.log.refused("signal", &shown, outcome);
     }
 
     /// What an error of the engine means for the plugin.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::metrics::PluginMetrics;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use parking_lot::Mutex;
@@ -25,7 +26,7 @@ const MAX_USES: u32 = 1_000;
 /// Whether its services need no instances of their own. Facts are told while they change, to one that keeps them.
 pub(super) fn shares_instances(manifest: &Manifest) -> bool {
     let abilities = manifest.abilities.as_ref();
-    abilities.is_some_and(|it| it.stateless && !it.facts.connections && !it.facts.latency)
+    abilities.is_some_and(|it| it.stateless && !it.facts.any())
 }
 
 /// The instances of one plugin.
@@ -141,6 +142,10 @@ impl StatelessScheduler {
 }
 
 impl Scheduler for StatelessScheduler {
+    fn metrics(&self) -> Arc<PluginMetrics> {
+        self.log.metrics()
+    }
+
     fn set_backends(&mut self, backends: &[Backend]) -> Result<(), PluginError> {
         self.backends = backends.into();
         match &mut self.own {

@@ -8,6 +8,7 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::{Decision, Setting, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
+use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_core::threshold;
 use evenkeel_runtime::{
@@ -180,6 +181,7 @@ impl Player {
                 facts: BackendFacts {
                     counts,
                     latency: None,
+                    signals: Signals::NONE,
                 },
             });
         }

@@ -12,6 +12,7 @@ use evenkeel_core::desired::{self, Usable};
 use evenkeel_core::manifest::{Decision, Facts, PluginKind, Setting};
 use evenkeel_core::model::{Forward, Protocol, Sandbox};
 use evenkeel_core::plan::Plan;
+use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
@@ -161,7 +162,7 @@ impl Both {
         self.servers = servers.to_vec();
         self.drawn = false;
         for server in &mut self.servers {
-            server.facts = wanted(self.wants, server.facts);
+            server.facts = wanted(self.wants, server.facts.clone());
         }
         self.wasm.set_backends(&self.servers).unwrap();
         self.native.set_backends(&self.servers).unwrap();
@@ -172,7 +173,7 @@ impl Both {
             .iter()
             .map(|load| Load {
                 id: load.id,
-                facts: wanted(self.wants, load.facts),
+                facts: wanted(self.wants, load.facts.clone()),
             })
             .collect();
         self.wasm.set_loads(&loads).unwrap();
@@ -249,6 +250,11 @@ fn wanted(wants: Facts, facts: BackendFacts) -> BackendFacts {
             Counts::default()
         },
         latency: facts.latency.filter(|_| wants.latency),
+        signals: if wants.signals {
+            facts.signals
+        } else {
+            Signals::NONE
+        },
     }
 }
 

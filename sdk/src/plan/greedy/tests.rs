@@ -60,7 +60,7 @@ fn change(backends: &mut Backends, counts: &[(u32, u64)]) {
             total,
             ..Counts::default()
         };
-        backends.set_counts(BackendId::new(number), counts);
+        backends.set_load(BackendId::new(number), counts, Vec::new());
     }
 }
 

@@ -87,12 +87,18 @@ fn can(abilities: &Abilities) -> String {
     let Facts {
         connections,
         latency,
+        signals,
     } = abilities.facts;
-    text.push_str(match (connections, latency) {
-        (false, false) => "\ngoes by: weights\n",
-        (true, false) => "\ngoes by: weights, connections\n",
-        (false, true) => "\ngoes by: weights, time of checks\n",
-        (true, true) => "\ngoes by: weights, connections, time of checks\n",
-    });
+    text.push_str("\ngoes by: weights");
+    for (wanted, words) in [
+        (connections, ", connections"),
+        (latency, ", time of checks"),
+        (signals, ", signals of checks"),
+    ] {
+        if wanted {
+            text.push_str(words);
+        }
+    }
+    text.push('\n');
     text
 }

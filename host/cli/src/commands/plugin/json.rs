@@ -65,6 +65,7 @@ fn of(info: &PluginInfo) -> Value {
         value["facts"] = json!({
             "connections": abilities.facts.connections,
             "latency": abilities.facts.latency,
+            "signals": abilities.facts.signals,
         });
     }
     value

@@ -40,6 +40,7 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
         scheduler_problem: None,
+        scheduler_metrics: BTreeMap::new(),
         scheduler_meanwhile: None,
         plan_refused: None,
         successor_problem: None,
@@ -84,6 +85,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             counting: None,
             queue_problem: None,
             connection_table_problem: None,
+            checker_metrics: Vec::new(),
             vrrp: None,
             connection_sync: None,
             services: vec![

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::status::fixture;
 use crate::status::plugin::PluginStatus;
@@ -27,6 +29,7 @@ fn server(address: &str, health: &str) -> ServerStatus {
             failures: 0,
             unknown: 0,
             latency_us: Some(300),
+            signals: BTreeMap::new(),
         }],
     }
 }
@@ -63,6 +66,8 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
             failures: 1,
             call_p50_us: 64,
             call_p99_us: 512,
+            counters: BTreeMap::new(),
+            gauges: BTreeMap::new(),
         }),
         scheduler_problem: None,
         scheduler_meanwhile: None,

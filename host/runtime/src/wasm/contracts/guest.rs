@@ -105,7 +105,7 @@ impl SchedulerGuest for SchedulerPlugin {
     }
 
     fn set_loads(&self, store: &mut Store<State>, loads: &[Load]) -> Result<()> {
-        let loads = values::loads(loads);
+        let loads = convert::loads(loads);
         self.evenkeel_plugin_scheduler()
             .call_set_loads(store, &loads)
     }

@@ -3,16 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use evenkeel_core::manifest::{
-    Abilities, Decision, Facts, Manifest, Setting, SettingSpec, SettingValue,
-};
+use evenkeel_core::manifest::{Abilities, Decision, Manifest, Setting, SettingSpec, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::{BackendId, Selector};
 
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
-use crate::{BackendFacts, Flow, Load};
+use crate::{BackendFacts, Flow};
 
 pub(super) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
     let value = |value: &SettingValue| match value {
@@ -49,16 +47,6 @@ pub(super) fn endpoint(address: SocketAddr) -> wit::Endpoint {
         addr,
         port: address.port(),
     }
-}
-
-pub(super) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
-    loads
-        .iter()
-        .map(|l| wit_scheduler::Load {
-            id: l.id.get(),
-            counts: counts(&l.facts),
-        })
-        .collect()
 }
 
 pub(super) fn counts(facts: &BackendFacts) -> wit_scheduler::Counts {
@@ -140,12 +128,5 @@ pub(super) fn decision(decision: wit_scheduler::Decision) -> Decision {
     match decision {
         wit_scheduler::Decision::Plan => Decision::Plan,
         wit_scheduler::Decision::PerConnection => Decision::PerConnection,
-    }
-}
-
-pub(super) fn facts(facts: wit_scheduler::Facts) -> Facts {
-    Facts {
-        connections: facts.contains(wit_scheduler::Facts::CONNECTIONS),
-        latency: facts.contains(wit_scheduler::Facts::LATENCY),
     }
 }

@@ -1,6 +1,6 @@
 //! Between the types of this contract that later ones have changed, and the host's own.
 
-use evenkeel_core::manifest::{Abilities, SettingKind};
+use evenkeel_core::manifest::{Abilities, Facts, SettingKind};
 
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
@@ -8,7 +8,7 @@ use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
 use super::values;
 use crate::text::clean;
 use crate::wasm::MAX_REASON;
-use crate::{Backend, Verdict};
+use crate::{Backend, Load, Verdict};
 
 pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
     match kind {
@@ -40,7 +40,7 @@ pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
     let decisions = abilities.decisions.into_iter();
     Abilities {
         decisions: decisions.map(values::decision).collect(),
-        facts: values::facts(abilities.facts),
+        facts: facts(abilities.facts),
         deterministic: false,
         stateless: false,
     }
@@ -52,4 +52,20 @@ pub(super) fn verdict(verdict: wit_checker::Verdict) -> Verdict {
         wit_checker::Verdict::Degraded(percent) => Verdict::Degraded(percent.min(100), None),
         wit_checker::Verdict::Unhealthy(reason) => Verdict::Unhealthy(clean(&reason, MAX_REASON)),
     }
+}
+
+fn facts(facts: wit_scheduler::Facts) -> Facts {
+    Facts {
+        connections: facts.contains(wit_scheduler::Facts::CONNECTIONS),
+        latency: facts.contains(wit_scheduler::Facts::LATENCY),
+        signals: false,
+    }
+}
+
+pub(super) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
+    let load = |load: &Load| wit_scheduler::Load {
+        id: load.id.get(),
+        counts: values::counts(&load.facts),
+    };
+    loads.iter().map(load).collect()
 }

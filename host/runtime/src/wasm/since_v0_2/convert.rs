@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use evenkeel_core::manifest::{Abilities, SettingKind};
+use evenkeel_core::manifest::{Abilities, Facts, SettingKind};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::scheduler::BackendHealth;
+use evenkeel_core::signals::Signals;
 
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
@@ -12,7 +13,7 @@ use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
 use super::values;
 use crate::text::clean;
 use crate::wasm::MAX_REASON;
-use crate::{Backend, DirectorRole, SavedState, ServiceContext, Verdict};
+use crate::{Backend, DirectorRole, Load, SavedState, ServiceContext, Verdict};
 
 pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
     match kind {
@@ -43,6 +44,7 @@ pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
         },
         usable: backend.usable,
         counts: values::counts(&backend.facts),
+        signals: signals(&backend.facts.signals),
         labels: backend.labels.clone(),
     };
     backends.iter().map(backend).collect()
@@ -52,7 +54,7 @@ pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
     let decisions = abilities.decisions.into_iter();
     Abilities {
         decisions: decisions.map(values::decision).collect(),
-        facts: values::facts(abilities.facts),
+        facts: facts(abilities.facts),
         deterministic: abilities.deterministic,
         stateless: abilities.stateless,
     }
@@ -109,4 +111,29 @@ pub(super) fn verdict(verdict: wit_checker::Verdict) -> Verdict {
         }
         wit_checker::Verdict::Unhealthy(reason) => Verdict::Unhealthy(clean(&reason, MAX_REASON)),
     }
+}
+
+fn facts(facts: wit_scheduler::Facts) -> Facts {
+    Facts {
+        connections: facts.contains(wit_scheduler::Facts::CONNECTIONS),
+        latency: facts.contains(wit_scheduler::Facts::LATENCY),
+        signals: facts.contains(wit_scheduler::Facts::SIGNALS),
+    }
+}
+
+pub(super) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
+    let load = |load: &Load| wit_scheduler::Load {
+        id: load.id.get(),
+        counts: values::counts(&load.facts),
+        signals: signals(&load.facts.signals),
+    };
+    loads.iter().map(load).collect()
+}
+
+fn signals(signals: &Signals) -> Vec<wit_scheduler::Signal> {
+    let signal = |(name, value): (&str, f64)| wit_scheduler::Signal {
+        name: name.to_owned(),
+        value,
+    };
+    signals.iter().map(signal).collect()
 }

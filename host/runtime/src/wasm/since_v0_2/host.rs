@@ -1,5 +1,6 @@
 //! What the host offers to every plugin.
 
+use super::checker::evenkeel::plugin::signals;
 use super::scheduler::evenkeel::plugin::{host, types};
 use crate::clocks;
 use crate::plugin_log::PluginLog;
@@ -31,6 +32,20 @@ impl host::Host for State {
 
     fn utc_offset(&mut self, zone: String, at: u64) -> Option<i32> {
         clocks::utc_offset(&zone, at)
+    }
+
+    fn count(&mut self, name: String, by: u64) {
+        State::count(self, &name, by);
+    }
+
+    fn gauge(&mut self, name: String, value: f64) {
+        State::gauge(self, &name, value);
+    }
+}
+
+impl signals::Host for State {
+    fn report(&mut self, name: String, value: f64) {
+        self.report_signal(name, value);
     }
 }
 

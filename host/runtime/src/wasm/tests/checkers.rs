@@ -3,11 +3,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use evenkeel_core::model::Sandbox;
 use tokio::io::AsyncReadExt as _;
 
 use crate::testing::{LONG, listener, load, target, words};
-use crate::{Checker, Failure, ServiceContext, Verdict};
+use crate::{Checker, Failure, PluginError, ServiceContext, Target, Verdict};
+
+/// A check of which only the verdict is of interest.
+#[async_trait]
+trait Judge {
+    async fn judge(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError>;
+}
+
+#[async_trait]
+impl<C: Checker + ?Sized> Judge for C {
+    async fn judge(&self, target: Target, timeout: Duration) -> Result<Verdict, PluginError> {
+        Ok(self.check(target, timeout).await?.verdict)
+    }
+}
 
 fn misbehaving(how: &str, sandbox: Sandbox) -> Arc<dyn Checker> {
     load("misbehave-check", sandbox)
@@ -24,7 +38,7 @@ async fn failure(how: &str) -> Failure {
     let (_listener, address) = listener().await;
     let checker = misbehaving(how, Sandbox::default());
     checker
-        .check(target(address), LONG)
+        .judge(target(address), LONG)
         .await
         .unwrap_err()
         .failure
@@ -36,12 +50,12 @@ async fn a_server_that_accepts_is_healthy_and_one_that_does_not_is_refused() {
     let (listener, address) = listener().await;
     for _ in 0..3 {
         assert_eq!(
-            checker.check(target(address), LONG).await.unwrap(),
+            checker.judge(target(address), LONG).await.unwrap(),
             Verdict::Healthy
         );
     }
     drop(listener);
-    let verdict = checker.check(target(address), LONG).await.unwrap();
+    let verdict = checker.judge(target(address), LONG).await.unwrap();
     assert_eq!(verdict, Verdict::Unhealthy("connection refused".to_owned()));
 }
 
@@ -65,7 +79,7 @@ async fn a_checker_that_takes_memory_without_end_is_denied_it() {
     };
     let checker = misbehaving("allocate", sandbox);
     let failure = checker
-        .check(target(nobody().await), LONG)
+        .judge(target(nobody().await), LONG)
         .await
         .unwrap_err()
         .failure;
@@ -80,7 +94,7 @@ async fn a_checker_whose_stack_overflows_is_contained() {
     };
     let checker = misbehaving("recurse", sandbox);
     let failure = checker
-        .check(target(nobody().await), LONG)
+        .judge(target(nobody().await), LONG)
         .await
         .unwrap_err()
         .failure;
@@ -96,7 +110,7 @@ async fn a_spinning_checker_lets_others_run() {
     let spinning = misbehaving("spin", sandbox);
     let (_listener, address) = listener().await;
     // On this runtime's one thread.
-    let spin = tokio::spawn(async move { spinning.check(target(address), LONG).await });
+    let spin = tokio::spawn(async move { spinning.judge(target(address), LONG).await });
     tokio::task::yield_now().await;
     let mut turns = 0;
     while !spin.is_finished() {
@@ -120,7 +134,7 @@ async fn waiting_for_the_server_is_no_processor_time() {
     assert!(timeout > 6 * Sandbox::default().call_time);
     let start = Instant::now();
     let verdict = misbehaving("hang", Sandbox::default())
-        .check(target(address), timeout)
+        .judge(target(address), timeout)
         .await;
     assert!(start.elapsed() >= timeout);
     let reason = format!("timed out after 2s waiting for an answer of {address}");
@@ -133,7 +147,7 @@ async fn a_checker_that_ignores_the_deadline_is_cut_off_at_it() {
     let timeout = Duration::from_secs(2);
     let checker = misbehaving("stubborn", Sandbox::default());
     let start = Instant::now();
-    let verdict = checker.check(target(address), timeout).await;
+    let verdict = checker.judge(target(address), timeout).await;
     let Verdict::Unanswered(reason) = verdict.unwrap() else {
         panic!("not unanswered")
     };
@@ -156,7 +170,7 @@ async fn a_check_opens_no_more_connections_than_allowed() {
     };
     let (listener, address) = listener().await;
     let verdict = misbehaving("too-many-connects", sandbox)
-        .check(target(address), LONG)
+        .judge(target(address), LONG)
         .await;
     assert!(matches!(verdict.unwrap(), Verdict::Unhealthy(_)));
     let mut accepted = 0;
@@ -186,7 +200,7 @@ async fn a_check_moves_no_more_bytes_than_allowed() {
         total
     });
     let verdict = misbehaving("flood", sandbox)
-        .check(target(address), LONG)
+        .judge(target(address), LONG)
         .await;
     assert!(matches!(verdict.unwrap(), Verdict::Unhealthy(_)));
     assert!(server.await.unwrap() <= 3 * 65_536);
@@ -198,14 +212,14 @@ async fn a_connection_that_a_check_keeps_is_closed_and_of_no_use_to_the_next_one
     let (first, first_address) = listener().await;
     let (second, second_address) = listener().await;
     assert_eq!(
-        checker.check(target(first_address), LONG).await.unwrap(),
+        checker.judge(target(first_address), LONG).await.unwrap(),
         Verdict::Healthy
     );
     let (mut kept, _) = first.accept().await.unwrap();
     // Closed by now: a reset, or the end, and never the text that a second use would bring.
     assert!(matches!(kept.read(&mut [0; 64]).await, Err(_) | Ok(0)));
     assert_eq!(
-        checker.check(target(second_address), LONG).await.unwrap(),
+        checker.judge(target(second_address), LONG).await.unwrap(),
         Verdict::Healthy
     );
     second.accept().await.unwrap();
@@ -218,10 +232,10 @@ async fn an_instance_is_reused_as_long_as_it_behaves() {
     let address = nobody().await;
     for _ in 0..2 {
         assert_eq!(
-            checker.check(target(address), LONG).await.unwrap(),
+            checker.judge(target(address), LONG).await.unwrap(),
             Verdict::Healthy
         );
-        let verdict = checker.check(target(address), LONG).await.unwrap();
+        let verdict = checker.judge(target(address), LONG).await.unwrap();
         assert_eq!(verdict, Verdict::Unhealthy("every other time".to_owned()));
     }
 }
@@ -241,7 +255,7 @@ async fn after_a_trap_the_next_check_has_a_fresh_instance() {
     let address = nobody().await;
     for _ in 0..3 {
         let failure = checker
-            .check(target(address), LONG)
+            .judge(target(address), LONG)
             .await
             .unwrap_err()
             .failure;
@@ -256,7 +270,7 @@ async fn after_a_trap_the_next_check_has_a_fresh_instance() {
 #[tokio::test]
 async fn a_share_above_all_of_the_weight_is_all_of_it() {
     let checker = misbehaving("overdone", Sandbox::default());
-    let verdict = checker.check(target(nobody().await), LONG).await.unwrap();
+    let verdict = checker.judge(target(nobody().await), LONG).await.unwrap();
     assert_eq!(verdict, Verdict::Degraded(100, None));
 }
 
@@ -272,7 +286,7 @@ async fn hundreds_of_checks_run_at_once() {
     let checks: Vec<_> = (0..500)
         .map(|_| {
             let checker = Arc::clone(&checker);
-            tokio::spawn(async move { checker.check(target(address), LONG).await })
+            tokio::spawn(async move { checker.judge(target(address), LONG).await })
         })
         .collect();
     for check in checks {

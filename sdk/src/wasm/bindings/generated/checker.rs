@@ -853,6 +853,40 @@ pub mod evenkeel {
                 }
             }
         }
+        /// What a checker may say beside its verdict.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod signals {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// A number about the target of the check under way: the length of a
+            /// queue, the load of a processor, the lag of a replica. Schedulers that
+            /// ask for signals get it with the next change. The name is of at most 32
+            /// letters, digits, `-`, `_` and `.`, a letter first; 16 names for each
+            /// check at most; the last value of a name counts. What is no such signal
+            /// is left out, and the log says why.
+            #[allow(async_fn_in_trait)]
+            pub fn report(name: &str, value: f64) -> () {
+                unsafe {
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/signals@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "report"]
+                        fn wit_import1(_: *mut u8, _: usize, _: f64);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: f64) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0.cast_mut(), len0, _rt::as_f64(&value));
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -1836,6 +1870,23 @@ mod _rt {
             unsafe { core::hint::unreachable_unchecked() }
         }
     }
+    pub fn as_f64<T: AsF64>(t: T) -> f64 {
+        t.as_f64()
+    }
+    pub trait AsF64 {
+        fn as_f64(self) -> f64;
+    }
+    impl<'a, T: Copy + AsF64> AsF64 for &'a T {
+        fn as_f64(self) -> f64 {
+            (*self).as_f64()
+        }
+    }
+    impl AsF64 for f64 {
+        #[inline]
+        fn as_f64(self) -> f64 {
+            self as f64
+        }
+    }
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
         crate::wasm::rt::run_ctors_once();
@@ -1861,23 +1912,6 @@ mod _rt {
         #[inline]
         fn as_i64(self) -> i64 {
             self as i64
-        }
-    }
-    pub fn as_f64<T: AsF64>(t: T) -> f64 {
-        t.as_f64()
-    }
-    pub trait AsF64 {
-        fn as_f64(self) -> f64;
-    }
-    impl<'a, T: Copy + AsF64> AsF64 for &'a T {
-        fn as_f64(self) -> f64 {
-            (*self).as_f64()
-        }
-    }
-    impl AsF64 for f64 {
-        #[inline]
-        fn as_f64(self) -> f64 {
-            self as f64
         }
     }
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
@@ -1934,49 +1968,52 @@ macro_rules! __export_health_checker_plugin_impl {
         #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:health-checker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1789] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1908] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf1\x0c\x01A\x02\x01\
-A\x0c\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe8\x0d\x01A\x02\x01\
+A\x0e\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
-\0\x0autc-offset\x01\x06\x03\0\x1aevenkeel:plugin/host@0.2.0\x05\0\x01B\x18\x01y\
-\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\
-\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08\
-protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\x01ps\x01q\x07\x07boolean\0\0\
-\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\0\x09text-list\0\0\x08durati\
-on\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boo\
-lean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\
-\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03\
-keys\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\
-\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08\
-manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\
-\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endpoint\x01B\"\x02\x03\
-\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\x0bunreachable\0\0\
-\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05other\x01s\0\x04\0\x05\
-error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06verify\x7f\x04alpn\x05\
-\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\
-\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\x0aconnection\x03\x01\x01\
-h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.name\x01\x0d\x01@\x01\x04s\
-elf\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\
-\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\
-\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\x04\0\x16[method]target.co\
-nnect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0a\
-timeout-ms\x10\0\x16\x04\0\x17[method]connection.read\x01\x17\x01j\0\x01\x03\x01\
-@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\x04\0\x18[method]connecti\
-on.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[method]connection.finish\x01\
-\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\x02\x03\0\x01\x08manifest\x02\
-\x03\0\x01\x07setting\x02\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x04\x04\0\
-\x08manifest\x03\0\0\x02\x03\x02\x01\x05\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\
-\x06\x04\0\x06target\x03\0\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\
-\x03\0\x06\x01q\x03\x07healthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\
-\0\x07verdict\x03\0\x08\x01@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01\
-s\x01@\x01\x08settings\x0b\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06\
-target\x0e\0\x09\x04\0\x05check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2\
-.0\x05\x07\x04\0+evenkeel:plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\
-\x15health-checker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit\
--component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
+@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
+ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
+\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
+\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
+ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
+g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
+\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
+\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
+red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
+summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
+\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\
+\0\x01\x08endpoint\x01B\"\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\
+\x07refused\0\0\x0bunreachable\0\0\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03\
+tls\x01s\0\x05other\x01s\0\x04\0\x05error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserv\
+er-name\x04\x06verify\x7f\x04alpn\x05\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03\
+tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\0\x09transport\x03\0\x08\x04\0\x06target\
+\x03\x01\x04\0\x0aconnection\x03\x01\x01h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[\
+method]target.name\x01\x0d\x01@\x01\x04self\x0c\0\x01\x04\0\x17[method]target.en\
+dpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\0\x18[method]target.time-left\x01\x0f\
+\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\x04self\x0c\x09transport\x09\x0ati\
+meout-ms\x10\0\x12\x04\0\x16[method]target.connect\x01\x13\x01h\x0b\x01p}\x01j\x01\
+\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0atimeout-ms\x10\0\x16\x04\0\x17[meth\
+od]connection.read\x01\x17\x01j\0\x01\x03\x01@\x03\x04self\x14\x05bytes\x15\x0at\
+imeout-ms\x10\0\x18\x04\0\x18[method]connection.write\x01\x19\x01@\x01\x04self\x14\
+\0\x18\x04\0\x19[method]connection.finish\x01\x1a\x03\0\x1fevenkeel:plugin/targe\
+t-io@0.2.0\x05\x03\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\
+\0\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x04\x02\x03\0\x01\x08manifest\x02\x03\
+\0\x01\x07setting\x02\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x05\x04\0\x08\
+manifest\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x07\
+\x04\0\x06target\x03\0\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\
+\0\x06\x01q\x03\x07healthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07\
+verdict\x03\0\x08\x01@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01\
+@\x01\x08settings\x0b\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06targ\
+et\x0e\0\x09\x04\0\x05check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\
+\x08\x04\0+evenkeel:plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15he\
+alth-checker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
+nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1989,41 +2026,44 @@ pub use __export_health_checker_plugin_impl as export_checker;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1553] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe5\x0a\x01A\x02\x01\
-A\x07\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1672] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdc\x0b\x01A\x02\x01\
+A\x09\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
-\0\x0autc-offset\x01\x06\x03\0\x1aevenkeel:plugin/host@0.2.0\x05\0\x01B\x18\x01y\
-\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\
-\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08\
-protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\x01ps\x01q\x07\x07boolean\0\0\
-\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\0\x09text-list\0\0\x08durati\
-on\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boo\
-lean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\
-\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03\
-keys\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\
-\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08\
-manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\
-\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endpoint\x01B\"\x02\x03\
-\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\x0bunreachable\0\0\
-\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05other\x01s\0\x04\0\x05\
-error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06verify\x7f\x04alpn\x05\
-\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\
-\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\x0aconnection\x03\x01\x01\
-h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.name\x01\x0d\x01@\x01\x04s\
-elf\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\
-\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\
-\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\x04\0\x16[method]target.co\
-nnect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0a\
-timeout-ms\x10\0\x16\x04\0\x17[method]connection.read\x01\x17\x01j\0\x01\x03\x01\
-@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\x04\0\x18[method]connecti\
-on.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[method]connection.finish\x01\
-\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\x04\0Kevenkeel:plugin/heal\
-th-checker-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-\
-checker-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cpr\
-ocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
+@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
+ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
+\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
+\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
+ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
+g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
+\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
+\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
+red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
+summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
+\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\
+\0\x01\x08endpoint\x01B\"\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\
+\x07refused\0\0\x0bunreachable\0\0\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03\
+tls\x01s\0\x05other\x01s\0\x04\0\x05error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserv\
+er-name\x04\x06verify\x7f\x04alpn\x05\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03\
+tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\0\x09transport\x03\0\x08\x04\0\x06target\
+\x03\x01\x04\0\x0aconnection\x03\x01\x01h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[\
+method]target.name\x01\x0d\x01@\x01\x04self\x0c\0\x01\x04\0\x17[method]target.en\
+dpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\0\x18[method]target.time-left\x01\x0f\
+\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\x04self\x0c\x09transport\x09\x0ati\
+meout-ms\x10\0\x12\x04\0\x16[method]target.connect\x01\x13\x01h\x0b\x01p}\x01j\x01\
+\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0atimeout-ms\x10\0\x16\x04\0\x17[meth\
+od]connection.read\x01\x17\x01j\0\x01\x03\x01@\x03\x04self\x14\x05bytes\x15\x0at\
+imeout-ms\x10\0\x18\x04\0\x18[method]connection.write\x01\x19\x01@\x01\x04self\x14\
+\0\x18\x04\0\x19[method]connection.finish\x01\x1a\x03\0\x1fevenkeel:plugin/targe\
+t-io@0.2.0\x05\x03\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\
+\0\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x04\x04\0Kevenkeel:plugin/health-c\
+hecker-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-chec\
+ker-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cproces\
+sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

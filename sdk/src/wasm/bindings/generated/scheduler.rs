@@ -196,6 +196,50 @@ pub mod evenkeel {
                     result5
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Adds to a counter of the plugin's own, for this service; `status` and
+            /// the metrics endpoint show it. Names are as those of signals; 64 of them
+            /// for each plugin and service at most.
+            #[allow(async_fn_in_trait)]
+            pub fn count(name: &str, by: u64) -> () {
+                unsafe {
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "count"]
+                        fn wit_import1(_: *mut u8, _: usize, _: i64);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: i64) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0.cast_mut(), len0, _rt::as_i64(&by));
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets a gauge of the plugin's own.
+            #[allow(async_fn_in_trait)]
+            pub fn gauge(name: &str, value: f64) -> () {
+                unsafe {
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/host@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "gauge"]
+                        fn wit_import1(_: *mut u8, _: usize, _: f64);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize, _: f64) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0.cast_mut(), len0, _rt::as_f64(&value));
+                }
+            }
         }
         /// Values shared by every kind of plugin.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -479,7 +523,8 @@ pub mod exports {
                     pub struct Facts : u8 { #[doc =
                     " `active`, `inactive` and `total` of each backend."] const
                     CONNECTIONS = 1 << 0; #[doc = " `latency-us` of each backend."] const
-                    LATENCY = 1 << 1; }
+                    LATENCY = 1 << 1; #[doc = " `signals` of each backend."] const
+                    SIGNALS = 1 << 2; }
                 }
                 #[derive(Clone)]
                 pub struct Abilities {
@@ -655,6 +700,23 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// A number that a check reported about a backend.
+                #[derive(Clone)]
+                pub struct Signal {
+                    pub name: _rt::String,
+                    pub value: f64,
+                }
+                impl ::core::fmt::Debug for Signal {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Signal")
+                            .field("name", &self.name)
+                            .field("value", &self.value)
+                            .finish()
+                    }
+                }
                 #[derive(Clone)]
                 pub struct Backend {
                     pub id: BackendId,
@@ -672,6 +734,9 @@ pub mod exports {
                     pub usable: bool,
                     /// As far as the scheduler asked for such facts; zero and none otherwise.
                     pub counts: Counts,
+                    /// What its checks reported last, as far as the scheduler asked for
+                    /// it. Of several checks' signals of one name the last check's counts.
+                    pub signals: _rt::Vec<Signal>,
                     /// Free key/value pairs of the configuration (`zone`, `cpu`, ...).
                     pub labels: _rt::Vec<(_rt::String, _rt::String)>,
                 }
@@ -689,16 +754,17 @@ pub mod exports {
                             .field("health", &self.health)
                             .field("usable", &self.usable)
                             .field("counts", &self.counts)
+                            .field("signals", &self.signals)
                             .field("labels", &self.labels)
                             .finish()
                     }
                 }
-                /// A backend's counts, changed since the last call.
-                #[repr(C)]
-                #[derive(Clone, Copy)]
+                /// What changes all the time about a backend, since it has.
+                #[derive(Clone)]
                 pub struct Load {
                     pub id: BackendId,
                     pub counts: Counts,
+                    pub signals: _rt::Vec<Signal>,
                 }
                 impl ::core::fmt::Debug for Load {
                     fn fmt(
@@ -708,6 +774,7 @@ pub mod exports {
                         f.debug_struct("Load")
                             .field("id", &self.id)
                             .field("counts", &self.counts)
+                            .field("signals", &self.signals)
                             .finish()
                     }
                 }
@@ -1584,14 +1651,14 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result28 = {
-                            let base27 = arg0;
-                            let len27 = arg1;
-                            let mut result27 = _rt::Vec::with_capacity(len27);
-                            for i in 0..len27 {
-                                let base = base27
-                                    .add(i * (72 + 4 * ::core::mem::size_of::<*const u8>()));
-                                let e27 = {
+                        let result35 = {
+                            let base34 = arg0;
+                            let len34 = arg1;
+                            let mut result34 = _rt::Vec::with_capacity(len34);
+                            for i in 0..len34 {
+                                let base = base34
+                                    .add(i * (72 + 6 * ::core::mem::size_of::<*const u8>()));
+                                let e34 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -1670,13 +1737,13 @@ pub mod exports {
                                     let l19 = *base
                                         .add(72 + 3 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base26 = l18;
-                                    let len26 = l19;
-                                    let mut result26 = _rt::Vec::with_capacity(len26);
-                                    for i in 0..len26 {
-                                        let base = base26
-                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                        let e26 = {
+                                    let base24 = l18;
+                                    let len24 = l19;
+                                    let mut result24 = _rt::Vec::with_capacity(len24);
+                                    for i in 0..len24 {
+                                        let base = base24
+                                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                        let e24 = {
                                             let l20 = *base.add(0).cast::<*mut u8>();
                                             let l21 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
@@ -1689,23 +1756,61 @@ pub mod exports {
                                             );
                                             let l23 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l24 = *base
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len25 = l24;
-                                            let bytes25 = _rt::Vec::from_raw_parts(
-                                                l23.cast(),
-                                                len25,
-                                                len25,
-                                            );
-                                            (_rt::string_lift(bytes22), _rt::string_lift(bytes25))
+                                                .cast::<f64>();
+                                            Signal {
+                                                name: _rt::string_lift(bytes22),
+                                                value: l23,
+                                            }
                                         };
-                                        result26.push(e26);
+                                        result24.push(e24);
                                     }
                                     _rt::cabi_dealloc(
-                                        base26,
-                                        len26 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        base24,
+                                        len24 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    );
+                                    let l25 = *base
+                                        .add(72 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l26 = *base
+                                        .add(72 + 5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base33 = l25;
+                                    let len33 = l26;
+                                    let mut result33 = _rt::Vec::with_capacity(len33);
+                                    for i in 0..len33 {
+                                        let base = base33
+                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                        let e33 = {
+                                            let l27 = *base.add(0).cast::<*mut u8>();
+                                            let l28 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len29 = l28;
+                                            let bytes29 = _rt::Vec::from_raw_parts(
+                                                l27.cast(),
+                                                len29,
+                                                len29,
+                                            );
+                                            let l30 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l31 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len32 = l31;
+                                            let bytes32 = _rt::Vec::from_raw_parts(
+                                                l30.cast(),
+                                                len32,
+                                                len32,
+                                            );
+                                            (_rt::string_lift(bytes29), _rt::string_lift(bytes32))
+                                        };
+                                        result33.push(e33);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base33,
+                                        len33 * (4 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     );
                                     Backend {
@@ -1740,38 +1845,39 @@ pub mod exports {
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
                                         },
-                                        labels: result26,
+                                        signals: result24,
+                                        labels: result33,
                                     }
                                 };
-                                result27.push(e27);
+                                result34.push(e34);
                             }
                             _rt::cabi_dealloc(
-                                base27,
-                                len27 * (72 + 4 * ::core::mem::size_of::<*const u8>()),
+                                base34,
+                                len34 * (72 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::validate(result27)
+                            T_::validate(result34)
                         };
-                        let ptr29 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result28 {
+                        let ptr36 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result35 {
                             Ok(_) => {
-                                *ptr29.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr36.add(0).cast::<u8>() = (0i32) as u8;
                             }
                             Err(e) => {
-                                *ptr29.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec30 = (e.into_bytes()).into_boxed_slice();
-                                let ptr30 = vec30.as_ptr().cast::<u8>();
-                                let len30 = vec30.len();
-                                ::core::mem::forget(vec30);
-                                *ptr29
+                                *ptr36.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec37 = (e.into_bytes()).into_boxed_slice();
+                                let ptr37 = vec37.as_ptr().cast::<u8>();
+                                let len37 = vec37.len();
+                                ::core::mem::forget(vec37);
+                                *ptr36
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len30;
-                                *ptr29
+                                    .cast::<usize>() = len37;
+                                *ptr36
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr30.cast_mut();
+                                    .cast::<*mut u8>() = ptr37.cast_mut();
                             }
                         };
-                        ptr29
+                        ptr36
                     }
                 }
                 #[doc(hidden)]
@@ -1923,13 +2029,13 @@ pub mod exports {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         {
-                            let base27 = arg0;
-                            let len27 = arg1;
-                            let mut result27 = _rt::Vec::with_capacity(len27);
-                            for i in 0..len27 {
-                                let base = base27
-                                    .add(i * (72 + 4 * ::core::mem::size_of::<*const u8>()));
-                                let e27 = {
+                            let base34 = arg0;
+                            let len34 = arg1;
+                            let mut result34 = _rt::Vec::with_capacity(len34);
+                            for i in 0..len34 {
+                                let base = base34
+                                    .add(i * (72 + 6 * ::core::mem::size_of::<*const u8>()));
+                                let e34 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -2008,13 +2114,13 @@ pub mod exports {
                                     let l19 = *base
                                         .add(72 + 3 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base26 = l18;
-                                    let len26 = l19;
-                                    let mut result26 = _rt::Vec::with_capacity(len26);
-                                    for i in 0..len26 {
-                                        let base = base26
-                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                        let e26 = {
+                                    let base24 = l18;
+                                    let len24 = l19;
+                                    let mut result24 = _rt::Vec::with_capacity(len24);
+                                    for i in 0..len24 {
+                                        let base = base24
+                                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                        let e24 = {
                                             let l20 = *base.add(0).cast::<*mut u8>();
                                             let l21 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
@@ -2027,23 +2133,61 @@ pub mod exports {
                                             );
                                             let l23 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<*mut u8>();
-                                            let l24 = *base
-                                                .add(3 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<usize>();
-                                            let len25 = l24;
-                                            let bytes25 = _rt::Vec::from_raw_parts(
-                                                l23.cast(),
-                                                len25,
-                                                len25,
-                                            );
-                                            (_rt::string_lift(bytes22), _rt::string_lift(bytes25))
+                                                .cast::<f64>();
+                                            Signal {
+                                                name: _rt::string_lift(bytes22),
+                                                value: l23,
+                                            }
                                         };
-                                        result26.push(e26);
+                                        result24.push(e24);
                                     }
                                     _rt::cabi_dealloc(
-                                        base26,
-                                        len26 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        base24,
+                                        len24 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    );
+                                    let l25 = *base
+                                        .add(72 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l26 = *base
+                                        .add(72 + 5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base33 = l25;
+                                    let len33 = l26;
+                                    let mut result33 = _rt::Vec::with_capacity(len33);
+                                    for i in 0..len33 {
+                                        let base = base33
+                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                        let e33 = {
+                                            let l27 = *base.add(0).cast::<*mut u8>();
+                                            let l28 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len29 = l28;
+                                            let bytes29 = _rt::Vec::from_raw_parts(
+                                                l27.cast(),
+                                                len29,
+                                                len29,
+                                            );
+                                            let l30 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l31 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len32 = l31;
+                                            let bytes32 = _rt::Vec::from_raw_parts(
+                                                l30.cast(),
+                                                len32,
+                                                len32,
+                                            );
+                                            (_rt::string_lift(bytes29), _rt::string_lift(bytes32))
+                                        };
+                                        result33.push(e33);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base33,
+                                        len33 * (4 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     );
                                     Backend {
@@ -2078,17 +2222,18 @@ pub mod exports {
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
                                         },
-                                        labels: result26,
+                                        signals: result24,
+                                        labels: result33,
                                     }
                                 };
-                                result27.push(e27);
+                                result34.push(e34);
                             }
                             _rt::cabi_dealloc(
-                                base27,
-                                len27 * (72 + 4 * ::core::mem::size_of::<*const u8>()),
+                                base34,
+                                len34 * (72 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::set_backends(result27)
+                            T_::set_backends(result34)
                         };
                     }
                 }
@@ -2101,17 +2246,54 @@ pub mod exports {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         {
-                            let base6 = arg0;
-                            let len6 = arg1;
-                            let mut result6 = _rt::Vec::with_capacity(len6);
-                            for i in 0..len6 {
-                                let base = base6.add(i * 32);
-                                let e6 = {
+                            let base13 = arg0;
+                            let len13 = arg1;
+                            let mut result13 = _rt::Vec::with_capacity(len13);
+                            for i in 0..len13 {
+                                let base = base13
+                                    .add(i * (32 + 2 * ::core::mem::size_of::<*const u8>()));
+                                let e13 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base.add(8).cast::<i32>();
                                     let l2 = *base.add(12).cast::<i32>();
                                     let l3 = *base.add(16).cast::<i64>();
                                     let l4 = i32::from(*base.add(24).cast::<u8>());
+                                    let l6 = *base.add(32).cast::<*mut u8>();
+                                    let l7 = *base
+                                        .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base12 = l6;
+                                    let len12 = l7;
+                                    let mut result12 = _rt::Vec::with_capacity(len12);
+                                    for i in 0..len12 {
+                                        let base = base12
+                                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                        let e12 = {
+                                            let l8 = *base.add(0).cast::<*mut u8>();
+                                            let l9 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            let l11 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<f64>();
+                                            Signal {
+                                                name: _rt::string_lift(bytes10),
+                                                value: l11,
+                                            }
+                                        };
+                                        result12.push(e12);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base12,
+                                        len12 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    );
                                     Load {
                                         id: l0 as u32,
                                         counts: Counts {
@@ -2130,12 +2312,17 @@ pub mod exports {
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
                                         },
+                                        signals: result12,
                                     }
                                 };
-                                result6.push(e6);
+                                result13.push(e13);
                             }
-                            _rt::cabi_dealloc(base6, len6 * 32, 8);
-                            T_::set_loads(result6)
+                            _rt::cabi_dealloc(
+                                base13,
+                                len13 * (32 + 2 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            );
+                            T_::set_loads(result13)
                         };
                     }
                 }
@@ -2299,7 +2486,7 @@ pub mod exports {
                     /// `configure`, and whenever their set, a weight or a health changes.
                     #[allow(async_fn_in_trait)]
                     fn set_backends(backends: _rt::Vec<Backend>) -> ();
-                    /// Counts that changed since the last call.
+                    /// Counts and signals that changed since the last call.
                     #[allow(async_fn_in_trait)]
                     fn set_loads(loads: _rt::Vec<Load>) -> ();
                     /// After `set-backends`, and after `set-loads` or refresh-ms for a table.
@@ -2453,12 +2640,6 @@ mod _rt {
             unsafe { core::hint::unreachable_unchecked() }
         }
     }
-    pub use alloc_crate::vec::Vec;
-    pub use alloc_crate::string::String;
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        crate::wasm::rt::run_ctors_once();
-    }
     pub fn as_f64<T: AsF64>(t: T) -> f64 {
         t.as_f64()
     }
@@ -2475,6 +2656,12 @@ mod _rt {
         fn as_f64(self) -> f64 {
             self as f64
         }
+    }
+    pub use alloc_crate::vec::Vec;
+    pub use alloc_crate::string::String;
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        crate::wasm::rt::run_ctors_once();
     }
     pub use alloc_crate::alloc;
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
@@ -2586,56 +2773,58 @@ macro_rules! __export_scheduler_plugin_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2081] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2192] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9a\x0f\x01A\x02\x01\
-A\x0b\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x89\x10\x01A\x02\x01\
+A\x0b\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
-\0\x0autc-offset\x01\x06\x03\0\x1aevenkeel:plugin/host@0.2.0\x05\0\x01B\x18\x01y\
-\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\
-\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08\
-protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\x01ps\x01q\x07\x07boolean\0\0\
-\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\0\x09text-list\0\0\x08durati\
-on\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boo\
-lean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\
-\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03\
-keys\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\
-\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08\
-manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\
-\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\
-\x08endpoint\x02\x03\0\x01\x08protocol\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07\
-setting\x01BM\x02\x03\x02\x01\x02\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x03\
-\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x08protocol\x03\0\x04\x02\
-\x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07settin\
-g\x03\0\x08\x01m\x02\x04plan\x0eper-connection\x04\0\x08decision\x03\0\x0a\x01n\x02\
-\x0bconnections\x07latency\x04\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x04\x09decisio\
-ns\x0e\x05facts\x0d\x0ddeterministic\x7f\x09stateless\x7f\x04\0\x09abilities\x03\
-\0\x0f\x01m\x03\x05alone\x06master\x06backup\x04\0\x04role\x03\0\x11\x01r\x02\x08\
-protocol\x05\x08endpoint\x03\x04\0\x08listener\x03\0\x13\x01k\x14\x01r\x03\x07se\
-rvices\x08listener\x15\x04role\x12\x04\0\x07context\x03\0\x16\x01p}\x01r\x02\x07\
-versiony\x05bytes\x18\x04\0\x0bsaved-state\x03\0\x19\x01q\x03\x07healthy\0\0\x08\
-degraded\x01}\0\x06failed\0\0\x04\0\x06health\x03\0\x1b\x01ky\x01r\x04\x06active\
-y\x08inactivey\x05totalw\x0alatency-us\x1d\x04\0\x06counts\x03\0\x1e\x01o\x02ss\x01\
-p\x20\x01r\x09\x02id\x01\x04names\x08endpoint\x03\x06weighty\x11configured-weigh\
-ty\x06health\x1c\x06usable\x7f\x06counts\x1f\x06labels!\x04\0\x07backend\x03\0\"\
-\x01r\x02\x02id\x01\x06counts\x1f\x04\0\x04load\x03\0$\x01r\x03\x08protocol\x05\x06\
-source\x03\x0bdestination\x03\x04\0\x04flow\x03\0&\x01m\x04\x08sequence\x06rando\
-m\x0bhash-source\x09hash-flow\x04\0\x08selector\x03\0(\x01r\x02\x02id\x01\x05wid\
-thy\x04\0\x03run\x03\0*\x01p+\x01r\x03\x05slots,\x08selector)\x0arefresh-ms\x1d\x04\
-\0\x05table\x03\0-\x01q\x03\x05table\x01.\0\x0eper-connection\0\0\x04none\0\0\x04\
-\0\x04plan\x03\0/\x01@\0\0\x07\x04\0\x08describe\x011\x01@\0\0\x10\x04\0\x0elist\
--abilities\x012\x01p\x09\x01j\0\x01s\x01@\x02\x08settings3\x07context\x17\04\x04\
-\0\x09configure\x015\x01p#\x01@\x01\x08backends6\04\x04\0\x08validate\x017\x01@\x01\
-\x05state\x1a\04\x04\0\x0cimport-state\x018\x01k\x1a\x01@\0\09\x04\0\x0cexport-s\
-tate\x01:\x01@\x01\x04role\x12\x01\0\x04\0\x08set-role\x01;\x01@\x01\x08backends\
-6\x01\0\x04\0\x0cset-backends\x01<\x01p%\x01@\x01\x05loads=\x01\0\x04\0\x09set-l\
-oads\x01>\x01@\0\00\x04\0\x09make-plan\x01?\x01k\x01\x01@\x01\x04flow'\0\xc0\0\x04\
-\0\x04pick\x01A\x04\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\x07\x04\0&evenkeel:\
-plugin/scheduler-plugin@0.2.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\
-\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen\
--rust\x060.61.1";
+\0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
+@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
+ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
+\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
+\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
+ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
+g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
+\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
+\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
+red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
+summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
+\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\
+\0\x01\x0abackend-id\x02\x03\0\x01\x08endpoint\x02\x03\0\x01\x08protocol\x02\x03\
+\0\x01\x08manifest\x02\x03\0\x01\x07setting\x01BP\x02\x03\x02\x01\x02\x04\0\x0ab\
+ackend-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\
+\x04\x04\0\x08protocol\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\
+\x02\x03\x02\x01\x06\x04\0\x07setting\x03\0\x08\x01m\x02\x04plan\x0eper-connecti\
+on\x04\0\x08decision\x03\0\x0a\x01n\x03\x0bconnections\x07latency\x07signals\x04\
+\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x04\x09decisions\x0e\x05facts\x0d\x0ddetermi\
+nistic\x7f\x09stateless\x7f\x04\0\x09abilities\x03\0\x0f\x01m\x03\x05alone\x06ma\
+ster\x06backup\x04\0\x04role\x03\0\x11\x01r\x02\x08protocol\x05\x08endpoint\x03\x04\
+\0\x08listener\x03\0\x13\x01k\x14\x01r\x03\x07services\x08listener\x15\x04role\x12\
+\x04\0\x07context\x03\0\x16\x01p}\x01r\x02\x07versiony\x05bytes\x18\x04\0\x0bsav\
+ed-state\x03\0\x19\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06failed\0\0\x04\0\
+\x06health\x03\0\x1b\x01ky\x01r\x04\x06activey\x08inactivey\x05totalw\x0alatency\
+-us\x1d\x04\0\x06counts\x03\0\x1e\x01r\x02\x04names\x05valueu\x04\0\x06signal\x03\
+\0\x20\x01p!\x01o\x02ss\x01p#\x01r\x0a\x02id\x01\x04names\x08endpoint\x03\x06wei\
+ghty\x11configured-weighty\x06health\x1c\x06usable\x7f\x06counts\x1f\x07signals\"\
+\x06labels$\x04\0\x07backend\x03\0%\x01r\x03\x02id\x01\x06counts\x1f\x07signals\"\
+\x04\0\x04load\x03\0'\x01r\x03\x08protocol\x05\x06source\x03\x0bdestination\x03\x04\
+\0\x04flow\x03\0)\x01m\x04\x08sequence\x06random\x0bhash-source\x09hash-flow\x04\
+\0\x08selector\x03\0+\x01r\x02\x02id\x01\x05widthy\x04\0\x03run\x03\0-\x01p.\x01\
+r\x03\x05slots/\x08selector,\x0arefresh-ms\x1d\x04\0\x05table\x03\00\x01q\x03\x05\
+table\x011\0\x0eper-connection\0\0\x04none\0\0\x04\0\x04plan\x03\02\x01@\0\0\x07\
+\x04\0\x08describe\x014\x01@\0\0\x10\x04\0\x0elist-abilities\x015\x01p\x09\x01j\0\
+\x01s\x01@\x02\x08settings6\x07context\x17\07\x04\0\x09configure\x018\x01p&\x01@\
+\x01\x08backends9\07\x04\0\x08validate\x01:\x01@\x01\x05state\x1a\07\x04\0\x0cim\
+port-state\x01;\x01k\x1a\x01@\0\0<\x04\0\x0cexport-state\x01=\x01@\x01\x04role\x12\
+\x01\0\x04\0\x08set-role\x01>\x01@\x01\x08backends9\x01\0\x04\0\x0cset-backends\x01\
+?\x01p(\x01@\x01\x05loads\xc0\0\x01\0\x04\0\x09set-loads\x01A\x01@\0\03\x04\0\x09\
+make-plan\x01B\x01k\x01\x01@\x01\x04flow*\0\xc3\0\x04\0\x04pick\x01D\x04\0\x1fev\
+enkeel:plugin/scheduler@0.2.0\x05\x07\x04\0&evenkeel:plugin/scheduler-plugin@0.2\
+.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\x09producers\x01\x0cproces\
+sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -2648,27 +2837,28 @@ pub use __export_scheduler_plugin_impl as export_scheduler;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 911] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe8\x05\x01A\x02\x01\
-A\x04\x01B\x0d\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 964] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9d\x06\x01A\x02\x01\
+A\x04\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
-\0\x0autc-offset\x01\x06\x03\0\x1aevenkeel:plugin/host@0.2.0\x05\0\x01B\x18\x01y\
-\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\0\x02ip\x03\0\x02\x01r\x02\
-\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01m\x02\x03tcp\x03udp\x04\0\x08\
-protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\x01ps\x01q\x07\x07boolean\0\0\
-\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\0\x09text-list\0\0\x08durati\
-on\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boo\
-lean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\
-\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03\
-keys\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\
-\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08\
-manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\
-\x1bevenkeel:plugin/types@0.2.0\x05\x01\x04\0Fevenkeel:plugin/scheduler-plugin-w\
-ith-all-of-its-exports-removed@0.2.0\x04\0\x0b6\x01\00scheduler-plugin-with-all-\
-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-co\
-mponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
+@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
+ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
+\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
+\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
+ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
+g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
+\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
+\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
+red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
+summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
+\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x04\0Fe\
+venkeel:plugin/scheduler-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b6\
+\x01\00scheduler-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -32,6 +32,7 @@ pub mod plan;
 pub mod plugin;
 pub mod quorum;
 pub mod scheduler;
+pub mod slot_hash;
 pub mod state;
 pub mod sync;
 pub mod threshold;

@@ -36,3 +36,4 @@ mod vrrp_mismatches;
 mod vrrp_settings;
 mod vrrp_tracking;
 mod vrrp_trouble;
+mod why;

@@ -68,7 +68,7 @@ extern "C" fn utc_offset(zone: Text<'_>, at: u64) -> i32 {
 }
 
 extern "C" fn random() -> u64 {
-    fastrand::u64(..)
+    clocks::random()
 }
 
 fn level(number: u32) -> Level {

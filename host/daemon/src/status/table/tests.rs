@@ -67,6 +67,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         scheduler_problem: None,
         scheduler_meanwhile: None,
         plan_refused: None,
+        plan: 7,
         successor_problem: None,
         kernel_problem: None,
         spread: "sequence".into(),

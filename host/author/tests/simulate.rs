@@ -53,6 +53,13 @@ const THREE: &str =
 const FAILURE: &str =
     "[[event]]\nat = \"20s\"\nfail = \"b\"\n[[event]]\nat = \"40s\"\nreturn = \"b\"\n";
 
+/// All that happens, in little time.
+const SHORT: &str = "duration = \"12s\"\nclients = { rate = 100, choice = { zipf = 0.9 } }\n\
+    [[server]]\nname = \"a\"\nweight = 3\ncapacity = 150\n[[server]]\nname = \"b\"\nweight = 2\ncapacity = 80\n\
+    [[server]]\nname = \"c\"\nspeed = 0.5\n\
+    [[event]]\nat = \"3s\"\nfail = \"b\"\n[[event]]\nat = \"6s\"\nreturn = \"b\"\n\
+    [[event]]\nat = \"9s\"\nweight = { c = 2 }\n";
+
 #[test]
 fn a_file_that_is_no_workload_is_an_error_at_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -98,8 +105,7 @@ fn in_turn_each_server_gets_as_many_connections() {
 #[test]
 fn the_same_seed_has_the_same_outcome_also_where_the_plugin_draws_or_reads_the_clock() {
     for name in ["p2c", "ewma", "lblc"] {
-        let played =
-            [0, 1].map(|_| play(&plugin(name), "", None, &default_workload().unwrap()).unwrap());
+        let played = [0, 1].map(|_| outcome(name, SHORT));
         assert_eq!(played[0], played[1], "{name}");
         assert_eq!(chart(&played[..1]), chart(&played[1..]));
     }
@@ -236,27 +242,59 @@ fn a_scheduler_that_fails_is_said_to_and_the_servers_take_turns() {
     assert!(table(&[outcome]).contains("FAILED"));
 }
 
-#[test]
-fn every_shipped_scheduler_plays_the_default_workload_and_its_chart_is_small() {
-    let workload = default_workload().unwrap();
+/// Those that ship.
+fn shipped() -> Vec<String> {
     let directory = file("rr").parent().unwrap().to_owned();
-    let mut played = 0;
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if path.extension().is_none_or(|it| it != "wasm") || ["tcp", "http"].contains(&&*name) {
-            continue;
-        }
-        let outcome = play(&plugin(&name), "", None, &workload).unwrap();
-        assert_eq!(outcome.problem, None, "{name}");
+    let entries = std::fs::read_dir(directory).unwrap();
+    let files = entries.map(|entry| entry.unwrap().path());
+    let plugins = files.filter(|file| file.extension().is_some_and(|it| it == "wasm"));
+    let mut names: Vec<String> = plugins
+        .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| !["tcp", "http"].contains(&&**name))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_shipped_scheduler_plays_a_workload_and_its_chart_is_small() {
+    let all = shipped();
+    assert!(all.len() >= 19, "{all:?}");
+    for name in all {
+        let outcome = outcome(&name, SHORT);
         assert_eq!(outcome.refused, 0, "{name}");
         let chart = chart(std::slice::from_ref(&outcome));
         assert!(chart.len() < 15_000, "{name}: {}", chart.len());
-        played += 1;
     }
-    assert!(played >= 19, "{played}");
+    let workload = default_workload().unwrap();
     let error = play(&plugin("tcp"), "", None, &workload)
         .unwrap_err()
         .to_string();
     assert!(error.contains("only schedulers"), "{error}");
+}
+
+#[test]
+fn the_gallery_has_a_section_figures_and_a_picture_of_every_shipped_scheduler() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let page = std::fs::read_to_string(docs.join("gallery.md")).unwrap();
+    for name in shipped() {
+        for part in [
+            format!("\n### {name}\n"),
+            format!("![{name}](gallery/{name}.svg)"),
+            format!("\n| [`{name}`](#{name}) | "),
+        ] {
+            assert!(page.contains(&part), "no {part:?}: cargo xtask gallery");
+        }
+        let picture = std::fs::read_to_string(docs.join(format!("gallery/{name}.svg"))).unwrap();
+        assert!(
+            picture.len() < 15_000 && picture.ends_with("</svg>\n"),
+            "{name}"
+        );
+        assert!(
+            picture.contains(&format!("<title>simulation of {name} ")),
+            "{name}"
+        );
+    }
+    // Others are read as they are written there.
+    read(&docs.join("gallery/overflow.toml")).unwrap();
 }

@@ -14,7 +14,9 @@ const TOP: u32 = 44;
 const LOADS: u32 = 150;
 const GAP: u32 = 34;
 const EVEN: u32 = 70;
-const BELOW: u32 = 30;
+const BELOW: u32 = 46;
+/// So many characters fit below.
+const FIT: usize = 66;
 /// So many servers are drawn.
 const LINES: usize = 8;
 /// The worst imbalance that is drawn.
@@ -111,6 +113,10 @@ fn draw(svg: &mut String, outcome: &Outcome, most: u32) {
         bottom,
         &format!("{} s", outcome.seconds),
     );
+    let changes = outcome.changes.iter();
+    let changes = changes.map(|it| format!("{:.0} s: {}", it.at_seconds, it.what));
+    let changes = changes.collect::<Vec<_>>().join(", ");
+    text(svg, "", LEFT, bottom + 16, &cut(&changes, FIT));
 }
 
 fn text(svg: &mut String, class: &str, x: u32, y: u32, words: &str) {
@@ -188,10 +194,7 @@ fn legend(svg: &mut String, outcome: &Outcome) {
         let y = TOP + 10 + 18 * n;
         // Writing to a String does not fail.
         let _ = writeln!(svg, "<path class=\"l c{n}\" d=\"M{x} {}h12\"/>", y - 4);
-        let mut name: String = server.name.chars().take(5).collect();
-        if name.len() < server.name.len() {
-            name.push('\u{2026}');
-        }
+        let name = cut(&server.name, 5);
         let words = format!(
             "{name} {:.0} % ({:.0})",
             server.share_percent, server.by_weight_percent
@@ -206,6 +209,15 @@ fn legend(svg: &mut String, outcome: &Outcome) {
     {
         text(svg, "", x, TOP + LOADS, &format!("and {more} more"));
     }
+}
+
+/// At most so many characters, and a sign for those that are left out.
+fn cut(text: &str, most: usize) -> String {
+    let mut cut: String = text.chars().take(most).collect();
+    if cut.len() < text.len() {
+        cut.push('\u{2026}');
+    }
+    cut
 }
 
 /// Text that cannot end its element or begin another one. Control characters, which XML has none of, are left out.

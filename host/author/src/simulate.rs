@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use evenkeel_core::manifest::{Decision, PluginKind};
 use evenkeel_runtime::{Plugin, files, text};
+use tracing::subscriber::NoSubscriber;
 
 pub use self::outcome::{
     Change, Imbalance, ImbalanceSummary, Moved, Outcome, Sample, ServerOutcome, Times,
@@ -104,6 +105,8 @@ pub fn play(
             manifest.name
         );
     }
+    // The director's log would tell of things that do not happen; what is to be known of them is in the outcome.
+    let _quiet = tracing::subscriber::set_default(NoSubscriber::default());
     let pool = Pool::new(&workload.servers);
     let servers = pool.configured();
     let balancer = Balancer::new(plugin, &settings.base, decision, servers, workload.seed)?;

@@ -186,7 +186,8 @@ fn servers_come_drain_change_their_weight_and_go() {
     for (count, due) in counts.iter().zip(due) {
         assert!(count.abs_diff(due) <= 5, "{counts:?}, {due}");
     }
-    assert_eq!(outcome.connections, 5000);
+    // None comes at the moment at which the rate becomes 0.
+    assert_eq!(outcome.connections, 4999);
     assert_eq!(outcome.changes.len(), 4);
     assert!(
         outcome.servers.iter().all(|it| it.failed + it.lost == 0),
@@ -262,7 +263,8 @@ fn every_shipped_scheduler_plays_a_workload_and_its_chart_is_small() {
     assert!(all.len() >= 19, "{all:?}");
     for name in all {
         let outcome = outcome(&name, SHORT);
-        assert_eq!(outcome.refused, 0, "{name}");
+        // Weights are as many connections to `ovf`: there are too many for all.
+        assert_eq!(outcome.refused > 0, name == "ovf", "{name}");
         let chart = chart(std::slice::from_ref(&outcome));
         assert!(chart.len() < 15_000, "{name}: {}", chart.len());
     }

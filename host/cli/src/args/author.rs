@@ -105,7 +105,7 @@ pub(crate) struct SimulateArgs {
     /// Another seed than the workload's: other connections of the same kind.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u32>,
-    /// The first plugin's settings, such as 'table-size = 251'; given twice, also the second one's.
+    /// The first plugin's settings, such as 'size = 251'; given twice, also the second one's.
     #[arg(long, value_name = "TOML")]
     pub(crate) settings: Vec<String>,
     /// How the scheduler is followed; by default the first way that it offers.

@@ -249,11 +249,12 @@ impl Balancer {
         self.kernel.services.get(&self.service.key)
     }
 
-    /// How the kernel spreads connections, and the weights that the servers have.
+    /// How the kernel spreads connections, and the weights that the servers have; `None` where it asks the scheduler.
     pub(super) fn spread(&self) -> Option<(Spread, Weights)> {
         let report = self.report()?;
         let weights = report.servers.iter().map(|it| (it.id, it.effective_weight));
-        Some((self.held()?.spread.clone(), weights.collect()))
+        let held = self.held().filter(|held| held.queue.is_none())?;
+        Some((held.spread.clone(), weights.collect()))
     }
 
     /// Where a new connection goes; `None`: it is refused.

@@ -1,6 +1,7 @@
 //! The answer as text.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::report::{ConnectionWhy, NextWhy, ServerWhy, ServiceWhy, Why};
 
@@ -162,7 +163,7 @@ fn write_servers(out: &mut String, servers: &[ServerWhy]) -> std::fmt::Result {
     )?;
     for server in servers {
         let facts = server.told.as_ref().map(|it| {
-            let latency = it.latency_us.map(|us| std::time::Duration::from_micros(us));
+            let latency = it.latency_us.map(Duration::from_micros);
             let latency = latency.map_or_else(|| "-".to_owned(), |it| format!("{it:.1?}"));
             format!("  {:>12} {:>8} {latency:>7}", it.active, it.inactive)
         });

@@ -104,7 +104,6 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         listen: "10.10.54.151:53".into(),
         protocol: "udp".into(),
         spread: "refuse".into(),
-        followed: None,
         servers: vec![server("172.16.50.157:53", "down")],
         ..service.clone()
     };

@@ -7,6 +7,7 @@
 mod args;
 mod build;
 mod ci;
+mod gallery;
 mod lab;
 mod lint;
 mod native;
@@ -44,6 +45,7 @@ Usage: cargo xtask TASK [OPTION]...
       --no-build          Takes what is built already
   bench NAME [OPTION]...  Measurements: cargo xtask bench --help lists them
       --no-build          Takes what is built already
+  gallery                 The pictures and figures of docs/gallery.md, by what is built: a workload, played to each scheduler
   bindings [WIT]          Writes the sources of the SDK that follow from the contract, for Rust and C; of another contract
                           than the SDK's with its directory, such as sdk/wit/v0.1
       --check             Compares
@@ -88,6 +90,7 @@ fn run() -> Result<()> {
                     Ok(())
                 }
                 "ci" => ci::run(),
+                "gallery" => gallery::run(),
                 "structure" => structure::run(),
                 "lint" => lint::run(),
                 other => bail!("there is no task {other}: see cargo xtask --help"),

@@ -5,7 +5,6 @@ mod checker;
 mod report;
 mod scheduler;
 mod servers;
-mod settings;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 
 pub use self::report::{Case, Outcome, Report};
 use crate::Refused;
+use crate::settings::Variants;
 
 /// How a plugin is tested.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +46,7 @@ pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
     let plugin = runtime
         .load(file)
         .map_err(|error| Refused(error.to_string()))?;
-    let settings = settings::Variants::new(&plugin.manifest().settings, &options.settings)?;
+    let settings = Variants::new(&plugin.manifest().settings, &options.settings)?;
     let mut report = Report::new(plugin.as_ref(), options.seed);
     match plugin.kind() {
         PluginKind::Scheduler => {

@@ -1,5 +1,6 @@
 //! What a plugin's author needs besides an editor: a directory to begin with ([`scaffold`]), its build ([`compile`]), a
-//! test of the finished file through the runtime that the daemon has ([`conformance`]), and what it costs ([`mod@bench`]).
+//! test of the finished file through the runtime that the daemon has ([`conformance`]), what it costs ([`mod@bench`]),
+//! and what it makes of a workload ([`simulate`]).
 //!
 //! Prints nothing: the command line does.
 
@@ -10,6 +11,8 @@ mod kind;
 mod language;
 pub mod scaffold;
 mod sdk;
+mod settings;
+pub mod simulate;
 mod tools;
 
 pub use kind::Kind;

@@ -85,6 +85,26 @@ pub(crate) enum Command {
         socket: PathBuf,
     },
 
+    /// Say where connections of a client go, and why.
+    ///
+    /// Asks the daemon: for the client's connections as the kernel knows them, what services remember of it (persistence), who
+    /// decides (plugin, version, sha256), the plan in force, and what would become of the client's next connection: the slot that its
+    /// hash has, or that it is the next server's turn. The servers' facts are those of now: earlier ones are not kept.
+    /// Without SERVICE: for all services that the client has connections to, or that remember it.
+    Why {
+        /// The client's address, or one connection's address and port: 192.0.2.9, 192.0.2.9:4000, [2001:db8::9]:4000.
+        #[arg(value_name = "CLIENT[:PORT]")]
+        client: String,
+        /// The name of a service: also where the client's next connection would go.
+        service: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// The daemon's control socket.
+        #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+        socket: PathBuf,
+    },
+
     /// Tell the running daemon what to do about VRRP.
     #[command(subcommand)]
     Vrrp(VrrpCommand),

@@ -28,7 +28,7 @@ Exit codes:
   2  the command line is not understood
   3  the configuration, or a plugin that it names, cannot be used
   4  check: this machine is not ready
-  5  status: no daemon answers on the socket
+  5  status, why: no daemon answers on the socket
   6  run, flush: a daemon runs already
 
 Signals of `evenkeel run`:

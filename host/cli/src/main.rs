@@ -53,6 +53,12 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
             no_preflight,
         } => wait(commands::check::run(config, !no_preflight))?,
         Command::Status { json, socket } => wait(commands::status::run(&socket, json))?,
+        Command::Why {
+            client,
+            service,
+            json,
+            socket,
+        } => wait(commands::why::run(&socket, &client, service, json))?,
         Command::Vrrp(command) => wait(commands::vrrp::run(command))?,
         Command::Explain { service, config } => wait(commands::explain::run(config, service))?,
         Command::Import {

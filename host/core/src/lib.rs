@@ -34,6 +34,7 @@ pub mod plugin;
 pub mod quorum;
 pub mod scheduler;
 pub mod signals;
+pub mod slot_hash;
 pub mod state;
 pub mod sync;
 pub mod threshold;

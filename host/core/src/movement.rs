@@ -8,13 +8,29 @@ use crate::state::{BackendId, Spread};
 /// The weight of each server that a plan was made for.
 pub type Weights = BTreeMap<BackendId, u32>;
 
-/// The share of all clients that get another server although no change of the servers explains it: the one that they
-/// leave has no less weight than before, and the one that they get no more. `None`: not both plans hash the same thing.
+/// The shares of all clients that get another server by a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moves {
+    /// Those whom a change of the servers explains: the server that they leave has less weight than before, or the one
+    /// that they get has more.
+    pub explained: Share,
+    /// All others.
+    pub unexplained: Share,
+}
+
+/// The share of all clients that get another server although no change of the servers explains it. `None`: as
+/// [`moves`].
+#[must_use]
+pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<Share> {
+    moves(before, after).map(|moves| moves.unexplained)
+}
+
+/// The shares of all clients that get another server. `None`: not both plans hash the same thing.
 ///
 /// The kernel has a hash choose a place between the first slot and the last, so that plans of different length can be
 /// compared, too.
 #[must_use]
-pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<Share> {
+pub fn moves(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<Moves> {
     let slots = |spread: &Spread| match spread {
         Spread::Slots { selector, slots } if selector.is_hash() && !slots.is_empty() => {
             Some((*selector, slots.clone()))
@@ -31,14 +47,16 @@ pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<
     };
     // Of both plans a slot is as wide as the other plan has slots.
     let (width_was, width_is) = (wide(is.len()), wide(was.len()));
-    let (mut moved, mut at) = (0, 0);
+    let (mut unexplained, mut with_reason, mut at) = (0, 0, 0);
     let (mut old, mut new) = (was.iter().zip(1_u64..), is.iter().zip(1_u64..));
     let (mut from, mut to) = (old.next(), new.next());
     while let (Some((a, nth)), Some((b, mth))) = (from, to) {
         let (end_a, end_b) = (nth * width_was, mth * width_is);
         let end = end_a.min(end_b);
-        if a != b && !explained(*a, *b) {
-            moved += end - at;
+        match a == b {
+            true => {}
+            false if explained(*a, *b) => with_reason += end - at,
+            false => unexplained += end - at,
         }
         at = end;
         if end_a == end {
@@ -48,8 +66,14 @@ pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<
             to = new.next();
         }
     }
-    let hundredths = (moved * u64::from(Share::ALL.hundredths())).div_ceil(at.max(1));
-    u16::try_from(hundredths).ok().and_then(Share::new)
+    let share = |part: u64| {
+        let hundredths = (part * u64::from(Share::ALL.hundredths())).div_ceil(at.max(1));
+        u16::try_from(hundredths).ok().and_then(Share::new)
+    };
+    Some(Moves {
+        explained: share(with_reason)?,
+        unexplained: share(unexplained)?,
+    })
 }
 
 fn wide(slots: usize) -> u64 {
@@ -104,6 +128,21 @@ mod tests {
             let moved = moved((&a, &weights(before)), (&b, &weights(after)));
             assert_eq!(moved, Share::new(expected), "{was:?} -> {is:?}");
         }
+    }
+
+    #[test]
+    fn clients_of_a_server_that_has_failed_move_for_a_reason() {
+        let plan = |slots| plan(Selector::HashSource, slots);
+        let (before, after) = (
+            weights(&[(1, 1), (2, 1), (3, 1)]),
+            weights(&[(2, 1), (3, 1)]),
+        );
+        let moves = moves(
+            (&plan(&[1, 2, 3, 1]), &before),
+            (&plan(&[2, 2, 2, 3]), &after),
+        );
+        let shares = moves.map(|it| [it.explained, it.unexplained].map(|it| it.to_string()));
+        assert_eq!(shares.unwrap(), ["50%", "25%"]);
     }
 
     #[test]

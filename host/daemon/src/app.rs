@@ -77,6 +77,7 @@ mod reload;
 mod requests;
 mod signals;
 mod state;
+mod why;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

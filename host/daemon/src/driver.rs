@@ -1,14 +1,16 @@
 //! The data plane's thread: carries out what the director decides, and counts.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::director::Input;
+use evenkeel_core::model::{Persistence, ServiceKey};
 use evenkeel_core::state::{BackendId, Counters};
 use evenkeel_core::sync::{ApplyOutcome, KernelStep};
-use evenkeel_dataplane::DataPlane;
+use evenkeel_dataplane::{DataPlane, RememberedClient};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +25,15 @@ enum DriverRequest {
     /// Counts the connections; what has changed since the last time is an [`Input`].
     Count,
     Connections(oneshot::Sender<BTreeMap<BackendId, Counts>>),
+    Remembered(
+        IpAddr,
+        Vec<(ServiceKey, Persistence)>,
+        oneshot::Sender<RememberedBy>,
+    ),
 }
+
+/// What each service remembers of a client.
+pub(crate) type RememberedBy = BTreeMap<ServiceKey, RememberedClient>;
 
 /// The last change made in the kernel, for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -136,6 +146,17 @@ impl DataPlaneDriver {
         async move { answer.await.unwrap_or_default() }
     }
 
+    /// Which of these services remember a client, where the data plane can be asked for one.
+    pub(crate) fn remembered(
+        &self,
+        client: IpAddr,
+        services: Vec<(ServiceKey, Persistence)>,
+    ) -> impl Future<Output = RememberedBy> + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.send(DriverRequest::Remembered(client, services, reply));
+        async move { answer.await.unwrap_or_default() }
+    }
+
     /// What was done last, and what failed.
     pub(crate) fn report(&self) -> KernelReport {
         let told = self.told.lock();
@@ -207,6 +228,9 @@ impl DriverThread {
             }
             DriverRequest::Beyond(then) => then(self.plane.beyond()),
             DriverRequest::Count => self.report_connections(),
+            DriverRequest::Remembered(client, services, reply) => {
+                let _ = reply.send(self.remembered(client, &services));
+            }
             DriverRequest::Connections(reply) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.connections());
@@ -237,6 +261,23 @@ impl DriverThread {
         self.noted(counted, KernelTask::Connections)
             .flatten()
             .unwrap_or_default()
+    }
+
+    fn remembered(
+        &mut self,
+        client: IpAddr,
+        services: &[(ServiceKey, Persistence)],
+    ) -> RememberedBy {
+        let mut found = RememberedBy::new();
+        for (key, persistence) in services {
+            match self.plane.remembered(key, *persistence, client) {
+                Ok(remembered) => found.extend(remembered.map(|it| (*key, it))),
+                Err(error) => {
+                    warn!(service = %key, %error, "cannot tell whether a client is remembered")
+                }
+            }
+        }
+        found
     }
 
     fn report_connections(&mut self) {

@@ -27,3 +27,4 @@ pub mod status;
 mod verdicts;
 mod vrrp_log;
 mod watcher;
+pub mod why;

@@ -5,9 +5,11 @@
 //! and applies it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use evenkeel_core::connections::Counts;
-use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::model::{DataPlaneKind, Persistence, ServiceKey};
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
 mod check;
@@ -95,6 +97,15 @@ pub struct EarlierCount {
     pub beyond: u64,
 }
 
+/// A client that a service remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RememberedClient {
+    /// Where its last connection went.
+    pub backend: BackendId,
+    /// For how long it is remembered yet.
+    pub expires: Duration,
+}
+
 /// A place where the balancing of connections is carried out.
 ///
 /// Calls block (for a millisecond as a rule) and belong on a thread of their own. Implementations touch nothing that is
@@ -175,6 +186,21 @@ pub trait DataPlane: Send {
     /// # Errors
     /// [`Error::Io`].
     fn connections(&mut self) -> Result<Option<BTreeMap<BackendId, Counts>>, Error> {
+        Ok(None)
+    }
+
+    /// The backend that a service with persistence remembers for a client, where the data plane can be asked for one
+    /// client; `None`: it remembers none.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn remembered(
+        &mut self,
+        service: &ServiceKey,
+        persistence: Persistence,
+        client: IpAddr,
+    ) -> Result<Option<RememberedClient>, Error> {
+        let _ = (service, persistence, client);
         Ok(None)
     }
 

@@ -9,6 +9,7 @@
 //!
 //! Whose a connection is, is in its mark: see [`evenkeel_core::mark`].
 
+mod client;
 mod counter;
 mod dump;
 mod events;
@@ -22,6 +23,7 @@ mod thread;
 #[cfg(test)]
 mod tests;
 
+pub use client::{ClientConnection, connections_of};
 pub use counter::Counter;
 pub use dump::count_once;
 pub use numbers::numbers_in_use;

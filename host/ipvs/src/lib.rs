@@ -10,6 +10,7 @@
 
 mod calls;
 mod client;
+mod connections;
 mod daemon;
 mod destination;
 mod error;
@@ -24,6 +25,7 @@ mod settings;
 mod stats;
 
 pub use client::Client;
+pub use connections::{ConnectionEntry, connections};
 pub use daemon::{Role, SyncDaemon};
 pub use destination::{Destination, DestinationEntry, Forward, Tunnel, TunnelKind};
 pub use error::{Error, Reason};

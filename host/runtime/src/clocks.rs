@@ -1,4 +1,4 @@
-//! The clocks that plugins may read.
+//! The clocks that plugins may read, and chance.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -6,16 +6,29 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::played;
+
 /// Nanoseconds since the first time that anybody asked.
 pub(crate) fn monotonic() -> u64 {
     static ZERO: OnceLock<Instant> = OnceLock::new();
+    if let Some(played) = played::monotonic() {
+        return played;
+    }
     u64::try_from(ZERO.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds since 1970-01-01 00:00 UTC; 0 before.
 pub(crate) fn utc() -> u64 {
+    if let Some(played) = played::utc() {
+        return played;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A random number.
+pub(crate) fn random() -> u64 {
+    played::random().unwrap_or_else(|| fastrand::u64(..))
 }
 
 /// What a zone of the IANA database adds to UTC at that moment (milliseconds as [`utc`]), in seconds. `None`: there is

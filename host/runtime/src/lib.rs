@@ -12,6 +12,7 @@ mod identity;
 mod manifest;
 pub mod native;
 mod parallel;
+pub mod played;
 mod plugin_log;
 mod probe;
 mod section;

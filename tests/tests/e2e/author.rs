@@ -45,6 +45,60 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_workload_is_played_to_two_schedulers_side_by_side() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let plugins = Paths::default().plugins.canonicalize()?;
+    let simulate = format!(
+        "evenkeel plugin simulate --plugin-dir {}",
+        plugins.display()
+    );
+    says(dir.path(), "evenkeel plugin simulate --example > w.toml")?;
+    let quick = "sed -i 's/^duration.*/duration = \"46s\"/; s/^rate.*/rate = 20/' w.toml";
+    says(dir.path(), quick)?;
+    let table = says(
+        dir.path(),
+        &format!("{simulate} rr wlc --workload w.toml --svg two.svg"),
+    )?;
+    for words in [
+        "rr 0.",
+        "wlc 0.",
+        "SERVER",
+        "46 s, ",
+        "22.0 s: b is taken out",
+    ] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    let chart = fs::read_to_string(dir.path().join("two.svg"))?;
+    assert!(
+        chart.starts_with("<svg ") && chart.contains("wlc 0."),
+        "{chart}"
+    );
+    let again = format!("{simulate} rr wlc --workload w.toml --json");
+    let [one, other] = [says(dir.path(), &again)?, says(dir.path(), &again)?];
+    assert_eq!(one, other, "the same seed");
+    let outcomes: serde_json::Value = serde_json::from_str(&one)?;
+    assert_eq!(outcomes[0]["connections"], outcomes[1]["connections"]);
+    for (words, code, wanted) in [
+        ("rr --workload none.toml", 3, "none.toml"),
+        ("nosuch --workload w.toml", 3, "nosuch"),
+        ("rr --workload w.toml --settings 'x = 1'", 3, "\"x\""),
+        (
+            "rr --workload w.toml --svg /nosuch/a.svg",
+            1,
+            "/nosuch/a.svg",
+        ),
+        ("rr wlc lc", 2, "lc"),
+        ("", 2, "FILE|NAME"),
+    ] {
+        let output = shell(dir.path(), &format!("{simulate} {words}"))?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words}: {error}");
+        assert!(error.contains(wanted), "{words}: {error}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_guides_commands_lead_from_nothing_to_traffic_word_for_word() -> Result<()> {
     isolated(|| {
         let page = fs::read_to_string(Paths::workspace().join("docs/plugins.md"))?;

@@ -37,3 +37,4 @@ mod vrrp_mismatches;
 mod vrrp_settings;
 mod vrrp_tracking;
 mod vrrp_trouble;
+mod why;

@@ -9,8 +9,8 @@ use evenkeel_runtime::{Checker, Failure, Plugin, Target, Verdict};
 
 use self::peers::{Manner, Peer};
 use super::report::{Report, show};
-use super::settings::Variants;
 use crate::Refused;
+use crate::settings::Variants;
 
 /// How long each check may take.
 const TIMEOUT: Duration = Duration::from_millis(500);

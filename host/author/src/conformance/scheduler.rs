@@ -12,7 +12,7 @@ use evenkeel_runtime::{Backend, Failure, Plugin, ServiceContext};
 use self::instance::Instance;
 use super::report::Report;
 use super::servers::{flow, load, server, servers};
-use super::settings::Variants;
+use crate::settings::Variants;
 
 /// Random changes of one run.
 const CHANGES: u32 = 500;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use evenkeel_author::{Kind, Language};
+use evenkeel_core::manifest::Decision;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthorCommand {
@@ -75,6 +76,73 @@ pub(crate) enum AuthorCommand {
         #[arg(long)]
         json: bool,
     },
+
+    /// Play a workload to a scheduler: who gets how much, how even that is, who is moved by changes.
+    ///
+    /// Nothing is sent and no root is needed: servers, clients and the kernel are played, at a speed of their own; the director and
+    /// the plugin's runtime are the daemon's. The same seed has the same outcome. Two plugins get the same connections.
+    ///
+    /// A workload is a TOML file: [[server]] with name, weight, capacity, speed, latency, labels; [clients] with count, rate,
+    /// arrivals ("random", "even") and choice ("uniform", { zipf = 1.0 }); lifetime = { constant | exponential = "2s" } or
+    /// { pareto = { mean = "2s", shape = 1.5 } }; [[event]] with at and one of fail, return, drain, remove, weight, add, rate;
+    /// duration, seed, detection, check_interval, closing. Only [[server]] with a name must be there.
+    ///
+    /// Load is open connections for the weight. DUE is the share that the weights come to, as long as the server was in the pool.
+    /// Clients move where a plan hashes: those that had to, since their server has failed or has less weight, or another one has
+    /// more, and all others.
+    Simulate(SimulateArgs),
+}
+
+/// What `simulate` is to do.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// A plugin file, or the name of a shipped plugin; two are shown beside each other.
+    #[arg(required = true, num_args = 1..=2, value_name = "FILE|NAME")]
+    pub(crate) plugins: Vec<String>,
+    /// What is played: a TOML file. `--example` prints one with every key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) workload: Option<PathBuf>,
+    /// Another seed than the workload's: other connections of the same kind.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u32>,
+    /// The first plugin's settings, such as 'size = 251'; given twice, also the second one's.
+    #[arg(long, value_name = "TOML")]
+    pub(crate) settings: Vec<String>,
+    /// How the scheduler is followed; by default the first way that it offers.
+    #[arg(long, value_enum)]
+    pub(crate) decision: Option<SimulateDecision>,
+    /// Write a chart to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Where plugins are that are given by name.
+    #[arg(
+        long = "plugin-dir",
+        value_name = "DIR",
+        default_value = "/usr/lib/evenkeel/plugins"
+    )]
+    pub(crate) shipped: PathBuf,
+    /// As JSON, with what was counted over time.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the default workload, in the form in which others are written, and end.
+    #[arg(long, exclusive = true)]
+    pub(crate) example: bool,
+}
+
+/// How a scheduler is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SimulateDecision {
+    Plan,
+    PerConnection,
+}
+
+impl From<SimulateDecision> for Decision {
+    fn from(decision: SimulateDecision) -> Self {
+        match decision {
+            SimulateDecision::Plan => Self::Plan,
+            SimulateDecision::PerConnection => Self::PerConnection,
+        }
+    }
 }
 
 /// What `new` makes.

@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod plugin;
 pub(crate) mod status;
 pub(crate) mod vrrp;
+pub(crate) mod why;
 
 use std::io::Write as _;
 

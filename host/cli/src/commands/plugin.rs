@@ -8,6 +8,7 @@ mod list;
 mod pack;
 mod runtime;
 mod show;
+mod simulate;
 
 pub(crate) use inspect::inspect;
 pub(crate) use list::list;

@@ -116,6 +116,8 @@ impl Director {
             last_good,
             planned_for: Vec::new(),
             planned_weights: None,
+            plans: 0,
+            planned_at: None,
             plan_refused: None,
             problem: None,
             kept: None,

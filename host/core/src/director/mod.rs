@@ -24,10 +24,11 @@
 //! | `quorum`, `quorums` | whether services have enough servers, looked at after each change |
 //! | `recent_flows` | the connections that it has placed last |
 //! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
-//! | `report` | what is known of the services, for people |
+//! | `report`, `decides` | what is known of the services, and how one decides about a client, for people |
 
 mod configure;
 mod counting;
+mod decides;
 mod event;
 mod flow_kills;
 mod handle;
@@ -48,6 +49,7 @@ mod successor;
 mod supervisor;
 mod verdicts;
 
+pub use decides::{Decides, NextConnection};
 pub use event::{DirectorConfig, Effect, Input, NewScheduler, QueueError, VerdictRequest};
 pub use instance::Instance;
 pub use job::{JobResult, Ran, SchedulerJob};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use super::server::RealServer;
 use super::service::VirtualService;
@@ -34,6 +35,10 @@ pub struct ServiceReport {
     pub scheduler_meanwhile: Option<String>,
     /// Why the scheduler's last plan was refused, although the scheduler goes on: the one before stays.
     pub plan_refused: Option<String>,
+    /// How many plans were taken in since the service came: the number of the last good one. 0: none was yet.
+    pub plan: u64,
+    /// When that was; `None`: there is none.
+    pub planned_at: Option<Instant>,
     /// Why another scheduler, which was to take over, did not.
     pub successor_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
@@ -119,6 +124,8 @@ pub(super) fn service(
             .as_ref()
             .map(|_| service.meanwhile().to_owned()),
         plan_refused: service.plan_refused.clone(),
+        plan: service.plans,
+        planned_at: service.planned_at,
         successor_problem: service.refused.as_ref().map(|it| it.problem.clone()),
         kernel_problem: sync.refusal(&Subject::Service(spec.key)).map(str::to_owned),
         selector,

@@ -132,7 +132,7 @@ impl Director {
             return;
         };
         let plan = accepted.plan.as_ref();
-        service.follow_plan(plan, accepted.spread);
+        service.follow_plan(plan, accepted.spread, now);
         if service.supervisor.decision() == Decision::PerConnection
             && (accepted.is_new || !service.queue_served)
             && let Some(request) = service.verdict_request(&instance)

@@ -1,6 +1,8 @@
 //! One virtual service as the director keeps it: its configuration, its servers' health, and its scheduler's last
 //! good plan.
 
+use std::time::Instant;
+
 use tracing::{info, warn};
 
 use super::job::SchedulerUpdate;
@@ -28,6 +30,10 @@ pub(super) struct VirtualService {
     pub(super) planned_for: Vec<Usable>,
     /// The weights of the servers that it was made for; `None`: it was made by an earlier process.
     pub(super) planned_weights: Option<Weights>,
+    /// How many plans were taken in.
+    pub(super) plans: u64,
+    /// When the last one was.
+    pub(super) planned_at: Option<Instant>,
     /// Why the scheduler's last plan was refused, where the scheduler goes on.
     pub(super) plan_refused: Option<String>,
     /// What is wrong with the scheduler.
@@ -76,7 +82,12 @@ impl VirtualService {
     }
 
     /// Takes in a plan that fits the servers, unless it moves too many clients.
-    pub(super) fn follow_plan(&mut self, plan: Option<&Plan>, spread: Option<Spread>) {
+    pub(super) fn follow_plan(
+        &mut self,
+        plan: Option<&Plan>,
+        spread: Option<Spread>,
+        now: Instant,
+    ) {
         if plan == Some(&Plan::PerConnection) {
             self.last_good = None;
         }
@@ -99,6 +110,8 @@ impl VirtualService {
         } else if let Some(spread) = spread {
             self.plan_refused = None;
             self.last_good = Some(spread);
+            self.plans += 1;
+            self.planned_at = Some(now);
             self.planned_weights = Some(desired::weights(&self.planned_for));
         }
     }

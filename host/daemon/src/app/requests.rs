@@ -18,6 +18,7 @@ impl App {
     pub(super) fn answer(&mut self, request: Request) {
         match request {
             Request::Status { reply } => self.answer_status(reply),
+            Request::Why { question, reply } => self.answer_why(&question, reply),
             Request::Vrrp {
                 command,
                 instance,

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::request::Request;
 use crate::status::Status;
+use crate::why::{Question, Why};
 
 /// The longest body of a request, in bytes.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
@@ -24,6 +25,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Where the status is.
 pub(super) const STATUS: &str = "/v1/status";
+/// Where it is asked where connections of a client go.
+pub(super) const WHY: &str = "/v1/why";
 
 /// Where an order of VRRP is given.
 pub(super) fn path(command: Command) -> &'static str {
@@ -83,6 +86,7 @@ pub(super) fn router(requests: Requests) -> Router {
     };
     Router::new()
         .route(STATUS, get(status))
+        .route(WHY, get(why))
         .route(path(Command::Resign), order(Command::Resign))
         .route(path(Command::Resume), order(Command::Resume))
         .fallback(unknown_path)
@@ -94,6 +98,15 @@ pub(super) fn router(requests: Requests) -> Router {
 async fn status(State(requests): State<Requests>) -> Result<Json<Box<Status>>, Refusal> {
     let status = ask(&requests, |reply| Request::Status { reply }).await?;
     Ok(Json(status))
+}
+
+async fn why(State(requests): State<Requests>, uri: Uri) -> Result<Json<Box<Why>>, Refusal> {
+    let question = Question::of_query(uri.query().unwrap_or_default())
+        .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+    ask(&requests, |reply| Request::Why { question, reply })
+        .await?
+        .map(Json)
+        .map_err(|message| Refusal::new(StatusCode::NOT_FOUND, message))
 }
 
 async fn give(

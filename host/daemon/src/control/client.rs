@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 
 use super::api::{self, ErrorBody, OrderBody};
 use crate::status::Status;
+use crate::why::{Question, Why};
 
 /// How long the daemon may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +48,16 @@ pub enum AskError {
 /// [`AskError`].
 pub async fn status(socket: &Path) -> Result<Box<Status>, AskError> {
     let answer = exchange(socket, Method::GET, api::STATUS, Body::empty()).await?;
+    serde_json::from_slice(&answer).map_err(misunderstood)
+}
+
+/// Where connections of a client go, and why, from the daemon behind `socket`.
+///
+/// # Errors
+/// [`AskError`]; [`AskError::Refused`] when there is no such service.
+pub async fn why(socket: &Path, question: &Question) -> Result<Box<Why>, AskError> {
+    let path = format!("{}?{}", api::WHY, question.query());
+    let answer = exchange(socket, Method::GET, &path, Body::empty()).await?;
     serde_json::from_slice(&answer).map_err(misunderstood)
 }
 

@@ -4,6 +4,7 @@ use evenkeel_core::vrrp::Command;
 use tokio::sync::oneshot;
 
 use crate::status::Status;
+use crate::why::{Question, Why};
 
 /// A request that waits for the main loop. Dropping it unanswered tells the client that the daemon is ending.
 #[derive(Debug)]
@@ -12,6 +13,13 @@ pub enum Request {
     Status {
         /// Where the answer goes.
         reply: oneshot::Sender<Box<Status>>,
+    },
+    /// Where connections of a client go, and why.
+    Why {
+        /// Who is meant.
+        question: Question,
+        /// Where the answer goes; if there is no such service, why not.
+        reply: oneshot::Sender<Result<Box<Why>, String>>,
     },
     /// Hand over to the other director, or take part in the election again.
     Vrrp {

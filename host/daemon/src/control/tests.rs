@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::status::{Status, fixture};
+use crate::why::{Question, Why};
 
 struct Served {
     path: PathBuf,
@@ -66,6 +67,19 @@ impl Served {
 fn answer(request: Request) {
     match request {
         Request::Status { reply } => reply.send(Box::new(fixture::status())).unwrap(),
+        Request::Why { question, reply } => {
+            let outcome = match question.service.as_deref() {
+                None | Some("web") => Ok(Box::new(Why {
+                    client: question.client.to_string(),
+                    dataplane: "nftables".into(),
+                    services: Vec::new(),
+                    more: false,
+                    problem: None,
+                })),
+                Some(other) => Err(format!("no service {other:?}")),
+            };
+            reply.send(outcome).unwrap();
+        }
         Request::Vrrp {
             command,
             instance,
@@ -92,6 +106,37 @@ async fn a_client_of_ours_gets_the_status_and_gives_orders() {
     let error = give(Command::Resign, Some("VI_2")).await.unwrap_err();
     assert!(matches!(error, AskError::Refused { .. }), "{error:?}");
     assert_eq!(error.to_string(), r#"no VRRP instance "VI_2", Resign"#);
+}
+
+#[tokio::test]
+async fn it_is_asked_about_a_client_and_a_question_that_is_none_is_refused() {
+    let served = Served::answered();
+    for client in [
+        "192.0.2.9",
+        "192.0.2.9:4000",
+        "2001:db8::9",
+        "[2001:db8::9]:4000",
+    ] {
+        let question = Question::new(client, Some("web".into())).unwrap();
+        let answer = why(&served.path, &question).await.unwrap();
+        assert_eq!(answer.client, client);
+    }
+    let unknown = Question::new("192.0.2.9", Some("mail".into())).unwrap();
+    let error = why(&served.path, &unknown).await.unwrap_err();
+    assert_eq!(error.to_string(), "no service \"mail\"");
+    let get = |query| format!("GET /v1/why{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (query, words) in [
+        ("", "client"),
+        ("?client=nobody", "nobody"),
+        ("?client=192.0.2.9&servise=web", "servise"),
+        ("?client=%5B2001:db8::9%5D:0", "port"),
+    ] {
+        let (status, message) = served.refusal(&get(query)).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(message.contains(words), "{message}");
+    }
+    let encoded = served.raw(&get("?client=%5B2001:db8::9%5D:7")).await;
+    assert!(encoded.contains("[2001:db8::9]:7"), "{encoded}");
 }
 
 #[tokio::test]

@@ -39,6 +39,9 @@ pub struct ServiceStatus {
     /// Why the scheduler's last plan was refused, although the scheduler goes on: the one before stays.
     #[serde(default)]
     pub plan_refused: Option<String>,
+    /// The number of the last plan that was taken in, counted since the service came; 0: there was none.
+    #[serde(default)]
+    pub plan: u64,
     /// Why another scheduler, which was to take over, did not: the one before stays.
     pub successor_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
@@ -163,6 +166,7 @@ impl ServiceStatus {
             scheduler_problem: report.scheduler_problem,
             scheduler_meanwhile: report.scheduler_meanwhile,
             plan_refused: report.plan_refused,
+            plan: report.plan,
             successor_problem: report.successor_problem,
             kernel_problem: report.kernel_problem,
             spread: report.selector.map_or("refuse", selector_name).to_owned(),
@@ -242,14 +246,14 @@ impl CheckStatus {
 }
 
 /// The protocol, and the address and port; for a firewall mark `fwm` and the mark.
-fn listen(key: ServiceKey) -> (String, String) {
+pub(crate) fn listen(key: ServiceKey) -> (String, String) {
     match key.protocol {
         Protocol::Fwmark(mark) => ("fwm".to_owned(), mark.to_string()),
         protocol => (protocol.to_string(), key.socket_addr().to_string()),
     }
 }
 
-fn selector_name(selector: Selector) -> &'static str {
+pub(crate) fn selector_name(selector: Selector) -> &'static str {
     match selector {
         Selector::Sequence => "sequence",
         Selector::Random => "random",
@@ -258,7 +262,7 @@ fn selector_name(selector: Selector) -> &'static str {
     }
 }
 
-fn state_name(state: ServerState) -> &'static str {
+pub(crate) fn state_name(state: ServerState) -> &'static str {
     match state {
         ServerState::Up => "up",
         ServerState::Down => "down",

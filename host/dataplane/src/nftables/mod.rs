@@ -50,6 +50,7 @@ mod queue;
 mod raw_rule;
 mod read;
 mod reference;
+mod remembered_client;
 mod render;
 mod service_chain;
 mod set;

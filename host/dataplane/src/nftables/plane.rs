@@ -1,9 +1,10 @@
 //! The data plane of one table.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::model::{DataPlaneKind, Persistence, ServiceKey};
 use evenkeel_core::state::{BackendId, Change, Counters, State};
 
 use super::apply;
@@ -12,10 +13,11 @@ use super::feature_probe::{offload_support, queue_support};
 use super::kill;
 use super::nft;
 use super::probe;
+use super::remembered_client;
 use super::table::{OurTable, PAUSES, TableState};
 use super::watch::Watch;
 use crate::remembered::Remembered;
-use crate::{DataPlane, EarlierCount, Error, Probe};
+use crate::{DataPlane, EarlierCount, Error, Probe, RememberedClient};
 
 /// The longest name of a table: one that every version of `nft` takes.
 const NAME: usize = 64;
@@ -139,6 +141,16 @@ impl DataPlane for Nftables {
                 table.counts.put(*id, count.max(table.counts.get(*id)));
             }
         }
+    }
+
+    fn remembered(
+        &mut self,
+        service: &ServiceKey,
+        persistence: Persistence,
+        client: IpAddr,
+    ) -> Result<Option<RememberedClient>, Error> {
+        let OurTable { socket, name, .. } = &mut self.table;
+        remembered_client::read(socket, name, service, persistence, client)
     }
 
     fn kill_flows(&mut self, backend: BackendId) -> Result<(), Error> {

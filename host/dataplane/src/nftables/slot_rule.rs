@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use evenkeel_core::mark::REFUSED;
+use evenkeel_core::slot_hash::SEED;
 use evenkeel_core::state::Selector;
 use netlink_bindings::utils;
 
@@ -10,9 +11,6 @@ use super::expression::{
     Family, Load, NETWORK, TRANSPORT, be32, expression, of_family, payload, set_ct_mark,
 };
 use super::raw_rule::{COMMENT, RawRule, comment_userdata};
-
-/// Seed of all hashes: fixed, so that both directors of a pair choose the same server.
-const SEED: u32 = 0x4c42;
 
 /// What a service's rule does with a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -85,7 +85,7 @@ fn with_caller(call: impl FnOnce(&PluginLog)) {
 }
 
 extern "C" fn random() -> u64 {
-    fastrand::u64(..)
+    clocks::random()
 }
 
 fn level(number: u32) -> Level {

@@ -1,4 +1,4 @@
-//! `evenkeel plugin new | build | test | bench`.
+//! `evenkeel plugin new | build | test | bench`; `simulate` is in [`super::simulate`].
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,7 @@ pub(crate) fn run(command: AuthorCommand) -> anyhow::Result<()> {
             shipped,
             json,
         } => measure(files, &shipped, json),
+        AuthorCommand::Simulate(args) => super::simulate::run(&args),
     }
 }
 

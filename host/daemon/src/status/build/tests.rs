@@ -43,6 +43,8 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         scheduler_metrics: BTreeMap::new(),
         scheduler_meanwhile: None,
         plan_refused: None,
+        plan: 7,
+        planned_at: None,
         successor_problem: None,
         kernel_problem: None,
         selector: Some(Selector::Sequence),

@@ -72,6 +72,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         scheduler_problem: None,
         scheduler_meanwhile: None,
         plan_refused: None,
+        plan: 7,
         successor_problem: None,
         kernel_problem: None,
         spread: "sequence".into(),
@@ -108,7 +109,6 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         listen: "10.10.54.151:53".into(),
         protocol: "udp".into(),
         spread: "refuse".into(),
-        followed: None,
         servers: vec![server("172.16.50.157:53", "down")],
         ..service.clone()
     };

@@ -22,7 +22,7 @@ impl host::Host for State {
     }
 
     fn random(&mut self) -> u64 {
-        fastrand::u64(..)
+        clocks::random()
     }
 }
 

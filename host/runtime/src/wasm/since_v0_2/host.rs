@@ -23,7 +23,7 @@ impl host::Host for State {
     }
 
     fn random(&mut self) -> u64 {
-        fastrand::u64(..)
+        clocks::random()
     }
 
     fn utc(&mut self) -> u64 {

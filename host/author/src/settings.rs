@@ -8,16 +8,18 @@ use toml::Value;
 use crate::{Refused, refuse};
 
 /// The settings that a plugin is tried with.
-pub(super) struct Variants {
+pub(crate) struct Variants {
     /// With which most cases run: defaults, what the author has given, and some value where one must be.
-    pub(super) base: Vec<Setting>,
+    pub(crate) base: Vec<Setting>,
     /// The base with one setting changed, each with the change in words.
-    pub(super) others: Vec<(String, Vec<Setting>)>,
+    pub(crate) others: Vec<(String, Vec<Setting>)>,
+    /// The settings of the base that must be given, and were not.
+    pub(crate) invented: Vec<String>,
 }
 
 impl Variants {
     /// `given` is the inside of an inline table.
-    pub(super) fn new(specs: &[SettingSpec], given: &str) -> Result<Self, Refused> {
+    pub(crate) fn new(specs: &[SettingSpec], given: &str) -> Result<Self, Refused> {
         let given = match format!("settings = {{ {given} }}").parse::<toml::Table>() {
             Ok(table) => table
                 .get("settings")
@@ -39,6 +41,11 @@ impl Variants {
                 known.join(", ")
             );
         }
+        let must = specs
+            .iter()
+            .filter(|it| it.required && it.default.is_none());
+        let missing = must.filter(|spec| !given.contains_key(&spec.key));
+        let invented = missing.map(|spec| spec.key.clone()).collect();
         let mut base = Vec::new();
         for spec in specs {
             let value = match given.get(&spec.key) {
@@ -69,7 +76,11 @@ impl Variants {
                 others.push((words, settings));
             }
         }
-        Ok(Self { base, others })
+        Ok(Self {
+            base,
+            others,
+            invented,
+        })
     }
 }
 

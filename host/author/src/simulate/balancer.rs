@@ -1,0 +1,325 @@
+//! The daemon's director with a kernel in memory: what becomes of connections is decided as in the daemon, at the
+//! simulation's time.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use evenkeel_core::connections::Counts;
+use evenkeel_core::diff;
+use evenkeel_core::director::{
+    Director, DirectorConfig, Effect, Input, NewScheduler, ServiceReport, VerdictRequest,
+};
+use evenkeel_core::flow::Flow;
+use evenkeel_core::health::ServerHealth;
+use evenkeel_core::manifest::{Decision, Setting};
+use evenkeel_core::model::{
+    DataPlaneKind, IpvsTimeouts, OnDown, OnDrain, PluginRef, PluginUse, Protocol, Server, Service,
+    ServiceKey,
+};
+use evenkeel_core::movement::Weights;
+use evenkeel_core::slot_hash;
+use evenkeel_core::state::{BackendId, Selector, ServiceState, Spread, State};
+use evenkeel_core::sync::{ApplyOutcome, KernelStep};
+use evenkeel_runtime::played::Played;
+use evenkeel_runtime::{Plugin, SchedulerPlugin, ServiceContext};
+
+use super::chance::Chance;
+use crate::Refused;
+
+/// Longer than any simulation: nobody touches this kernel.
+const RESYNC: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The virtual address.
+const VIRTUAL: Ipv4Addr = Ipv4Addr::new(10, 10, 54, 151);
+
+pub(super) struct Balancer {
+    director: Director,
+    kernel: State,
+    service: Service,
+    /// The beginning.
+    zero: Instant,
+    played: Played,
+    now: Duration,
+    verdicts: Option<VerdictRequest>,
+    /// The kernel's counter of slots in turn, and the rule that has it.
+    turn: (usize, Option<(Selector, usize)>),
+    /// How often the scheduler was run, and the kernel changed.
+    pub(super) runs: [u64; 2],
+    pub(super) picks: u64,
+    /// The first failure.
+    pub(super) problem: Option<String>,
+}
+
+impl Balancer {
+    /// Configures the service, whose scheduler makes its first plan.
+    pub(super) fn new(
+        plugin: &Arc<dyn Plugin>,
+        settings: &[Setting],
+        decision: Decision,
+        servers: Vec<Server>,
+        seed: u64,
+    ) -> Result<Self, Refused> {
+        let key = ServiceKey {
+            addr: VIRTUAL.into(),
+            port: 80,
+            protocol: Protocol::Tcp,
+        };
+        let service = Service {
+            name: "web".to_owned(),
+            key,
+            scheduler: PluginUse {
+                plugin: PluginRef::Name(plugin.manifest().name.clone()),
+                settings: settings.to_vec(),
+            },
+            decision,
+            persistence: None,
+            on_drain: OnDrain::Keep,
+            snat: false,
+            on_down: OnDown::Keep,
+            assign: None,
+            quorum: 1,
+            hysteresis: 0,
+            ha_suspend: false,
+            max_moves: None,
+            servers,
+        };
+        let played = Played::begin(seed);
+        let plugin: Arc<dyn SchedulerPlugin> = Arc::clone(plugin) as _;
+        let scheduler = plugin
+            .scheduler(&ServiceContext::trial("web"), settings)
+            .map_err(|error| Refused(error.to_string()))?;
+        let new = NewScheduler {
+            plugin,
+            settings: settings.to_vec(),
+            scheduler,
+            saved: None,
+        };
+        let zero = Instant::now();
+        let mut balancer = Self {
+            director: Director::new(DataPlaneKind::Nftables, State::default(), RESYNC, zero),
+            kernel: State::default(),
+            service,
+            zero,
+            played,
+            now: Duration::ZERO,
+            verdicts: None,
+            turn: (0, None),
+            runs: [0; 2],
+            picks: 0,
+            problem: None,
+        };
+        balancer.configure_with(BTreeMap::from([(key, new)]));
+        Ok(balancer)
+    }
+
+    /// It is that time.
+    pub(super) fn pass(&mut self, now: Duration) {
+        self.now = now;
+        self.played.set(now);
+    }
+
+    /// That time for the director.
+    pub(super) fn instant(&self) -> Instant {
+        self.zero + self.now
+    }
+
+    /// When there is something to do although nothing happens.
+    pub(super) fn wake(&self) -> Option<Duration> {
+        let at = self.director.poll_at()?;
+        Some(at.duration_since(self.zero))
+    }
+
+    /// Other servers, or other weights.
+    pub(super) fn configure(&mut self, servers: Vec<Server>) {
+        self.service.servers = servers;
+        self.configure_with(BTreeMap::new());
+    }
+
+    fn configure_with(&mut self, schedulers: BTreeMap<ServiceKey, NewScheduler>) {
+        let config = DirectorConfig {
+            services: vec![self.service.clone()],
+            schedulers,
+            resync: RESYNC,
+            ipvs_timeouts: IpvsTimeouts::default(),
+        };
+        self.director.configure(config, None, self.instant());
+        self.settle();
+    }
+
+    /// What checks say of a server.
+    pub(super) fn health(&mut self, server: SocketAddr, health: ServerHealth) {
+        self.handle(Input::Health {
+            service: self.service.key,
+            server,
+            health,
+        });
+    }
+
+    /// Whether connections are counted.
+    pub(super) fn counts(&self) -> bool {
+        self.director.wants_counts()
+    }
+
+    /// Connections were counted.
+    pub(super) fn counted(&mut self, counts: &[(SocketAddr, Counts)]) {
+        let ids = self.ids();
+        let of = |(address, counts): &(SocketAddr, Counts)| Some((*ids.get(address)?, *counts));
+        self.handle(Input::Counted(counts.iter().filter_map(of).collect()));
+    }
+
+    fn ids(&self) -> BTreeMap<SocketAddr, BackendId> {
+        let servers = self
+            .report()
+            .map(|report| report.servers)
+            .unwrap_or_default();
+        servers.into_iter().map(|it| (it.address, it.id)).collect()
+    }
+
+    fn report(&self) -> Option<ServiceReport> {
+        self.director.report().into_iter().next()
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.instant();
+        self.director.handle(input, now);
+    }
+
+    /// Does what the director wants, until it wants nothing more.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let effects = self.director.effects(self.instant());
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                if let Some(input) = self.carry_out(effect) {
+                    self.handle(input);
+                }
+            }
+        }
+        if self.problem.is_none() {
+            let problem = self.report().and_then(|report| report.scheduler_problem);
+            self.problem = problem.map(|problem| format!("at {:.3?}: {problem}", self.now));
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::RunScheduler { service, job } => {
+                self.runs[0] += 1;
+                Some(Input::SchedulerDone {
+                    service,
+                    generation: job.generation(),
+                    result: job.run(),
+                })
+            }
+            Effect::Kernel(KernelStep::Read) => Some(Input::Read(Some(self.kernel.clone()))),
+            Effect::Kernel(KernelStep::Apply(changes)) => {
+                self.runs[1] += 1;
+                diff::apply(&mut self.kernel, &changes);
+                Some(Input::Applied {
+                    changes,
+                    outcome: ApplyOutcome::Done,
+                    took: Duration::ZERO,
+                })
+            }
+            Effect::ServeQueue(request) => {
+                let (service, generation) = (request.service, request.generation);
+                self.verdicts = Some(request);
+                Some(Input::QueueServed {
+                    service,
+                    generation,
+                    outcome: Ok(()),
+                })
+            }
+            Effect::StopQueue { .. } => {
+                self.verdicts = None;
+                None
+            }
+            Effect::InKernel(_)
+            | Effect::KillFlows(_)
+            | Effect::Quorum { .. }
+            | Effect::KeepState { .. } => None,
+        }
+    }
+
+    /// What the kernel holds.
+    fn held(&self) -> Option<&ServiceState> {
+        self.kernel.services.get(&self.service.key)
+    }
+
+    /// How the kernel spreads connections, and the weights that the servers have; `None` where it asks the scheduler.
+    pub(super) fn spread(&self) -> Option<(Spread, Weights)> {
+        let report = self.report()?;
+        let weights = report.servers.iter().map(|it| (it.id, it.effective_weight));
+        let held = self.held().filter(|held| held.queue.is_none())?;
+        Some((held.spread.clone(), weights.collect()))
+    }
+
+    /// Where a new connection goes; `None`: it is refused.
+    pub(super) fn place(&mut self, client: SocketAddr, chance: &mut Chance) -> Option<SocketAddr> {
+        let id = match self.verdict(client) {
+            Some(verdict) => verdict,
+            None => self.by_slot(client, chance),
+        };
+        self.held()?
+            .backends
+            .get(&id?)
+            .map(|backend| backend.address)
+    }
+
+    /// The scheduler's word, where it is asked and has one.
+    fn verdict(&mut self, client: SocketAddr) -> Option<Option<BackendId>> {
+        let asked = self.held().is_some_and(|held| held.queue.is_some());
+        let request = self.verdicts.as_ref().filter(|_| asked)?;
+        let flow = Flow {
+            protocol: Protocol::Tcp,
+            source: client,
+            destination: self.service.key.socket_addr(),
+        };
+        self.picks += 1;
+        let (service, generation) = (request.service, request.generation);
+        match request
+            .instance
+            .pick(&flow, request.counting, self.instant())
+        {
+            Ok(picked) => Some(picked),
+            Err(problem) => {
+                self.handle(Input::VerdictFailed {
+                    service,
+                    generation,
+                    problem,
+                });
+                self.settle();
+                None
+            }
+        }
+    }
+
+    fn by_slot(&mut self, client: SocketAddr, chance: &mut Chance) -> Option<BackendId> {
+        let service = self.service.key.socket_addr();
+        let held = self.kernel.services.get(&self.service.key)?;
+        let Spread::Slots { selector, slots } = &held.spread else {
+            return None;
+        };
+        let slot = match selector {
+            Selector::Sequence => {
+                // The rule has the counter: another rule begins anew.
+                let rule = Some((*selector, slots.len()));
+                let next = if self.turn.1 == rule {
+                    (self.turn.0 + 1) % slots.len()
+                } else {
+                    0
+                };
+                self.turn = (next, rule);
+                next
+            }
+            Selector::Random => chance.slot(slots.len()),
+            Selector::HashSource | Selector::HashFlow => {
+                slot_hash::slot(*selector, client, service, slots.len())?
+            }
+        };
+        slots.get(slot).copied()
+    }
+}

@@ -1,15 +1,19 @@
 //! What a plugin's author needs besides an editor: a directory to begin with ([`scaffold`]), its build ([`compile`]), a
-//! test of the finished file through the runtime that the daemon has ([`conformance`]), and what it costs ([`mod@bench`]).
+//! test of the finished file through the runtime that the daemon has ([`conformance`]), what it costs ([`mod@bench`]), its
+//! signature ([`mod@sign`]), and its place in a plugin directory ([`mod@install`]).
 //!
 //! Prints nothing: the command line does.
 
 pub mod bench;
 pub mod compile;
 pub mod conformance;
+mod described;
+pub mod install;
 mod kind;
 mod language;
 pub mod scaffold;
 mod sdk;
+pub mod sign;
 mod tools;
 
 pub use kind::Kind;

@@ -26,6 +26,7 @@ mod plugin_files;
 mod plugins;
 mod reconfigure;
 mod schedulers;
+mod signatures;
 mod spread;
 mod survive;
 mod swap;

@@ -111,6 +111,10 @@ pub(crate) fn programs(profile: Profile, packages: &[&str]) -> Result<()> {
     for package in packages {
         cargo.args(["--package", package]);
     }
+    // What is shipped can speak to registries. It takes a minute to build, which the demo is not to cost.
+    if profile == Profile::Release && packages.contains(&"evenkeel") {
+        cargo.args(["--features", "evenkeel/oci"]);
+    }
     cmd::run(&mut cargo)
 }
 

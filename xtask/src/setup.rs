@@ -69,6 +69,12 @@ pub(crate) const C: &[Package] = &[
     ),
 ];
 
+/// What others sign with: for tests that are skipped without it.
+pub(crate) const SIGN: &[Package] = &[package("minisign", "minisign")];
+
+/// A registry for plugins: likewise.
+pub(crate) const REGISTRY: &[Package] = &[package("docker-registry", "docker-registry")];
+
 /// What Rust needs to build programs, where only rustup was installed.
 pub(crate) const BUILD: &[Package] = &[package("gcc", "cc")];
 

@@ -7,12 +7,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 use evenkeel_runtime::{PluginInfo, PluginRuntime as _};
 
 use crate::language::Language;
-use crate::{Refused, refuse};
+use crate::{Refused, described, refuse};
 
 /// A plugin file that was just built.
 #[derive(Debug)]
@@ -81,12 +79,7 @@ fn finish(fresh: tempfile::NamedTempFile, file: &Path) -> Result<(), Refused> {
 
 /// What a plugin file says about itself.
 fn describe(file: &Path) -> Result<PluginInfo, Refused> {
-    let config = WasmConfig {
-        sandbox: Sandbox::default(),
-        cache: CacheUse::None,
-    };
-    let runtime = WasmRuntime::new(config).map_err(|error| Refused(error.to_string()))?;
-    match runtime.describe(file) {
+    match described::runtime()?.describe(file) {
         Ok(described) => Ok(described.info),
         Err(error) => Err(Refused(format!(
             "what was built is no plugin: {}",

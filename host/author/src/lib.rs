@@ -1,18 +1,22 @@
 //! What a plugin's author needs besides an editor: a directory to begin with ([`scaffold`]), its build ([`compile`]), a
 //! test of the finished file through the runtime that the daemon has ([`conformance`]), what it costs ([`mod@bench`]),
-//! and what it makes of a workload ([`simulate`]).
+//! what it makes of a workload ([`simulate`]), its signature ([`mod@sign`]), and its place in a plugin directory
+//! ([`mod@install`]).
 //!
 //! Prints nothing: the command line does.
 
 pub mod bench;
 pub mod compile;
 pub mod conformance;
+mod described;
+pub mod install;
 mod kind;
 mod language;
 pub mod scaffold;
 mod sdk;
 mod settings;
 pub mod simulate;
+pub mod sign;
 mod tools;
 
 pub use kind::Kind;

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod author;
+pub(crate) mod ship;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use author::AuthorCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evenkeel_daemon::prepare::ConfigSource;
 use evenkeel_runtime::wasm::{Compiler, Order};
+use ship::ShipCommand;
 
 /// Where the configuration is looked for.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/evenkeel/evenkeel.toml";
@@ -225,6 +227,8 @@ pub(crate) struct VrrpArgs {
 pub(crate) enum PluginCommand {
     #[command(flatten)]
     Author(AuthorCommand),
+    #[command(flatten)]
+    Ship(ShipCommand),
     /// List the plugins that a configuration could name.
     List {
         /// The configuration whose `plugin_dirs` are meant; without one, the default directories.
@@ -243,6 +247,9 @@ pub(crate) enum PluginCommand {
     Inspect {
         /// The plugin file.
         file: PathBuf,
+        /// The configuration whose `[plugins] trust` says which signatures count; without one, no key is trusted.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
         /// As JSON.
         #[arg(long)]
         json: bool,

@@ -71,14 +71,15 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
             plugin_dirs,
             json,
         }) => commands::plugin::list(config.as_deref(), &plugin_dirs, json),
-        Command::Plugin(PluginCommand::Inspect { file, json }) => {
-            commands::plugin::inspect(&file, json)
+        Command::Plugin(PluginCommand::Inspect { file, config, json }) => {
+            commands::plugin::inspect(&file, config.as_deref(), json)
         }
         Command::Plugin(PluginCommand::Pack { module, output }) => {
             commands::plugin::pack(&module, &output)
         }
         Command::CompilePlugin(_) => anyhow::bail!("bug: this command is run before the log is"),
         Command::Plugin(PluginCommand::Author(command)) => commands::plugin::author::run(command),
+        Command::Plugin(PluginCommand::Ship(command)) => commands::plugin::ship::run(command),
         Command::Flush { table } => wait(commands::flush::run(&table))?,
     }
 }

@@ -15,6 +15,7 @@ use super::servers;
 use super::spread;
 use super::timing::checks;
 use super::tree::Span;
+use super::trust;
 use super::unique::unique;
 use super::uses::{DEFAULT_SCHEDULER, Uses, Wanted, services};
 use evenkeel_core::manifest::PluginKind;
@@ -39,6 +40,7 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
         sandbox: sandbox::of_all(file),
         plugin_sandboxes: sandbox::of_plugins(file),
         native_plugins: native_plugins(file, dir),
+        plugin_trust: trust::of(file, dir),
         allow_empty: file.allow_empty.or(|| false),
     }
 }

@@ -10,7 +10,7 @@ mod share;
 mod vrrp;
 
 pub use check::{Check, CheckTiming};
-pub use daemon::{Daemon, Sandbox};
+pub use daemon::{Daemon, PluginTrust, Sandbox, TrustedKey};
 pub use dataplane::{
     Chosen, ConnectionSync, DataPlaneChoice, DataPlaneKind, IpvsTimeouts, Offload,
 };

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use evenkeel_runtime::signature;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use parking_lot::Mutex;
@@ -241,8 +242,15 @@ fn directories(places: &PluginPlaces) -> BTreeSet<PathBuf> {
     directories.chain(parents).map(Path::to_owned).collect()
 }
 
-/// Whether a file of that name may be a plugin.
+/// Whether a file of that name may be a plugin, or the signature of one: with a signature that comes later than its
+/// plugin, the plugin may be one that can be used.
 fn is_plugin(places: &PluginPlaces, directory: &Path, name: &OsStr) -> bool {
+    let name = match Path::new(name).extension() {
+        Some(extension) if extension == signature::EXTENSION => {
+            Path::new(name).file_stem().unwrap_or(name)
+        }
+        _ => name,
+    };
     let in_directory = places.directories.iter().any(|it| it == directory);
     let named = || places.files.iter().any(|it| *it == directory.join(name));
     let wasm = || Path::new(name).extension() == Some(OsStr::new("wasm"));
@@ -343,6 +351,10 @@ mod tests {
         };
         assert!(is("/plugins", "a.wasm"));
         assert!(is("/mine", "own.bin"));
+        assert!(is("/plugins", "a.wasm.minisig"));
+        assert!(is("/mine", "own.bin.minisig"));
+        assert!(!is("/plugins", "a.txt.minisig"));
+        assert!(!is("/mine", "other.wasm.minisig"));
         assert!(!is("/plugins", ".a.wasm.tmp"));
         assert!(!is("/mine", "other.wasm"));
         assert_eq!(

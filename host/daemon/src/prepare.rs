@@ -10,6 +10,7 @@ mod ready;
 mod rehearsal;
 mod rescan;
 mod source;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use identity::PluginIdentity;
 pub use ready::{Prepared, ReadyCheck, Rescanned, ServerChecks};
 use source::ConfigText;
 pub use source::{ConfigSource, plugin_dirs, read};
+pub use trust::read as trust_of;
 
 /// The plugin and settings of each service's scheduler.
 pub(crate) type InForce = BTreeMap<ServiceKey, (Arc<dyn SchedulerPlugin>, Vec<Setting>)>;
@@ -231,6 +233,9 @@ impl Preparer {
         };
         let parsed = text.parse();
         let named = parsed.plugin_refs();
+        let trusted = trust::read(&parsed.daemon().plugin_trust, self.starts);
+        self.catalogue
+            .set_trust(trusted.map_err(PrepareError::Other)?);
         self.load_plugins(&parsed, &named);
         let places = self.places_of(&parsed);
         let (model, warnings) = parsed
@@ -294,8 +299,9 @@ impl Preparer {
     /// Notes which files work now.
     fn keep_good(&self, named: &[PluginRef]) {
         for plugin in named {
-            if let Some(loaded) = self.catalogue.get(plugin) {
-                self.runtime.keep_good(plugin, loaded.as_ref());
+            let signature = self.catalogue.signature(plugin);
+            if let Some((loaded, signature)) = self.catalogue.get(plugin).zip(signature) {
+                self.runtime.keep_good(plugin, loaded.as_ref(), signature);
             }
         }
     }

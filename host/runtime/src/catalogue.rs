@@ -30,7 +30,8 @@ use std::sync::Arc;
 
 use evenkeel_core::model::PluginRef;
 
-use crate::{MAX_PLUGIN, Plugin, PluginRuntime, Sha256, files, parallel};
+use crate::signature::{Signature, Trust};
+use crate::{Plugin, PluginRuntime, Sha256, parallel};
 pub use entry::Entry;
 use fallback::Fallback;
 pub use shadowed::Shadowed;
@@ -57,6 +58,8 @@ pub struct Catalogue {
     /// Listed as trusted. Found by name and by file.
     native: Vec<Entry>,
     unreadable: Vec<Unreadable>,
+    /// Whose signatures count.
+    trust: Trust,
     /// What is used instead of what is broken.
     fallbacks: BTreeMap<PluginRef, Fallback>,
 }
@@ -67,6 +70,12 @@ impl Catalogue {
     #[must_use]
     pub fn scan(runtime: &dyn PluginRuntime, directories: &[PathBuf]) -> Self {
         Self::default().rescan(runtime, directories)
+    }
+
+    /// From the next [`Self::rescan`] on these signatures count; until then, and without this, no key is trusted and no
+    /// signature needed.
+    pub fn set_trust(&mut self, trust: Trust) {
+        self.trust = trust;
     }
 
     /// A new catalogue of the directories. A file whose content is what it was keeps its loaded plugin; files that
@@ -94,6 +103,7 @@ impl Catalogue {
             files: self.files.clone(),
             native: self.native.clone(),
             unreadable,
+            trust: self.trust.clone(),
             fallbacks: BTreeMap::new(),
         }
     }
@@ -101,11 +111,15 @@ impl Catalogue {
     /// Loads the native plugins that the configuration lists, and forgets those that it no longer lists. `runtime` is
     /// the one for native plugins; call it before [`Self::add_files`], which leaves these files alone.
     pub fn load_native(&mut self, runtime: &dyn PluginRuntime, files: &[PathBuf]) {
-        let entries = files.iter();
-        self.native = entries
+        let entries = files.iter().map(|file| {
             // It knows what it has loaded, and what has changed since.
-            .map(|file| Entry::describe(runtime, file, content(file)))
-            .collect();
+            let entry = match runtime.read(file) {
+                Ok(content) => Entry::describe(runtime, &self.trust, file, &content),
+                Err(error) => Entry::unreadable(file, error.reason),
+            };
+            entry.signed_as_loaded(&self.trust, &self.native)
+        });
+        self.native = entries.collect();
     }
 
     /// Describes what the configuration names by file, and forgets such files that it no longer names.
@@ -148,9 +162,7 @@ impl Catalogue {
             .map(|entry| entry.file.as_path())
             .collect();
         let wanted: Vec<PathBuf> = wanted.into_iter().map(Path::to_owned).collect();
-        let loaded = parallel::map(&wanted, |file| {
-            runtime.load(file).map_err(|error| error.reason)
-        });
+        let loaded = parallel::map(&wanted, |file| entry::load(runtime, &self.trust, file));
         let any = !wanted.is_empty();
         let loaded: BTreeMap<PathBuf, _> = wanted.into_iter().zip(loaded).collect();
         for entry in self.entries.iter_mut().chain(self.files.values_mut()) {
@@ -196,6 +208,15 @@ impl Catalogue {
         }
     }
 
+    /// Who has signed the plugin that this refers to, or what stands in for it; `None` if there is none.
+    #[must_use]
+    pub fn signature(&self, plugin: &PluginRef) -> Option<&Signature> {
+        match self.fallbacks.get(plugin) {
+            Some(fallback) => fallback.signature(),
+            None => self.entry(plugin).map(Entry::signature),
+        }
+    }
+
     /// The files that this refers to: more than one if it cannot be told which is meant. Those that cannot be used are
     /// among them only if no other gives itself the name.
     fn meant(&self, plugin: &PluginRef) -> Vec<&Entry> {
@@ -227,16 +248,15 @@ impl Catalogue {
     /// file will do. Should the file change before it is loaded, the next scan sees another digest and describes it
     /// again.
     fn describe(&self, runtime: &dyn PluginRuntime, file: &Path) -> Entry {
-        let content = content(file);
-        let same = |entry: &&Entry| content.is_some_and(|(sha256, _)| entry.is_still(file, sha256));
-        let known = self.entries.iter().chain(self.files.values()).find(same);
-        known.map_or_else(|| Entry::describe(runtime, file, content), Clone::clone)
+        let content = match runtime.read(file) {
+            Ok(content) => content,
+            Err(error) => return Entry::unreadable(file, error.reason),
+        };
+        let sha256 = Sha256::of(&content);
+        let mut known = self.entries.iter().chain(self.files.values());
+        match known.find(|entry| entry.is_still(file, sha256)) {
+            Some(known) => known.judged_again(&self.trust, &content),
+            None => Entry::describe(runtime, &self.trust, file, &content),
+        }
     }
-}
-
-/// Digest and length of a file's content, if it can be read.
-fn content(file: &Path) -> Option<(Sha256, u64)> {
-    let bytes = files::read(file, MAX_PLUGIN).ok()?;
-    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Some((Sha256::of(&bytes), size))
 }

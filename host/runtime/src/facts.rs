@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{LoadError, MAX_PLUGIN, Sha256, files, wasm};
+use crate::{LoadError, Sha256, wasm};
 
 /// Facts of a plugin's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,27 +17,30 @@ pub struct FileFacts {
     pub runtime: &'static str,
     /// The interfaces that it wants of the host; none are known of a native plugin. Fit for a terminal.
     pub imports: Vec<String>,
+    /// The interfaces that it offers; likewise.
+    pub exports: Vec<String>,
 }
 
 impl FileFacts {
-    /// Reads the file.
+    /// Of a file with this content.
     ///
     /// # Errors
-    /// When it cannot be read, or is neither a shared object nor a component.
-    pub fn of(file: &Path) -> Result<Self, LoadError> {
-        let wrong = |reason: String| LoadError::new(file, &reason);
-        let bytes = files::read(file, MAX_PLUGIN).map_err(|error| wrong(error.to_string()))?;
+    /// When it is neither a shared object nor a component.
+    pub fn of(file: &Path, content: &[u8]) -> Result<Self, LoadError> {
         let native = file.extension().is_some_and(|it| it == "so");
+        let names = if native {
+            Ok((Vec::new(), Vec::new()))
+        } else {
+            wasm::interfaces(content)
+        };
+        let (imports, exports) = names.map_err(|reason| LoadError::new(file, &reason))?;
         Ok(Self {
             file: file.to_owned(),
-            size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            sha256: Sha256::of(&bytes),
+            size: u64::try_from(content.len()).unwrap_or(u64::MAX),
+            sha256: Sha256::of(content),
             runtime: if native { "native" } else { "wasm" },
-            imports: if native {
-                Vec::new()
-            } else {
-                wasm::imports(&bytes).map_err(wrong)?
-            },
+            imports,
+            exports,
         })
     }
 }

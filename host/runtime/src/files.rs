@@ -31,7 +31,11 @@ pub(crate) fn open(path: &Path, also: OFlag) -> io::Result<File> {
 pub(crate) fn content(file: &File, max: u64) -> io::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     is_regular(&metadata)?;
-    let too_large = || io::Error::other(format!("is larger than {} MiB", max >> 20));
+    let most = match max >> 20 {
+        0 => format!("{} KiB", max >> 10),
+        mib => format!("{mib} MiB"),
+    };
+    let too_large = || io::Error::other(format!("is larger than {most}"));
     if metadata.len() > max {
         return Err(too_large());
     }

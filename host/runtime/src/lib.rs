@@ -16,6 +16,7 @@ pub mod played;
 mod plugin_log;
 mod probe;
 mod section;
+pub mod signature;
 mod stand_in;
 #[cfg(test)]
 mod testing;
@@ -27,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::signature::Signature;
 use async_trait::async_trait;
 pub use digest::Sha256;
 pub use evenkeel_core::flow::Flow;
@@ -41,32 +43,56 @@ pub use evenkeel_core::scheduler::{
 use evenkeel_core::signals::Signals;
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
-const MAX_PLUGIN: u64 = 64 << 20;
+pub const MAX_PLUGIN: u64 = 64 << 20;
 
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
-    /// What a plugin file says about itself. Compiles nothing if the file has its manifest in it, or has been asked
-    /// before; otherwise with little effort. May take a second otherwise: call it where blocking is allowed.
+    /// The content of a plugin file that may be one of this kind: what the other functions are given, so that it is
+    /// the same content that is looked at, judged by its signature, and run.
+    ///
+    /// # Errors
+    /// When it cannot be read, or nothing there is to be read.
+    fn read(&self, file: &Path) -> Result<Vec<u8>, LoadError>;
+
+    /// What a plugin file with this content says about itself. Compiles nothing if the file has its manifest in it, or
+    /// has been asked before; otherwise with little effort. May take a second otherwise: call it where blocking is
+    /// allowed.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
-    fn describe(&self, file: &Path) -> Result<Described, LoadError>;
+    fn describe_content(&self, file: &Path, content: &[u8]) -> Result<Described, LoadError>;
 
-    /// Reads and checks a plugin file, compiles it (or takes it from the cache) and asks it for its manifest. May
+    /// Checks the content of a plugin file, compiles it (or takes it from the cache) and asks it for its manifest. May
     /// take a second: call it where blocking is allowed.
     ///
     /// # Errors
     /// [`LoadError`] says what is wrong with the file.
-    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError>;
+    fn load_content(&self, file: &Path, content: &[u8]) -> Result<Arc<dyn Plugin>, LoadError>;
 
-    /// What [`Self::keep_good`] was told of last for this plugin, if its compiled code is still there: it can be run
-    /// where its file has been broken since. By default there is none.
-    fn last_good(&self, _plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
+    /// [`Self::read`] and [`Self::describe_content`], whoever has signed the file.
+    ///
+    /// # Errors
+    /// As these.
+    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
+        self.describe_content(file, &self.read(file)?)
+    }
+
+    /// [`Self::read`] and [`Self::load_content`], whoever has signed the file.
+    ///
+    /// # Errors
+    /// As these.
+    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
+        self.load_content(file, &self.read(file)?)
+    }
+
+    /// What [`Self::keep_good`] was told of last for this plugin, with the signature that it had then, if its compiled
+    /// code is still there: it can be run where its file has been broken since. By default there is none.
+    fn last_good(&self, _plugin: &PluginRef) -> Option<(Arc<dyn Plugin>, Signature)> {
         None
     }
 
     /// A configuration with this plugin is in order. By default nothing is kept.
-    fn keep_good(&self, _plugin: &PluginRef, _loaded: &dyn Plugin) {}
+    fn keep_good(&self, _plugin: &PluginRef, _loaded: &dyn Plugin, _signature: &Signature) {}
 }
 
 /// What is known of a plugin before it is loaded.

@@ -27,6 +27,7 @@ mod plugins;
 mod reconfigure;
 mod schedulers;
 mod signals;
+mod signatures;
 mod spread;
 mod survive;
 mod swap;

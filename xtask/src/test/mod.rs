@@ -75,11 +75,22 @@ pub(crate) fn everything_here(profile: &str) -> Result<()> {
 
 fn tests(options: &Options) -> Result<()> {
     setup::packages(&[setup::BUILD, setup::LAB, setup::UML].concat())?;
-    setup::useful(setup::C);
+    setup::useful(&[setup::C, setup::SIGN].concat());
     if options.all {
         setup::packages(setup::KERNELS)?;
+        setup::useful(setup::REGISTRY);
     }
     build::tests()?;
+    if options.all {
+        step("Testing with a registry, for which nothing else is built");
+        cmd::run(&mut cargo(&[
+            "test",
+            "--package",
+            "evenkeel-oci",
+            "--features",
+            "client",
+        ]))?;
+    }
     step("Compiling the plugins, once for all tests");
     cmd::run(
         command(target().join("debug/examples/keep_compiled"))

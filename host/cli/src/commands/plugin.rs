@@ -1,14 +1,19 @@
-//! `evenkeel plugin list | inspect | pack`; those of an author are in [`author`].
+//! `evenkeel plugin list | inspect | pack`; those of an author are in [`author`], those that ship a plugin in [`ship`].
 
 pub(crate) mod author;
+pub(crate) mod ship;
 
 mod inspect;
+mod install;
 mod json;
 mod list;
 mod pack;
+#[cfg(feature = "oci")]
+mod registry;
 mod runtime;
 mod show;
 mod simulate;
+mod sign;
 
 pub(crate) use inspect::inspect;
 pub(crate) use list::list;

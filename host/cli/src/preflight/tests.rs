@@ -79,6 +79,7 @@ fn model(services: Vec<Service>) -> Model {
             plugin_sandboxes: std::collections::BTreeMap::new(),
             native_plugins: Vec::new(),
             allow_empty: false,
+            plugin_trust: evenkeel_core::model::PluginTrust::default(),
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::from("cache"),
             state_dir: PathBuf::from("state"),

@@ -11,6 +11,7 @@ use super::vrrp::{ScriptTable, SyncGroupTable, VrrpTable};
 use crate::mixed::Placed;
 use crate::plugin::{ManifestName, Many, SharedObject, Single};
 use crate::reader::Presence;
+use crate::signature::{KeyOrFile, Required};
 use crate::units::{Period, Size};
 use crate::value::{FilePath, List, SocketPath, TableName, Whole};
 use evenkeel_core::model::{DataPlaneChoice, Offload, Sandbox};
@@ -63,6 +64,8 @@ table! {
         /// sandbox, with its rights, and are never unloaded. Only files that belong to root and that nobody else may
         /// write. One that is listed is found by the name in its manifest, too.
         native_plugins: List<Placed<SharedObject>> = Presence::Default(|| List(Vec::new()));
+        /// Which signatures under plugins count.
+        plugins: Single<PluginsTable> = Presence::Optional("no key is trusted, and no plugin needs a signature");
         /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700). What is
         /// in it may be deleted at any time.
         cache_dir: FilePath = Presence::Default(cache_dir);
@@ -108,6 +111,20 @@ table! {
         /// When IPVS forgets connections.
         #[keepalived = "lvs_timeouts"]
         ipvs_timeouts: Single<IpvsTimeoutsTable> = Presence::Optional("as in the kernel");
+    }
+}
+
+table! {
+    /// Which signatures under plugins count. The signature of `rr.wasm` is the file `rr.wasm.minisig` beside it, as
+    /// `evenkeel plugin sign` or `minisign -S` writes it. One by a trusted key that is not of the file's content is an
+    /// error in any case; one by another key says nothing. Key files are read at the start and at each reload.
+    PluginsTable in "[plugins]" {
+        /// Public keys of minisign: the key itself, or the path of a `.pub` file. A relative path starts from the
+        /// configuration's directory.
+        trust: List<KeyOrFile> = Presence::Default(|| List(Vec::new()));
+        /// `signed`: a plugin without a valid signature by a trusted key is not loaded, neither at the start nor at a
+        /// reload, nor when its file is replaced: then the one before goes on. That holds for native plugins, too.
+        require: Required = Presence::Default(|| Required::Any);
     }
 }
 

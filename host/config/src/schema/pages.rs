@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::check::CheckTable;
-use super::daemon::{File, PluginSandboxTable, SandboxTable};
+use super::daemon::{File, PluginSandboxTable, PluginsTable, SandboxTable};
 use super::service::{PersistenceTable, SchedulerTable, ServerTable, ServiceTable};
 use super::sync::ConnectionSyncTable;
 use super::timeouts::IpvsTimeoutsTable;
@@ -17,6 +17,7 @@ use crate::reader::{Page, Table as _, similar};
 pub(crate) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     vec![
         File::page(),
+        PluginsTable::page(),
         SandboxTable::page(),
         PluginSandboxTable::page(),
         ServiceTable::page(),

@@ -9,5 +9,6 @@ mod reference;
 mod robust;
 mod secrets;
 mod spread;
+mod trust;
 mod vrrp;
 mod vrrp_errors;

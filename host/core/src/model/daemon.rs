@@ -31,9 +31,29 @@ pub struct Daemon {
     pub plugin_sandboxes: BTreeMap<String, Sandbox>,
     /// Native plugins (shared objects) that the operator trusts with the whole daemon. Absolute.
     pub native_plugins: Vec<PathBuf>,
+    /// Whose signatures under plugins count.
+    pub plugin_trust: PluginTrust,
     /// Whether a configuration without any service is meant to be one, and not what is left of a file that was cut
     /// short.
     pub allow_empty: bool,
+}
+
+/// Whose signatures under plugins count, and whether a plugin needs one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PluginTrust {
+    /// The keys that are trusted.
+    pub keys: Vec<TrustedKey>,
+    /// Whether a plugin without a valid signature by one of them is refused.
+    pub required: bool,
+}
+
+/// A public key of minisign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustedKey {
+    /// The key itself: 56 characters that begin with `RW`.
+    Key(String),
+    /// The file that it is in, as minisign writes it. Absolute, or relative to the working directory.
+    File(PathBuf),
 }
 
 /// What a plugin's instance may use. Shared by every plugin.

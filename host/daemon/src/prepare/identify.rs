@@ -27,11 +27,18 @@ pub(super) fn identify(
         let Some(plugin) = catalogue.get(name) else {
             continue;
         };
+        let signature = catalogue.signature(name).cloned().unwrap_or_default();
         let same = known.get(name).filter(|it| it.is(&plugin));
-        let identity = same.cloned().unwrap_or_else(|| {
-            let of_file = catalogue.entry(name).and_then(Entry::sha256);
-            Arc::new(PluginIdentity::new(&plugin, of_file))
-        });
+        let identity = match same {
+            Some(same) if same.signature == signature => Arc::clone(same),
+            _ => {
+                let of_file = catalogue.entry(name).and_then(Entry::sha256);
+                let mut new = PluginIdentity::new(&plugin, of_file, signature);
+                // It may have been signed since.
+                new.loaded_at = same.map_or(new.loaded_at, |it| it.loaded_at);
+                Arc::new(new)
+            }
+        };
         used.insert(name.clone(), identity);
     }
     used

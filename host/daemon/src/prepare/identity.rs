@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
+use evenkeel_runtime::signature::Signature;
 use evenkeel_runtime::{Plugin, Sha256, Usage};
 
 /// A plugin in use, as `status` shows it.
@@ -20,11 +21,17 @@ pub struct PluginIdentity {
     pub runtime: &'static str,
     /// When it was loaded.
     pub loaded_at: SystemTime,
+    /// Who has signed it.
+    pub signature: Signature,
 }
 
 impl PluginIdentity {
     /// Of a plugin that has just been loaded. `of_file`: the digest of its file, where it does not know it itself.
-    pub(super) fn new(plugin: &Arc<dyn Plugin>, of_file: Option<Sha256>) -> Self {
+    pub(super) fn new(
+        plugin: &Arc<dyn Plugin>,
+        of_file: Option<Sha256>,
+        signature: Signature,
+    ) -> Self {
         let file = plugin.file().to_owned();
         let native = file.extension().is_some_and(|it| it == "so");
         Self {
@@ -34,6 +41,7 @@ impl PluginIdentity {
             file,
             runtime: if native { "native" } else { "wasm" },
             loaded_at: SystemTime::now(),
+            signature,
         }
     }
 

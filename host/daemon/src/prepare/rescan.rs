@@ -34,7 +34,9 @@ impl Preparer {
         let mut changed = BTreeSet::new();
         for plugin in &named {
             match (self.catalogue.get(plugin), new.get(plugin)) {
-                (Some(before), Some(now)) if Arc::ptr_eq(&before, &now) => {}
+                (Some(before), Some(now))
+                    if Arc::ptr_eq(&before, &now)
+                        && self.catalogue.signature(plugin) == new.signature(plugin) => {}
                 (_, Some(_)) => {
                     changed.insert(plugin.clone());
                 }

@@ -21,6 +21,13 @@ pub struct PluginStatus {
     pub contract: String,
     /// `wasm` or `native`.
     pub runtime: String,
+    /// The trusted key that has signed it, by its number as minisign prints it; none if it is unsigned, or signed by a
+    /// key that is not trusted.
+    #[serde(default)]
+    pub signed_by: Option<String>,
+    /// What was said with that signature.
+    #[serde(default)]
+    pub signature_comment: Option<String>,
     /// When it was loaded, in seconds since 1970.
     pub loaded_at: u64,
     /// How many instances it has; none of a native plugin.
@@ -92,12 +99,15 @@ impl PluginStatus {
         let (counters, gauges) = split(metrics);
         let usage = plugin.usage();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let signer = plugin.signature.signer();
         let since = plugin.loaded_at.duration_since(UNIX_EPOCH);
         Self {
             sha256: plugin.sha256.map(|it| it.to_string()),
             file: plugin.file.to_string_lossy().into_owned(),
             contract: plugin.contract.clone(),
             runtime: plugin.runtime.to_owned(),
+            signed_by: signer.map(|(key, _)| key.id.to_string()),
+            signature_comment: signer.map(|(_, comment)| comment.to_owned()),
             loaded_at: since.map_or(0, |since| since.as_secs()),
             instances: usage.map(|usage| number(usage.instances)),
             memory: usage.map(|usage| number(usage.memory)),

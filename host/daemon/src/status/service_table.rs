@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use evenkeel_runtime::text;
+
 use super::duration::duration;
 use super::plugin::PluginStatus;
 use super::service::{ServerStatus, ServiceStatus};
@@ -94,12 +96,13 @@ fn write_plugin(
     let sum = plugin.sha256.as_deref().unwrap_or("unknown file");
     write!(
         out,
-        "  by {} {} ({}, {}, contract {}): {} plans in {}/{} us (half/99 of 100)",
+        "  by {} {} ({}, {}, contract {}, {}): {} plans in {}/{} us (half/99 of 100)",
         service.scheduler,
         service.scheduler_version,
         sum.get(..12).unwrap_or(sum),
         plugin.runtime,
         plugin.contract,
+        signed(plugin),
         plugin.calls,
         plugin.call_p50_us,
         plugin.call_p99_us,
@@ -108,6 +111,19 @@ fn write_plugin(
         write!(out, ", {} failed", plugin.failures)?;
     }
     writeln!(out)
+}
+
+/// Characters of a signature's comment that are shown; `--json` has all of them.
+const COMMENT: usize = 40;
+
+fn signed(plugin: &PluginStatus) -> String {
+    let Some(key) = &plugin.signed_by else {
+        return "unsigned".to_owned();
+    };
+    match plugin.signature_comment.as_deref() {
+        None | Some("") => format!("signed by {key}"),
+        Some(comment) => format!("signed by {key}: {}", text::clean(comment, COMMENT)),
+    }
 }
 
 /// As in ipvsadm's column Forward.

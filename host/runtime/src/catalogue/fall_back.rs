@@ -10,6 +10,7 @@ use evenkeel_core::model::PluginRef;
 
 use super::Catalogue;
 use super::fallback::Fallback;
+use crate::signature::Signature;
 use crate::stand_in::StandIn;
 use crate::{Plugin, PluginInfo, PluginRuntime};
 
@@ -24,8 +25,8 @@ impl Catalogue {
             let Found::Broken { reason } = self.find(plugin) else {
                 continue;
             };
-            let fallback = match runtime.last_good(plugin) {
-                Some(good) => {
+            let fallback = match self.last_good(runtime, plugin) {
+                Some((good, signature)) => {
                     let sha256 = good.sha256().map(|it| it.short());
                     tracing::error!(
                         %plugin, reason, version = good.manifest().version, sha256,
@@ -36,7 +37,11 @@ impl Catalogue {
                         contract: good.contract().to_owned(),
                         manifest: good.manifest().clone(),
                     };
-                    Fallback::LastGood { plugin: good, info }
+                    Fallback::LastGood {
+                        plugin: good,
+                        info,
+                        signature,
+                    }
                 }
                 None => {
                     tracing::error!(
@@ -47,6 +52,22 @@ impl Catalogue {
                 }
             };
             self.fallbacks.insert(plugin.clone(), fallback);
+        }
+    }
+
+    /// The last good copy, if it was signed as plugins have to be now.
+    fn last_good(
+        &self,
+        runtime: &dyn PluginRuntime,
+        plugin: &PluginRef,
+    ) -> Option<(Arc<dyn Plugin>, Signature)> {
+        let (good, signature) = runtime.last_good(plugin)?;
+        match self.trust.permit(&signature) {
+            Ok(()) => Some((good, signature)),
+            Err(reason) => {
+                tracing::warn!(%plugin, "the last good copy of the plugin is not used: it {reason}");
+                None
+            }
         }
     }
 

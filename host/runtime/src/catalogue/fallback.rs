@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::signature::Signature;
 use crate::{Plugin, PluginInfo};
 
 /// Instead of a broken plugin.
@@ -11,12 +12,21 @@ pub(super) enum Fallback {
     LastGood {
         plugin: Arc<dyn Plugin>,
         info: PluginInfo,
+        /// Who had signed it.
+        signature: Signature,
     },
     /// Nothing has; it is broken for this reason.
     Nothing { reason: String },
 }
 
 impl Fallback {
+    pub(super) fn signature(&self) -> Option<&Signature> {
+        match self {
+            Self::LastGood { signature, .. } => Some(signature),
+            Self::Nothing { .. } => None,
+        }
+    }
+
     pub(super) fn plugin(&self) -> Option<Arc<dyn Plugin>> {
         match self {
             Self::LastGood { plugin, .. } => Some(Arc::clone(plugin)),

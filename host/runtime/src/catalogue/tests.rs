@@ -1,3 +1,5 @@
+mod signed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,7 +186,7 @@ fn a_file_that_has_been_broken_is_replaced_by_its_last_good_copy_at_the_start() 
         let mut catalogue = Catalogue::scan(&runtime, &[path(&directory)]);
         catalogue.load(&runtime, &names);
         let plugin = catalogue.get(&names[0]).unwrap();
-        runtime.keep_good(&names[0], plugin.as_ref());
+        runtime.keep_good(&names[0], plugin.as_ref(), &Signature::None);
         plugin.sha256()
     };
     for broken in ["", "no wasm"] {
@@ -398,11 +400,15 @@ struct Together {
 }
 
 impl PluginRuntime for Together {
-    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
-        self.runtime.describe(file)
+    fn read(&self, file: &Path) -> Result<Vec<u8>, LoadError> {
+        self.runtime.read(file)
     }
 
-    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
+    fn describe_content(&self, file: &Path, content: &[u8]) -> Result<Described, LoadError> {
+        self.runtime.describe_content(file, content)
+    }
+
+    fn load_content(&self, file: &Path, content: &[u8]) -> Result<Arc<dyn Plugin>, LoadError> {
         let mut loading = self.loading.lock();
         *loading += 1;
         self.more.notify_all();
@@ -411,7 +417,7 @@ impl PluginRuntime for Together {
         let waited = self.more.wait_while_for(&mut loading, alone, limit);
         assert!(!waited.timed_out(), "one after the other");
         drop(loading);
-        self.runtime.load(file)
+        self.runtime.load_content(file, content)
     }
 }
 

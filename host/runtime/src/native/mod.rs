@@ -26,7 +26,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginRuntime, SchedulerPlugin as _, files};
+use crate::{
+    Described, LoadError, MAX_PLUGIN, Plugin, PluginRuntime, SchedulerPlugin as _, Sha256, files,
+};
 use library::Library;
 use plugin::NativePlugin;
 
@@ -36,13 +38,7 @@ pub struct NativeRuntime {
     /// Whoever may have written to a file.
     trusts_everyone: bool,
     /// By path. A file that has changed since cannot take the place of what is in use.
-    loaded: Mutex<BTreeMap<PathBuf, Loaded>>,
-}
-
-#[derive(Debug)]
-struct Loaded {
-    content: blake3::Hash,
-    plugin: Arc<NativePlugin>,
+    loaded: Mutex<BTreeMap<PathBuf, Arc<NativePlugin>>>,
 }
 
 impl NativeRuntime {
@@ -61,26 +57,30 @@ impl NativeRuntime {
         }
     }
 
-    fn try_load(&self, file: &Path) -> Result<Arc<NativePlugin>, String> {
+    fn try_read(&self, file: &Path) -> Result<Vec<u8>, String> {
         let path = std::fs::canonicalize(file).map_err(|error| error.to_string())?;
-        let content = if self.trusts_everyone {
-            files::read(&path, MAX_PLUGIN).map_err(|error| error.to_string())?
+        if self.trusts_everyone {
+            files::read(&path, MAX_PLUGIN).map_err(|error| error.to_string())
         } else {
-            trust::read(&path)?
-        };
-        let hash = blake3::hash(&content);
+            trust::read(&path)
+        }
+    }
+
+    fn try_load(&self, file: &Path, content: &[u8]) -> Result<Arc<NativePlugin>, String> {
+        let path = std::fs::canonicalize(file).map_err(|error| error.to_string())?;
+        let sha256 = Sha256::of(content);
         let mut loaded = self.loaded.lock();
         if let Some(known) = loaded.get(&path) {
-            if known.content != hash {
+            if known.sha256() != Some(sha256) {
                 tracing::warn!(
                     file = %file.display(),
                     "the native plugin has changed since it was loaded; the old one stays in use until the daemon is restarted"
                 );
             }
-            return Ok(Arc::clone(&known.plugin));
+            return Ok(Arc::clone(known));
         }
-        let library = Library::load(&path, &content)?;
-        let plugin = Arc::new(NativePlugin::new(file, library)?);
+        let library = Library::load(&path, content)?;
+        let plugin = Arc::new(NativePlugin::new(file, sha256, library)?);
         let manifest = plugin.manifest();
         tracing::warn!(
             plugin = manifest.name,
@@ -88,25 +88,24 @@ impl NativeRuntime {
             file = %file.display(),
             "native plugin loaded: it runs unsandboxed inside the daemon, with all its rights"
         );
-        loaded.insert(
-            path,
-            Loaded {
-                content: hash,
-                plugin: Arc::clone(&plugin),
-            },
-        );
+        loaded.insert(path, Arc::clone(&plugin));
         Ok(plugin)
     }
 }
 
 impl PluginRuntime for NativeRuntime {
-    /// Loads it: a shared object says nothing about itself before its code runs.
-    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
-        self.load(file).map(Described::loaded)
+    fn read(&self, file: &Path) -> Result<Vec<u8>, LoadError> {
+        self.try_read(file)
+            .map_err(|reason| LoadError::new(file, &reason))
     }
 
-    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
-        match self.try_load(file) {
+    /// Loads it: a shared object says nothing about itself before its code runs.
+    fn describe_content(&self, file: &Path, content: &[u8]) -> Result<Described, LoadError> {
+        self.load_content(file, content).map(Described::loaded)
+    }
+
+    fn load_content(&self, file: &Path, content: &[u8]) -> Result<Arc<dyn Plugin>, LoadError> {
+        match self.try_load(file, content) {
             Ok(plugin) => Ok(plugin),
             Err(reason) => Err(LoadError::new(file, &reason)),
         }

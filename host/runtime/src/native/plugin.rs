@@ -13,12 +13,15 @@ use crate::identity::Identity;
 use crate::manifest::checked;
 use crate::plugin_log::PluginLog;
 use crate::text::clean;
-use crate::{Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext};
+use crate::{
+    Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext, Sha256,
+};
 
 #[derive(Debug)]
 pub(super) struct NativePlugin {
     entry: &'static Entry,
     file: PathBuf,
+    sha256: Sha256,
     contract: String,
     manifest: Manifest,
     identity: Identity,
@@ -26,7 +29,7 @@ pub(super) struct NativePlugin {
 
 impl NativePlugin {
     /// Starts it and asks it what it is. The error is the reason of a load error.
-    pub(super) fn new(file: &Path, library: Library) -> Result<Self, String> {
+    pub(super) fn new(file: &Path, sha256: Sha256, library: Library) -> Result<Self, String> {
         let entry = library.entry;
         let name = clean(&convert::text(entry.name), 64);
         let contract = clean(&convert::text(entry.contract), 64);
@@ -55,6 +58,7 @@ impl NativePlugin {
         Ok(Self {
             entry,
             file: file.to_owned(),
+            sha256,
             contract,
             manifest,
             identity,
@@ -89,6 +93,10 @@ impl Plugin for NativePlugin {
 
     fn file(&self) -> &Path {
         &self.file
+    }
+
+    fn sha256(&self) -> Option<Sha256> {
+        Some(self.sha256)
     }
 
     fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {

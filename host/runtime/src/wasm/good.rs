@@ -2,7 +2,7 @@
 //! been broken since.
 //!
 //! What is kept is a line for each name (or path) that a configuration in force has: the file's SHA-256, by which the
-//! code is found, and what cannot be told from the code.
+//! code is found, the key that had signed it, and what cannot be told from the code.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::plugin::WasmPlugin;
 use super::shared::Shared;
 use crate::Plugin;
 use crate::digest::Sha256;
+use crate::signature::{PublicKey, Signature};
 
 /// Under a plugin's name or a file's path, which never look alike: a name has no `/` and no dot.
 fn key(plugin: &PluginRef) -> String {
@@ -30,21 +31,38 @@ fn absolute(file: &Path) -> PathBuf {
     std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
 }
 
+/// Stands for the key of what nobody has signed who was trusted.
+const UNSIGNED: &str = "-";
+
 /// Keeps what works now.
-pub(super) fn keep(shared: &Shared, plugin: &PluginRef, loaded: &dyn Plugin) {
+pub(super) fn keep(
+    shared: &Shared,
+    plugin: &PluginRef,
+    loaded: &dyn Plugin,
+    signature: &Signature,
+) {
     let Some(sha256) = loaded.sha256() else {
         return;
     };
     let (kind, contract) = (loaded.kind(), loaded.contract());
     let file = absolute(loaded.file());
+    let signer = signature.signer().map_or(UNSIGNED, |(key, _)| &key.text);
     // The path comes last: it may have anything in it.
-    let line = format!("{sha256} {kind} {contract} {}", file.display());
+    let line = format!("{sha256} {kind} {contract} {signer} {}", file.display());
     shared.keep_good(&key(plugin), &line);
 }
 
 /// What has worked, if its code is still there.
-pub(super) fn load(shared: &Arc<Shared>, plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
-    let (sha256, inspected, file) = parse(&shared.good(&key(plugin))?)?;
+pub(super) fn load(
+    shared: &Arc<Shared>,
+    plugin: &PluginRef,
+) -> Option<(Arc<dyn Plugin>, Signature)> {
+    let Good {
+        sha256,
+        inspected,
+        signature,
+        file,
+    } = parse(&shared.good(&key(plugin))?)?;
     let component = shared.kept(&sha256)?;
     let loaded = WasmPlugin::new(shared, &file, sha256, inspected, &component);
     let loaded = loaded
@@ -52,12 +70,20 @@ pub(super) fn load(shared: &Arc<Shared>, plugin: &PluginRef) -> Option<Arc<dyn P
             tracing::warn!(%plugin, reason, "the kept copy of the plugin cannot be used either");
         })
         .ok()?;
-    Some(Arc::new(loaded))
+    Some((Arc::new(loaded), signature))
 }
 
-fn parse(line: &[u8]) -> Option<(Sha256, Inspected, PathBuf)> {
+/// What a line says.
+struct Good {
+    sha256: Sha256,
+    inspected: Inspected,
+    signature: Signature,
+    file: PathBuf,
+}
+
+fn parse(line: &[u8]) -> Option<Good> {
     let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.splitn(4, ' ');
+    let mut words = line.splitn(5, ' ');
     let sha256 = Sha256::parse(words.next()?)?;
     let kind = words.next()?;
     let kinds = [PluginKind::Scheduler, PluginKind::Checker];
@@ -69,5 +95,17 @@ fn parse(line: &[u8]) -> Option<(Sha256, Inspected, PathBuf)> {
         version,
         manifest: None,
     };
-    Some((sha256, inspected, PathBuf::from(words.next()?)))
+    let signature = match words.next()? {
+        UNSIGNED => Signature::None,
+        key => Signature::Valid {
+            key: PublicKey::parse(key).ok()?,
+            comment: String::new(),
+        },
+    };
+    Some(Good {
+        sha256,
+        inspected,
+        signature,
+        file: PathBuf::from(words.next()?),
+    })
 }

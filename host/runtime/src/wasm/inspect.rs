@@ -48,11 +48,11 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
     })
 }
 
-/// What a component wants of the host, by the names of its imports.
-pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<String>, String> {
+/// What a component wants of the host, and what it offers, by the names of its imports and exports.
+pub(crate) fn interfaces(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), String> {
     let (outline, _) = outline(bytes)?;
-    let imports = outline.imports.iter();
-    Ok(imports.map(|import| clean(import, ECHO)).collect())
+    let clean = |names: &[String]| names.iter().map(|it| clean(it, ECHO)).collect();
+    Ok((clean(&outline.imports), clean(&outline.exports)))
 }
 
 /// The names that a component has, and its manifest sections.

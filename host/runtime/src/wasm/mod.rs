@@ -42,12 +42,13 @@ use std::sync::Arc;
 use evenkeel_core::model::PluginRef;
 
 use crate::digest::Sha256;
+use crate::signature::Signature;
 use crate::{Described, LoadError, MAX_PLUGIN, Plugin, PluginInfo, PluginRuntime, files};
 pub use compile::{Compiler, Order, serve};
 pub use config::{CacheUse, Host, RuntimeError, WasmConfig};
 use engine::Effort;
 use inspect::Inspected;
-pub(crate) use inspect::imports;
+pub(crate) use inspect::interfaces;
 use plugin::WasmPlugin;
 use shared::Shared;
 
@@ -94,11 +95,10 @@ impl WasmRuntime {
         Ok(Arc::new(plugin))
     }
 
-    fn try_describe(&self, file: &Path) -> Result<Described, String> {
-        let bytes = read(file)?;
-        let sha256 = Sha256::of(&bytes);
-        let mut inspected = inspect::inspect(&bytes)?;
-        self.shared.compilable(&bytes, &sha256)?;
+    fn try_describe(&self, file: &Path, bytes: &[u8]) -> Result<Described, String> {
+        let sha256 = Sha256::of(bytes);
+        let mut inspected = inspect::inspect(bytes)?;
+        self.shared.compilable(bytes, &sha256)?;
         let known = inspected
             .manifest
             .take()
@@ -107,7 +107,7 @@ impl WasmRuntime {
         let manifest = match known {
             Some(manifest) => manifest,
             None => {
-                let plugin = self.compile(file, &bytes, inspected, Effort::Quick)?;
+                let plugin = self.compile(file, bytes, inspected, Effort::Quick)?;
                 self.shared.remember(&sha256, plugin.manifest());
                 plugin.manifest().clone()
             }
@@ -119,33 +119,32 @@ impl WasmRuntime {
         }))
     }
 
-    fn try_load(&self, file: &Path) -> Result<Arc<dyn Plugin>, String> {
-        let bytes = read(file)?;
-        let inspected = inspect::inspect(&bytes)?;
-        self.compile(file, &bytes, inspected, Effort::Full)
+    fn try_load(&self, file: &Path, bytes: &[u8]) -> Result<Arc<dyn Plugin>, String> {
+        let inspected = inspect::inspect(bytes)?;
+        self.compile(file, bytes, inspected, Effort::Full)
     }
 }
 
 impl PluginRuntime for WasmRuntime {
-    fn describe(&self, file: &Path) -> Result<Described, LoadError> {
-        self.try_describe(file)
+    fn read(&self, file: &Path) -> Result<Vec<u8>, LoadError> {
+        files::read(file, MAX_PLUGIN).map_err(|error| LoadError::new(file, &error.to_string()))
+    }
+
+    fn describe_content(&self, file: &Path, content: &[u8]) -> Result<Described, LoadError> {
+        self.try_describe(file, content)
             .map_err(|reason| LoadError::new(file, &reason))
     }
 
-    fn load(&self, file: &Path) -> Result<Arc<dyn Plugin>, LoadError> {
-        self.try_load(file)
+    fn load_content(&self, file: &Path, content: &[u8]) -> Result<Arc<dyn Plugin>, LoadError> {
+        self.try_load(file, content)
             .map_err(|reason| LoadError::new(file, &reason))
     }
 
-    fn last_good(&self, plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
+    fn last_good(&self, plugin: &PluginRef) -> Option<(Arc<dyn Plugin>, Signature)> {
         good::load(&self.shared, plugin)
     }
 
-    fn keep_good(&self, plugin: &PluginRef, loaded: &dyn Plugin) {
-        good::keep(&self.shared, plugin, loaded);
+    fn keep_good(&self, plugin: &PluginRef, loaded: &dyn Plugin, signature: &Signature) {
+        good::keep(&self.shared, plugin, loaded, signature);
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    files::read(file, MAX_PLUGIN).map_err(|error| error.to_string())
 }

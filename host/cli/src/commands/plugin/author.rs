@@ -100,16 +100,20 @@ fn test(plugin: PathBuf, settings: String, seed: Option<u64>, json: bool) -> any
     if report.passed() {
         return Ok(());
     }
-    let failed = report.failed();
-    let cases = if failed == 1 { "case" } else { "cases" };
-    let message = format!(
-        "{failed} {cases} failed; --seed {} repeats the changes",
-        report.seed
-    );
-    Err(Failed::new(exit::FAILURE, message).into())
+    Err(Failed::new(exit::FAILURE, failures(&report)).into())
 }
 
-fn table(report: &Report) -> String {
+/// How many cases failed.
+pub(super) fn failures(report: &Report) -> String {
+    let failed = report.failed();
+    let cases = if failed == 1 { "case" } else { "cases" };
+    format!(
+        "{failed} {cases} failed; --seed {} repeats the changes",
+        report.seed
+    )
+}
+
+pub(super) fn table(report: &Report) -> String {
     let mut text = format!(
         "{} {} ({}, contract {}), seed {}\n",
         report.plugin, report.version, report.kind, report.contract, report.seed

@@ -5,9 +5,12 @@ use std::path::Path;
 
 use evenkeel_config as config;
 use evenkeel_core::manifest::{Abilities, Facts};
+use evenkeel_core::model::PluginTrust;
+use evenkeel_daemon::prepare::{read, trust_of};
 use evenkeel_runtime::facts::FileFacts;
 use evenkeel_runtime::native::NativeRuntime;
-use evenkeel_runtime::{PluginInfo, PluginRuntime as _, text};
+use evenkeel_runtime::signature::Signature;
+use evenkeel_runtime::{LoadError, PluginInfo, PluginRuntime, text};
 
 use super::json;
 use super::runtime::runtime;
@@ -15,33 +18,52 @@ use super::show::kind;
 use crate::commands::print;
 use crate::exit::{self, Failed};
 
-/// Prints what a plugin's file says about itself. Compiles nothing if that is written in it.
+/// Prints what a plugin's file says about itself. Compiles nothing if that is written in it. `config`: which keys are
+/// trusted; none without one.
 ///
 /// # Errors
 /// [`exit::CONFIG`] when the file is no plugin.
-pub(crate) fn inspect(file: &Path, json: bool) -> anyhow::Result<()> {
+pub(crate) fn inspect(file: &Path, config: Option<&Path>, json: bool) -> anyhow::Result<()> {
+    let parsed = match config {
+        Some(config) => read(config)?,
+        None => config::parse("", ""),
+    };
+    // Signed or not: it is to be seen.
+    let any = PluginTrust {
+        required: false,
+        ..parsed.daemon().plugin_trust.clone()
+    };
+    let trust = trust_of(&any, false)?;
     // A shared object's code runs as soon as it is loaded: only one that root alone can have written is.
     let native = file.extension().is_some_and(|it| it == "so");
-    let described = if native {
-        NativeRuntime::new().describe(file)
+    let runtime: Box<dyn PluginRuntime> = if native {
+        Box::new(NativeRuntime::new())
     } else {
-        runtime(config::parse("", "").daemon())?.describe(file)
+        Box::new(runtime(parsed.daemon())?)
     };
-    let wrong = |reason: String| anyhow::Error::from(Failed::new(exit::CONFIG, reason));
-    let info = described.map_err(|error| wrong(error.to_string()))?.info;
-    let content = FileFacts::of(file).map_err(|error| wrong(error.to_string()))?;
+    let wrong = |error: LoadError| Failed::new(exit::CONFIG, error.to_string());
+    let content = runtime.read(file).map_err(wrong)?;
+    let signature = trust.judge(file, &content).map_err(|reason| {
+        let file = text::path(file);
+        Failed::new(exit::CONFIG, format!("plugin {file}: {reason}"))
+    })?;
+    let info = runtime
+        .describe_content(file, &content)
+        .map_err(wrong)?
+        .info;
+    let facts = FileFacts::of(file, &content).map_err(wrong)?;
     print(&if json {
-        json::inspected(&info, &content)?
+        json::inspected(&info, &facts, &signature)?
     } else {
-        describe(&info, &content)
+        describe(&info, &facts, &signature)
     })?;
     Ok(())
 }
 
-fn describe(info: &PluginInfo, content: &FileFacts) -> String {
+fn describe(info: &PluginInfo, content: &FileFacts, signature: &Signature) -> String {
     let manifest = &info.manifest;
     let mut text = format!(
-        "{} {} ({}, contract {})\n{}\nfile: {}\nsize: {} bytes\nsha256: {}\nruntime: {}\n",
+        "{} {} ({}, contract {})\n{}\nfile: {}\nsize: {} bytes\nsha256: {}\nsignature: {signature}\nruntime: {}\n",
         manifest.name,
         manifest.version,
         info.kind,

@@ -4,6 +4,7 @@ use evenkeel_core::manifest::{Abilities, SettingSpec};
 use evenkeel_runtime::PluginInfo;
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::facts::FileFacts;
+use evenkeel_runtime::signature::Signature;
 use serde_json::{Value, json};
 
 use super::show::show;
@@ -22,6 +23,7 @@ pub(super) fn list(catalogue: &Catalogue) -> serde_json::Result<String> {
             value["file"] = json!(entry.file.to_string_lossy());
             value["sha256"] = json!(entry.sha256().map(|it| it.to_string()));
             value["size"] = json!(entry.size());
+            value["signature"] = signature(entry.signature());
             value["used_instead"] = json!(used_instead.map(|it| it.by.to_string_lossy()));
             value
         })
@@ -35,14 +37,30 @@ pub(super) fn list(catalogue: &Catalogue) -> serde_json::Result<String> {
 }
 
 /// What a file says about itself.
-pub(super) fn inspected(info: &PluginInfo, content: &FileFacts) -> serde_json::Result<String> {
+pub(super) fn inspected(
+    info: &PluginInfo,
+    content: &FileFacts,
+    signed: &Signature,
+) -> serde_json::Result<String> {
     let mut value = of(info);
     value["file"] = json!(content.file.to_string_lossy());
     value["sha256"] = json!(content.sha256.to_string());
     value["size"] = json!(content.size);
     value["runtime"] = json!(content.runtime);
     value["imports"] = json!(content.imports);
+    value["signature"] = signature(signed);
     text(&value)
+}
+
+/// `null` for what is not signed.
+fn signature(signature: &Signature) -> Value {
+    match signature {
+        Signature::None => Value::Null,
+        Signature::Unknown(id) => json!({ "key": id.to_string(), "trusted": false }),
+        Signature::Valid { key, comment } => {
+            json!({ "key": key.id.to_string(), "trusted": true, "comment": comment })
+        }
+    }
 }
 
 fn text(value: &Value) -> serde_json::Result<String> {

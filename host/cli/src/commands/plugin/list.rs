@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use evenkeel_config as config;
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
+use evenkeel_runtime::signature::Signature;
 use evenkeel_runtime::text;
 
 use super::json;
 use super::runtime::runtime;
 use crate::commands::print;
 use crate::exit::{self, Failed};
-use evenkeel_daemon::prepare::{plugin_dirs, read};
+use evenkeel_daemon::prepare::{plugin_dirs, read, trust_of};
 
 /// Prints what the plugin directories hold, a line each, or all of it as JSON. Goes by what the files say about
 /// themselves.
@@ -25,7 +26,9 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf], json: bool) -> an
         None => config::parse("", ""),
     };
     let runtime = runtime(parsed.daemon())?;
-    let mut catalogue = Catalogue::scan(&runtime, plugin_dirs(&parsed, instead));
+    let mut catalogue = Catalogue::default();
+    catalogue.set_trust(trust_of(&parsed.daemon().plugin_trust, false)?);
+    let mut catalogue = catalogue.rescan(&runtime, plugin_dirs(&parsed, instead));
     let native = NativeRuntime::new();
     catalogue.load_native(&native, &parsed.daemon().native_plugins);
     catalogue.add_files(&runtime, &parsed.plugin_refs());
@@ -49,7 +52,15 @@ pub(crate) fn list(config: Option<&Path>, instead: &[PathBuf], json: bool) -> an
 
 fn text_of(catalogue: &Catalogue) -> String {
     let heads = [
-        "NAME", "KIND", "VERSION", "CONTRACT", "SHA256", "SIZE", "SUMMARY", "FILE",
+        "NAME",
+        "KIND",
+        "VERSION",
+        "CONTRACT",
+        "SHA256",
+        "SIZE",
+        "SIGNATURE",
+        "SUMMARY",
+        "FILE",
     ];
     let mut rows = vec![heads.map(String::from)];
     for entry in catalogue.entries() {
@@ -61,6 +72,7 @@ fn text_of(catalogue: &Catalogue) -> String {
             info.contract.clone(),
             entry.sha256().map(|it| it.short()).unwrap_or_default(),
             entry.size().to_string(),
+            signed(entry.signature()),
             info.manifest.summary.clone(),
             text::path(&entry.file),
         ]);
@@ -82,8 +94,17 @@ fn text_of(catalogue: &Catalogue) -> String {
     text
 }
 
+/// The key, or that there is none that says anything.
+fn signed(signature: &Signature) -> String {
+    match signature {
+        Signature::None => "unsigned".to_owned(),
+        Signature::Unknown(id) => format!("unknown key {id}"),
+        Signature::Valid { key, .. } => key.id.to_string(),
+    }
+}
+
 /// Columns of the list.
-const COLUMNS: usize = 8;
+const COLUMNS: usize = 9;
 
 /// Columns as wide as their widest cell.
 fn table(rows: &[[String; COLUMNS]]) -> String {
@@ -115,11 +136,11 @@ mod tests {
     fn a_table_with_a_cell_of_any_length_is_no_panic() {
         let long = "x".repeat(200_000);
         let rows = [
-            ["a", "b", "c", "d", "e", "f", "g", "h"].map(str::to_owned),
-            [&long, "b", "c", "d", "e", "f", "g", "h"].map(ToString::to_string),
+            ["a", "b", "c", "d", "e", "f", "g", "h", "i"].map(str::to_owned),
+            [&long, "b", "c", "d", "e", "f", "g", "h", "i"].map(ToString::to_string),
         ];
         let shown = table(&rows);
         assert_eq!(shown.lines().count(), 2);
-        assert!(shown.lines().all(|line| line.len() == 200_000 + 7 * 3));
+        assert!(shown.lines().all(|line| line.len() == 200_000 + 8 * 3));
     }
 }

@@ -30,5 +30,5 @@ pub(crate) fn pack(module: &Path, output: &Path) -> anyhow::Result<()> {
     };
     evenkeel_pack::write(output, &packed, works)
         .with_context(|| format!("cannot write {}", output.display()))?;
-    inspect(output, false)
+    inspect(output, None, false)
 }

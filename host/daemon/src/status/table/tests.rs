@@ -59,6 +59,8 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
             file: "/usr/lib/evenkeel/plugins/wrr.wasm".into(),
             contract: "0.1.0".into(),
             runtime: "wasm".into(),
+            signed_by: Some("E7620F1842B4E81F".into()),
+            signature_comment: Some("wrr 0.1.0 sha256:ba7816bf8f01cfea414140de5dae2223".into()),
             loaded_at: 1_800_000_000,
             instances: Some(3),
             memory: Some(3 << 20),

@@ -115,6 +115,7 @@ impl RealServer {
             reason: None,
             since: instant,
             last: self.works.then_some(last),
+            signals: evenkeel_core::signals::Signals::NONE,
             failing: 0,
             plugin_error: None,
             checks: 1,

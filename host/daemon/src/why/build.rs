@@ -228,7 +228,7 @@ fn next(
 
 fn servers(decides: &Decides) -> Vec<ServerWhy> {
     let all: usize = decides.slots.values().sum();
-    let asks = decides.facts.connections || decides.facts.latency;
+    let asks = decides.facts.any();
     let of = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
     let servers = decides.report.servers.iter();
     servers

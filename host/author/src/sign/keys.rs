@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use ct_codecs::{Base64, Decoder as _};
 use evenkeel_runtime::files;
 use evenkeel_runtime::signature::{MAX_FILE, PublicKey};
-use minisign::{ErrorKind, KeyPair, SecretKey, SecretKeyBox};
+use minisign::{KeyPair, SecretKey, SecretKeyBox};
 
 use crate::{Refused, refuse};
 
@@ -104,15 +105,20 @@ fn create(file: &Path, text: &str, mode: u32) -> Result<(), Refused> {
         .map_err(|error| Refused::io("write", file, &error))
 }
 
+/// The bytes of a key that is not encrypted: two for its algorithm, and two zeros in the place of that of the password.
+/// `minisign -W` writes no checksum into one, which the library wants; a damaged one makes signatures that do not fit, and
+/// those are noticed.
+fn without_password(text: &str) -> Option<Vec<u8>> {
+    let bytes = Base64::decode_to_vec(text.lines().nth(1)?.trim(), None).ok()?;
+    (bytes.get(2..4)? == [0, 0]).then_some(bytes)
+}
+
 /// The secret key in a file.
 pub(super) fn read(file: &Path, password: &Password) -> Result<SecretKey, Refused> {
     let text = read_text(file)?;
-    let in_a_box = || SecretKeyBox::from(text.clone());
-    let read = match SecretKey::from_unencrypted_box(in_a_box()) {
-        Ok(key) => Ok(key),
-        Err(error) if matches!(error.kind(), ErrorKind::Verify) => Err(error),
-        // It has a password, or is none at all.
-        Err(_) => SecretKey::from_box(in_a_box(), password.get()?),
+    let read = match without_password(&text) {
+        Some(bytes) => SecretKey::from_bytes(&bytes),
+        None => SecretKey::from_box(SecretKeyBox::from(text), password.get()?),
     };
     match read {
         Ok(key) => Ok(key),

@@ -89,7 +89,24 @@ fn a_key_with_a_password_signs_with_that_and_with_no_other() {
 fn what_is_no_key_or_no_plugin_is_refused_and_nothing_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let (file, keys) = (file(&directory), pair(&directory, "own"));
-    for key in [&keys.public, &file, Path::new("/dev/zero"), Path::new("/")] {
+    // A key of which some bytes are others.
+    let text = fs::read_to_string(&keys.secret).unwrap();
+    let damaged = directory.path().join("damaged.key");
+    let line = text.lines().nth(1).unwrap();
+    let other = if &line[100..104] == "AAAA" {
+        "BBBB"
+    } else {
+        "AAAA"
+    };
+    let changed = format!("{}{other}{}", &line[..100], &line[104..]);
+    fs::write(&damaged, text.replace(line, &changed)).unwrap();
+    for key in [
+        &damaged,
+        &keys.public,
+        &file,
+        Path::new("/dev/zero"),
+        Path::new("/"),
+    ] {
         assert!(
             sign(&file, key, &Password::Ask).is_err(),
             "{}",

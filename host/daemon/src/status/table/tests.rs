@@ -125,7 +125,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
     Prot LocalAddress:Port Scheduler Flags
       -> RemoteAddress:Port Forward Weight ActiveConn InActConn Conns      Health
     TCP  10.10.54.151:80 wrr  # web
-      by wrr 0.1.0 (ba7816bf8f01, wasm, contract 0.1.0): 12 plans in 64/512 us (half/99 of 100), 1 failed
+      by wrr 0.1.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
       -> 172.16.50.157:80   Masq    1      12         345       1234       up 3m20s
       -> 172.16.50.159:80   Masq    1      12         345       1234       DOWN 3m20s: tcp: connection refused
       -> 172.16.50.160:80   Masq    2/4    12         345       1234       up 3m20s (check tcp: 2 failed)
@@ -136,7 +136,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
       -> [fd00:50::11]:80   FullNAT 1      12         345       1234       up 3m20s (check tcp: unknown, plugin http 0.1.0: trapped: panic)
       -> [fd00:50::12]:80   FullNAT 1      12         345       1234       drain (not checked)
     UDP  10.10.54.151:53 wrr  # dns
-      by wrr 0.1.0 (ba7816bf8f01, wasm, contract 0.1.0): 12 plans in 64/512 us (half/99 of 100), 1 failed
+      by wrr 0.1.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
       !! no server takes connections: new ones are refused
       -> 172.16.50.157:53   Masq    1      12         345       1234       DOWN 3m20s
     ");

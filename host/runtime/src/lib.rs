@@ -40,6 +40,12 @@ pub use evenkeel_core::scheduler::{
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
 const MAX_PLUGIN: u64 = 64 << 20;
 
+/// A manifest as a file has it in its section (`evenkeel_sdk::section`); `None` if it has more in it than that can hold.
+#[must_use]
+pub fn manifest_section(manifest: &Manifest) -> Option<Vec<u8>> {
+    section::encode(manifest)
+}
+
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
     /// What a plugin file says about itself. Compiles nothing if the file has its manifest in it, or has been asked

@@ -23,20 +23,31 @@ fn main() -> Result<()> {
     for dir in ["src", "wit"] {
         add(&sdk.join(dir), dir, &mut files)?;
     }
+    write(&out.join("sdk.rs"), files)?;
+    let mut go = Vec::new();
+    for dir in ["scheduler", "checker", "wit"] {
+        add(&sdk.join("go").join(dir), dir, &mut go)?;
+    }
+    write(&out.join("go.rs"), go)?;
+    // A file that is added or removed changes its directory.
+    println!("cargo::rerun-if-changed={}", sdk.display());
+    Ok(())
+}
+
+/// A list of files with what is in them, as Rust.
+fn write(list: &Path, mut files: Vec<(String, PathBuf)>) -> Result<()> {
     files.sort();
-    let mut list = String::from("&[\n");
+    let mut text = String::from("&[\n");
     for (name, file) in &files {
         writeln!(
-            list,
+            text,
             "    ({name:?}, include_bytes!({:?})),",
             file.display().to_string()
         )?;
         println!("cargo::rerun-if-changed={}", file.display());
     }
-    list.push_str("]\n");
-    fs::write(out.join("sdk.rs"), list)?;
-    // A file that is added or removed changes its directory.
-    println!("cargo::rerun-if-changed={}", sdk.display());
+    text.push_str("]\n");
+    fs::write(list, text)?;
     Ok(())
 }
 

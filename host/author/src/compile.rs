@@ -2,6 +2,10 @@
 
 mod c;
 mod cargo;
+mod go;
+mod javascript;
+mod python;
+mod run;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,28 +36,37 @@ pub struct Built {
 /// [`Refused`]: no plugin there, tools that are missing, one that does not compile or is no plugin.
 pub fn build(dir: &Path) -> Result<Built, Refused> {
     let began = Instant::now();
-    let bytes = match Language::of(dir) {
-        Some(Language::Rust) => cargo::module(dir)?,
-        Some(Language::C) => c::module(dir)?,
-        None => refuse!(
-            "{} has neither {} nor {}: give the directory of a plugin, or begin one with `evenkeel plugin new NAME`",
-            dir.display(),
-            Language::Rust.sign(),
-            Language::C.sign()
-        ),
+    let mut packed = match Language::of(dir) {
+        Some(Language::Rust) => pack(&cargo::module(dir)?)?,
+        Some(Language::C) => pack(&c::module(dir)?)?,
+        Some(Language::Go) => pack(&go::module(dir)?)?,
+        Some(Language::JavaScript) => javascript::component(dir)?,
+        Some(Language::Python) => python::component(dir)?,
+        None => {
+            let signs = Language::ALL.map(Language::sign).join(", ");
+            refuse!(
+                "{} has none of {signs}: give the directory of a plugin, or begin one with `evenkeel plugin new NAME`",
+                dir.display()
+            )
+        }
     };
-    let packed = evenkeel_pack::pack(&bytes)
-        .map_err(|error| Refused(format!("what was compiled cannot be packed: {error}")))?;
-
     let fresh = tempfile::Builder::new()
         .prefix(".plugin.")
         .suffix(".wasm")
         .tempfile_in(dir)
         .map_err(|error| Refused::io("make a file in", dir, &error))?;
-    (fresh.as_file())
-        .write_all(&packed)
-        .map_err(|error| Refused::io("write", fresh.path(), &error))?;
+    let write = |bytes: &[u8]| {
+        let written = fresh.as_file().write_all(bytes);
+        written.map_err(|error| Refused::io("write", fresh.path(), &error))
+    };
+    write(&packed)?;
     let info = describe(fresh.path())?;
+    // Who looks for plugins need not compile and ask it again.
+    let before = packed.len();
+    if let Some(manifest) = evenkeel_runtime::manifest_section(&info.manifest) {
+        evenkeel_pack::declare(&mut packed, &manifest);
+    }
+    write(packed.get(before..).unwrap_or_default())?;
     // The runtime has checked the name: it is no path.
     let file = dir.join(&info.manifest.name).with_extension("wasm");
     finish(fresh, &file)?;
@@ -63,6 +76,12 @@ pub fn build(dir: &Path) -> Result<Built, Refused> {
         size: packed.len() as u64,
         time: began.elapsed(),
     })
+}
+
+/// The plugin that is in a module.
+fn pack(module: &[u8]) -> Result<Vec<u8>, Refused> {
+    evenkeel_pack::pack(module)
+        .map_err(|error| Refused(format!("what was compiled cannot be packed: {error}")))
 }
 
 /// Puts the file in its place, readable for all as compilers write.

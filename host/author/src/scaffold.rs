@@ -1,42 +1,13 @@
 //! A new plugin: a directory that builds, passes its tests and runs as it is, with all in it that it needs of ours.
 
+mod templates;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::kind::Kind;
 use crate::language::Language;
 use crate::{Refused, refuse, sdk, tools};
-
-/// A file of a new plugin: where it is, and its text, in which `{{name}}` stands for the plugin's name.
-type Template = (&'static str, &'static str);
-
-macro_rules! template {
-    ($at:literal, $file:literal) => {
-        ($at, include_str!(concat!("../templates/", $file)))
-    };
-}
-
-const RUST: &[Template] = &[
-    template!("Cargo.toml", "Cargo.toml"),
-    template!(".gitignore", "gitignore"),
-];
-const RUST_SCHEDULER: &[Template] = &[
-    template!("src/lib.rs", "rust-scheduler/lib.rs"),
-    template!("README.md", "rust-scheduler/README.md"),
-];
-const RUST_CHECKER: &[Template] = &[
-    template!("src/lib.rs", "rust-checker/lib.rs"),
-    template!("README.md", "rust-checker/README.md"),
-];
-const C: &[Template] = &[template!(".gitignore", "c-gitignore")];
-const C_SCHEDULER: &[Template] = &[
-    template!("plugin.c", "c-scheduler/plugin.c"),
-    template!("README.md", "c-scheduler/README.md"),
-];
-const C_CHECKER: &[Template] = &[
-    template!("plugin.c", "c-checker/plugin.c"),
-    template!("README.md", "c-checker/README.md"),
-];
 
 /// The longest name that a plugin can have, in bytes.
 const MAX_NAME: usize = 64;
@@ -66,18 +37,15 @@ pub fn new(parent: &Path, name: &str, kind: Kind, language: Language) -> Result<
     match language {
         Language::Rust => tools::rust()?,
         Language::C => drop(tools::c()?),
+        // Their compilers may be installed into the directory itself.
+        Language::Go | Language::JavaScript | Language::Python => {}
     }
     // Beside its place, so that it can be put there whole.
     let fresh = tempfile::Builder::new()
         .prefix(&format!(".{name}."))
         .tempdir_in(parent)
         .map_err(|error| Refused::io("make a directory in", parent, &error))?;
-    let (common, own) = match (language, kind) {
-        (Language::Rust, Kind::Scheduler) => (RUST, RUST_SCHEDULER),
-        (Language::Rust, Kind::Checker) => (RUST, RUST_CHECKER),
-        (Language::C, Kind::Scheduler) => (C, C_SCHEDULER),
-        (Language::C, Kind::Checker) => (C, C_CHECKER),
-    };
+    let (common, own) = (templates::common(language), templates::own(language, kind));
     for (at, text) in common.iter().chain(own) {
         let file = fresh.path().join(at);
         if let Some(dir) = file.parent() {
@@ -89,6 +57,10 @@ pub fn new(parent: &Path, name: &str, kind: Kind, language: Language) -> Result<
     match language {
         Language::Rust => sdk::write(&fresh.path().join("vendor/evenkeel-sdk"))?,
         Language::C => sdk::write_c(kind, &fresh.path().join("evenkeel"))?,
+        Language::Go => sdk::write_go(kind, &fresh.path().join("evenkeel"))?,
+        Language::JavaScript | Language::Python => {
+            sdk::write_wit(kind, &fresh.path().join("evenkeel"))?;
+        }
     }
     readable(fresh.path())?;
     fs::rename(fresh.path(), &place).map_err(|error| Refused::io("make", &place, &error))?;
@@ -98,7 +70,8 @@ pub fn new(parent: &Path, name: &str, kind: Kind, language: Language) -> Result<
 }
 
 fn fill(text: &str, name: &str, kind: Kind) -> String {
-    text.replace("{{name}}", name)
+    text.replace("{{example}}", templates::example(kind))
+        .replace("{{name}}", name)
         .replace("{{kind}}", &kind.to_string())
         .replace("{{rust}}", env!("CARGO_PKG_RUST_VERSION"))
 }

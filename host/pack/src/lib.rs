@@ -2,9 +2,11 @@
 //!
 //! A compiler for `wasm32-unknown-unknown` writes a core module; the SDK has put the description of
 //! the contract into it, and the plugin's manifest. Evenkeel loads components: [`pack`] turns the one
-//! into the other, and puts the manifest where it is found without looking into the module.
+//! into the other, and puts the manifest where it is found without looking into the module. A module
+//! for WASI preview 1 gets an adapter of about a kilobyte.
 
 mod output;
+mod preview1;
 
 use evenkeel_sdk::section;
 pub use output::write;
@@ -27,9 +29,6 @@ const DESCRIPTION: &[u8] = b"component-type";
 /// The contract's package in a description, where name and interface are apart.
 const CONTRACT_PACKAGE: &[u8] = b"evenkeel:plugin";
 
-/// The module that is imported by what was built for WASI preview 1.
-const PREVIEW_1: &str = "wasi_snapshot_preview1";
-
 /// Why a file cannot be made a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -49,12 +48,6 @@ pub enum PackError {
          register_checker! and is built for wasm32-unknown-unknown)"
     )]
     OtherComponent,
-    /// A module that wants functions of WASI preview 1.
-    #[error(
-        "this module was built for WASI preview 1 (wasm32-wasip1; it imports {0}), of which a plugin has nothing: build \
-         it for wasm32-unknown-unknown"
-    )]
-    Wasi(String),
     /// It was built with the SDK and registers no plugin.
     #[error(
         "this module was built with evenkeel-sdk, and has no plugin in it: its crate calls neither register_scheduler! \
@@ -74,8 +67,7 @@ pub enum PackError {
          Evenkeel's"
     )]
     NotAPlugin,
-    /// The module does not keep to the contract that it names; for example it imports functions that
-    /// no plugin has (such as those of WASI).
+    /// The module does not keep to the contract that it names; for example it imports functions that no plugin has.
     #[error("this module cannot become a plugin: {0}")]
     Invalid(String),
     /// It has several manifests, or one that is damaged or larger than 64 KiB.
@@ -111,9 +103,6 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
         }
         _ => return Err(PackError::NotWasm),
     }
-    if let Some(import) = wasi(module) {
-        return Err(PackError::Wasi(import));
-    }
     if !has(module, DESCRIPTION) {
         return Err(PackError::NotFromSdk);
     }
@@ -121,10 +110,19 @@ pub fn pack(module: &[u8]) -> Result<Vec<u8>, PackError> {
     let mut component = ComponentEncoder::default()
         .validate(true)
         .module(module)
+        .and_then(|encoder| {
+            if preview1::is_wanted(module) {
+                encoder.adapter(preview1::NAME, preview1::ADAPTER)
+            } else {
+                Ok(encoder)
+            }
+        })
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| PackError::Invalid(chain(&error)))?;
     if exports(&component)?.iter().any(|name| of_contract(name)) {
-        component.extend(manifest.map(custom_section).unwrap_or_default());
+        if let Some(manifest) = manifest {
+            append_section(&mut component, section::NAME, manifest);
+        }
         Ok(component)
     } else if has(module, CONTRACT_PACKAGE) {
         Err(PackError::NotRegistered)
@@ -139,19 +137,6 @@ fn of_contract(export: &str) -> bool {
 
 fn has(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|it| it == what)
-}
-
-/// A function of WASI preview 1 that the module wants, if it wants any.
-fn wasi(module: &[u8]) -> Option<String> {
-    for payload in Parser::new(0).parse_all(module) {
-        // What is wrong with the module is said in better words when it is encoded.
-        if let Payload::ImportSection(section) = payload.ok()? {
-            let mut imports = section.into_imports().filter_map(Result::ok);
-            let import = imports.find(|it| it.module == PREVIEW_1)?;
-            return Some(format!("{PREVIEW_1}.{}", import.name.escape_debug()));
-        }
-    }
-    None
 }
 
 /// The manifest that the SDK has left in a module. `None`: it was built with an SDK that leaves none, and a host runs
@@ -176,15 +161,34 @@ fn manifest(module: &[u8]) -> Result<Option<&[u8]>, PackError> {
     }
 }
 
-/// The manifest as a section of its own, which may stand at the end of any component (core specification, 5.5.3).
-fn custom_section(manifest: &[u8]) -> Vec<u8> {
-    let mut name = leb128(section::NAME.len());
-    name.extend(section::NAME.bytes());
-    let mut bytes = vec![0];
-    bytes.extend(leb128(name.len() + manifest.len()));
-    bytes.extend(name);
-    bytes.extend(manifest);
-    bytes
+/// Writes the manifest (a section's content, as `evenkeel-sdk` has it) into a component that has none. A plugin in another
+/// language than Rust says what it is when it is asked, and with this also in its file.
+pub fn declare(component: &mut Vec<u8>, manifest: &[u8]) {
+    if !has(component, section::NAME.as_bytes()) {
+        append_section(component, section::NAME, manifest);
+    }
+}
+
+/// Appends a custom section, which may stand at the end of any module and component (core specification, 5.5.3).
+pub fn append_section(wasm: &mut Vec<u8>, name: &str, content: &[u8]) {
+    let mut named = leb128(name.len());
+    named.extend(name.bytes());
+    wasm.push(0);
+    wasm.extend(leb128(named.len() + content.len()));
+    wasm.extend(named);
+    wasm.extend(content);
+}
+
+/// The section of a module or object that describes the contract, with its name.
+#[must_use]
+pub fn description(module: &[u8]) -> Option<(&str, &[u8])> {
+    let mut sections = Parser::new(0).parse_all(module).map_while(Result::ok);
+    sections.find_map(|payload| match payload {
+        Payload::CustomSection(custom) if custom.name().as_bytes().starts_with(DESCRIPTION) => {
+            Some((custom.name(), custom.data()))
+        }
+        _ => None,
+    })
 }
 
 /// An unsigned number, 7 bits a byte.

@@ -104,22 +104,6 @@ fn a_component_that_is_no_plugin_is_told_what_to_build() {
 }
 
 #[test]
-fn a_module_for_wasi_is_told_the_target_to_build_for() {
-    let mut module = EMPTY.to_vec();
-    // A type `() -> ()`, and an import of it.
-    module.extend([1, 4, 1, 0x60, 0, 0]);
-    let name = b"\x16wasi_snapshot_preview1\x08fd_write\0\0";
-    module.extend([2, u8::try_from(name.len() + 1).unwrap(), 1]);
-    module.extend(name);
-    let error = pack(&module).unwrap_err().to_string();
-    assert!(
-        error.contains("wasi_snapshot_preview1.fd_write")
-            && error.contains("wasm32-unknown-unknown"),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_module_with_the_sdk_that_registers_nothing_is_told_so() {
     let contract =
         "package evenkeel:plugin@0.1.0; interface host { f: func(); } world w { import host; }";
@@ -183,7 +167,7 @@ fn the_manifest_of_the_module_is_a_section_of_the_component() {
     for length in [0, 100, 200, 20_000] {
         let manifest = manifest_of(length);
         let mut module = module("scheduler-plugin");
-        module.extend(custom_section(&manifest));
+        append_section(&mut module, section::NAME, &manifest);
         let component = pack(&module).unwrap();
         assert_eq!(sections(&component), [manifest]);
         assert_eq!(exports(&component).unwrap().len(), 1);
@@ -197,11 +181,21 @@ fn what_is_not_one_whole_manifest_is_refused() {
     let large = manifest_of(section::MAX_LENGTH);
     for manifest in [&twice[..], &large, &manifest_of(3)[..7], b""] {
         let mut module = module("scheduler-plugin");
-        module.extend(custom_section(manifest));
+        append_section(&mut module, section::NAME, manifest);
         assert!(matches!(pack(&module), Err(PackError::Manifest)));
     }
     let mut module = module("scheduler-plugin");
-    module.extend(custom_section(&manifest_of(3)));
-    module.extend(custom_section(&manifest_of(3)));
+    append_section(&mut module, section::NAME, &manifest_of(3));
+    append_section(&mut module, section::NAME, &manifest_of(3));
     assert!(matches!(pack(&module), Err(PackError::Manifest)));
+}
+
+#[test]
+fn a_manifest_is_written_into_a_component_that_has_none() {
+    let manifest = manifest_of(9);
+    let mut component = pack(&module("scheduler-plugin")).unwrap();
+    declare(&mut component, &manifest);
+    declare(&mut component, &manifest_of(4));
+    assert_eq!(sections(&component), [manifest]);
+    assert_eq!(exports(&component).unwrap().len(), 1);
 }

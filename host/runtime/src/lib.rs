@@ -45,6 +45,12 @@ use evenkeel_core::signals::Signals;
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
 pub const MAX_PLUGIN: u64 = 64 << 20;
 
+/// A manifest as a file has it in its section (`evenkeel_sdk::section`); `None` if it has more in it than that can hold.
+#[must_use]
+pub fn manifest_section(manifest: &Manifest) -> Option<Vec<u8>> {
+    section::encode(manifest)
+}
+
 /// Loads plugin files of one kind of code (WebAssembly, native).
 pub trait PluginRuntime: Send + Sync {
     /// The content of a plugin file that may be one of this kind: what the other functions are given, so that it is

@@ -6,13 +6,13 @@ use std::process::{Command, Output};
 
 use crate::support::{PATIENCE, assert_repeats, servers, tcp_backends};
 use anyhow::{Context as _, Result};
-use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated, skipped};
+use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated};
 
 /// What a shell says to a script in this directory. Cargo's own directory is empty, so that nothing is found there.
 fn shell(dir: &Path, script: &str) -> Result<Output> {
     let binary = Paths::default().binary.canonicalize()?;
     let own = binary.parent().context("no directory")?;
-    let path = std::env::var("PATH")?;
+    let path = path()?;
     let home = dir.join("cargo-home");
     fs::create_dir_all(&home)?;
     Ok(Command::new("sh")
@@ -25,8 +25,16 @@ fn shell(dir: &Path, script: &str) -> Result<Output> {
         .output()?)
 }
 
+/// Where programs are, and the compilers of other languages (CONTRIBUTING.md says how to get them).
+pub(crate) fn path() -> Result<String> {
+    let tools = Paths::workspace().join("target/author-tools");
+    let [npm, pip] = ["node_modules/.bin", ".venv/bin"].map(|it| tools.join(it));
+    let path = std::env::var("PATH")?;
+    Ok(format!("{path}:{}:{}", npm.display(), pip.display()))
+}
+
 /// What it prints, having gone well.
-fn says(dir: &Path, script: &str) -> Result<String> {
+pub(crate) fn says(dir: &Path, script: &str) -> Result<String> {
     let output = shell(dir, script)?;
     let all = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&all).into_owned();
@@ -146,17 +154,8 @@ fn a_new_scheduler_and_a_new_checker_build_pass_their_tests_and_balance_as_they_
     })
 }
 
-#[test]
-fn in_c_they_do_too() -> Result<()> {
-    if !Path::new("/usr/include/wasm32-wasi").is_dir() {
-        let why = "there is no C compiler for WebAssembly: apt install clang lld wasi-libc libclang-rt-14-dev-wasm32";
-        return skipped("author::in_c_they_do_too", why);
-    }
-    isolated(|| new_ones_balance("c", "", |_| {}))
-}
-
 /// Makes a scheduler and a checker, builds and tests them, and has them serve.
-fn new_ones_balance(language: &str, tests: &str, passed: impl Fn(&str)) -> Result<()> {
+pub(crate) fn new_ones_balance(language: &str, tests: &str, passed: impl Fn(&str)) -> Result<()> {
     // Made first: its loopback interface is up, which the tests of a checker need.
     let net = Article::new(2)?;
     let dir = tempfile::tempdir()?;

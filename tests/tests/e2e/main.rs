@@ -16,6 +16,7 @@ mod health;
 mod import;
 mod interop;
 mod lab;
+mod languages;
 mod native;
 mod new_addresses;
 mod numbers;

@@ -2,12 +2,13 @@
 //! are not current. `cargo xtask bindings` starts it.
 //!
 //! They are checked in, so that a plugin's first build does not compile a generator (32 of its 38 seconds of processor
-//! time), and so that an author in C needs none.
+//! time), and so that an author in C or Go needs none.
 #![expect(clippy::print_stdout, reason = "it says what it writes")]
 
 mod c;
 mod contract;
 mod files;
+mod go;
 mod page;
 mod rust;
 mod words;
@@ -64,6 +65,7 @@ fn generate(wit: &Path) -> Result<Files> {
     let contract = Contract::read(wit)?;
     let mut files = rust::files(&contract)?;
     files.extend(c::files(&contract)?);
+    files.extend(go::files(&contract)?);
     files.extend(page::files(&contract)?);
     Ok(files)
 }
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn the_checked_in_bindings_are_those_that_follow_from_the_contract() {
         let files = generate(&root().join(CONTRACT)).unwrap();
-        assert_eq!(files.len(), 9, "{:?}", files.keys());
+        assert_eq!(files.len(), 25, "{:?}", files.keys());
         let old = differing(root(), &files);
         assert!(old.is_empty(), "run `cargo xtask bindings`: {old:?}");
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use super::run::scratch;
 use crate::{Refused, refuse, tools};
 
 /// Where [`scaffold`](crate::scaffold) puts the header and what is generated from the contract.
@@ -22,8 +23,7 @@ pub(super) fn module(dir: &Path) -> Result<Vec<u8>, Refused> {
             contract.display()
         );
     }
-    let out = tempfile::tempdir()
-        .map_err(|error| Refused(format!("cannot make a directory for the compiler: {error}")))?;
+    let out = scratch()?;
     let module = out.path().join("plugin.wasm");
     let status = command
         .args([

@@ -12,8 +12,9 @@ pub(crate) enum AuthorCommand {
     ///
     /// Makes the directory NAME in the current one. All of Evenkeel that it needs is in it: no checkout and no registry. In Rust
     /// (a crate with the SDK) it takes cargo and Rust's library for WebAssembly (rustup target add wasm32-unknown-unknown); in
-    /// C (one file, and the contract's header) clang with wasi-libc, or Zig.
-    /// Then: cd NAME, edit src/lib.rs or plugin.c, `cargo test` in Rust, `evenkeel plugin build`, `evenkeel plugin test .`
+    /// C (one file, and the contract's header) clang with wasi-libc, or Zig; in Go (packages of the contract) Go 1.25; in
+    /// JavaScript npm and componentize-qjs; in Python componentize-py. The README.md in the directory says how to get them.
+    /// Then: cd NAME, edit the source, `cargo test` in Rust, `evenkeel plugin build`, `evenkeel plugin test .`
     New {
         /// What the plugin is called in configurations: a-z, 0-9 and -, a letter first.
         name: String,
@@ -27,11 +28,12 @@ pub(crate) enum AuthorCommand {
 
     /// Compile the plugin in a directory and write NAME.wasm there.
     ///
-    /// Runs `cargo build --release` for WebAssembly where there is a Cargo.toml, or the C compiler where there is a plugin.c;
-    /// makes a component of the module, and looks whether it is a plugin. A NAME.wasm of an earlier build stays if anything
-    /// fails.
+    /// Runs `cargo build --release` for WebAssembly where there is a Cargo.toml, the C compiler where there is a plugin.c, `go
+    /// build` where there is a go.mod, componentize-qjs where there is a plugin.js, and componentize-py where there is a
+    /// plugin.py; makes a component of a module, and looks whether it is a plugin. A NAME.wasm of an earlier build stays if
+    /// anything fails.
     Build {
-        /// The directory with its Cargo.toml or plugin.c.
+        /// The directory with its Cargo.toml, plugin.c, go.mod, plugin.js or plugin.py.
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
@@ -157,6 +159,10 @@ pub(crate) enum NewKind {
 pub(crate) enum NewLanguage {
     Rust,
     C,
+    Go,
+    #[value(name = "js", alias = "javascript")]
+    JavaScript,
+    Python,
 }
 
 impl From<NewLanguage> for Language {
@@ -164,6 +170,9 @@ impl From<NewLanguage> for Language {
         match language {
             NewLanguage::Rust => Self::Rust,
             NewLanguage::C => Self::C,
+            NewLanguage::Go => Self::Go,
+            NewLanguage::JavaScript => Self::JavaScript,
+            NewLanguage::Python => Self::Python,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod module;
 
 use super::contracts::Contract;
+use super::wasi;
 use crate::text::clean;
 use evenkeel_core::manifest::{Manifest, PluginKind};
 use evenkeel_sdk::section::NAME;
@@ -219,9 +220,9 @@ fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
             "wants \"{import}\", which only checkers have, and is a {kind}"
         )),
         Some(_) => Err(format!("wants \"{import}\", which no plugin has")),
+        None if wasi::is_known(name) => Ok(()),
         None if name.starts_with("wasi:") => Err(format!(
-            "wants \"{import}\": a plugin has no access to the machine, so nothing of WASI is there (Rust: build for \
-             wasm32-unknown-unknown, not for wasm32-wasip2)"
+            "wants \"{import}\": of WASI there is version 0.2 (without rights), and no other"
         )),
         None => Err(format!(
             "wants \"{import}\", which no plugin has (there is {PACKAGE}host{})",
@@ -307,8 +308,12 @@ mod tests {
                    (export "evenkeel:plugin/{export}@0.1.0" (instance $i)))"#
             ))
         };
-        let wasi = with("wasi:filesystem/types@0.2.0", "scheduler");
-        assert!(wasi.starts_with("wants \"wasi:filesystem/types@0.2.0\": a plugin has no access"));
+        for version in ["@0.3.0", "@0.1.0", "@", "", "@0.2"] {
+            let name = format!("wasi:filesystem/types{version}");
+            let wasi = with(&name, "scheduler");
+            let wanted = format!("wants \"{name}\": of WASI there is version 0.2");
+            assert!(wasi.starts_with(&wanted), "{wasi}");
+        }
         let io = with("evenkeel:plugin/target-io@0.1.0", "scheduler");
         assert!(io.contains("which only checkers have"), "{io}");
         let other = with("acme:secrets/vault", "health-checker");

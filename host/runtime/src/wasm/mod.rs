@@ -10,7 +10,8 @@
 //! The manifest is in a section of the file. A file without one is compiled, with little effort, and asked once; the
 //! answer is kept in the cache.
 //!
-//! A plugin can do nothing but compute and call what its contract (`contracts`) offers it. An instance that trapped is
+//! A plugin can do nothing but compute and call what its contract (`contracts`) offers it. What it imports of WASI is there,
+//! and grants nothing (`wasi`). An instance that trapped is
 //! dropped.
 
 mod bounds;
@@ -32,6 +33,7 @@ mod since_v0_1;
 mod since_v0_2;
 mod state;
 mod stateless;
+mod wasi;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ use super::confines::{Account, Confines};
 /// How many linear memories or tables an instance may have. A component of another language has a handful.
 const MEMORIES: usize = 100;
 
+/// Where a limit is configured, for all plugins or for one.
+const PLACE: &str = "in [sandbox] or [[plugin_sandbox]]";
+
 /// Counts an instance's memory and tables; remembers the last thing it denied.
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -64,7 +67,7 @@ impl Limits {
     /// How many instances, memories or tables a component may have, for the error of a component that has more.
     pub(super) fn counts(&self) -> String {
         format!(
-            "{} core instances, {MEMORIES} memories, {MEMORIES} tables",
+            "{} core instances (`instances` {PLACE}), {MEMORIES} memories, {MEMORIES} tables",
             self.instances
         )
     }
@@ -84,7 +87,9 @@ impl ResourceLimiter for Limits {
                 (self.memory - self.memory_left + wanted) >> 10,
                 self.memory >> 10,
             );
-            self.denied = Some(format!("{asked} KiB of memory wanted, {limit} KiB allowed"));
+            self.denied = Some(format!(
+                "{asked} KiB of memory wanted, {limit} KiB allowed (`memory` {PLACE})"
+            ));
             return Ok(false);
         };
         if let Err(reason) = self.account.take(wanted) {
@@ -109,7 +114,9 @@ impl ResourceLimiter for Limits {
         let Some(left) = self.table_elements_left.checked_sub(wanted) else {
             let asked = (self.table_elements - self.table_elements_left).saturating_add(wanted);
             let limit = self.table_elements;
-            self.denied = Some(format!("{asked} table elements wanted, {limit} allowed"));
+            self.denied = Some(format!(
+                "{asked} table elements wanted, {limit} allowed (`table_elements` {PLACE})"
+            ));
             return Ok(false);
         };
         self.table_elements_left = left;

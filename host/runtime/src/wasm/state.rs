@@ -1,5 +1,6 @@
 //! What the host keeps for each instance: the data of its store.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use wasmtime::{Engine, FrameInfo, Store, StoreContextMut, Trap, UpdateDeadline, 
 
 use super::confines::Confines;
 use super::sandbox::{Limits, Meter};
+use super::wasi::handles::Handles;
+use super::wasi::lines::Lines;
+use super::wasi::refusal::Refusal;
 use crate::Failure;
 use crate::plugin_log::PluginLog;
 use crate::probe::Probe;
@@ -16,6 +20,8 @@ use crate::text::clean;
 
 /// Characters kept of what a plugin says of its own end.
 const MAX_MESSAGE: usize = 500;
+/// Lines on standard error that are kept as its last words: a message, and where it happened.
+const LAST_WORDS: usize = 3;
 
 /// The data of an instance's store.
 pub(super) struct State {
@@ -26,6 +32,25 @@ pub(super) struct State {
     last_error: Option<Box<str>>,
     /// The check under way. Boxed: schedulers, of which there are many, have none.
     pub(super) probe: Option<Box<Probe>>,
+    /// What it has of WASI. Most plugins have nothing.
+    wasi: Option<Box<Wasi>>,
+}
+
+/// What an instance has of WASI.
+#[derive(Default)]
+struct Wasi {
+    handles: Handles,
+    out: Lines,
+    err: Lines,
+    /// The last lines on standard error in this call: where an interpreter says why it ends.
+    said: VecDeque<String>,
+}
+
+/// One of a program's streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    Out,
+    Err,
 }
 
 /// A store of an instance that is called synchronously.
@@ -70,6 +95,7 @@ fn new_store(
         log: Arc::clone(log),
         last_error: None,
         probe: None,
+        wasi: None,
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limits);
@@ -85,6 +111,7 @@ pub(super) fn begin(store: &mut Store<State>) {
     state.meter.begin();
     state.limits.begin();
     state.last_error = None;
+    state.end_output();
 }
 
 impl State {
@@ -98,6 +125,10 @@ impl State {
         if level == Level::ERROR {
             self.last_error = Some(clean(message, MAX_MESSAGE).into());
         }
+        self.log(level, message);
+    }
+
+    fn log(&self, level: Level, message: &str) {
         let about = self
             .probe
             .as_ref()
@@ -125,6 +156,56 @@ impl State {
         self.log.refused("signal", &shown, outcome);
     }
 
+    /// What it holds of WASI.
+    pub(super) fn handles(&mut self) -> &mut Handles {
+        &mut self.wasi.get_or_insert_default().handles
+    }
+
+    /// The guest writes to a stream: each line is one of its log's.
+    pub(super) fn write_output(&mut self, stream: Stream, bytes: &[u8]) {
+        let mut wasi = self.wasi.take().unwrap_or_default();
+        match stream {
+            Stream::Out => {
+                (wasi.out).write(bytes, |line| self.log(Level::INFO, line));
+            }
+            Stream::Err => {
+                let (err, said) = (&mut wasi.err, &mut wasi.said);
+                err.write(bytes, |line| self.write_error(said, line));
+            }
+        }
+        self.wasi = Some(wasi);
+    }
+
+    fn write_error(&self, said: &mut VecDeque<String>, line: &str) {
+        if said.len() == LAST_WORDS {
+            said.pop_front();
+        }
+        said.push_back(clean(line.trim_start(), MAX_MESSAGE));
+        self.log(Level::WARN, line);
+    }
+
+    /// Its call is over, and what it has begun to write.
+    fn end_output(&mut self) {
+        if let Some(mut wasi) = self.wasi.take() {
+            wasi.out.end(|line| self.log(Level::INFO, line));
+            wasi.err.end(|line| self.log(Level::WARN, line));
+            wasi.said.clear();
+            self.wasi = Some(wasi);
+        }
+    }
+
+    /// What it has said of its own end: the last error that it logged, or the last lines on standard error.
+    fn last_words(&self) -> Option<String> {
+        if let Some(logged) = &self.last_error {
+            return Some(logged.to_string());
+        }
+        let wasi = self.wasi.as_ref()?;
+        let mut said: Vec<String> = wasi.said.iter().cloned().collect();
+        said.push(clean(wasi.err.begun().trim(), MAX_MESSAGE));
+        said.retain(|line| !line.is_empty());
+        (!said.is_empty()).then(|| clean(&said.join("; "), MAX_MESSAGE))
+    }
+
     /// What an error of the engine means for the plugin.
     pub(super) fn failure(&self, error: &wasmtime::Error) -> Failure {
         let trap = error.downcast_ref::<Trap>();
@@ -138,10 +219,13 @@ impl State {
                 None => Failure::Time(self.meter.limit()),
             };
         }
-        let said = |text: &str| match &self.last_error {
+        let said = |text: &str| match self.last_words() {
             Some(last) => format!("{text} ({last})"),
             None => text.to_owned(),
         };
+        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+            return Failure::Trap(said(&refusal.to_string()));
+        }
         match trap {
             Some(Trap::StackOverflow) => Failure::Trap("its stack overflowed".to_owned()),
             // The guest's own stack, which lies below its data: what grows out of it is outside its memory.
@@ -150,10 +234,8 @@ impl State {
             )),
             // What Rust's panic and abort come to.
             Some(Trap::UnreachableCodeReached) => {
-                Failure::Trap(self.last_error.as_deref().map_or_else(
-                    || "reached unreachable code (it aborted)".to_owned(),
-                    str::to_owned,
-                ))
+                let aborted = || "reached unreachable code (it aborted)".to_owned();
+                Failure::Trap(self.last_words().unwrap_or_else(aborted))
             }
             Some(trap) => {
                 let text = trap.to_string();

@@ -45,14 +45,20 @@ pub(crate) fn run(command: AuthorCommand) -> anyhow::Result<()> {
 
 fn new(name: &str, kind: Kind, language: Language) -> anyhow::Result<()> {
     scaffold::new(Path::new("."), name, kind, language)?;
-    let tests = match language {
+    let first = match language {
         Language::Rust => "    cargo test              # its tests, in src/lib.rs\n",
-        Language::C => "",
+        Language::C | Language::Go => "",
+        Language::JavaScript => {
+            "    npm install             # once: the compiler, componentize-qjs\n"
+        }
+        Language::Python => {
+            "    python3 -m venv .venv && .venv/bin/pip install componentize-py   # once: the compiler\n"
+        }
     };
     let text = format!(
         "{name} is a {kind} in {language}, in the directory {name}. What now:\n\n    \
          cd {name}\n\
-         {tests}    \
+         {first}    \
          evenkeel plugin build   # compiles it: {name}.wasm\n    \
          evenkeel plugin test .  # tries it as the daemon would run it\n\n\
          README.md says how to use it.\n"

@@ -74,8 +74,13 @@ fn describe(info: &PluginInfo, content: &FileFacts, signature: &Signature) -> St
         content.sha256,
         content.runtime,
     );
-    if !content.imports.is_empty() {
-        let _ = writeln!(text, "imports: {}", content.imports.join(", "));
+    // All of WASI that a file may import is there and gives it nothing: that is no right of the plugin's.
+    let wasi = |import: &&str| import.starts_with("wasi:");
+    let (wasi, own): (Vec<_>, Vec<_>) = content.imports.iter().map(String::as_str).partition(wasi);
+    for (what, imports) in [("imports", own), ("imports without rights", wasi)] {
+        if !imports.is_empty() {
+            let _ = writeln!(text, "{what}: {}", imports.join(", "));
+        }
     }
     if let Some(abilities) = &manifest.abilities {
         text.push_str(&can(abilities));

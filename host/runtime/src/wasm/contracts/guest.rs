@@ -13,6 +13,7 @@ use super::scheduler::{SchedulerPlugin, SchedulerPluginPre};
 use super::{calls, convert, values};
 use crate::wasm::contracts::{CheckerCode, CheckerGuest, SchedulerCode, SchedulerGuest, backend};
 use crate::wasm::state::State;
+use crate::wasm::wasi::{Waiting, granting_nothing};
 use crate::{Backend, DirectorRole, Flow, Load, SavedState, ServiceContext, Verdict};
 
 /// What plugins can import.
@@ -37,12 +38,14 @@ impl Linkers {
         &self,
         component: &Component,
     ) -> Result<Box<dyn SchedulerCode>> {
-        let code = self.schedulers.instantiate_pre(component)?;
+        let linker = granting_nothing(&self.schedulers, component, Waiting::Never)?;
+        let code = linker.instantiate_pre(component)?;
         Ok(Box::new(SchedulerPluginPre::new(code)?))
     }
 
     pub(in crate::wasm) fn checker(&self, component: &Component) -> Result<Box<dyn CheckerCode>> {
-        let code = self.checkers.instantiate_pre(component)?;
+        let linker = granting_nothing(&self.checkers, component, Waiting::InChecks)?;
+        let code = linker.instantiate_pre(component)?;
         Ok(Box::new(HealthCheckerPluginPre::new(code)?))
     }
 }

@@ -1,0 +1,6 @@
+// The plugin {{name}}. What it does is in the package {{kind}}.
+package main
+
+import _ "evenkeel.plugin/evenkeel/wit_exports"
+
+func main() {}

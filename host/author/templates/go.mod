@@ -1,0 +1,3 @@
+module evenkeel.plugin
+
+go 1.25

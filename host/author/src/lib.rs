@@ -15,8 +15,8 @@ mod language;
 pub mod scaffold;
 mod sdk;
 mod settings;
-pub mod simulate;
 pub mod sign;
+pub mod simulate;
 mod tools;
 
 pub use kind::Kind;

@@ -12,8 +12,8 @@ mod pack;
 mod registry;
 mod runtime;
 mod show;
-mod simulate;
 mod sign;
+mod simulate;
 
 pub(crate) use inspect::inspect;
 pub(crate) use list::list;

@@ -55,7 +55,10 @@ impl Director {
     pub fn decides(&self, key: &ServiceKey, client: SocketAddr) -> Option<Decides> {
         let service = self.services.get(key)?;
         let held = self.sync.wanted().services.get(key);
-        let told = service.servers.iter().map(|it| (it.id, it.reported.clone()));
+        let told = service
+            .servers
+            .iter()
+            .map(|it| (it.id, it.reported.clone()));
         Some(Decides {
             report: report::service(service, self.kind, &self.sync),
             next: next(service, self.kind, held, client),

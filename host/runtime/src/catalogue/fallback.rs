@@ -7,6 +7,10 @@ use crate::{Plugin, PluginInfo};
 
 /// Instead of a broken plugin.
 #[derive(Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are as many as there are broken plugins"
+)]
 pub(super) enum Fallback {
     /// What worked the last time.
     LastGood {

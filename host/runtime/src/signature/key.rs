@@ -44,8 +44,8 @@ impl PublicKey {
     /// # Errors
     /// When it is none.
     pub fn parse(written: &str) -> Result<Self, String> {
-        let lines = written.lines().map(str::trim).filter(|it| !it.is_empty());
-        let text = lines.last().unwrap_or_default();
+        let mut lines = written.lines().map(str::trim).filter(|it| !it.is_empty());
+        let text = lines.next_back().unwrap_or_default();
         let wrong = |why: &str| {
             format!(
                 "no public key of minisign, whose last line has 56 characters that begin with RW: {why}"

@@ -106,3 +106,31 @@ result := option;
 return result
 
 }
+
+//go:wasmimport evenkeel:plugin/host@0.2.0 count
+func wasm_import_count(arg0 uintptr, arg1 uint32, arg2 int64) 
+
+func Count(name string, by uint64)  {
+        pinner := &runtime.Pinner{}
+defer pinner.Unpin()
+
+        
+        utf8 := unsafe.Pointer(unsafe.StringData(name))
+pinner.Pin(utf8)
+wasm_import_count(uintptr(utf8), uint32(len(name)), int64(by))
+
+}
+
+//go:wasmimport evenkeel:plugin/host@0.2.0 gauge
+func wasm_import_gauge(arg0 uintptr, arg1 uint32, arg2 float64) 
+
+func Gauge(name string, value float64)  {
+        pinner := &runtime.Pinner{}
+defer pinner.Unpin()
+
+        
+        utf8 := unsafe.Pointer(unsafe.StringData(name))
+pinner.Pin(utf8)
+wasm_import_gauge(uintptr(utf8), uint32(len(name)), value)
+
+}

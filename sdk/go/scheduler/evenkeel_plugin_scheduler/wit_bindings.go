@@ -31,6 +31,8 @@ const (
 FactsConnections uint8 = 1 << 0
 // `latency-us` of each backend.
 FactsLatency uint8 = 1 << 1
+// `signals` of each backend.
+FactsSignals uint8 = 1 << 2
 )
 
 // What a scheduler wants to be told of, beyond servers and weights.
@@ -136,6 +138,12 @@ Total uint64
 LatencyUs witTypes.Option[uint32]
 }
 
+// A number that a check reported about a backend.
+type Signal struct {
+        Name string
+Value float64
+}
+
 type Backend struct {
         Id uint32
 // The name in the configuration.
@@ -152,14 +160,18 @@ Health Health
 Usable bool
 // As far as the scheduler asked for such facts; zero and none otherwise.
 Counts Counts
+// What its checks reported last, as far as the scheduler asked for
+// it. Of several checks' signals of one name the last check's counts.
+Signals []Signal
 // Free key/value pairs of the configuration (`zone`, `cpu`, ...).
 Labels []witTypes.Tuple2[string, string]
 }
 
-// A backend's counts, changed since the last call.
+// What changes all the time about a backend, since it has.
 type Load struct {
         Id uint32
 Counts Counts
+Signals []Signal
 }
 
 type Flow struct {

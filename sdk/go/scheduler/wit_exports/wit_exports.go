@@ -363,9 +363,9 @@ func wasm_export_post_return_evenkeel_plugin_scheduler_configure(result uintptr)
 func wasm_export_evenkeel_plugin_scheduler_validate(arg0 uintptr, arg1 uint32) uintptr {
         
         pinner := &syncExportPinner
-        result2 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
+        result4 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
 for index := 0; index < int(arg1); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+4*4))
+        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+6*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))))
 var variant evenkeel_plugin_scheduler.Health
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+2*4)))) {
@@ -395,30 +395,38 @@ case 1:
 default:
         panic("unreachable")
 }
-result := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4))))
+result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4))))
 for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+2*4))))), index * (4*4))
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+2*4))))), index * (8+2*4))
         value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
 
-        result = append(result, witTypes.Tuple2[string, string]{F0: value0, F1: value1})
+        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value0, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+}
+
+result3 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+4*4))))), index * (4*4))
+        value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
+
+        result3 = append(result3, witTypes.Tuple2[string, string]{F0: value1, F1: value2})
 }
 
 
-        result2 = append(result2, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option}, Labels: result})
+        result4 = append(result4, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option}, Signals: result, Labels: result3})
 }
 
 witRuntime.Unpin()
-result3 := export_evenkeel_plugin_scheduler.Validate(result2)
+result5 := export_evenkeel_plugin_scheduler.Validate(result4)
 
-switch result3.Tag() {
+switch result5.Tag() {
 case witTypes.ResultOk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
 
         
 case witTypes.ResultErr:
-        payload := result3.Err()
+        payload := result5.Err()
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 utf8 := unsafe.Pointer(unsafe.StringData(payload))
 pinner.Pin(utf8)
@@ -525,9 +533,9 @@ func wasm_export_evenkeel_plugin_scheduler_set_role(arg0 int32)  {
 func wasm_export_evenkeel_plugin_scheduler_set_backends(arg0 uintptr, arg1 uint32)  {
         
         
-        result2 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
+        result4 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
 for index := 0; index < int(arg1); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+4*4))
+        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+6*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))))
 var variant evenkeel_plugin_scheduler.Health
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+2*4)))) {
@@ -557,21 +565,29 @@ case 1:
 default:
         panic("unreachable")
 }
-result := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4))))
+result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4))))
 for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+2*4))))), index * (4*4))
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+2*4))))), index * (8+2*4))
         value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
 
-        result = append(result, witTypes.Tuple2[string, string]{F0: value0, F1: value1})
+        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value0, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+}
+
+result3 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+4*4))))), index * (4*4))
+        value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
+
+        result3 = append(result3, witTypes.Tuple2[string, string]{F0: value1, F1: value2})
 }
 
 
-        result2 = append(result2, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option}, Labels: result})
+        result4 = append(result4, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option}, Signals: result, Labels: result3})
 }
 
 witRuntime.Unpin()
-export_evenkeel_plugin_scheduler.SetBackends(result2)
+export_evenkeel_plugin_scheduler.SetBackends(result4)
 
         
 }
@@ -580,9 +596,9 @@ export_evenkeel_plugin_scheduler.SetBackends(result2)
 func wasm_export_evenkeel_plugin_scheduler_set_loads(arg0 uintptr, arg1 uint32)  {
         
         
-        result := make([]evenkeel_plugin_scheduler.Load, 0, arg1)
+        result0 := make([]evenkeel_plugin_scheduler.Load, 0, arg1)
 for index := 0; index < int(arg1); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg0), index * 32)
+        base := unsafe.Add(unsafe.Pointer(arg0), index * (32+2*4))
         var option witTypes.Option[uint32]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24))) {
 case 0:
@@ -594,12 +610,20 @@ case 1:
 default:
         panic("unreachable")
 }
+result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (32+1*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32+1*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 32)))), index * (8+2*4))
+        value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
 
-        result = append(result, evenkeel_plugin_scheduler.Load{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 16))), LatencyUs: option}})
+        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+}
+
+
+        result0 = append(result0, evenkeel_plugin_scheduler.Load{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 16))), LatencyUs: option}, Signals: result})
 }
 
 witRuntime.Unpin()
-export_evenkeel_plugin_scheduler.SetLoads(result)
+export_evenkeel_plugin_scheduler.SetLoads(result0)
 
         
 }

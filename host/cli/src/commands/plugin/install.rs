@@ -28,9 +28,8 @@ pub(super) fn install(
 ) -> anyhow::Result<()> {
     let parsed = configuration(config)?;
     let directories = &parsed.daemon().plugin_dirs;
-    let into = match into.or_else(|| directories.first().cloned()) {
-        Some(into) => into,
-        None => anyhow::bail!("plugin_dirs is empty: say where with --into DIR"),
+    let Some(into) = into.or_else(|| directories.first().cloned()) else {
+        anyhow::bail!("plugin_dirs is empty: say where with --into DIR");
     };
     let options = Options {
         into: into.clone(),

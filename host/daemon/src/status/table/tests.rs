@@ -34,6 +34,26 @@ fn server(address: &str, health: &str) -> ServerStatus {
     }
 }
 
+fn plugin() -> PluginStatus {
+    PluginStatus {
+        sha256: Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
+        file: "/usr/lib/evenkeel/plugins/wrr.wasm".into(),
+        contract: "0.1.0".into(),
+        runtime: "wasm".into(),
+        signed_by: Some("E7620F1842B4E81F".into()),
+        signature_comment: Some("wrr 0.1.0 sha256:ba7816bf8f01cfea414140de5dae2223".into()),
+        loaded_at: 1_800_000_000,
+        instances: Some(3),
+        memory: Some(3 << 20),
+        calls: 12,
+        failures: 1,
+        call_p50_us: 64,
+        call_p99_us: 512,
+        counters: BTreeMap::new(),
+        gauges: BTreeMap::new(),
+    }
+}
+
 #[test]
 fn the_table_reads_like_ipvsadm_with_health_and_reason() {
     let mut down = server("172.16.50.159:80", "down");
@@ -54,23 +74,7 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         protocol: "tcp".into(),
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
-        plugin: Some(PluginStatus {
-            sha256: Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into()),
-            file: "/usr/lib/evenkeel/plugins/wrr.wasm".into(),
-            contract: "0.1.0".into(),
-            runtime: "wasm".into(),
-            signed_by: Some("E7620F1842B4E81F".into()),
-            signature_comment: Some("wrr 0.1.0 sha256:ba7816bf8f01cfea414140de5dae2223".into()),
-            loaded_at: 1_800_000_000,
-            instances: Some(3),
-            memory: Some(3 << 20),
-            calls: 12,
-            failures: 1,
-            call_p50_us: 64,
-            call_p99_us: 512,
-            counters: BTreeMap::new(),
-            gauges: BTreeMap::new(),
-        }),
+        plugin: Some(plugin()),
         scheduler_problem: None,
         scheduler_meanwhile: None,
         plan_refused: None,

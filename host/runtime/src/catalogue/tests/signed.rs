@@ -111,6 +111,10 @@ struct Raced {
 }
 
 impl PluginRuntime for Raced {
+    #[expect(
+        clippy::unwrap_in_result,
+        reason = "a failed copy is the test's own fault"
+    )]
     fn read(&self, file: &Path) -> Result<Vec<u8>, LoadError> {
         let content = self.runtime.read(file);
         fs::copy(&self.with, file).unwrap();

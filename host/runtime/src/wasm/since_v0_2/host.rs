@@ -35,11 +35,11 @@ impl host::Host for State {
     }
 
     fn count(&mut self, name: String, by: u64) {
-        State::count(self, &name, by);
+        Self::count(self, &name, by);
     }
 
     fn gauge(&mut self, name: String, value: f64) {
-        State::gauge(self, &name, value);
+        Self::gauge(self, &name, value);
     }
 }
 

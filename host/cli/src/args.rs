@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// hash has, or that it is the next server's turn. The servers' facts are those of now: earlier ones are not kept.
     /// Without SERVICE: for all services that the client has connections to, or that remember it.
     Why {
-        /// The client's address, or one connection's address and port: 192.0.2.9, 192.0.2.9:4000, [2001:db8::9]:4000.
+        /// The client's address, or one connection's address and port: 192.0.2.9, 192.0.2.9:4000, `[2001:db8::9]:4000`.
         #[arg(value_name = "CLIENT[:PORT]")]
         client: String,
         /// The name of a service: also where the client's next connection would go.

@@ -13,14 +13,11 @@ use std::path::{Path, PathBuf};
 
 use ct_codecs::{Base64, Decoder as _};
 
+pub use self::key::{KeyId, MAX_FILE, PublicKey};
 use crate::{Sha256, files, text};
-pub use key::{KeyId, PublicKey};
 
 /// What a signature's file is called beside what it signs.
 pub const EXTENSION: &str = "minisig";
-
-/// The largest file that is read as a signature or a key. minisign takes comments of 8 KiB.
-pub const MAX_FILE: u64 = 16 << 10;
 
 /// Characters of a comment that are kept.
 const MAX_COMMENT: usize = 1000;

@@ -84,10 +84,10 @@ pub(crate) enum AuthorCommand {
     /// Nothing is sent and no root is needed: servers, clients and the kernel are played, at a speed of their own; the director and
     /// the plugin's runtime are the daemon's. The same seed has the same outcome. Two plugins get the same connections.
     ///
-    /// A workload is a TOML file: [[server]] with name, weight, capacity, speed, latency, labels; [clients] with count, rate,
+    /// A workload is a TOML file: `[[server]]` with name, weight, capacity, speed, latency, labels; `[clients]` with count, rate,
     /// arrivals ("random", "even") and choice ("uniform", { zipf = 1.0 }); lifetime = { constant | exponential = "2s" } or
-    /// { pareto = { mean = "2s", shape = 1.5 } }; [[event]] with at and one of fail, return, drain, remove, weight, add, rate;
-    /// duration, seed, detection, check_interval, closing. Only [[server]] with a name must be there.
+    /// { pareto = { mean = "2s", shape = 1.5 } }; `[[event]]` with at and one of fail, return, drain, remove, weight, add, rate;
+    /// duration, seed, detection, check_interval, closing. Only `[[server]]` with a name must be there.
     ///
     /// Load is open connections for the weight. DUE is the share that the weights come to, as long as the server was in the pool.
     /// Clients move where a plan hashes: those that had to, since their server has failed or has less weight, or another one has

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use ct_codecs::{Base64, Decoder as _};
 
-use super::MAX_FILE;
 use crate::{files, text};
+
+/// The largest file that is read as a signature or a key. minisign takes comments of 8 KiB.
+pub const MAX_FILE: u64 = 16 << 10;
 
 /// The number that a pair of keys has, and every signature by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

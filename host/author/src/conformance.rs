@@ -6,7 +6,7 @@ mod report;
 mod scheduler;
 mod servers;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
@@ -27,8 +27,8 @@ pub struct Options {
     pub settings: String,
     /// The bounds that it runs in.
     pub sandbox: Sandbox,
-    /// Where compiled code is kept; `None`: it is compiled anew.
-    pub cache: Option<PathBuf>,
+    /// Where compiled code is kept.
+    pub cache: CacheUse,
 }
 
 /// Tests the plugin in this file. Checkers connect to listeners on the loopback address. Blocks for some seconds; call it
@@ -40,7 +40,7 @@ pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
     let sandbox = &options.sandbox;
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: *sandbox,
-        cache: options.cache.clone().map_or(CacheUse::None, CacheUse::Own),
+        cache: options.cache.clone(),
     })
     .map_err(|error| Refused(error.to_string()))?;
     let plugin = runtime

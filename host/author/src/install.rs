@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use evenkeel_runtime::signature::{self, MAX_FILE, Signature, Trust};
+use evenkeel_runtime::wasm::CacheUse;
 use evenkeel_runtime::{PluginRuntime as _, Sha256, files, text};
 use tempfile::NamedTempFile;
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub force: bool,
     /// For the test; see [`conformance::Options`].
     pub seed: u64,
+    /// For the test, likewise: what it compiles, a daemon with this cache need not compile again.
+    pub cache: CacheUse,
 }
 
 /// What came of it.
@@ -115,6 +118,7 @@ pub fn install(source: &Source, options: &Options) -> Result<Outcome, Refused> {
         staged.path(),
         &conformance::Options {
             seed: options.seed,
+            cache: options.cache.clone(),
             ..conformance::Options::default()
         },
     )?;

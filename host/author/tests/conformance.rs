@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use evenkeel_author::conformance::{Options, Outcome, Report, test};
 use evenkeel_core::model::Sandbox;
+use evenkeel_runtime::wasm::CacheUse;
 
 fn file(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
@@ -32,7 +33,7 @@ fn report_within(sandbox: Sandbox, name: &str, settings: &str) -> Report {
         seed: 7,
         settings: settings.to_owned(),
         sandbox,
-        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
+        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
     };
     test(&file(name), &options).unwrap()
 }

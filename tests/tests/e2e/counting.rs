@@ -32,22 +32,25 @@ fn counts_are_right_with(scheduler: &str) -> Result<()> {
     evenkeel.start()?;
     let client = Client::new(&net.client);
     let mut held = hold(&client, net.vip(80), 6)?;
-    assert_eq!(names(&held).iter().filter(|it| **it == "0").count(), 3);
-    wait_counts(&evenkeel, &[(3, 0), (3, 0)])?;
+    // A plan of `lc` that comes between two of them may give one server a connection more.
+    let a = u64::try_from(names(&held).iter().filter(|it| **it == "0").count())?;
+    let b = 6 - a;
+    assert!((2..=4).contains(&a), "{:?}", names(&held));
+    wait_counts(&evenkeel, &[(a, 0), (b, 0)])?;
     held.sort_by(|a, b| a.0.cmp(&b.0));
     // Closed by the client, and reset.
     drop(held.remove(0));
-    wait_counts(&evenkeel, &[(2, 1), (3, 0)])?;
+    wait_counts(&evenkeel, &[(a - 1, 1), (b, 0)])?;
     let (_, last) = held.pop().context("five are left")?;
     reset(last)?;
-    wait_counts(&evenkeel, &[(2, 1), (2, 1)])?;
+    wait_counts(&evenkeel, &[(a - 1, 1), (b - 1, 1)])?;
     // The daemon dies; connections end while nobody counts.
     evenkeel.kill9()?;
     drop(held.remove(0));
     evenkeel.start()?;
-    wait_counts(&evenkeel, &[(1, 2), (2, 1)])?;
+    wait_counts(&evenkeel, &[(a - 2, 2), (b - 1, 1)])?;
     drop(held);
-    wait_counts(&evenkeel, &[(0, 3), (0, 3)])?;
+    wait_counts(&evenkeel, &[(0, a), (0, b)])?;
     Ok(())
 }
 

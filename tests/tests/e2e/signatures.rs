@@ -142,14 +142,18 @@ fn where_signatures_are_required_a_plugin_is_replaced_by_a_signed_one_only_which
         evenkeel.reload(&config("any"))?;
         runs(&evenkeel, "wrr")?;
         assert!(evenkeel.status()?["services"][0]["plugin"]["signed_by"].is_null());
-        // It is signed later: the same plugin goes on.
+        // It is signed later: the same plugin goes on, and the next reload tells who has signed it.
         put(&beside(&wrr), &beside(&file))?;
+        evenkeel.reload(&config("any"))?;
         evenkeel.wait_status("signed later", PATIENCE, |status| {
             status["services"][0]["plugin"]["signed_by"] == id
         })?;
         let log = evenkeel.log();
         let swaps = log.matches("another scheduler has taken over").count();
-        assert_eq!(swaps, 2, "two files, and a reload which is none: {log}");
+        assert_eq!(
+            swaps, 3,
+            "two files, and one that is no longer refused: {log}"
+        );
         Ok(())
     })
 }
@@ -223,8 +227,10 @@ fn a_plugin_is_signed_verified_inspected_listed_and_installed_by_commands() -> R
         code == Some(3) && error.contains("is signed by key"),
         "{error}"
     );
-    let config =
-        "plugin_dirs = [\"plugins\"]\n[plugins]\ntrust = [\"own.pub\"]\nrequire = \"signed\"\n";
+    let cache = Paths::default().cache;
+    let config = format!(
+        "plugin_dirs = [\"plugins\"]\ncache_dir = {cache:?}\n[plugins]\ntrust = [\"own.pub\"]\nrequire = \"signed\"\n"
+    );
     fs::write(dir.join("evenkeel.toml"), config)?;
     let verified = says(
         dir,

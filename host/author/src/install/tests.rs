@@ -5,12 +5,16 @@ use tempfile::TempDir;
 use super::*;
 use crate::sign::{NewKeys, Password, new_keys, sign};
 
-/// A shipped plugin, or one that misbehaves.
-fn built(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
         PathBuf::from,
-    );
+    )
+}
+
+/// A shipped plugin, or one that misbehaves.
+fn built(name: &str) -> PathBuf {
+    let target = target();
     let file = ["plugins", "test-plugins"]
         .map(|directory| target.join(directory).join(format!("{name}.wasm")))
         .into_iter()
@@ -39,6 +43,7 @@ fn options(into: &Path, force: bool) -> Options {
         trust: Trust::default(),
         force,
         seed: 7,
+        cache: CacheUse::Own(target().join("lab-cache")),
     }
 }
 

@@ -215,7 +215,8 @@ impl App {
             let mut deciding = director.keys().filter_map(|key| director.plugin(key));
             deciding.any(|plugin| it.is(plugin))
         };
-        let new = |it: &Arc<PluginIdentity>| identities.iter().any(|new| Arc::ptr_eq(new, it));
+        // The same plugin may have another signature now.
+        let new = |it: &Arc<PluginIdentity>| identities.iter().any(|new| new.is_same(it));
         self.identities.retain(|it| !new(it) && decides(it));
         self.identities.extend(identities);
         self.calls

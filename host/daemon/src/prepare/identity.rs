@@ -50,6 +50,11 @@ impl PluginIdentity {
         std::ptr::addr_eq(self.plugin.as_ptr(), Arc::as_ptr(plugin))
     }
 
+    /// Whether the two are of one plugin.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self.plugin.as_ptr(), other.plugin.as_ptr())
+    }
+
     /// What its instances take in all services, where that is counted.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {

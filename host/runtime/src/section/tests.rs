@@ -41,7 +41,7 @@ const DECLARED: Declared = Declared {
             evenkeel_sdk::Decision::PerConnection,
             evenkeel_sdk::Decision::Plan,
         ],
-        facts: evenkeel_sdk::Facts::CONNECTIONS,
+        facts: evenkeel_sdk::Facts::CONNECTIONS.and(evenkeel_sdk::Facts::SIGNALS),
         deterministic: true,
         stateless: true,
     }),

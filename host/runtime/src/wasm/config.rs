@@ -27,9 +27,10 @@ pub struct Host {
 }
 
 /// How a directory with compiled code is used. Never if anyone but this user could have written to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum CacheUse {
     /// Not at all: every start compiles anew.
+    #[default]
     None,
     /// As this process's own: made with mode 0700 if it does not exist; what goes wrong with it is a warning.
     Own(PathBuf),

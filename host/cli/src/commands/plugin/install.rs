@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use evenkeel_author::install::{self, Before, Installed, Options, Outcome, Source};
 use evenkeel_config::{self as config, Parsed};
-use evenkeel_daemon::prepare::{read, trust_of};
+use evenkeel_daemon::prepare::{cache_of_command, read, trust_of};
 use evenkeel_runtime::text;
 
 use super::author;
@@ -36,6 +36,7 @@ pub(super) fn install(
         trust: trust_of(&parsed.daemon().plugin_trust, false)?,
         force,
         seed: u64::from(std::process::id()),
+        cache: cache_of_command(parsed.daemon().cache_dir.clone()),
     };
     let source = get(source)?;
     let outcome = install::install(&source, &options)

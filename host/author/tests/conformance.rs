@@ -5,24 +5,14 @@
     reason = "a test fails by panicking"
 )]
 
-use std::path::{Path, PathBuf};
+mod common;
+
 use std::time::Duration;
 
 use evenkeel_author::conformance::{Options, Outcome, Report, test};
 use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::wasm::CacheUse;
 
-fn file(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-        PathBuf::from,
-    );
-    let file = ["plugins", "test-plugins"]
-        .map(|directory| target.join(directory).join(format!("{name}.wasm")))
-        .into_iter()
-        .find(|file| file.exists());
-    file.unwrap_or_else(|| panic!("there is no {name}.wasm: run `cargo xtask build`"))
-}
+use common::{built, cache};
 
 fn report(name: &str, settings: &str) -> Report {
     report_within(Sandbox::default(), name, settings)
@@ -33,9 +23,9 @@ fn report_within(sandbox: Sandbox, name: &str, settings: &str) -> Report {
         seed: 7,
         settings: settings.to_owned(),
         sandbox,
-        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
+        cache: cache(),
     };
-    test(&file(name), &options).unwrap()
+    test(&built(name), &options).unwrap()
 }
 
 /// A slow machine needs longer to reach the limit of memory than one call may take.
@@ -177,7 +167,7 @@ fn a_file_that_is_no_plugin_is_refused_with_the_reason() {
 
 #[test]
 fn a_scheduler_is_measured_for_each_number_of_servers_and_a_checker_is_not() {
-    let figures = evenkeel_author::bench::measure(&file("lc")).unwrap();
+    let figures = evenkeel_author::bench::measure(&built("lc")).unwrap();
     assert_eq!(figures.plugin, "lc");
     let servers: Vec<u32> = figures.calls.iter().map(|calls| calls.servers).collect();
     assert_eq!(servers, evenkeel_author::bench::SERVERS);
@@ -187,7 +177,7 @@ fn a_scheduler_is_measured_for_each_number_of_servers_and_a_checker_is_not() {
             .iter()
             .all(|it| it.plan_us > 0.0 && it.pick_us.is_some_and(|us| us > 0.0))
     );
-    let error = evenkeel_author::bench::measure(&file("tcp"))
+    let error = evenkeel_author::bench::measure(&built("tcp"))
         .unwrap_err()
         .to_string();
     assert!(error.contains("only schedulers"), "{error}");

@@ -5,34 +5,26 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel_author::simulate::{Outcome, Workload, chart, default_workload, play, read, table};
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
+use evenkeel_runtime::wasm::{WasmConfig, WasmRuntime};
 use evenkeel_runtime::{Plugin, PluginRuntime as _};
 
-fn file(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-        PathBuf::from,
-    );
-    let file = ["plugins", "test-plugins"]
-        .map(|directory| target.join(directory).join(format!("{name}.wasm")))
-        .into_iter()
-        .find(|file| file.exists());
-    file.unwrap_or_else(|| panic!("there is no {name}.wasm: run `cargo xtask build`"))
-}
+use common::{built, cache};
 
 fn plugin(name: &str) -> Arc<dyn Plugin> {
     let runtime = WasmRuntime::new(WasmConfig {
         sandbox: Sandbox::default(),
-        cache: CacheUse::Own(Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("lab-cache")),
+        cache: cache(),
     })
     .unwrap();
-    runtime.load(&file(name)).unwrap()
+    runtime.load(&built(name)).unwrap()
 }
 
 fn workload(text: &str) -> Workload {
@@ -245,7 +237,7 @@ fn a_scheduler_that_fails_is_said_to_and_the_servers_take_turns() {
 
 /// Those that ship.
 fn shipped() -> Vec<String> {
-    let directory = file("rr").parent().unwrap().to_owned();
+    let directory = built("rr").parent().unwrap().to_owned();
     let entries = std::fs::read_dir(directory).unwrap();
     let files = entries.map(|entry| entry.unwrap().path());
     let plugins = files.filter(|file| file.extension().is_some_and(|it| it == "wasm"));

@@ -53,10 +53,13 @@ pub fn moves(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<
     while let (Some((a, nth)), Some((b, mth))) = (from, to) {
         let (end_a, end_b) = (nth * width_was, mth * width_is);
         let end = end_a.min(end_b);
-        match a == b {
-            true => {}
-            false if explained(*a, *b) => with_reason += end - at,
-            false => unexplained += end - at,
+        if a != b {
+            let moved = if explained(*a, *b) {
+                &mut with_reason
+            } else {
+                &mut unexplained
+            };
+            *moved += end - at;
         }
         at = end;
         if end_a == end {

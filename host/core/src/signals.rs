@@ -1,6 +1,7 @@
 //! Signals: numbers that a check reports about a real server beside its verdict (a queue's length, processor load, the
 //! lag of a replica), for schedulers that ask for them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most signals of one server.
@@ -16,19 +17,14 @@ impl Signals {
     /// None at all.
     pub const NONE: Self = Self(None);
 
-    /// Of names and values, of which the last of a name counts. What [`why_not`] objects to is left out.
+    /// Of names and values, as [`put`] takes them; what it refuses is left out.
     pub fn new(all: impl IntoIterator<Item = (String, f64)>) -> Self {
-        let mut signals: Vec<(String, f64)> = Vec::new();
+        let mut signals = BTreeMap::new();
         for (name, value) in all {
-            match signals.binary_search_by(|(it, _)| it.as_str().cmp(&name)) {
-                Ok(at) => signals[at].1 = value,
-                Err(at) if signals.len() < MAX_SIGNALS && why_not(&name, value).is_none() => {
-                    signals.insert(at, (name, value));
-                }
-                Err(_) => {}
-            }
+            // Whoever wants to know why one is refused puts them in itself.
+            let _ = put(&mut signals, name, value);
         }
-        Self((!signals.is_empty()).then(|| signals.into()))
+        signals.into()
     }
 
     /// Those of several checks of a server, of which the last of a name counts.
@@ -62,6 +58,28 @@ impl Signals {
     }
 }
 
+impl From<BTreeMap<String, f64>> for Signals {
+    /// What [`put`] has taken.
+    fn from(signals: BTreeMap<String, f64>) -> Self {
+        Self((!signals.is_empty()).then(|| signals.into_iter().collect()))
+    }
+}
+
+/// Puts a signal to others, of which the last of a name counts.
+///
+/// # Errors
+/// Says why it is not taken: [`why_not`], or there are [`MAX_SIGNALS`] already.
+pub fn put(all: &mut BTreeMap<String, f64>, name: String, value: f64) -> Result<(), String> {
+    if let Some(why) = why_not(&name, value) {
+        return Err(why);
+    }
+    if all.len() >= MAX_SIGNALS && !all.contains_key(&name) {
+        return Err(format!("there are {MAX_SIGNALS} already"));
+    }
+    all.insert(name, value);
+    Ok(())
+}
+
 /// What is wrong with a signal: nothing if its name is of letters, digits, `-`, `_` and `.`, begins with a letter, and
 /// its value is a number.
 #[must_use]
@@ -83,12 +101,15 @@ pub fn why_not(name: &str, value: f64) -> Option<String> {
 
 impl PartialEq for Signals {
     fn eq(&self, other: &Self) -> bool {
-        let bits = |(name, value): (&'_ str, f64)| (name.to_owned(), value.to_bits());
         match (&self.0, &other.0) {
             (Some(a), Some(b)) if Arc::ptr_eq(a, b) => true,
             _ => self.iter().map(bits).eq(other.iter().map(bits)),
         }
     }
+}
+
+fn bits((name, value): (&str, f64)) -> (&str, u64) {
+    (name, value.to_bits())
 }
 
 // Its values are numbers.

@@ -42,12 +42,37 @@ pub struct PluginStatus {
     pub call_p50_us: u64,
     /// 99 in 100 calls took no longer, likewise.
     pub call_p99_us: u64,
-    /// What it counts under names of its own, since its instance began.
+    /// Its own metrics.
+    #[serde(flatten)]
+    pub metrics: OwnMetrics,
+}
+
+/// What a plugin counts and gauges under names of its own, since its instance began.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OwnMetrics {
+    /// Counters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
-    /// What it gauges under names of its own.
+    /// Gauges.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gauges: BTreeMap<String, f64>,
+}
+
+impl From<BTreeMap<String, Metric>> for OwnMetrics {
+    fn from(metrics: BTreeMap<String, Metric>) -> Self {
+        let mut own = Self::default();
+        for (name, metric) in metrics {
+            match metric {
+                Metric::Counter(count) => {
+                    own.counters.insert(name, count);
+                }
+                Metric::Gauge(value) => {
+                    own.gauges.insert(name, value);
+                }
+            }
+        }
+        own
+    }
 }
 
 /// The metrics of one checker: of all checks with the same plugin and settings.
@@ -55,39 +80,18 @@ pub struct PluginStatus {
 pub struct CheckerMetrics {
     /// The checker plugin's name.
     pub plugin: String,
-    /// What it counts under names of its own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub counters: BTreeMap<String, u64>,
-    /// What it gauges under names of its own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub gauges: BTreeMap<String, f64>,
+    /// Its own metrics.
+    #[serde(flatten)]
+    pub metrics: OwnMetrics,
 }
 
 impl CheckerMetrics {
     pub(super) fn new(plugin: String, metrics: BTreeMap<String, Metric>) -> Self {
-        let (counters, gauges) = split(metrics);
         Self {
             plugin,
-            counters,
-            gauges,
+            metrics: metrics.into(),
         }
     }
-}
-
-/// Counters and gauges of a plugin's own.
-fn split(metrics: BTreeMap<String, Metric>) -> (BTreeMap<String, u64>, BTreeMap<String, f64>) {
-    let (mut counters, mut gauges) = (BTreeMap::new(), BTreeMap::new());
-    for (name, metric) in metrics {
-        match metric {
-            Metric::Counter(count) => {
-                counters.insert(name, count);
-            }
-            Metric::Gauge(value) => {
-                gauges.insert(name, value);
-            }
-        }
-    }
-    (counters, gauges)
 }
 
 impl PluginStatus {
@@ -96,7 +100,6 @@ impl PluginStatus {
         calls: &CallStats,
         metrics: BTreeMap<String, Metric>,
     ) -> Self {
-        let (counters, gauges) = split(metrics);
         let usage = plugin.usage();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let signer = plugin.signature.signer();
@@ -115,8 +118,7 @@ impl PluginStatus {
             failures: calls.failures(),
             call_p50_us: calls.within(50),
             call_p99_us: calls.within(99),
-            counters,
-            gauges,
+            metrics: metrics.into(),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 use std::time::Duration;
 
 use evenkeel_core::model::Sandbox;
-use evenkeel_core::signals::{MAX_SIGNALS, Signals, why_not};
+use evenkeel_core::signals::{self, Signals};
 use tokio::time::Instant;
 
 use crate::{Target, Verdict};
@@ -64,7 +64,7 @@ pub(crate) struct Probe {
     doing: Doing,
     /// What this machine lacked for an operation, unless a connection was made since.
     shortage: Option<String>,
-    signals: Vec<(String, f64)>,
+    signals: BTreeMap<String, f64>,
 }
 
 impl Probe {
@@ -78,28 +78,18 @@ impl Probe {
             last: 0,
             doing: Doing::Nothing,
             shortage: None,
-            signals: Vec::new(),
+            signals: BTreeMap::new(),
         }
     }
 
     /// The checker reports a number beside its verdict. Says why it is not taken.
     pub(crate) fn report(&mut self, name: String, value: f64) -> Result<(), String> {
-        if let Some(why) = why_not(&name, value) {
-            return Err(why);
-        }
-        if let Some((_, known)) = self.signals.iter_mut().find(|(it, _)| *it == name) {
-            *known = value;
-        } else if self.signals.len() < MAX_SIGNALS {
-            self.signals.push((name, value));
-        } else {
-            return Err(format!("there are {MAX_SIGNALS} already"));
-        }
-        Ok(())
+        signals::put(&mut self.signals, name, value)
     }
 
     /// What the checker has reported.
     pub(crate) fn signals(&self) -> Signals {
-        Signals::new(self.signals.iter().cloned())
+        self.signals.clone().into()
     }
 
     pub(crate) fn target(&self) -> &Target {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::status::fixture;
-use crate::status::plugin::PluginStatus;
+use crate::status::plugin::{OwnMetrics, PluginStatus};
 use crate::status::service::{CheckStatus, ServerStatus, ServiceStatus};
 
 fn server(address: &str, health: &str) -> ServerStatus {
@@ -49,8 +49,7 @@ fn plugin() -> PluginStatus {
         failures: 1,
         call_p50_us: 64,
         call_p99_us: 512,
-        counters: BTreeMap::new(),
-        gauges: BTreeMap::new(),
+        metrics: OwnMetrics::default(),
     }
 }
 

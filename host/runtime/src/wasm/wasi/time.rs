@@ -61,7 +61,7 @@ pub(super) fn define(
         }
         ("wasi:random/random", "get-random-u64")
         | ("wasi:random/insecure", "get-insecure-random-u64") => {
-            instance.func_wrap(name, |_, (): ()| Ok((fastrand::u64(..),)))?;
+            instance.func_wrap(name, |_, (): ()| Ok((clocks::random(),)))?;
         }
         ("wasi:random/random", "get-random-bytes")
         | ("wasi:random/insecure", "get-insecure-random-bytes") => {
@@ -69,7 +69,7 @@ pub(super) fn define(
         }
         ("wasi:random/insecure-seed", "insecure-seed" | "get-insecure-seed") => {
             instance.func_wrap(name, |_, (): ()| {
-                Ok(((fastrand::u64(..), fastrand::u64(..)),))
+                Ok(((clocks::random(), clocks::random()),))
             })?;
         }
         _ => return Ok(false),
@@ -194,7 +194,7 @@ fn random_bytes(count: u64) -> Result<Vec<u8>> {
             "it wants {count} random bytes at once; {MOST_RANDOM} are allowed"
         )));
     }
-    let words = (0..count.div_ceil(8)).flat_map(|_| fastrand::u64(..).to_le_bytes());
+    let words = (0..count.div_ceil(8)).flat_map(|_| clocks::random().to_le_bytes());
     Ok(words
         .take(usize::try_from(count).unwrap_or_default())
         .collect())

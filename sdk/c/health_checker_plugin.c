@@ -52,6 +52,27 @@ extern void __wasm_import_evenkeel_plugin_target_io_method_connection_write(int3
 __attribute__((__import_module__("evenkeel:plugin/target-io@0.2.0"), __import_name__("[method]connection.finish")))
 extern void __wasm_import_evenkeel_plugin_target_io_method_connection_finish(int32_t, uint8_t *);
 
+// Imported Functions from `evenkeel:plugin/tls@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/tls@0.2.0"), __import_name__("start")))
+extern void __wasm_import_evenkeel_plugin_tls_start(uint8_t *, uint8_t *);
+
+__attribute__((__import_module__("evenkeel:plugin/tls@0.2.0"), __import_name__("peer-certificate")))
+extern void __wasm_import_evenkeel_plugin_tls_peer_certificate(int32_t, uint8_t *);
+
+// Imported Functions from `evenkeel:plugin/icmp@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/icmp@0.2.0"), __import_name__("echo")))
+extern void __wasm_import_evenkeel_plugin_icmp_echo(int32_t, int32_t, int32_t, uint8_t *);
+
+// Imported Functions from `evenkeel:plugin/session@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/session@0.2.0"), __import_name__("load")))
+extern void __wasm_import_evenkeel_plugin_session_load(uint8_t *);
+
+__attribute__((__import_module__("evenkeel:plugin/session@0.2.0"), __import_name__("store")))
+extern void __wasm_import_evenkeel_plugin_session_store(uint8_t *, size_t);
+
 // Imported Functions from `evenkeel:plugin/signals@0.2.0`
 
 __attribute__((__import_module__("evenkeel:plugin/signals@0.2.0"), __import_name__("report")))
@@ -114,6 +135,18 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(u
             }
             free(ptr);
           }
+          break;
+        }
+        case 7: {
+          if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
+          }
+          break;
+        }
+        case 8: {
+          break;
+        }
+        case 9: {
           break;
         }
       }
@@ -246,6 +279,10 @@ void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_
     }
     case 6: {
       health_checker_plugin_list_string_free(&ptr->val.choice);
+      break;
+    }
+    case 7: {
+      health_checker_plugin_string_free(&ptr->val.matching);
       break;
     }
   }
@@ -409,6 +446,73 @@ void evenkeel_plugin_target_io_result_void_error_free(evenkeel_plugin_target_io_
   if (!ptr->is_err) {
   } else {
     evenkeel_plugin_target_io_error_free(&ptr->val.err);
+  }
+}
+
+void evenkeel_plugin_tls_error_free(evenkeel_plugin_tls_error_t *ptr) {
+  evenkeel_plugin_target_io_error_free(ptr);
+}
+
+void evenkeel_plugin_tls_identity_free(evenkeel_plugin_tls_identity_t *ptr) {
+  health_checker_plugin_string_free(&ptr->certificates);
+  health_checker_plugin_string_free(&ptr->key);
+}
+
+void evenkeel_plugin_tls_option_identity_free(evenkeel_plugin_tls_option_identity_t *ptr) {
+  if (ptr->is_some) {
+    evenkeel_plugin_tls_identity_free(&ptr->val);
+  }
+}
+
+void evenkeel_plugin_tls_options_free(evenkeel_plugin_tls_options_t *ptr) {
+  health_checker_plugin_option_string_free(&ptr->server_name);
+  health_checker_plugin_list_string_free(&ptr->alpn);
+  health_checker_plugin_option_string_free(&ptr->authorities);
+  evenkeel_plugin_tls_option_identity_free(&ptr->identity);
+}
+
+void evenkeel_plugin_tls_certificate_free(evenkeel_plugin_tls_certificate_t *ptr) {
+  health_checker_plugin_string_free(&ptr->subject);
+  health_checker_plugin_string_free(&ptr->issuer);
+  health_checker_plugin_list_string_free(&ptr->names);
+  health_checker_plugin_list_u8_free(&ptr->der);
+}
+
+void evenkeel_plugin_tls_result_void_error_free(evenkeel_plugin_tls_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    evenkeel_plugin_tls_error_free(&ptr->val.err);
+  }
+}
+
+void evenkeel_plugin_tls_option_certificate_free(evenkeel_plugin_tls_option_certificate_t *ptr) {
+  if (ptr->is_some) {
+    evenkeel_plugin_tls_certificate_free(&ptr->val);
+  }
+}
+
+void evenkeel_plugin_tls_result_option_certificate_error_free(evenkeel_plugin_tls_result_option_certificate_error_t *ptr) {
+  if (!ptr->is_err) {
+    evenkeel_plugin_tls_option_certificate_free(&ptr->val.ok);
+  } else {
+    evenkeel_plugin_tls_error_free(&ptr->val.err);
+  }
+}
+
+void evenkeel_plugin_icmp_error_free(evenkeel_plugin_icmp_error_t *ptr) {
+  evenkeel_plugin_target_io_error_free(ptr);
+}
+
+void evenkeel_plugin_icmp_result_u32_error_free(evenkeel_plugin_icmp_result_u32_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    evenkeel_plugin_icmp_error_free(&ptr->val.err);
+  }
+}
+
+void health_checker_plugin_option_list_u8_free(health_checker_plugin_option_list_u8_t *ptr) {
+  if (ptr->is_some) {
+    health_checker_plugin_list_u8_free(&ptr->val);
   }
 }
 
@@ -871,6 +975,270 @@ bool evenkeel_plugin_target_io_method_connection_finish(evenkeel_plugin_target_i
     *err = result.val.err;
     return 0;
   }
+}
+
+bool evenkeel_plugin_tls_start(evenkeel_plugin_tls_borrow_connection_t connection, evenkeel_plugin_tls_options_t *options, uint32_t *maybe_timeout_ms, evenkeel_plugin_tls_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(8+15*sizeof(void*))];
+  health_checker_plugin_option_u32_t timeout_ms;
+  timeout_ms.is_some = maybe_timeout_ms != NULL;if (maybe_timeout_ms) {
+    timeout_ms.val = *maybe_timeout_ms;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  *((int32_t*)(ptr + 0)) = (connection).__handle;
+  if (((*options).server_name).is_some) {
+    const health_checker_plugin_string_t *payload0 = &((*options).server_name).val;
+    *((int8_t*)(ptr + sizeof(void*))) = 1;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload0).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload0).ptr;
+  } else {
+    *((int8_t*)(ptr + sizeof(void*))) = 0;
+  }
+  *((int8_t*)(ptr + (4*sizeof(void*)))) = (*options).verify;
+  *((size_t*)(ptr + (6*sizeof(void*)))) = ((*options).alpn).len;
+  *((uint8_t **)(ptr + (5*sizeof(void*)))) = (uint8_t *) ((*options).alpn).ptr;
+  if (((*options).authorities).is_some) {
+    const health_checker_plugin_string_t *payload2 = &((*options).authorities).val;
+    *((int8_t*)(ptr + (7*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (9*sizeof(void*)))) = (*payload2).len;
+    *((uint8_t **)(ptr + (8*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+  } else {
+    *((int8_t*)(ptr + (7*sizeof(void*)))) = 0;
+  }
+  if (((*options).identity).is_some) {
+    const evenkeel_plugin_tls_identity_t *payload4 = &((*options).identity).val;
+    *((int8_t*)(ptr + (10*sizeof(void*)))) = 1;
+    *((size_t*)(ptr + (12*sizeof(void*)))) = ((*payload4).certificates).len;
+    *((uint8_t **)(ptr + (11*sizeof(void*)))) = (uint8_t *) ((*payload4).certificates).ptr;
+    *((size_t*)(ptr + (14*sizeof(void*)))) = ((*payload4).key).len;
+    *((uint8_t **)(ptr + (13*sizeof(void*)))) = (uint8_t *) ((*payload4).key).ptr;
+  } else {
+    *((int8_t*)(ptr + (10*sizeof(void*)))) = 0;
+  }
+  if ((timeout_ms).is_some) {
+    const uint32_t *payload6 = &(timeout_ms).val;
+    *((int8_t*)(ptr + (15*sizeof(void*)))) = 1;
+    *((int32_t*)(ptr + (4+15*sizeof(void*)))) = (int32_t) (*payload6);
+  } else {
+    *((int8_t*)(ptr + (15*sizeof(void*)))) = 0;
+  }
+  uint8_t *ptr7 = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_tls_start(ptr, ptr7);
+  evenkeel_plugin_tls_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr7 + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      evenkeel_plugin_target_io_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr7 + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+        case 5: {
+          variant.val.tls = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr7 + (2*sizeof(void*))))), (*((size_t*) (ptr7 + (3*sizeof(void*))))) };
+          break;
+        }
+        case 6: {
+          variant.val.other = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr7 + (2*sizeof(void*))))), (*((size_t*) (ptr7 + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool evenkeel_plugin_tls_peer_certificate(evenkeel_plugin_tls_borrow_connection_t connection, evenkeel_plugin_tls_option_certificate_t *ret, evenkeel_plugin_tls_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(32+8*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_tls_peer_certificate((connection).__handle, ptr);
+  evenkeel_plugin_tls_result_option_certificate_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      evenkeel_plugin_tls_option_certificate_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + 8))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (evenkeel_plugin_tls_certificate_t) {
+            (uint64_t) (uint64_t) (*((int64_t*) (ptr + 16))),
+            (uint64_t) (uint64_t) (*((int64_t*) (ptr + 24))),
+            (health_checker_plugin_string_t) (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 32))), (*((size_t*) (ptr + (32+1*sizeof(void*))))) },
+            (health_checker_plugin_string_t) (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (32+2*sizeof(void*))))), (*((size_t*) (ptr + (32+3*sizeof(void*))))) },
+            (health_checker_plugin_list_string_t) (health_checker_plugin_list_string_t) { (health_checker_plugin_string_t*)(*((uint8_t **) (ptr + (32+4*sizeof(void*))))), (*((size_t*) (ptr + (32+5*sizeof(void*))))) },
+            (health_checker_plugin_list_u8_t) (health_checker_plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + (32+6*sizeof(void*))))), (*((size_t*) (ptr + (32+7*sizeof(void*))))) },
+          };
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      evenkeel_plugin_target_io_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 8));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+        case 5: {
+          variant.val.tls = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) };
+          break;
+        }
+        case 6: {
+          variant.val.other = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool evenkeel_plugin_icmp_echo(uint32_t bytes, uint32_t *maybe_timeout_ms, uint32_t *ret, evenkeel_plugin_icmp_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  health_checker_plugin_option_u32_t timeout_ms;
+  timeout_ms.is_some = maybe_timeout_ms != NULL;if (maybe_timeout_ms) {
+    timeout_ms.val = *maybe_timeout_ms;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((timeout_ms).is_some) {
+    const uint32_t *payload0 = &(timeout_ms).val;
+    option = 1;
+    option1 = (int32_t) (*payload0);
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_icmp_echo((int32_t) (bytes), option, option1, ptr);
+  evenkeel_plugin_icmp_result_u32_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (uint32_t) (*((int32_t*) (ptr + sizeof(void*))));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      evenkeel_plugin_target_io_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+        case 5: {
+          variant.val.tls = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 6: {
+          variant.val.other = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool evenkeel_plugin_session_load(health_checker_plugin_list_u8_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_session_load(ptr);
+  health_checker_plugin_option_list_u8_t option;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      option.is_some = false;
+      break;
+    }
+    case 1: {
+      option.is_some = true;
+      option.val = (health_checker_plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+  }
+  *ret = option.val;
+  return option.is_some;
+}
+
+void evenkeel_plugin_session_store(health_checker_plugin_list_u8_t *bytes) {
+  __wasm_import_evenkeel_plugin_session_store((uint8_t *) (*bytes).ptr, (*bytes).len);
 }
 
 void evenkeel_plugin_signals_report(health_checker_plugin_string_t *name, double value) {

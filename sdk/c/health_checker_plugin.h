@@ -73,6 +73,7 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
     health_checker_plugin_tuple2_f64_f64_t     number;
     health_checker_plugin_tuple2_u64_u64_t     duration;
     health_checker_plugin_list_string_t     choice;
+    health_checker_plugin_string_t     matching;
   } val;
 } evenkeel_plugin_types_setting_kind_t;
 
@@ -87,6 +88,17 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_DURATION 5
 // One of the given words.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_CHOICE 6
+// A string that matches this regular expression as a whole (at most
+// 500 bytes, without look-around and back-references). The value is a
+// `text`.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_MATCHING 7
+// A string that nobody is shown: the configuration names a file or a
+// credential of systemd's that has it. The value is a `text`; there
+// is no default.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_SECRET 8
+// The path of a file of text, 1 MiB at most. The value is a `text`,
+// the content of the file; there is no default.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_FILE 9
 
 typedef struct evenkeel_plugin_types_setting_value_t {
   uint8_t tag;
@@ -237,6 +249,83 @@ typedef struct {
   } val;
 } evenkeel_plugin_target_io_result_void_error_t;
 
+typedef evenkeel_plugin_target_io_error_t evenkeel_plugin_tls_error_t;
+
+// Who the client is.
+typedef struct evenkeel_plugin_tls_identity_t {
+  // PEM: its certificate first, then those between it and its authority.
+  health_checker_plugin_string_t   certificates;
+  // PEM: its private key.
+  health_checker_plugin_string_t   key;
+} evenkeel_plugin_tls_identity_t;
+
+typedef struct {
+  bool is_some;
+  evenkeel_plugin_tls_identity_t val;
+} evenkeel_plugin_tls_option_identity_t;
+
+typedef struct evenkeel_plugin_tls_options_t {
+  // Name for SNI and the certificate; none: the target's address.
+  health_checker_plugin_option_string_t   server_name;
+  bool   verify;
+  health_checker_plugin_list_string_t   alpn;
+  // PEM: authorities in place of the machine's.
+  health_checker_plugin_option_string_t   authorities;
+  evenkeel_plugin_tls_option_identity_t   identity;
+} evenkeel_plugin_tls_options_t;
+
+// The certificate that the server has shown for itself.
+typedef struct evenkeel_plugin_tls_certificate_t {
+  // Milliseconds since 1970-01-01 00:00 UTC.
+  uint64_t   not_before;
+  // Likewise. With `utc` it says how many days are left.
+  uint64_t   not_after;
+  // Distinguished names as of RFC 4514, `CN=www.example.org`.
+  health_checker_plugin_string_t   subject;
+  health_checker_plugin_string_t   issuer;
+  // Host names and addresses that it is for.
+  health_checker_plugin_list_string_t   names;
+  // All of it.
+  health_checker_plugin_list_u8_t   der;
+} evenkeel_plugin_tls_certificate_t;
+
+typedef evenkeel_plugin_target_io_borrow_connection_t evenkeel_plugin_tls_borrow_connection_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    evenkeel_plugin_tls_error_t err;
+  } val;
+} evenkeel_plugin_tls_result_void_error_t;
+
+typedef struct {
+  bool is_some;
+  evenkeel_plugin_tls_certificate_t val;
+} evenkeel_plugin_tls_option_certificate_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    evenkeel_plugin_tls_option_certificate_t ok;
+    evenkeel_plugin_tls_error_t err;
+  } val;
+} evenkeel_plugin_tls_result_option_certificate_error_t;
+
+typedef evenkeel_plugin_target_io_error_t evenkeel_plugin_icmp_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    uint32_t ok;
+    evenkeel_plugin_icmp_error_t err;
+  } val;
+} evenkeel_plugin_icmp_result_u32_error_t;
+
+typedef struct {
+  bool is_some;
+  health_checker_plugin_list_u8_t val;
+} health_checker_plugin_option_list_u8_t;
+
 typedef evenkeel_plugin_types_manifest_t exports_evenkeel_plugin_health_checker_manifest_t;
 
 typedef evenkeel_plugin_types_setting_t exports_evenkeel_plugin_health_checker_setting_t;
@@ -312,6 +401,25 @@ extern bool evenkeel_plugin_target_io_method_connection_write(evenkeel_plugin_ta
 // Ends the writing side only.
 extern bool evenkeel_plugin_target_io_method_connection_finish(evenkeel_plugin_target_io_borrow_connection_t self, evenkeel_plugin_target_io_error_t *err);
 
+// Imported Functions from `evenkeel:plugin/tls@0.2.0`
+// Does the handshake on a connection of TCP, which is one of TLS then.
+extern bool evenkeel_plugin_tls_start(evenkeel_plugin_tls_borrow_connection_t connection, evenkeel_plugin_tls_options_t *options, uint32_t *maybe_timeout_ms, evenkeel_plugin_tls_error_t *err);
+// None: the connection is not one of TLS.
+extern bool evenkeel_plugin_tls_peer_certificate(evenkeel_plugin_tls_borrow_connection_t connection, evenkeel_plugin_tls_option_certificate_t *ret, evenkeel_plugin_tls_error_t *err);
+
+// Imported Functions from `evenkeel:plugin/icmp@0.2.0`
+// Sends one request with this many bytes of data, 1,400 at most, and
+// waits for its answer: the round trip in microseconds.
+extern bool evenkeel_plugin_icmp_echo(uint32_t bytes, uint32_t *maybe_timeout_ms, uint32_t *ret, evenkeel_plugin_icmp_error_t *err);
+
+// Imported Functions from `evenkeel:plugin/session@0.2.0`
+// What was stored in an earlier check. None: nothing.
+extern bool evenkeel_plugin_session_load(health_checker_plugin_list_u8_t *ret);
+// Takes the place of what was stored, if the check ends with a verdict. At
+// most 64 KiB: more is left out, and the log says so. Empty: nothing is
+// kept.
+extern void evenkeel_plugin_session_store(health_checker_plugin_list_u8_t *bytes);
+
 // Imported Functions from `evenkeel:plugin/signals@0.2.0`
 // A number about the target of the check under way: the length of a
 // queue, the load of a processor, the lag of a replica. Schedulers that
@@ -375,6 +483,28 @@ void health_checker_plugin_list_u8_free(health_checker_plugin_list_u8_t *ptr);
 void evenkeel_plugin_target_io_result_list_u8_error_free(evenkeel_plugin_target_io_result_list_u8_error_t *ptr);
 
 void evenkeel_plugin_target_io_result_void_error_free(evenkeel_plugin_target_io_result_void_error_t *ptr);
+
+void evenkeel_plugin_tls_error_free(evenkeel_plugin_tls_error_t *ptr);
+
+void evenkeel_plugin_tls_identity_free(evenkeel_plugin_tls_identity_t *ptr);
+
+void evenkeel_plugin_tls_option_identity_free(evenkeel_plugin_tls_option_identity_t *ptr);
+
+void evenkeel_plugin_tls_options_free(evenkeel_plugin_tls_options_t *ptr);
+
+void evenkeel_plugin_tls_certificate_free(evenkeel_plugin_tls_certificate_t *ptr);
+
+void evenkeel_plugin_tls_result_void_error_free(evenkeel_plugin_tls_result_void_error_t *ptr);
+
+void evenkeel_plugin_tls_option_certificate_free(evenkeel_plugin_tls_option_certificate_t *ptr);
+
+void evenkeel_plugin_tls_result_option_certificate_error_free(evenkeel_plugin_tls_result_option_certificate_error_t *ptr);
+
+void evenkeel_plugin_icmp_error_free(evenkeel_plugin_icmp_error_t *ptr);
+
+void evenkeel_plugin_icmp_result_u32_error_free(evenkeel_plugin_icmp_result_u32_error_t *ptr);
+
+void health_checker_plugin_option_list_u8_free(health_checker_plugin_option_list_u8_t *ptr);
 
 void exports_evenkeel_plugin_health_checker_manifest_free(exports_evenkeel_plugin_health_checker_manifest_t *ptr);
 

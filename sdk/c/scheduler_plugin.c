@@ -88,6 +88,18 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_
           }
           break;
         }
+        case 7: {
+          if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
+          }
+          break;
+        }
+        case 8: {
+          break;
+        }
+        case 9: {
+          break;
+        }
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
         case 0: {
@@ -147,6 +159,111 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
       (void) base;
     }
     free(ptr);
+  }
+  size_t len6 = *((size_t*) (arg0 + (4*sizeof(void*))));
+  if (len6 > 0) {
+    uint8_t *ptr7 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
+    for (size_t i8 = 0; i8 < len6; i8++) {
+      uint8_t *base = ptr7 + i8 * (48+6*sizeof(void*));
+      (void) base;
+      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+        free(*((uint8_t **) (base + 0)));
+      }
+      if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+        free(*((uint8_t **) (base + (2*sizeof(void*)))));
+      }
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + (4*sizeof(void*))))) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+        case 5: {
+          break;
+        }
+        case 6: {
+          size_t len0 = *((size_t*) (base + (8+5*sizeof(void*))));
+          if (len0 > 0) {
+            uint8_t *ptr1 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+            for (size_t i2 = 0; i2 < len0; i2++) {
+              uint8_t *base = ptr1 + i2 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr1);
+          }
+          break;
+        }
+        case 7: {
+          if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
+          }
+          break;
+        }
+        case 8: {
+          break;
+        }
+        case 9: {
+          break;
+        }
+      }
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (32+4*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              break;
+            }
+            case 2: {
+              break;
+            }
+            case 3: {
+              if ((*((size_t*) (base + (40+5*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (40+4*sizeof(void*)))));
+              }
+              break;
+            }
+            case 4: {
+              size_t len3 = *((size_t*) (base + (40+5*sizeof(void*))));
+              if (len3 > 0) {
+                uint8_t *ptr4 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                for (size_t i5 = 0; i5 < len3; i5++) {
+                  uint8_t *base = ptr4 + i5 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr4);
+              }
+              break;
+            }
+            case 5: {
+              break;
+            }
+          }
+          break;
+        }
+      }
+    }
+    free(ptr7);
   }
 }
 
@@ -291,6 +408,10 @@ void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_
       scheduler_plugin_list_string_free(&ptr->val.choice);
       break;
     }
+    case 7: {
+      scheduler_plugin_string_free(&ptr->val.matching);
+      break;
+    }
   }
 }
 
@@ -363,6 +484,10 @@ void exports_evenkeel_plugin_scheduler_setting_free(exports_evenkeel_plugin_sche
   evenkeel_plugin_types_setting_free(ptr);
 }
 
+void exports_evenkeel_plugin_scheduler_setting_spec_free(exports_evenkeel_plugin_scheduler_setting_spec_t *ptr) {
+  evenkeel_plugin_types_setting_spec_free(ptr);
+}
+
 void exports_evenkeel_plugin_scheduler_list_decision_free(exports_evenkeel_plugin_scheduler_list_decision_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -373,8 +498,20 @@ void exports_evenkeel_plugin_scheduler_list_decision_free(exports_evenkeel_plugi
   }
 }
 
+void exports_evenkeel_plugin_scheduler_list_setting_spec_free(exports_evenkeel_plugin_scheduler_list_setting_spec_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_evenkeel_plugin_scheduler_setting_spec_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_evenkeel_plugin_scheduler_setting_spec_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void exports_evenkeel_plugin_scheduler_abilities_free(exports_evenkeel_plugin_scheduler_abilities_t *ptr) {
   exports_evenkeel_plugin_scheduler_list_decision_free(&ptr->decisions);
+  exports_evenkeel_plugin_scheduler_list_setting_spec_free(&ptr->labels);
 }
 
 void exports_evenkeel_plugin_scheduler_option_listener_free(exports_evenkeel_plugin_scheduler_option_listener_t *ptr) {
@@ -643,6 +780,8 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities(void) {
   *((int8_t*)(ptr + (2*sizeof(void*)))) = (ret).facts;
   *((int8_t*)(ptr + (1+2*sizeof(void*)))) = (ret).deterministic;
   *((int8_t*)(ptr + (2+2*sizeof(void*)))) = (ret).stateless;
+  *((size_t*)(ptr + (4*sizeof(void*)))) = ((ret).labels).len;
+  *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) ((ret).labels).ptr;
   return ptr;
 }
 

@@ -73,6 +73,7 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
     scheduler_plugin_tuple2_f64_f64_t     number;
     scheduler_plugin_tuple2_u64_u64_t     duration;
     scheduler_plugin_list_string_t     choice;
+    scheduler_plugin_string_t     matching;
   } val;
 } evenkeel_plugin_types_setting_kind_t;
 
@@ -87,6 +88,17 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_DURATION 5
 // One of the given words.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_CHOICE 6
+// A string that matches this regular expression as a whole (at most
+// 500 bytes, without look-around and back-references). The value is a
+// `text`.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_MATCHING 7
+// A string that nobody is shown: the configuration names a file or a
+// credential of systemd's that has it. The value is a `text`; there
+// is no default.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_SECRET 8
+// The path of a file of text, 1 MiB at most. The value is a `text`,
+// the content of the file; there is no default.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_FILE 9
 
 typedef struct evenkeel_plugin_types_setting_value_t {
   uint8_t tag;
@@ -155,6 +167,8 @@ typedef evenkeel_plugin_types_manifest_t exports_evenkeel_plugin_scheduler_manif
 
 typedef evenkeel_plugin_types_setting_t exports_evenkeel_plugin_scheduler_setting_t;
 
+typedef evenkeel_plugin_types_setting_spec_t exports_evenkeel_plugin_scheduler_setting_spec_t;
+
 // How a scheduler's decisions can be followed.
 typedef uint8_t exports_evenkeel_plugin_scheduler_decision_t;
 
@@ -179,6 +193,11 @@ typedef struct {
   size_t len;
 } exports_evenkeel_plugin_scheduler_list_decision_t;
 
+typedef struct {
+  exports_evenkeel_plugin_scheduler_setting_spec_t *ptr;
+  size_t len;
+} exports_evenkeel_plugin_scheduler_list_setting_spec_t;
+
 typedef struct exports_evenkeel_plugin_scheduler_abilities_t {
   // At least one; the first is the default.
   exports_evenkeel_plugin_scheduler_list_decision_t   decisions;
@@ -191,6 +210,12 @@ typedef struct exports_evenkeel_plugin_scheduler_abilities_t {
   // plans, and may have one plan for several services, each time
   // beginning with `configure`.
   bool   stateless;
+  // The labels of backends that it reads: key, documentation, kind
+  // (neither lists, durations nor secrets), default and whether each
+  // backend must have it. A label that is like one of these is taken
+  // for a slip, and refuses the configuration; others are free. Values
+  // come as they are written.
+  exports_evenkeel_plugin_scheduler_list_setting_spec_t   labels;
 } exports_evenkeel_plugin_scheduler_abilities_t;
 
 // Whether a director has a service's address.
@@ -463,7 +488,11 @@ void exports_evenkeel_plugin_scheduler_manifest_free(exports_evenkeel_plugin_sch
 
 void exports_evenkeel_plugin_scheduler_setting_free(exports_evenkeel_plugin_scheduler_setting_t *ptr);
 
+void exports_evenkeel_plugin_scheduler_setting_spec_free(exports_evenkeel_plugin_scheduler_setting_spec_t *ptr);
+
 void exports_evenkeel_plugin_scheduler_list_decision_free(exports_evenkeel_plugin_scheduler_list_decision_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_list_setting_spec_free(exports_evenkeel_plugin_scheduler_list_setting_spec_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_abilities_free(exports_evenkeel_plugin_scheduler_abilities_t *ptr);
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::backends::{Decision, Facts};
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};
+use crate::scheduler::Scheduler;
 
 /// A plugin's manifest.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,21 @@ pub struct DeclaredAbilities {
     pub deterministic: bool,
     /// See [`Scheduler::STATELESS`](crate::Scheduler::STATELESS).
     pub stateless: bool,
+    /// See [`Scheduler::LABELS`](crate::Scheduler::LABELS).
+    pub labels: &'static [DeclaredSetting],
+}
+
+impl DeclaredAbilities {
+    /// A scheduler's.
+    pub(crate) const fn of<S: Scheduler>() -> Self {
+        Self {
+            decisions: S::DECISIONS,
+            facts: S::FACTS,
+            deterministic: S::DETERMINISTIC,
+            stateless: S::STATELESS,
+            labels: S::LABELS,
+        }
+    }
 }
 
 /// One field of [`settings!`](crate::settings!).
@@ -62,6 +78,12 @@ pub enum DeclaredKind {
     Duration(Duration, Duration),
     /// See [`SettingKind::Choice`].
     Choice(&'static [&'static str]),
+    /// See [`SettingKind::Matching`].
+    Matching(&'static str),
+    /// See [`SettingKind::Secret`].
+    Secret,
+    /// See [`SettingKind::File`].
+    File,
 }
 
 /// A [`SettingValue`].
@@ -82,18 +104,20 @@ pub enum DeclaredValue {
 }
 
 impl DeclaredSetting {
-    /// `range` and `default` have one element where the field has one. `optional`: it may be left out without a default.
+    /// `narrowed` (by a range or a pattern) and `default` have one element where the field has one. `optional`: it may be
+    /// left out without a default.
     #[must_use]
     pub const fn new(
         field: &'static str,
         docs: &'static [&'static str],
         (kind, optional): (DeclaredKind, bool),
-        range: &[DeclaredKind],
+        narrowed: &[DeclaredKind],
         default: &[DeclaredValue],
     ) -> Self {
-        let kind = match range {
-            [range] => *range,
-            _ => kind,
+        let kind = match narrowed {
+            [narrowed] => *narrowed,
+            [] => kind,
+            _ => panic!("a field has a range or a pattern, and one of them"),
         };
         let default = match default {
             [value] => Some(*value),
@@ -140,6 +164,9 @@ impl From<DeclaredKind> for SettingKind {
             DeclaredKind::TextList => Self::TextList,
             DeclaredKind::Duration(least, greatest) => Self::Duration(least, greatest),
             DeclaredKind::Choice(words) => Self::Choice(owned(words)),
+            DeclaredKind::Matching(pattern) => Self::Matching(pattern.to_owned()),
+            DeclaredKind::Secret => Self::Secret,
+            DeclaredKind::File => Self::File,
         }
     }
 }

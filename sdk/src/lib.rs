@@ -98,6 +98,8 @@ mod declared;
 mod glue;
 pub mod hash;
 mod host;
+mod kept;
+mod labels;
 mod level;
 pub mod locality;
 mod log;
@@ -124,7 +126,9 @@ pub use backends::{
 pub use by_load::ByLoad;
 pub use checker::{CheckError, HealthChecker, Verdict};
 pub use context::{Context, Role, SavedState};
+pub use declared::DeclaredSetting;
 pub use host::{count, gauge, now, random, utc, utc_offset};
+pub use kept::{FileText, Secret};
 pub use level::Level;
 pub use log::{log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
@@ -133,7 +137,7 @@ pub use plan::{
 };
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings, Values};
-pub use target::{Connection, Target, TargetError, TlsOptions};
+pub use target::{Certificate, Connection, Identity, Target, TargetError, TlsOptions};
 
 /// What the macros of this crate expand to. Not for use by hand: it changes without notice.
 #[doc(hidden)]
@@ -145,7 +149,7 @@ pub mod __private {
     pub use crate::native::{abi::Entry, checker_entry, scheduler_entry};
     pub use crate::registered::{Registered, is_name};
     pub use crate::settings::{Bounded, DeclaredRange, RangeLiteral};
-    pub use crate::settings::{DeclaredDefault, DefaultLiteral, take};
+    pub use crate::settings::{DeclaredDefault, DefaultLiteral, matching, take};
     #[cfg(target_family = "wasm")]
     pub use crate::wasm::*;
 }

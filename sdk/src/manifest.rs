@@ -47,6 +47,12 @@ pub enum SettingKind {
     Duration(Duration, Duration),
     /// One of these words.
     Choice(Vec<String>),
+    /// A string that matches this regular expression as a whole.
+    Matching(String),
+    /// A string that nobody is shown; a [`Secret`](crate::Secret).
+    Secret,
+    /// The path of a file, whose content is the value; a [`FileText`](crate::FileText).
+    File,
 }
 
 /// A setting's value.
@@ -58,7 +64,8 @@ pub enum SettingValue {
     Integer(i64),
     /// See [`SettingKind::Number`].
     Number(f64),
-    /// See [`SettingKind::Text`]; also the word of a [`SettingKind::Choice`].
+    /// See [`SettingKind::Text`]; also the word of a [`SettingKind::Choice`], what is [`SettingKind::Matching`], a
+    /// [`SettingKind::Secret`], and the content of a [`SettingKind::File`].
     Text(String),
     /// See [`SettingKind::TextList`].
     TextList(Vec<String>),

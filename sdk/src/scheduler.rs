@@ -2,6 +2,7 @@
 
 use crate::backends::{BackendId, Backends, Decision, Facts, Flow};
 use crate::context::{Context, SavedState};
+use crate::declared::DeclaredSetting;
 use crate::plan::Plan;
 use crate::settings::Settings;
 
@@ -28,6 +29,12 @@ pub trait Scheduler: Sized + 'static {
     /// between plans: ten thousand services with such a scheduler take hardly more memory than one. Where each
     /// connection is decided by [`Self::pick`], the instance stays all the same.
     const STATELESS: bool = false;
+
+    /// The labels of real servers that it reads: `Labels::DECLARED` of a struct made by [`settings!`](crate::settings!),
+    /// without lists, durations and secrets. The host then refuses a configuration with a label that is none of them
+    /// and like one of them, with a value that does not fit, or with a server that lacks one that must be there;
+    /// [`Backend::labels_as`](crate::Backend::labels_as) reads them.
+    const LABELS: &'static [DeclaredSetting] = &[];
 
     /// Makes an instance.
     ///

@@ -7,11 +7,13 @@
 //! section   = VERSION (u8), length of what follows (u32),
 //!             name, version, summary (texts), abilities, list of settings
 //! abilities = 0 (a checker) | 1, number of decisions (u8), decisions (u8: 0 plan, 1 per connection),
-//!             facts (u8: bits 1 connections, 2 latency, 4 signals), promises (u8: bits 1 deterministic, 2 stateless)
+//!             facts (u8: bits 1 connections, 2 latency, 4 signals), promises (u8: bits 1 deterministic, 2 stateless),
+//!             list of the labels that it reads (each as a setting)
 //! setting   = key, documentation (texts), kind, 0 (optional) | 1 (required) | 2, default
 //! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number, least, greatest (bits of f64, u64) | 3 text
 //!             | 4 list of texts | 5 duration, least, greatest (milliseconds, u64) | 6 choice, list of texts
-//! default   = tag as of the kind (a choice is a text), and the value: u8 0 or 1 | i64 | bits of an f64 (u64) | text
+//!             | 7 text that matches, pattern (text) | 8 secret | 9 file
+//! default   = tag as of the kind (a choice and what matches are texts), and the value: u8 0 or 1 | i64 | bits of an f64 (u64) | text
 //!             | list of texts | milliseconds (u64)
 //! ```
 
@@ -27,8 +29,10 @@ use crate::settings::Settings;
 /// The section's name. The macro `__manifest_section` repeats it.
 pub const NAME: &str = "evenkeel-manifest";
 /// The version of this form.
-pub const VERSION: u8 = 2;
-/// Its first version: numbers and times have no bounds, and abilities no promises.
+pub const VERSION: u8 = 3;
+/// Its second version: abilities have no labels.
+pub const SECOND: u8 = 2;
+/// Its first version: numbers and times have no bounds either, and abilities no promises.
 pub const FIRST: u8 = 1;
 /// Bytes of a section, at most.
 pub const MAX_LENGTH: usize = 64 << 10;
@@ -51,6 +55,12 @@ pub mod tag {
     pub const DURATION: u8 = 5;
     /// One of some words.
     pub const CHOICE: u8 = 6;
+    /// A string that matches a pattern.
+    pub const MATCHING: u8 = 7;
+    /// A string that nobody is shown.
+    pub const SECRET: u8 = 8;
+    /// The content of a file.
+    pub const FILE: u8 = 9;
     /// A setting that may be left out and has no default.
     pub const OPTIONAL: u8 = 0;
     /// A setting that must be configured.
@@ -92,12 +102,7 @@ impl Declared {
             version: S::VERSION,
             summary: S::SUMMARY,
             settings: <S::Settings as Settings>::DECLARED,
-            abilities: Some(DeclaredAbilities {
-                decisions: S::DECISIONS,
-                facts: S::FACTS,
-                deterministic: S::DETERMINISTIC,
-                stateless: S::STATELESS,
-            }),
+            abilities: Some(DeclaredAbilities::of::<S>()),
         }
     }
 
@@ -202,12 +207,7 @@ impl<const N: usize> Writer<N> {
             None => self.byte(0),
             Some(abilities) => self.abilities(&abilities),
         }
-        self.length(declared.settings.len());
-        let mut i = 0;
-        while i < declared.settings.len() {
-            self.setting(&declared.settings[i]);
-            i += 1;
-        }
+        self.settings(declared.settings);
         let [a, b, c, d, ..] = (self.at - HEADER).to_le_bytes();
         self.patch(counted, &[a, b, c, d]);
     }
@@ -218,6 +218,7 @@ impl<const N: usize> Writer<N> {
             facts,
             deterministic,
             stateless,
+            labels,
         } = abilities;
         let [count, ..] = decisions.len().to_le_bytes();
         self.put(&[1, count]);
@@ -244,6 +245,16 @@ impl<const N: usize> Writer<N> {
         };
         let stateless = if *stateless { tag::STATELESS } else { 0 };
         self.byte(deterministic | stateless);
+        self.settings(labels);
+    }
+
+    const fn settings(&mut self, settings: &[DeclaredSetting]) {
+        self.length(settings.len());
+        let mut i = 0;
+        while i < settings.len() {
+            self.setting(&settings[i]);
+            i += 1;
+        }
     }
 
     const fn setting(&mut self, setting: &DeclaredSetting) {
@@ -272,6 +283,12 @@ impl<const N: usize> Writer<N> {
                 self.byte(tag::CHOICE);
                 self.texts(words);
             }
+            DeclaredKind::Matching(pattern) => {
+                self.byte(tag::MATCHING);
+                self.text(pattern);
+            }
+            DeclaredKind::Secret => self.byte(tag::SECRET),
+            DeclaredKind::File => self.byte(tag::FILE),
         }
         match setting.default {
             None if setting.required => self.byte(tag::REQUIRED),

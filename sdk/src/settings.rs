@@ -46,8 +46,8 @@ impl FromIterator<(String, SettingValue)> for Values {
 }
 
 /// A type that a field of [`settings!`](crate::settings!) may have: `bool`, integers up to 64 bits,
-/// `f64`, `String`, `Vec<String>`, [`Duration`], what [`choice!`](crate::choice!) makes, and `Option`
-/// of these.
+/// `f64`, `String`, [`Secret`](crate::Secret), [`FileText`](crate::FileText), `Vec<String>`, [`Duration`], what [`choice!`](crate::choice!) makes, and
+/// `Option` of these.
 pub trait SettingType: Sized {
     /// How a default is written.
     type Literal;
@@ -106,11 +106,21 @@ pub trait DeclaredRange<L>: SettingType {
     const WITHIN: DeclaredKind;
 }
 
+/// A type of a field that may have a `#[pattern(..)]`.
+pub trait Patterned: SettingType {}
+
+/// The kind of such a field.
+#[doc(hidden)]
+#[must_use]
+pub const fn matching<T: Patterned>(pattern: &'static str) -> DeclaredKind {
+    DeclaredKind::Matching(pattern)
+}
+
 /// Makes a struct of settings, with its description for the user.
 ///
 /// ```
 /// use std::time::Duration;
-/// use evenkeel_sdk::{choice, settings};
+/// use evenkeel_sdk::{Secret, choice, settings};
 ///
 /// choice! {
 ///     /// How to ask.
@@ -131,17 +141,19 @@ pub trait DeclaredRange<L>: SettingType {
 ///         #[range(Duration::from_millis(1)..=Duration::from_secs(5))]
 ///         pause: Duration = Duration::from_millis(200),
 ///         /// Name of the virtual host. (May be left out.)
+///         #[pattern("[a-z0-9.-]+")]
 ///         host: Option<String>,
-///         /// Password. (Must be configured.)
-///         password: String,
+///         /// Password. (Must be configured: where it is kept.)
+///         password: Secret,
 ///     }
 /// }
 /// ```
 ///
 /// A field's documentation becomes the setting's; its key is the field's name with `-` for `_`
 /// (`max-body`). A field with `= DEFAULT` has that when nothing is configured, an `Option` is `None`
-/// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer, number or [`Duration`] takes.
-/// Defaults and ranges are constants: the file of the plugin carries them beside the code.
+/// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer, number or [`Duration`] takes, and
+/// `#[pattern("..")]` a string: all of it matches that regular expression (of at most 500 bytes, without look-around and
+/// back-references). Defaults, ranges and patterns are constants: the file of the plugin carries them beside the code.
 #[macro_export]
 macro_rules! settings {
     (
@@ -149,6 +161,7 @@ macro_rules! settings {
             $(
                 $(#[doc = $doc:literal])*
                 $(#[range($range:expr)])?
+                $(#[pattern($pattern:literal)])?
                 $field_vis:vis $field:ident : $type:ty $(= $default:expr)?
             ),* $(,)?
         }
@@ -174,7 +187,7 @@ macro_rules! settings {
                             const RANGE: ::core::ops::RangeInclusive<Self::Bound> = $range;
                         }
                         <$type as $crate::__private::DeclaredRange<FieldRange>>::WITHIN
-                    })?],
+                    })? $( $crate::__private::matching::<$type>($pattern) )?],
                     &[$({
                         struct FieldDefault;
                         impl $crate::__private::DefaultLiteral for FieldDefault {
@@ -309,6 +322,10 @@ bounded_types! {
     i32, i64 => Integer;
     i64, i64 => Integer;
 }
+
+impl Patterned for String {}
+
+impl<T: Patterned> Patterned for Option<T> {}
 
 impl SettingType for Vec<String> {
     type Literal = &'static [&'static str];

@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::kept::Secret;
+
 /// The server that is to be judged. A checker can connect to it and to nothing else. Every call ends
 /// at the check's deadline at the latest.
 pub struct Target<'a> {
@@ -75,7 +77,43 @@ impl<'a> Target<'a> {
     /// # Errors
     /// [`TargetError`] says why there is none; [`TargetError::Tls`] if the handshake failed.
     pub fn connect_tls(&self, options: &TlsOptions) -> Result<Connection, TargetError> {
-        self.connect(&Transport::Tls(options))
+        if options.is_plain() {
+            return self.connect(&Transport::Tls(options));
+        }
+        let mut connection = self.connect_tcp()?;
+        connection.raw.start_tls(options, self.connect_timeout)?;
+        Ok(connection)
+    }
+
+    /// Sends one ICMP echo request with so many bytes of data, 1,400 at most, and waits for its answer as long as
+    /// [`Self::set_connect_timeout`] says. Returns the round trip.
+    ///
+    /// # Errors
+    /// [`TargetError::TimedOut`], if no answer comes; another [`TargetError`] says why there is none.
+    pub fn echo(&self, bytes: u32) -> Result<Duration, TargetError> {
+        #[cfg(target_family = "wasm")]
+        return crate::wasm::echo(bytes, self.connect_timeout);
+        #[cfg(not(target_family = "wasm"))]
+        return crate::testing::echo(bytes, self.connect_timeout);
+    }
+
+    /// What an earlier check of this server has kept by [`Self::set_session`]; `None`: nothing.
+    #[must_use]
+    pub fn session(&self) -> Option<Vec<u8>> {
+        #[cfg(target_family = "wasm")]
+        return crate::wasm::session();
+        #[cfg(not(target_family = "wasm"))]
+        return crate::testing::session(self.endpoint());
+    }
+
+    /// Keeps something about this server for the checks to come: a cursor, a cookie, what was seen last. At most
+    /// 64 KiB, in the director's memory, until the check's configuration changes or the daemon ends. Nothing is kept
+    /// of a check that runs into its deadline, and of empty bytes.
+    pub fn set_session(&self, bytes: &[u8]) {
+        #[cfg(target_family = "wasm")]
+        crate::wasm::set_session(bytes);
+        #[cfg(not(target_family = "wasm"))]
+        crate::testing::set_session(self.endpoint(), bytes);
     }
 
     fn connect(&self, transport: &Transport<'_>) -> Result<Connection, TargetError> {
@@ -105,6 +143,54 @@ pub struct TlsOptions {
     pub verify: bool,
     /// Protocols to offer (ALPN), the preferred one first.
     pub alpn: Vec<String>,
+    /// Certificates of authorities in place of the machine's, in PEM.
+    pub authorities: Option<String>,
+    /// Who the checker is, for servers that ask for a certificate.
+    pub identity: Option<Identity>,
+}
+
+/// A client's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// In PEM: its own certificate first, then those between it and its authority.
+    pub certificates: String,
+    /// In PEM, without a password.
+    pub key: Secret,
+}
+
+impl TlsOptions {
+    /// Whether they are such as a transport of the contract says.
+    fn is_plain(&self) -> bool {
+        self.authorities.is_none() && self.identity.is_none()
+    }
+}
+
+/// What a server's certificate says (RFC 5280, section 4.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Since when it is valid, from 1970-01-01 00:00 UTC on, as [`utc`](crate::utc) counts.
+    pub not_before: Duration,
+    /// Until when.
+    pub not_after: Duration,
+    /// Whose it is, as of RFC 4514: `CN=www.example.org`.
+    pub subject: String,
+    /// Who has signed it.
+    pub issuer: String,
+    /// Host names and addresses that it is for.
+    pub names: Vec<String>,
+    /// All of it, in DER.
+    pub der: Vec<u8>,
+}
+
+impl Certificate {
+    /// Whole days until it ends, by the clock of [`utc`](crate::utc); negative if it has.
+    #[must_use]
+    pub fn days_left(&self) -> i64 {
+        const DAY: i64 = 86_400;
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let left = seconds(self.not_after).saturating_sub(seconds(crate::utc()));
+        left.div_euclid(DAY)
+    }
 }
 
 impl Default for TlsOptions {
@@ -114,6 +200,8 @@ impl Default for TlsOptions {
             server_name: None,
             verify: true,
             alpn: Vec::new(),
+            authorities: None,
+            identity: None,
         }
     }
 }
@@ -134,6 +222,23 @@ impl Connection {
     /// How long one `write` may take. `None`, which is so at the start: up to the deadline.
     pub fn set_write_timeout(&mut self, timeout: Option<Duration>) {
         self.write_timeout = timeout;
+    }
+
+    /// Does the handshake of TLS on a connection that [`Target::connect_tcp`] has made: at once, or after the server
+    /// has agreed to it in plain text (STARTTLS). After a failure the connection is of no more use.
+    ///
+    /// # Errors
+    /// [`TargetError::Tls`], if the handshake failed; another [`TargetError`] says what else went wrong.
+    pub fn start_tls(&mut self, options: &TlsOptions) -> Result<(), TargetError> {
+        self.raw.start_tls(options, self.read_timeout)
+    }
+
+    /// The certificate that the server has shown for itself; `None`: it is no connection of TLS.
+    ///
+    /// # Errors
+    /// [`TargetError::Tls`], if it cannot be understood, as one of X.509 version 1 in some forms.
+    pub fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
+        self.raw.peer_certificate()
     }
 
     /// Says that nothing more will be sent; reading goes on.
@@ -206,6 +311,8 @@ pub enum TargetError {
 pub enum Doing {
     /// Establishing a connection.
     Connecting,
+    /// Waiting for the answer to an ICMP echo request.
+    Pinging,
     /// Waiting for bytes.
     Reading,
     /// Sending bytes.
@@ -219,6 +326,7 @@ impl fmt::Display for TargetError {
             Self::Unreachable => "unreachable",
             Self::Reset => "connection reset",
             Self::TimedOut(Doing::Connecting) => "timed out while connecting",
+            Self::TimedOut(Doing::Pinging) => "no answer to an ICMP echo request",
             Self::TimedOut(Doing::Reading) => "timed out while waiting for data",
             Self::TimedOut(Doing::Writing) => "timed out while sending",
             Self::Limit => "more connections or bytes than a check may use",
@@ -270,4 +378,10 @@ pub(crate) trait RawConnection {
     fn read(&mut self, max: u32, timeout: Option<Duration>) -> Result<Vec<u8>, TargetError>;
     fn write(&mut self, bytes: &[u8], timeout: Option<Duration>) -> Result<(), TargetError>;
     fn finish(&mut self) -> Result<(), TargetError>;
+    fn start_tls(
+        &mut self,
+        options: &TlsOptions,
+        timeout: Option<Duration>,
+    ) -> Result<(), TargetError>;
+    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError>;
 }

@@ -46,6 +46,7 @@ mod net;
 mod schedulers;
 
 pub use self::checks::{check, checker_manifest};
+pub(crate) use self::host::{echo, session, set_session};
 pub use self::host::{logged, metrics, set_now, set_utc, signals};
 pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
 

@@ -14,6 +14,7 @@ pub use self::bindings::checker::export_checker;
 pub use self::bindings::scheduler as scheduler_world;
 pub use self::bindings::scheduler::export_scheduler;
 pub use self::checker::CheckerPlugin;
+pub(crate) use self::checker::{echo, session, set_session};
 pub use self::scheduler::SchedulerPlugin;
 
 use self::bindings::scheduler::evenkeel::plugin::host;

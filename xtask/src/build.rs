@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use xtask::cmd::{self, cargo, root, step, target};
 
 use crate::args::Args;
+use crate::clippy::Lints;
 use crate::native;
 use crate::setup;
 use crate::wasm::{self, Modules, Toolchain};
@@ -85,10 +86,16 @@ pub(crate) fn everything(profile: Profile, packages: &[&str], plugins: Plugins) 
 
 /// The daemon's debug build together with all tests, and all plugins. Apart from the tests the daemon would have
 /// other features of what they share, and the compiler for plugins would be built twice.
-pub(crate) fn tests() -> Result<()> {
+pub(crate) fn tests(lints: Lints) -> Result<()> {
     with_plugins(Profile::Dev, Plugins::All, || {
-        step("Building the workspace and its tests; beside it the plugins");
-        cmd::run(&mut cargo(&["build", "--workspace", "--all-targets"]))
+        let linted = match lints {
+            Lints::Compiler => "",
+            Lints::Deny => ", with lints",
+        };
+        step(&format!(
+            "Building the workspace and its tests{linted}; beside it the plugins"
+        ));
+        cmd::run(&mut lints.cargo(&["build", "--workspace", "--all-targets"]))
     })
 }
 

@@ -27,9 +27,7 @@ fn checks() -> Result<()> {
         cmd::run(cargo(&["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))?;
     }
     structure::run()?;
-    step("Lints");
     let deny = ["--", "-D", "warnings"];
-    cmd::run(cargo(&["clippy", "--workspace", "--all-targets"]).args(deny))?;
     step("Lints of the crates that stand alone");
     for manifest in &others {
         let mut clippy = cargo(&["clippy", "--all-targets", "--workspace", "--manifest-path"]);

@@ -7,6 +7,7 @@
 mod args;
 mod build;
 mod ci;
+mod clippy;
 mod gallery;
 mod lab;
 mod lint;

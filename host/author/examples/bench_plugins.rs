@@ -105,6 +105,7 @@ async fn check(plugin: &Arc<dyn Plugin>) -> Result<()> {
     let target = || Target {
         name: "server".to_owned(),
         address,
+        session: None,
     };
 
     let mut times = Vec::new();

@@ -1,8 +1,10 @@
 //! Settings of every kind that a configuration could hold.
 
+use std::fs;
 use std::time::Duration;
 
 use evenkeel_core::manifest::{Setting, SettingKind, SettingSpec, SettingValue};
+use evenkeel_core::secret::Secret;
 use toml::Value;
 
 use crate::{Refused, refuse};
@@ -51,7 +53,16 @@ impl Variants {
             let value = match given.get(&spec.key) {
                 Some(written) => Some(read(spec, written)?),
                 None if spec.default.is_none() && spec.required => {
-                    values(&spec.kind).into_iter().next()
+                    let mut values = values(&spec.kind).into_iter();
+                    let Some(value) = values.next() else {
+                        refuse!(
+                            "the setting {} must be given and be {}: give one by --settings '{} = \"...\"'",
+                            spec.key,
+                            spec.kind,
+                            spec.key
+                        );
+                    };
+                    Some(value)
                 }
                 None => spec.default.clone(),
             };
@@ -119,6 +130,25 @@ fn values(kind: &SettingKind) -> Vec<SettingValue> {
             values.into_iter().map(SettingValue::Duration).collect()
         }
         SettingKind::Choice(words) => words.iter().cloned().map(SettingValue::Text).collect(),
+        // The shortest that may match, and what authors write first; none of them need.
+        SettingKind::Matching(pattern) => {
+            let guesses = [
+                "",
+                "/",
+                "a",
+                "1",
+                "0",
+                "a.example",
+                "10.0.0.1",
+                "GET",
+                "application/json",
+            ];
+            let texts = texts().into_iter().chain(guesses.map(str::to_owned));
+            let texts = texts.filter(|it| pattern.matches(it));
+            texts.map(SettingValue::Text).collect()
+        }
+        SettingKind::File => texts().map(SettingValue::Text).into(),
+        SettingKind::Secret => texts().map(Secret::new).map(SettingValue::Secret).into(),
     }
 }
 
@@ -140,6 +170,17 @@ fn read(spec: &SettingSpec, written: &Value) -> Result<SettingValue, Refused> {
         (SettingKind::Text, Value::String(text)) => Some(SettingValue::Text(text.clone())),
         (SettingKind::Choice(words), Value::String(word)) if words.contains(word) => {
             Some(SettingValue::Text(word.clone()))
+        }
+        (SettingKind::Matching(pattern), Value::String(text)) if pattern.matches(text) => {
+            Some(SettingValue::Text(text.clone()))
+        }
+        (SettingKind::File, Value::String(file)) => match fs::read_to_string(file) {
+            Ok(text) => Some(SettingValue::Text(text)),
+            Err(error) => refuse!("{} = {written}: {error}", spec.key),
+        },
+        // The author's own, for a trial: it stands on the command line anyway.
+        (SettingKind::Secret, Value::String(text)) => {
+            Some(SettingValue::Secret(Secret::new(text.clone())))
         }
         (SettingKind::TextList, Value::Array(list)) => {
             let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
@@ -163,6 +204,7 @@ fn show(value: &SettingValue) -> String {
         SettingValue::Text(value) => format!("{value:?}"),
         SettingValue::TextList(value) => format!("{value:?}"),
         SettingValue::Duration(value) => format!("\"{value:?}\""),
+        SettingValue::Secret(_) => "\"***\"".to_owned(),
     };
     if let Some((end, _)) = shown.char_indices().nth(40) {
         shown.truncate(end);

@@ -11,6 +11,8 @@ use evenkeel_daemon::prepare::PrepareError;
 pub(crate) const OK: u8 = 0;
 /// Something failed while running.
 pub(crate) const FAILURE: u8 = 1;
+/// The command line is not understood; clap ends with it, too.
+pub(crate) const USAGE: u8 = 2;
 /// The configuration, or a plugin that it names, cannot be used.
 pub(crate) const CONFIG: u8 = 3;
 /// `check`: this machine is not ready.

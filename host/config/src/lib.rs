@@ -8,7 +8,9 @@ mod catalogue;
 mod command;
 mod dataplane;
 mod forward;
+mod kept;
 mod key;
+mod labels;
 mod machine;
 mod mixed;
 mod network;
@@ -47,7 +49,7 @@ use std::sync::Arc;
 use evenkeel_core::model::{Daemon, Model, PluginRef};
 
 pub use catalogue::{Found, PluginCatalogue};
-pub use machine::{AnyMachine, MachineSupport};
+pub use machine::{AnyMachine, MachineSupport, SecretSource};
 use reader::{Reader, Table as _};
 pub use reference::reference;
 use report::Source;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::reader::{Field, Leaf, Read, Reader, Table, Wrong};
-use super::tree::{self, Entry, Node, Value};
+use super::tree::{self, Entry, Node, Span, Value};
 use super::value::{FilePath, any_text, text};
 use evenkeel_core::model::PluginRef;
 
@@ -247,7 +247,12 @@ impl<T: Table> Read for Several<T> {
 
 /// Free key/value pairs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Labels(pub(super) BTreeMap<String, String>);
+pub(super) struct Labels {
+    /// Each with its value.
+    pub(super) values: BTreeMap<String, String>,
+    /// Where they are written: key and value.
+    pub(super) places: BTreeMap<String, (Span, Span)>,
+}
 
 impl Read for Labels {
     fn kind() -> String {
@@ -260,15 +265,18 @@ impl Read for Labels {
             reader.wrong(key, &node, Wrong::kind(kind, None));
             return None;
         };
-        let mut labels = BTreeMap::new();
+        let mut labels = Self::default();
         let mut right = true;
         for Entry {
-            key: label, node, ..
+            key: label,
+            at,
+            node,
         } in table.entries
         {
             match any_text(&node.value, "a string") {
                 Ok(text) => {
-                    labels.insert(label, text.to_owned());
+                    labels.values.insert(label.clone(), text.to_owned());
+                    labels.places.insert(label, (at, node.span));
                 }
                 Err(wrong) => {
                     right = false;
@@ -276,7 +284,7 @@ impl Read for Labels {
                 }
             }
         }
-        right.then_some(Self(labels))
+        right.then_some(labels)
     }
 
     fn show(&self) -> String {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
+use parking_lot::Mutex;
 
 use crate::secrets;
 
@@ -20,8 +21,8 @@ pub(super) struct Source {
     named: NamedSource<String>,
     /// Offset of the first byte of every line.
     lines: Vec<usize>,
-    /// The parts that are shown to nobody.
-    hidden: Vec<Range<usize>>,
+    /// The parts that are shown to nobody, in the text's order. Only what follows from reading plugins' settings is added.
+    hidden: Mutex<Vec<Range<usize>>>,
     /// Where each line came from, if the text was made from other files.
     origin: Option<Vec<Option<Origin>>>,
 }
@@ -41,7 +42,7 @@ impl Source {
         Self {
             named: NamedSource::new(file, text.to_owned()),
             lines,
-            hidden: secrets::find(text),
+            hidden: Mutex::new(secrets::find(text)),
             origin: None,
         }
     }
@@ -52,6 +53,14 @@ impl Source {
             origin: Some(origin),
             ..Self::new(file, text)
         }
+    }
+
+    /// Has a part shown to nobody.
+    pub(super) fn hide(&self, part: Range<usize>) {
+        let mut hidden = self.hidden.lock();
+        hidden.retain(|it| it.end <= part.start || part.end <= it.start);
+        let at = hidden.partition_point(|it| it.start < part.start);
+        hidden.insert(at, part);
     }
 
     /// Where a line came from: its own origin, or that of the nearest line before that has one.
@@ -91,17 +100,18 @@ impl Source {
     }
 
     /// The hidden parts that end behind a place.
-    fn hidden_from(&self, at: usize) -> &[Range<usize>] {
-        let first = self.hidden.partition_point(|hidden| hidden.end <= at);
-        self.hidden.get(first..).unwrap_or_default()
+    fn hidden_from(&self, at: usize) -> Vec<Range<usize>> {
+        let hidden = self.hidden.lock();
+        let first = hidden.partition_point(|hidden| hidden.end <= at);
+        hidden.get(first..).unwrap_or_default().to_vec()
     }
 
     /// A line as it may be shown, and at which of its characters a place in it is shown.
     fn shown_line(&self, line: usize, place: usize) -> (String, usize) {
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let shown = self.shown(&(start..start + self.line(line).len()));
-        let hidden = self.hidden_from(place).first();
-        let place = hidden.map_or(place, |hidden| hidden.start.min(place));
+        let hidden = self.hidden_from(place);
+        let place = hidden.first().map_or(place, |it| it.start.min(place));
         let column = self.shown(&(start..place)).chars().count();
         let last = shown.chars().count();
         (shown, column.min(last))

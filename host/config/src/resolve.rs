@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::forward;
 use super::key::{self, key};
+use super::labels;
 use super::optional::optional;
 use super::plugin::{PluginName, Settings, joined};
 use super::reader::{Field, Reader, Wrong};
@@ -99,6 +100,14 @@ fn service(
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
+    if let Some(scheduler) = &scheduler {
+        labels::check(
+            table,
+            &scheduler.plugin,
+            uses.labels(&scheduler.plugin),
+            reader,
+        );
+    }
     if let Some(servers) = &servers {
         servers::check_quorum(table, servers, reader);
         forward::check_snat(table, servers, uses, reader);

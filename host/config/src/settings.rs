@@ -1,7 +1,10 @@
 //! A plugin's settings, checked against its manifest.
 
+use std::path::Path;
 use std::time::Duration;
 
+use super::kept;
+use super::machine::MachineSupport;
 use super::reader::{Leaf, Reader, Wrong, similar, suggest};
 use super::tree::{Entry, Node, Span, Table, Value};
 use super::units::duration;
@@ -9,11 +12,12 @@ use super::value::{any_text, text};
 use evenkeel_core::manifest::{Manifest, Setting, SettingKind, SettingSpec, SettingValue};
 
 /// The values that the plugin gets, in the manifest's order; `None` if something is wrong with them. `at` is where the
-/// plugin is named.
+/// plugin is named; secrets come from the machine, those in files from `dir` on.
 pub(super) fn settings(
     manifest: &Manifest,
     written: &Table,
     at: &Span,
+    (machine, dir): (&dyn MachineSupport, &Path),
     reader: &mut Reader,
 ) -> Option<Vec<Setting>> {
     let mut right = true;
@@ -27,7 +31,16 @@ pub(super) fn settings(
     for spec in &manifest.settings {
         let value = match written.get(&spec.key) {
             Some(entry) => {
-                let read = read(spec, &entry.node, reader);
+                let (key, node) = (&spec.key, &entry.node);
+                let read = match spec.kind {
+                    SettingKind::Secret => {
+                        kept::secret(key, node, dir, machine, reader).map(SettingValue::Secret)
+                    }
+                    SettingKind::File => {
+                        kept::file(key, node, dir, machine, reader).map(SettingValue::Text)
+                    }
+                    _ => read(spec, node, reader),
+                };
                 right &= read.is_some();
                 read
             }
@@ -84,7 +97,8 @@ fn read(spec: &SettingSpec, node: &Node, reader: &mut Reader) -> Option<SettingV
     }
 }
 
-fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
+/// A value of that kind. Secrets and files are none: they are kept elsewhere.
+pub(super) fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
     let expected = || kind.to_string();
     match (kind, written) {
         (SettingKind::Boolean, _) => bool::leaf(written).map(SettingValue::Boolean),
@@ -113,9 +127,17 @@ fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
             within(min, max, &milliseconds(written)?, kind).map(|it| SettingValue::Duration(*it))
         }
         (SettingKind::Choice(words), _) => choice(words, written, &expected()),
-        (SettingKind::Integer { .. } | SettingKind::Number { .. }, _) => {
-            Err(Wrong::kind(&expected(), None))
-        }
+        (SettingKind::Matching(pattern), _) => match any_text(written, &expected())? {
+            text if pattern.matches(text) => Ok(SettingValue::Text(text.to_owned())),
+            _ => Err(Wrong::kind(&expected(), None)),
+        },
+        (
+            SettingKind::Integer { .. }
+            | SettingKind::Number { .. }
+            | SettingKind::Secret
+            | SettingKind::File,
+            _,
+        ) => Err(Wrong::kind(&expected(), None)),
     }
 }
 

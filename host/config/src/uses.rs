@@ -10,7 +10,7 @@ use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
 use super::tree::Span;
-use evenkeel_core::manifest::{Decision, PluginKind};
+use evenkeel_core::manifest::{Decision, PluginKind, SettingSpec, SettingValue};
 use evenkeel_core::model::{Chosen, PluginRef, PluginUse};
 
 /// What spreads connections if the configuration says nothing.
@@ -78,8 +78,8 @@ pub(super) struct Uses<'a> {
     trusted: &'a [PathBuf],
     dataplane: &'a Chosen,
     unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
-    /// What plugins said to their settings.
-    answers: BTreeMap<String, Result<(), String>>,
+    /// What plugins said to their settings. Secrets are not in the text of these, and stand beside it.
+    answers: BTreeMap<(String, Vec<String>), Result<(), String>>,
 }
 
 struct Unusable {
@@ -138,7 +138,8 @@ impl<'a> Uses<'a> {
         if let Found::One { kind: is, manifest } = &found
             && *is == kind
         {
-            let settings = settings(manifest, &written.0, at, reader)?;
+            let places = (self.machine, self.dir);
+            let settings = settings(manifest, &written.0, at, places, reader)?;
             let with = PluginUse { plugin, settings };
             return self.accepted(kind, with, at, reader);
         }
@@ -207,6 +208,17 @@ impl<'a> Uses<'a> {
         }
     }
 
+    /// The labels of servers that a scheduler reads.
+    pub(super) fn labels(&self, scheduler: &PluginRef) -> &'a [SettingSpec] {
+        match self.plugins.find(scheduler) {
+            Found::One { manifest, .. } => match &manifest.abilities {
+                Some(abilities) => &abilities.labels,
+                None => &[],
+            },
+            _ => &[],
+        }
+    }
+
     /// Whether each connection can be decided here.
     pub(super) fn per_connection(&self) -> Result<(), String> {
         self.machine.per_connection(self.dataplane.kind)
@@ -232,9 +244,13 @@ impl<'a> Uses<'a> {
     ) -> Option<PluginUse> {
         let accept = || self.plugins.accept(&with.plugin, kind, &with.settings);
         // Settings may be numbers with fractions, which have no order; their text has.
+        let secrets = with.settings.iter().filter_map(|it| match &it.value {
+            SettingValue::Secret(secret) => Some(secret.expose().to_owned()),
+            _ => None,
+        });
         let answer = self
             .answers
-            .entry(format!("{with:?}"))
+            .entry((format!("{with:?}"), secrets.collect()))
             .or_insert_with(accept);
         match answer {
             Ok(()) => Some(with),

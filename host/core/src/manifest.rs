@@ -5,6 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::pattern::Pattern;
+use crate::secret::Secret;
+
 /// What a plugin is for. Told by what the module exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PluginKind {
@@ -39,7 +42,7 @@ pub struct Manifest {
 }
 
 /// What a scheduler can do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Abilities {
     /// How its decisions can be followed. Not empty; the first is the default.
     pub decisions: Vec<Decision>,
@@ -49,6 +52,9 @@ pub struct Abilities {
     pub deterministic: bool,
     /// A plan follows from what the scheduler was told since it was configured, and it keeps nothing else.
     pub stateless: bool,
+    /// The labels of real servers that it reads. A label that is like one of these and is none is a slip; others are
+    /// free. Their kinds are those that a short text can say ([`SettingKind::is_for_labels`]).
+    pub labels: Vec<SettingSpec>,
 }
 
 /// How a scheduler's decisions are followed.
@@ -151,6 +157,12 @@ pub enum SettingKind {
     },
     /// One of these words.
     Choice(Vec<String>),
+    /// A string that matches as a whole.
+    Matching(Pattern),
+    /// A string that nobody is shown. The configuration says where it is kept: in a file or a credential of systemd's.
+    Secret,
+    /// The path of a file of text, whose content is the value.
+    File,
 }
 
 impl SettingKind {
@@ -166,6 +178,20 @@ impl SettingKind {
     };
     /// The longest time that a setting can say.
     pub const LONGEST: Duration = Duration::from_millis(u64::MAX);
+
+    /// Whether a label of a real server can be of this kind.
+    #[must_use]
+    pub const fn is_for_labels(&self) -> bool {
+        match self {
+            Self::Boolean
+            | Self::Integer { .. }
+            | Self::Number { .. }
+            | Self::Text
+            | Self::Choice(_)
+            | Self::Matching(_) => true,
+            Self::TextList | Self::Duration { .. } | Self::Secret | Self::File => false,
+        }
+    }
 }
 
 /// ` from 1 to 2`, as far as there are bounds.
@@ -213,6 +239,11 @@ impl fmt::Display for SettingKind {
                 }
                 Ok(())
             }
+            Self::Matching(pattern) => write!(f, "a string that matches {pattern}"),
+            Self::File => f.write_str("the path of a file"),
+            Self::Secret => {
+                f.write_str("{ file = \"...\" } or { credential = \"...\" }, where it is kept")
+            }
         }
     }
 }
@@ -232,6 +263,8 @@ pub enum SettingValue {
     TextList(Vec<String>),
     /// See [`SettingKind::Duration`].
     Duration(Duration),
+    /// See [`SettingKind::Secret`].
+    Secret(Secret),
 }
 
 /// One setting as a plugin gets it.

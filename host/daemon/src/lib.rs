@@ -23,6 +23,7 @@ pub mod prepare;
 mod prober;
 mod probers;
 mod redundancy;
+mod setting_files;
 pub mod status;
 mod verdicts;
 mod vrrp_log;

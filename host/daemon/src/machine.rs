@@ -2,12 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::env;
+use std::path::Path;
 
-use evenkeel_config::MachineSupport;
+use evenkeel_config::{MachineSupport, SecretSource};
 use evenkeel_core::model::DataPlaneKind;
+use evenkeel_core::secret::Secret;
 use evenkeel_dataplane::DataPlane;
 
 use crate::plane;
+use crate::setting_files;
 
 /// What was found, by data plane; asked once.
 type Answers = RefCell<BTreeMap<DataPlaneKind, Result<(), String>>>;
@@ -77,6 +81,14 @@ impl Machine {
         known.borrow_mut().entry(kind).or_insert_with(probe).clone()
     }
 
+    /// What takes the place of something in a file where the configuration may be for another machine.
+    fn unless_elsewhere<T>(&self, error: String, instead: T) -> Result<T, String> {
+        match self.probed {
+            Probed::All => Err(error),
+            Probed::Nftables | Probed::Nothing => Ok(instead),
+        }
+    }
+
     fn probe(&self, kind: DataPlaneKind) -> Result<(), String> {
         let probe = plane::new(kind, &self.table).and_then(|mut plane| plane.probe());
         let problems = probe.map_err(|error| error.to_string())?.problems;
@@ -110,6 +122,16 @@ impl MachineSupport for Machine {
             .entry(dataplane)
             .or_insert_with(|| self.probe(dataplane))
             .clone()
+    }
+
+    fn secret(&self, source: &SecretSource) -> Result<Secret, String> {
+        let secret = setting_files::secret(source, |name| env::var_os(name));
+        secret.or_else(|error| self.unless_elsewhere(error, Secret::new(String::new())))
+    }
+
+    fn text(&self, file: &Path) -> Result<String, String> {
+        let text = setting_files::text(file);
+        text.or_else(|error| self.unless_elsewhere(error, String::new()))
     }
 
     fn running(&self) -> Option<DataPlaneKind> {

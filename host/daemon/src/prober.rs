@@ -111,6 +111,7 @@ impl Prober {
                 check,
                 events: events.clone(),
                 lacked: AtomicBool::new(false),
+                session: Mutex::new(None),
             };
             tasks.spawn(run.run());
         }
@@ -158,6 +159,8 @@ struct CheckTask {
     events: mpsc::Sender<HealthEvent>,
     /// Whether this machine lacked something for the last check.
     lacked: AtomicBool,
+    /// What the checker keeps from one check to the next.
+    session: Mutex<Option<Vec<u8>>>,
 }
 
 impl CheckTask {
@@ -187,11 +190,19 @@ impl CheckTask {
         let target = Target {
             name: self.shared.server_name.clone(),
             address: self.check.target,
+            session: self.session.lock().clone(),
         };
         let timeout = self.check.timing.timeout;
         let report = AssertUnwindSafe(self.check.checker.check(target, timeout)).catch_unwind();
         let unknown = match tokio::time::timeout(timeout.saturating_add(GRACE), report).await {
-            Ok(Ok(Ok(CheckReport { verdict, signals }))) => {
+            Ok(Ok(Ok(CheckReport {
+                verdict,
+                signals,
+                session,
+            }))) => {
+                if let Some(session) = session {
+                    *self.session.lock() = Some(session).filter(|it| !it.is_empty());
+                }
                 return (self.outcome(verdict, began), signals);
             }
             Ok(Ok(Err(error))) => error.to_string(),

@@ -184,6 +184,8 @@ pub struct Target {
     pub name: String,
     /// The only address that the check can reach.
     pub address: SocketAddr,
+    /// What the checker has kept about it in the check before; `None`: nothing.
+    pub session: Option<Vec<u8>>,
 }
 
 /// A checker's word.
@@ -210,6 +212,8 @@ pub struct CheckReport {
     pub verdict: Verdict,
     /// What it reported beside it.
     pub signals: Signals,
+    /// What it wants to have in [`Target::session`] from now on; `None`: what it has there.
+    pub session: Option<Vec<u8>>,
 }
 
 impl From<Verdict> for CheckReport {
@@ -217,6 +221,7 @@ impl From<Verdict> for CheckReport {
         Self {
             verdict,
             signals: Signals::NONE,
+            session: None,
         }
     }
 }

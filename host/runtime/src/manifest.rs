@@ -36,12 +36,6 @@ pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
             "its version \"{version}\" is no semantic version such as 1.2.3: {error}"
         ));
     }
-    if manifest.settings.len() > SETTINGS {
-        return Err(format!(
-            "it has {} settings; {SETTINGS} are allowed",
-            manifest.settings.len()
-        ));
-    }
     if let Some(abilities) = &mut manifest.abilities {
         if abilities.decisions.is_empty() {
             return Err("it names no decision that it can make".to_owned());
@@ -50,23 +44,40 @@ pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
         abilities
             .decisions
             .retain(|decision| seen.insert(*decision));
+        check_specs(&mut abilities.labels, "label")?;
+        if let Some(label) = abilities.labels.iter().find(|it| !it.kind.is_for_labels()) {
+            return Err(format!(
+                "its label \"{}\" is a list, a duration, a secret or a file, which a label cannot be",
+                label.key
+            ));
+        }
     }
     manifest.summary = clean(&manifest.summary, LINE);
+    check_specs(&mut manifest.settings, "setting")?;
+    Ok(manifest)
+}
+
+/// Settings, or labels, which are described as those are.
+fn check_specs(specs: &mut [SettingSpec], what: &str) -> Result<(), String> {
+    if specs.len() > SETTINGS {
+        let count = specs.len();
+        return Err(format!("it has {count} {what}s; {SETTINGS} are allowed"));
+    }
     let mut keys = BTreeSet::new();
-    for spec in &mut manifest.settings {
+    for spec in specs {
         spec.doc = clean(&spec.doc, LINE);
         if !is_name(&spec.key, b"-_") {
             return Err(format!(
-                "the key \"{}\" of a setting is not of the form [a-z][a-z0-9_-]* with at most {NAME} characters",
+                "the key \"{}\" of a {what} is not of the form [a-z][a-z0-9_-]* with at most {NAME} characters",
                 clean(&spec.key, NAME)
             ));
         }
         if !keys.insert(spec.key.clone()) {
-            return Err(format!("it names the setting \"{}\" twice", spec.key));
+            return Err(format!("it names the {what} \"{}\" twice", spec.key));
         }
-        check_spec(spec).map_err(|problem| format!("its setting \"{}\" {problem}", spec.key))?;
+        check_spec(spec).map_err(|problem| format!("its {what} \"{}\" {problem}", spec.key))?;
     }
-    Ok(manifest)
+    Ok(())
 }
 
 /// How what a plugin says of itself differs from what its file says.
@@ -142,6 +153,15 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
     let Some(default) = &spec.default else {
         return Ok(());
     };
+    match spec.kind {
+        SettingKind::Secret => {
+            return Err("is a secret and has a default, which everybody could read".to_owned());
+        }
+        SettingKind::File => {
+            return Err("is a file and has a default, which no machine need have".to_owned());
+        }
+        _ => {}
+    }
     if spec.required {
         return Err("has a default and is required: one of the two is a mistake".to_owned());
     }
@@ -171,6 +191,7 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
             value.is_finite() && (min..=max).contains(&value)
         }
         (SettingKind::Choice(words), SettingValue::Text(value)) => words.contains(value),
+        (SettingKind::Matching(pattern), SettingValue::Text(value)) => pattern.matches(value),
         _ => false,
     };
     if fits {
@@ -186,6 +207,7 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use evenkeel_core::manifest::{Abilities, Decision, Facts};
+    use evenkeel_core::pattern::Pattern;
 
     use super::*;
 
@@ -245,6 +267,7 @@ mod tests {
                 facts: Facts::default(),
                 deterministic: false,
                 stateless: false,
+                labels: Vec::new(),
             }),
             ..manifest("p", "1.0.0", vec![])
         };
@@ -309,5 +332,49 @@ mod tests {
         let mut both = spec("k", SettingKind::Boolean, Some(SettingValue::Boolean(true)));
         both.required = true;
         assert!(refused(vec![both]).contains("one of the two is a mistake"));
+    }
+
+    #[test]
+    fn a_secret_has_no_default_and_a_default_matches_its_pattern() {
+        let text = |text: &str| Some(SettingValue::Text(text.to_owned()));
+        let reason = refused(vec![spec("k", SettingKind::Secret, text("hunter2"))]);
+        assert!(reason.contains("everybody could read"), "{reason}");
+        let kind = || SettingKind::Matching(Pattern::new("/.*").unwrap());
+        let reason = refused(vec![spec("k", kind(), text("index"))]);
+        let wanted = "does not allow itself: it takes a string that matches /.*";
+        assert!(reason.contains(wanted), "{reason}");
+        checked(manifest(
+            "p",
+            "1.0.0",
+            vec![spec("k", kind(), text("/index"))],
+        ))
+        .unwrap();
+    }
+
+    #[test]
+    fn labels_are_checked_as_settings_are_and_have_fewer_kinds() {
+        let with = |labels: Vec<SettingSpec>| Manifest {
+            abilities: Some(Abilities {
+                decisions: vec![Decision::Plan],
+                facts: Facts::default(),
+                deterministic: false,
+                stateless: false,
+                labels,
+            }),
+            ..manifest("p", "1.0.0", vec![])
+        };
+        let cpus = || spec("cpus", SettingKind::Integer { min: 1, max: 64 }, None);
+        checked(with(vec![cpus()])).unwrap();
+        let twice = checked(with(vec![cpus(), cpus()])).unwrap_err();
+        assert_eq!(twice, "it names the label \"cpus\" twice");
+        for kind in [
+            SettingKind::TextList,
+            SettingKind::DURATION,
+            SettingKind::Secret,
+            SettingKind::File,
+        ] {
+            let reason = checked(with(vec![spec("k", kind, None)])).unwrap_err();
+            assert!(reason.contains("which a label cannot be"), "{reason}");
+        }
     }
 }

@@ -85,6 +85,7 @@ pub(crate) fn target(address: SocketAddr) -> Target {
     Target {
         name: "s1".to_owned(),
         address,
+        session: None,
     }
 }
 

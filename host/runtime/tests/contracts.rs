@@ -103,6 +103,7 @@ async fn a_checker_built_for_0_1_works() {
     let target = || Target {
         name: "s".to_owned(),
         address,
+        session: None,
     };
     let timeout = Duration::from_secs(20);
     let verdict = checker.check(target(), timeout).await.unwrap().verdict;

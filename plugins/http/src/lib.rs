@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 
 use evenkeel_sdk::{
-    CheckError, Connection, HealthChecker, Target, TlsOptions, Verdict, register_checker, settings,
+    Certificate, CheckError, Connection, FileText, HealthChecker, Identity, Secret, Target,
+    TlsOptions, Verdict, register_checker, settings,
 };
 
 mod body;
@@ -42,8 +43,17 @@ settings! {
         tls_verify: bool = true,
         /// The name for TLS (SNI, certificate); the Host header's name if left out.
         sni: Option<String>,
+        /// Certificates of authorities, in PEM, in place of the machine's.
+        tls_authorities: Option<FileText>,
+        /// A client certificate for servers that ask for one, in PEM, with those between it and its authority. Needs
+        /// tls-key.
+        tls_certificate: Option<FileText>,
+        /// The private key of tls-certificate, in PEM without a password.
+        tls_key: Option<Secret>,
         /// The User-Agent header.
         user_agent: String = concat!("evenkeel/", env!("CARGO_PKG_VERSION")),
+        /// The Authorization header, such as "Bearer ..." or "Basic ...", all of it.
+        authorization: Option<Secret>,
     }
 }
 
@@ -64,6 +74,15 @@ impl HealthChecker for Http {
         if settings.contains.is_some() && settings.method == Method::Head {
             return Err("an answer to HEAD has no body: contains needs method = \"GET\"".into());
         }
+        let identity = match (settings.tls_certificate, settings.tls_key) {
+            (None, None) => None,
+            (Some(FileText(certificates)), Some(key)) => Some(Identity { certificates, key }),
+            (Some(_), None) => return Err("tls-certificate needs tls-key".into()),
+            (None, Some(_)) => return Err("tls-key needs tls-certificate".into()),
+        };
+        if !settings.tls && (identity.is_some() || settings.tls_authorities.is_some()) {
+            return Err("what is set of TLS needs tls = true".into());
+        }
         let tls = settings.tls.then(|| TlsOptions {
             server_name: settings.sni.or_else(|| {
                 settings
@@ -74,6 +93,8 @@ impl HealthChecker for Http {
             }),
             verify: settings.tls_verify,
             alpn: vec!["http/1.1".into()],
+            authorities: settings.tls_authorities.map(|FileText(pem)| pem),
+            identity,
         });
         Ok(Self {
             statuses: settings.status.parse()?,
@@ -85,16 +106,28 @@ impl HealthChecker for Http {
                 settings.host,
                 settings.user_agent,
                 tls.is_some(),
-            )?,
+            )?
+            .authorized(settings.authorization)?,
             tls,
         })
     }
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
         let mut connection = self.connect(target)?;
+        // For schedulers and metrics; a certificate that cannot be understood says nothing.
+        if self.tls.is_some()
+            && let Ok(Some(certificate)) = connection.peer_certificate()
+        {
+            target.report("certificate-days", f64::from(days_left(&certificate)));
+        }
         let sent = self.request.send(&mut connection, target.endpoint());
         self.answer(sent, connection)
     }
+}
+
+/// Whole days until the certificate ends; negative: since it has.
+fn days_left(certificate: &Certificate) -> i32 {
+    i32::try_from(certificate.days_left()).unwrap_or(i32::MAX)
 }
 
 impl Http {

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
+use evenkeel_sdk::Secret;
+
 use crate::method::Method;
 
 /// A request, but for the server that it goes to.
@@ -12,6 +14,8 @@ pub(crate) struct Request {
     path: String,
     host: Option<String>,
     user_agent: String,
+    /// The Authorization header's value (RFC 9110, section 11.6.2).
+    authorization: Option<Secret>,
     /// The port that a Host header need not name.
     default_port: u16,
 }
@@ -51,8 +55,21 @@ impl Request {
             path,
             host,
             user_agent,
+            authorization: None,
             default_port,
         })
+    }
+
+    /// With an Authorization header. What is refused is not shown.
+    pub(crate) fn authorized(mut self, authorization: Option<Secret>) -> Result<Self, String> {
+        let right = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+        if let Some(secret) = &authorization
+            && !secret.expose().bytes().all(right)
+        {
+            return Err("authorization is not one line of printable ASCII".to_owned());
+        }
+        self.authorization = authorization;
+        Ok(self)
     }
 
     /// Sends it.
@@ -66,8 +83,11 @@ impl Request {
             Method::Head => "HEAD",
         };
         let host = self.host.clone().unwrap_or_else(|| self.authority(server));
+        let authorization = self.authorization.as_ref().map_or_else(String::new, |it| {
+            format!("Authorization: {}\r\n", it.expose())
+        });
         format!(
-            "{method} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {}\r\nAccept: */*\r\n\
+            "{method} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {}\r\nAccept: */*\r\n{authorization}\
              Connection: close\r\n\r\n",
             self.path, self.user_agent
         )
@@ -138,6 +158,20 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: x\r\nAccept: */*\r\n\
              Connection: close\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn the_authorization_is_sent_as_it_is_and_shown_to_nobody() {
+        let with = |text: &str| request(None, false).authorized(Some(Secret::new(text)));
+        let request = with("Bearer zq7xv9wk").unwrap();
+        let text = request.text("192.0.2.1:80".parse().unwrap());
+        assert!(
+            text.contains("\r\nAuthorization: Bearer zq7xv9wk\r\nConnection"),
+            "{text}"
+        );
+        assert!(!format!("{request:?}").contains("zq7xv9wk"));
+        let error = with("Bearer zq7xv9wk\r\nX: y").unwrap_err();
+        assert!(!error.contains("zq7xv9wk"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 /// The number of this interface. Host and plugin must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's
 /// name is there so that several plugins can be linked into one program, such as a test.
@@ -243,6 +243,8 @@ pub struct Manifest<'a> {
     pub deterministic: u32,
     /// Whether nothing is kept between plans: 0, 1.
     pub stateless: u32,
+    /// The labels of servers that it reads.
+    pub labels: Slice<'a, Spec<'a>>,
 }
 
 /// The kinds of [`Value`] and [`Spec`].
@@ -261,6 +263,12 @@ pub mod value {
     pub const DURATION: u32 = 5;
     /// For a [`super::Spec`] only: a text, one of `words`.
     pub const CHOICE: u32 = 6;
+    /// For a [`super::Spec`] only: a text that matches the one of `words`.
+    pub const MATCHING: u32 = 7;
+    /// For a [`super::Spec`] only: a text that nobody is shown.
+    pub const SECRET: u32 = 8;
+    /// For a [`super::Spec`] only: a text, the content of a file.
+    pub const FILE: u32 = 9;
 }
 
 /// The value of a setting.
@@ -309,7 +317,7 @@ pub struct Spec<'a> {
     pub least: f64,
     /// Of numbers, the greatest.
     pub greatest: f64,
-    /// Of a choice, what there is.
+    /// Of a choice, what there is; of what matches, the pattern.
     pub words: Slice<'a, Text<'a>>,
     /// The default: none or one.
     pub default: Slice<'a, Value<'a>>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::abi;
 use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Health, Protocol};
 use crate::context::{Context, Role, SavedState};
-use crate::declared::Declared;
+use crate::declared::{Declared, DeclaredSetting};
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 use crate::plan::{Plan, Selector};
 use crate::settings::Values;
@@ -37,17 +37,30 @@ pub(super) fn manifest(
     declared: &Declared,
     with: impl FnOnce(&abi::Manifest<'_>),
 ) {
-    let described: Vec<_> = manifest.settings.iter().map(describe).collect();
+    let (decisions, facts, deterministic, stateless, labels) = match declared.abilities {
+        Some(it) => (
+            it.decisions,
+            it.facts,
+            it.deterministic,
+            it.stateless,
+            it.labels,
+        ),
+        None => (&[][..], Facts::NONE, false, false, &[][..]),
+    };
+    let labels: Vec<SettingSpec> = labels.iter().map(DeclaredSetting::spec).collect();
+    let described: Vec<_> = manifest
+        .settings
+        .iter()
+        .chain(&labels)
+        .map(describe)
+        .collect();
     let defaults: Vec<Vec<_>> = described.iter().map(default).collect();
     let specs: Vec<_> = described
         .iter()
         .zip(&defaults)
         .map(|(described, default)| spec(described, default))
         .collect();
-    let (decisions, facts, deterministic, stateless) = match declared.abilities {
-        Some(it) => (it.decisions, it.facts, it.deterministic, it.stateless),
-        None => (&[][..], Facts::NONE, false, false),
-    };
+    let (settings, labels) = specs.split_at(manifest.settings.len());
     let decisions: Vec<u32> = decisions
         .iter()
         .map(|decision| match decision {
@@ -59,13 +72,14 @@ pub(super) fn manifest(
         name: bytes(&manifest.name),
         version: bytes(&manifest.version),
         summary: bytes(&manifest.summary),
-        settings: abi::Slice::new(&specs),
+        settings: abi::Slice::new(settings),
         decisions: abi::Slice::new(&decisions),
         connections: facts.connections.into(),
         latency: facts.latency.into(),
         signals: facts.signals.into(),
         deterministic: deterministic.into(),
         stateless: stateless.into(),
+        labels: abi::Slice::new(labels),
     });
 }
 
@@ -74,6 +88,7 @@ fn describe(spec: &SettingSpec) -> Described<'_> {
         spec,
         words: match &spec.kind {
             SettingKind::Choice(words) => texts(words),
+            SettingKind::Matching(pattern) => vec![bytes(pattern)],
             _ => Vec::new(),
         },
         default_texts: match &spec.default {
@@ -150,6 +165,9 @@ fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi:
             abi::value::DURATION
         }
         SettingKind::Choice(_) => abi::value::CHOICE,
+        SettingKind::Matching(_) => abi::value::MATCHING,
+        SettingKind::Secret => abi::value::SECRET,
+        SettingKind::File => abi::value::FILE,
     };
     abi::Spec {
         key: bytes(&described.spec.key),

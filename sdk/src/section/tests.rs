@@ -24,6 +24,9 @@ settings! {
         wait: Duration = Duration::from_millis(1500),
         way: Way = Way::Down,
         huge: u64 = u64::MAX,
+        #[pattern("/[a-z]*")]
+        path: String = "/a",
+        token: Option<crate::Secret>,
     }
 }
 
@@ -37,6 +40,7 @@ const DECLARED: Declared = Declared {
         facts: crate::Facts::CONNECTIONS.and(crate::Facts::LATENCY),
         deterministic: true,
         stateless: true,
+        labels: &[],
     }),
 };
 const LENGTH: usize = DECLARED.encoded_length();
@@ -50,7 +54,7 @@ fn a_section_says_its_version_and_length_first() {
     assert_eq!(BYTES[HEADER..HEADER + 7], *b"\x01\0x\x05\x001.");
     assert!(!is_whole(&BYTES[..BYTES.len() - 1]));
     assert!(!is_whole(&[&BYTES[..], &BYTES[..]].concat()));
-    assert!(!is_whole(b"\x03\0\0\0\0"));
+    assert!(!is_whole(b"\x04\0\0\0\0"));
     assert!(!is_whole(b""));
 }
 

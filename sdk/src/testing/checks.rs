@@ -11,7 +11,8 @@ use crate::manifest::{Manifest, SettingValue};
 use crate::registered::{Registered, manifest};
 
 /// Runs one check of a new instance, with these settings and defaults for the rest, against a real
-/// server at `address`. TCP and UDP are real; TLS connections fail, since the SDK has no TLS of its own.
+/// server at `address`. TCP and UDP are real; TLS and ICMP fail, since the SDK has none of its own. What a check keeps by
+/// [`Target::set_session`](crate::Target::set_session) is there in this thread's next check of that address.
 ///
 /// # Errors
 /// Settings that the plugin's description or the plugin itself refuses.

@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::level::Level;
+use crate::target::TargetError;
 
 thread_local! {
     static LOG: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
@@ -35,6 +37,24 @@ pub fn signals() -> Vec<(String, f64)> {
 
 pub(crate) fn report(name: &str, value: f64) {
     SIGNALS.with_borrow_mut(|signals| signals.push((name.to_owned(), value)));
+}
+
+thread_local! {
+    static SESSIONS: RefCell<BTreeMap<SocketAddr, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+pub(crate) fn echo(_bytes: u32, _timeout: Option<Duration>) -> Result<Duration, TargetError> {
+    Err(TargetError::Other(
+        "ICMP is not available in native tests".to_owned(),
+    ))
+}
+
+pub(crate) fn session(server: SocketAddr) -> Option<Vec<u8>> {
+    SESSIONS.with_borrow(|sessions| sessions.get(&server).cloned())
+}
+
+pub(crate) fn set_session(server: SocketAddr, bytes: &[u8]) {
+    SESSIONS.with_borrow_mut(|sessions| sessions.insert(server, bytes.to_vec()));
 }
 
 /// The counters and gauges of this thread's plugins, by name.

@@ -4,7 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::target::{Doing, RawConnection, RawTarget, TargetError, Transport};
+use crate::target::{
+    Certificate, Doing, RawConnection, RawTarget, TargetError, TlsOptions, Transport,
+};
 
 /// A server, for one check.
 pub(super) struct Peer {
@@ -66,11 +68,13 @@ impl RawTarget for Peer {
                     deadline: self.deadline,
                 }))
             }
-            Transport::Tls(options) => Err(TargetError::Tls(format!(
-                "not available in native tests, for {options:?}"
-            ))),
+            Transport::Tls(options) => Err(no_tls(options)),
         }
     }
+}
+
+fn no_tls(options: &TlsOptions) -> TargetError {
+    TargetError::Tls(format!("not available in native tests, for {options:?}"))
 }
 
 struct Tcp {
@@ -104,6 +108,18 @@ impl RawConnection for Tcp {
             .shutdown(Shutdown::Write)
             .map_err(|error| explain(&error, Doing::Writing))
     }
+
+    fn start_tls(
+        &mut self,
+        options: &TlsOptions,
+        _timeout: Option<Duration>,
+    ) -> Result<(), TargetError> {
+        Err(no_tls(options))
+    }
+
+    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
+        Ok(None)
+    }
 }
 
 struct Udp {
@@ -135,6 +151,18 @@ impl RawConnection for Udp {
 
     fn finish(&mut self) -> Result<(), TargetError> {
         Ok(())
+    }
+
+    fn start_tls(
+        &mut self,
+        options: &TlsOptions,
+        _timeout: Option<Duration>,
+    ) -> Result<(), TargetError> {
+        Err(no_tls(options))
+    }
+
+    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
+        Ok(None)
     }
 }
 

@@ -5,14 +5,16 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::bindings::checker::evenkeel::plugin::{signals, target_io};
+use super::bindings::checker::evenkeel::plugin::{icmp, session, signals, target_io, tls};
 use super::bindings::checker::exports::evenkeel::plugin::health_checker as contract;
 use super::bindings::scheduler::evenkeel::plugin::types;
 use super::{convert, report_panics};
 use crate::checker::HealthChecker;
 use crate::glue::{CheckerGlue, CheckerInstance};
 use crate::registered::{Registered, manifest};
-use crate::target::{Doing, RawConnection, RawTarget, TargetError, Transport};
+use crate::target::{
+    Certificate, Doing, RawConnection, RawTarget, TargetError, TlsOptions, Transport,
+};
 
 thread_local! {
     /// The checker that this instance of the module is, once it is configured. (A module has one
@@ -79,6 +81,22 @@ impl RawTarget for target_io::Target {
     }
 }
 
+// Functions and no methods of what a target is: so a plugin imports what it calls.
+
+pub(crate) fn echo(bytes: u32, timeout: Option<Duration>) -> Result<Duration, TargetError> {
+    let micros = icmp::echo(bytes, timeout.map(convert::millis))
+        .map_err(|error| convert::error(error, Doing::Pinging))?;
+    Ok(Duration::from_micros(micros.into()))
+}
+
+pub(crate) fn session() -> Option<Vec<u8>> {
+    session::load()
+}
+
+pub(crate) fn set_session(bytes: &[u8]) {
+    session::store(bytes);
+}
+
 impl RawConnection for target_io::Connection {
     fn read(&mut self, max: u32, timeout: Option<Duration>) -> Result<Vec<u8>, TargetError> {
         Self::read(self, max, timeout.map(convert::millis))
@@ -92,5 +110,21 @@ impl RawConnection for target_io::Connection {
 
     fn finish(&mut self) -> Result<(), TargetError> {
         Self::finish(self).map_err(|error| convert::error(error, Doing::Writing))
+    }
+
+    fn start_tls(
+        &mut self,
+        options: &TlsOptions,
+        timeout: Option<Duration>,
+    ) -> Result<(), TargetError> {
+        tls::start(self, &options.into(), timeout.map(convert::millis))
+            .map_err(|error| convert::error(error, Doing::Connecting))
+    }
+
+    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
+        let certificate = tls::peer_certificate(self);
+        certificate
+            .map(|it| it.map(Into::into))
+            .map_err(|error| convert::error(error, Doing::Reading))
     }
 }

@@ -3,18 +3,19 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::bindings::checker::evenkeel::plugin::target_io;
+use super::bindings::checker::evenkeel::plugin::{target_io, tls};
 use super::bindings::checker::exports::evenkeel::plugin::health_checker;
 use super::bindings::scheduler::evenkeel::plugin::{host, types};
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
-use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Health, Protocol};
+use crate::backends::{Backend, BackendId, Counts, Decision, Flow, Health, Protocol};
 use crate::checker::Verdict;
 use crate::context::{Context, Role, SavedState};
+use crate::declared::DeclaredAbilities;
 use crate::level::Level;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 use crate::plan::{Plan, Run, Selector};
 use crate::settings::Values;
-use crate::target::{Doing, TargetError, TlsOptions};
+use crate::target::{Certificate, Doing, Identity, TargetError, TlsOptions};
 
 /// Whole milliseconds, rounded up, as many as the contract can say.
 pub(super) fn millis(time: Duration) -> u32 {
@@ -83,6 +84,9 @@ impl From<SettingKind> for types::SettingKind {
                 Self::Duration((whole_millis(min), whole_millis(max)))
             }
             SettingKind::Choice(words) => Self::Choice(words),
+            SettingKind::Matching(pattern) => Self::Matching(pattern),
+            SettingKind::Secret => Self::Secret,
+            SettingKind::File => Self::File,
         }
     }
 }
@@ -201,10 +205,13 @@ impl From<SavedState> for scheduler::SavedState {
 
 /// What a scheduler can do.
 pub(super) fn abilities(
-    decisions: &[Decision],
-    facts: Facts,
-    deterministic: bool,
-    stateless: bool,
+    DeclaredAbilities {
+        decisions,
+        facts,
+        deterministic,
+        stateless,
+        labels,
+    }: DeclaredAbilities,
 ) -> scheduler::Abilities {
     let mut wanted = scheduler::Facts::empty();
     wanted.set(scheduler::Facts::CONNECTIONS, facts.connections);
@@ -221,6 +228,7 @@ pub(super) fn abilities(
         facts: wanted,
         deterministic,
         stateless,
+        labels: labels.iter().map(|it| it.spec().into()).collect(),
     }
 }
 
@@ -278,6 +286,35 @@ impl From<&TlsOptions> for target_io::TlsOptions {
             server_name: options.server_name.clone(),
             verify: options.verify,
             alpn: options.alpn.clone(),
+        }
+    }
+}
+
+impl From<&TlsOptions> for tls::Options {
+    fn from(options: &TlsOptions) -> Self {
+        let identity = |it: &Identity| tls::Identity {
+            certificates: it.certificates.clone(),
+            key: it.key.expose().to_owned(),
+        };
+        Self {
+            server_name: options.server_name.clone(),
+            verify: options.verify,
+            alpn: options.alpn.clone(),
+            authorities: options.authorities.clone(),
+            identity: options.identity.as_ref().map(identity),
+        }
+    }
+}
+
+impl From<tls::Certificate> for Certificate {
+    fn from(certificate: tls::Certificate) -> Self {
+        Self {
+            not_before: Duration::from_millis(certificate.not_before),
+            not_after: Duration::from_millis(certificate.not_after),
+            subject: certificate.subject,
+            issuer: certificate.issuer,
+            names: certificate.names,
+            der: certificate.der,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::bindings::scheduler::evenkeel::plugin::types;
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler as contract;
 use super::{convert, report_panics};
 use crate::backends::BackendId;
+use crate::declared::DeclaredAbilities;
 use crate::glue::{SchedulerGlue, SchedulerInstance};
 use crate::registered::{Registered, manifest};
 use crate::scheduler::Scheduler;
@@ -28,7 +29,7 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     }
 
     fn list_abilities() -> contract::Abilities {
-        convert::abilities(S::DECISIONS, S::FACTS, S::DETERMINISTIC, S::STATELESS)
+        convert::abilities(DeclaredAbilities::of::<S>())
     }
 
     fn configure(settings: Vec<types::Setting>, context: contract::Context) -> Result<(), String> {

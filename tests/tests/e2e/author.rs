@@ -133,14 +133,19 @@ fn the_guides_commands_lead_from_nothing_to_traffic_word_for_word() -> Result<()
         let _backends = tcp_backends(&net, &addresses)?;
         let service = text.lines().filter(|line| !line.starts_with("plugin_dirs"));
         let service: String = service.flat_map(|line| [line, "\n"]).collect();
-        let mut evenkeel = Evenkeel::new(&net.director, &service)?.plugin_dir(own);
+        let mut evenkeel = Evenkeel::new(&net.director, &service)?.plugin_dir(own.clone());
         evenkeel.start()?;
         let answers = Client::new(&net.client).ask_times(net.vip(80), 10)?;
         assert!(
             answers.iter().any(|it| it == "0") && answers.iter().any(|it| it == "1"),
             "{answers:?}"
         );
-        Ok(())
+        evenkeel.sigterm()?;
+        let (from, to) = (
+            "closing ones counted in part\");",
+            "changed while it runs\");",
+        );
+        super::live::swaps_when_the_source_changes(&dir.path().join("calm"), from, to)
     })
 }
 

@@ -6,7 +6,9 @@ mod support;
 
 mod announce;
 mod article;
+mod attacks;
 mod author;
+mod checkers;
 mod cli;
 mod counting;
 mod files;
@@ -17,6 +19,7 @@ mod import;
 mod interop;
 mod lab;
 mod languages;
+mod live;
 mod native;
 mod new_addresses;
 mod numbers;

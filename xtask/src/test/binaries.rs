@@ -5,7 +5,9 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use xtask::cmd::{answer, cargo, command, line};
+use xtask::cmd::{answer, command, line};
+
+use crate::clippy::Lints;
 
 /// Where a program's tests can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +52,8 @@ impl Binary {
 
 /// All of them, of the workspace. Builds what is not built; the selection is that of everything else, so that nothing
 /// is built again.
-pub(super) fn all() -> Result<Vec<Binary>> {
-    let mut cargo = cargo(&[
+pub(super) fn all(lints: Lints) -> Result<Vec<Binary>> {
+    let mut cargo = lints.cargo(&[
         "test",
         "--workspace",
         "--tests",

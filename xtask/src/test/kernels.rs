@@ -16,13 +16,12 @@ use super::binaries::{Binary, Kernel};
 /// Modules of the nftables data plane's tests: `queue` and flowtables. All of them would take ten minutes there
 /// (`tests/kernels/dataplane`).
 const MODULES: [&str; 2] = ["queues::", "offload::"];
-/// How long one program of tests may take, in seconds.
+/// How long one program of tests, and each start of User-Mode Linux, may take, in seconds.
 const LIMIT: u32 = 2_400;
 /// How long all programs may take on Debian's kernel, in seconds.
 const DEBIAN_LIMIT: u32 = 3_000;
-/// Tests at once in User-Mode Linux: it has one processor, and a test that shares it is late with what it waits for.
-const UML_THREADS: u32 = 1;
-/// Kernels at once, each with a share of the tests.
+/// Kernels at once. Each has one processor, and one test at a time: a test that shares it is late with what it waits
+/// for.
 const UML_KERNELS: usize = 2;
 
 /// A start of a kernel, with the tests that it is for.
@@ -32,32 +31,29 @@ pub(super) struct Start {
     pub(super) command: Command,
 }
 
-/// Starts of User-Mode Linux, for each a share of all programs' tests.
+/// Starts of User-Mode Linux with one list of tests between them: each takes the next one that none has taken, so that
+/// they end together.
 pub(super) fn uml(binaries: &[Binary], filter: Option<&str>, skips: &Path) -> Result<Vec<Start>> {
     let which: Vec<&str> = filter.into_iter().collect();
+    let taken = target().join("uml-taken");
+    fs::remove_dir_all(&taken).ok();
+    fs::create_dir_all(&taken)?;
+    let taken = fs::canonicalize(taken)?;
+    let mut script = Script::new("uml", skips)?;
+    let mut tests = 0;
+    for binary in binaries.iter().filter(|it| it.kernel == Kernel::Uml) {
+        for test in binary.tests(&which, false) {
+            script.run_once(binary, &test, &taken.join(tests.to_string()));
+            tests += 1;
+        }
+    }
     let mut starts = Vec::new();
-    for share in 0..UML_KERNELS {
-        let mut script = Script::new("uml", skips)?;
-        let mut any = false;
-        for binary in binaries.iter().filter(|it| it.kernel == Kernel::Uml) {
-            let tests = binary.tests(&which, false);
-            let its = tests.iter().skip(share).step_by(UML_KERNELS);
-            // As filters: a test takes `--exact` for a start of its own.
-            let its: Vec<&str> = its.map(String::as_str).collect();
-            if its.is_empty() {
-                continue;
-            }
-            any = true;
-            script.run(binary, UML_THREADS, &its);
-        }
-        if !any {
-            continue;
-        }
-        let name = format!("User-Mode Linux, {} of {UML_KERNELS}", share + 1);
+    for number in 1..=UML_KERNELS.min(tests) {
         let mut command = starter("uml-run");
         command
-            .arg(script.write(&target().join(format!("uml-tests-{share}")))?)
+            .arg(script.write(&target().join("uml-tests"))?)
             .env("UML_TIMEOUT", (LIMIT + 60).to_string());
+        let name = format!("User-Mode Linux, {number} of {UML_KERNELS}");
         starts.push(Start { name, command });
     }
     Ok(starts)
@@ -132,6 +128,20 @@ impl Script {
             "#!/bin/bash\nexport EVENKEEL_KERNEL={kernel} RUST_LIB_BACKTRACE=0 EVENKEEL_SKIPS={skips:?} CARGO_TARGET_DIR={:?}\nstatus=0\n",
             fs::canonicalize(target())?
         )))
+    }
+
+    /// Runs one test, unless another start has made this directory before.
+    fn run_once(&mut self, binary: &Binary, test: &str, taken: &Path) {
+        let _ = writeln!(self.0, "mkdir {taken:?} 2>/dev/null && {{");
+        self.run(binary, 1, &["--exact", test]);
+        let _ = writeln!(
+            self.0,
+            "}}\n[ -d {taken:?} ] || {{ echo {:?}; status=1; }}",
+            format!(
+                "test {test} ... not run: {} cannot be made",
+                taken.display()
+            )
+        );
     }
 
     fn run(&mut self, binary: &Binary, threads: u32, which: &[&str]) {

@@ -29,6 +29,7 @@ use self::kernels::Start;
 use self::watch::Seen;
 use crate::args::Args;
 use crate::build;
+use crate::clippy::Lints;
 use crate::setup;
 use crate::wasm;
 
@@ -43,6 +44,8 @@ pub(crate) struct Options {
     all: bool,
     /// The profile of `.config/nextest.toml`.
     profile: Option<String>,
+    /// Of what is compiled for them.
+    lints: Lints,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             all: args.flag("--all"),
             profile: args.value("--profile")?,
             filter: args.word(),
+            lints: Lints::Compiler,
         };
         args.finish()?;
         Ok(options)
@@ -65,10 +69,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// All tests but those on Debian's kernel, which takes as long as everything else together, by this profile of
-/// `.config/nextest.toml`.
+/// `.config/nextest.toml`. Clippy looks at what is compiled.
 pub(crate) fn everything_here(profile: &str) -> Result<()> {
     tests(&Options {
         profile: Some(profile.to_owned()),
+        lints: Lints::Deny,
         ..Options::default()
     })
 }
@@ -80,7 +85,7 @@ fn tests(options: &Options) -> Result<()> {
         setup::packages(setup::KERNELS)?;
         setup::useful(setup::REGISTRY);
     }
-    build::tests()?;
+    build::tests(options.lints)?;
     if options.all {
         step("Testing with a registry, for which nothing else is built");
         cmd::run(&mut cargo(&[
@@ -98,7 +103,7 @@ fn tests(options: &Options) -> Result<()> {
             .args(["plugins", "examples", "test-plugins"].map(|dir| target().join(dir))),
     )?;
     step("Finding the tests");
-    let binaries = binaries::all()?;
+    let binaries = binaries::all(options.lints)?;
     let skips = fs::canonicalize(target())?.join("skips.txt");
     fs::remove_file(&skips).ok();
     let filter = options.filter.as_deref();
@@ -170,7 +175,7 @@ fn on_other_kernel(label: &str, starts: Vec<Start>) -> Seen {
 fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>> {
     let mut runners = Vec::new();
     if answer(&mut cargo(&["nextest", "--version"])).is_some() {
-        let mut nextest = cargo(&[
+        let mut nextest = options.lints.cargo(&[
             "nextest",
             "run",
             "--workspace",
@@ -194,7 +199,9 @@ fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>
     }
     examples::none_is_hidden()?;
     // Neither runner above does these.
-    let mut doc = cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
+    let mut doc = options
+        .lints
+        .cargo(&["test", "--workspace", "--no-fail-fast", "--doc"]);
     doc.args(&options.filter);
     runners.push(("Testing the documentation's examples".to_owned(), doc));
     for dir in ["examples", "tests/plugins"] {

@@ -11,6 +11,9 @@ use xtask::cmd::{line, step};
 use super::failures::failures;
 use super::tally::{Tally, summary};
 
+/// More closing lines than this of one runner are summed up.
+const MANY: usize = 5;
+
 /// What was seen of the runners.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -69,6 +72,7 @@ impl Seen {
         let failures = failures(lines.iter().map(String::as_str));
         let failures = failures.into_iter().map(|it| format!("{label}{it}"));
         self.failures.extend(failures);
+        let mut summaries = Vec::new();
         for line in lines {
             // A kernel's console ends lines as terminals do.
             if let Some(mut part) = summary(line.trim_end()) {
@@ -76,10 +80,18 @@ impl Seen {
                 tally += part;
                 // libtest says so of every crate without a test, too.
                 if part != Tally::default() {
-                    self.summaries.push(format!("{label}{}", line.trim()));
+                    summaries.push(format!("{label}{}", line.trim()));
                 }
             }
         }
+        if summaries.len() > MANY {
+            let Tally { passed, failed, .. } = tally;
+            let runs = summaries.len();
+            summaries = vec![format!(
+                "{label}{passed} passed, {failed} failed in {runs} runs"
+            )];
+        }
+        self.summaries.extend(summaries);
         if !status.success() && tally.failed == 0 {
             self.broken.push(format!("{}: {status}", line(command)));
         }

@@ -104,6 +104,7 @@ async fn check(checker: &Arc<dyn Checker>, peer: &Peer) -> Result<(Verdict, Dura
     let target = Target {
         name: "test".to_owned(),
         address: peer.address,
+        session: None,
     };
     let began = Instant::now();
     let check = tokio::time::timeout(TIMEOUT + SLACK, checker.check(target, TIMEOUT)).await;

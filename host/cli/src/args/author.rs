@@ -93,6 +93,62 @@ pub(crate) enum AuthorCommand {
     /// Clients move where a plan hashes: those that had to, since their server has failed or has less weight, or another one has
     /// more, and all others.
     Simulate(SimulateArgs),
+
+    /// Run a plugin live: a director, real servers and clients in a private network of this machine.
+    ///
+    /// Connections are real, and so are nftables and the director, which is this program. The network is a namespace that goes
+    /// when the command ends; nothing outside is touched. It needs root (or `unshare --user --map-root-user`). Each second shows
+    /// what each server got, and what the plugin logs; Ctrl-C ends it. With --watch and the directory of the source the plugin
+    /// is built whenever that has changed, and takes over while connections go on; one that cannot leaves the one before.
+    ///
+    /// A checker is run beside the shipped rr, and judges the servers; a scheduler has them checked by the shipped tcp, if that
+    /// is there.
+    Run(RunArgs),
+}
+
+/// What `run` is to do.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The plugin file, or the directory of its source, which is built first.
+    #[arg(default_value = ".")]
+    pub(crate) plugin: PathBuf,
+    /// Build and swap whenever the source has changed.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// The plugin's settings, such as 'how = "fast"'.
+    #[arg(long, value_name = "TOML", default_value = "")]
+    pub(crate) settings: String,
+    /// How the scheduler is followed; by default the first way that it offers.
+    #[arg(long, value_enum)]
+    pub(crate) decision: Option<SimulateDecision>,
+    /// Real servers: server1, server2, ...
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=200))]
+    pub(crate) servers: u8,
+    /// Their weights, from server1 on; 1 where none is given.
+    #[arg(long, value_name = "WEIGHT,...", value_delimiter = ',')]
+    pub(crate) weights: Vec<u16>,
+    /// New connections a second, at random, from thousands of clients.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) rate: u32,
+    /// How long a connection is open, on average; how long each is random.
+    #[arg(long, value_name = "TIME", default_value = "200ms")]
+    pub(crate) lifetime: humantime::Duration,
+    /// Have the servers fail one after the other, each for three of eight seconds.
+    #[arg(long)]
+    pub(crate) failures: bool,
+    /// End after so many seconds.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seconds: Option<u64>,
+    /// Where the shipped plugins are.
+    #[arg(
+        long = "plugin-dir",
+        value_name = "DIR",
+        default_value = "/usr/lib/evenkeel/plugins"
+    )]
+    pub(crate) shipped: PathBuf,
+    /// As JSON: a line for each second, and one with the sum.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What `simulate` is to do.

@@ -10,7 +10,7 @@ mod list;
 mod pack;
 #[cfg(feature = "oci")]
 mod registry;
-mod runtime;
+pub(crate) mod runtime;
 mod show;
 mod sign;
 mod simulate;

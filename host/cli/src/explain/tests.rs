@@ -20,6 +20,7 @@ impl Any {
                     facts: Facts::default(),
                     deterministic: false,
                     stateless: false,
+                    labels: Vec::new(),
                 }),
                 name: name.to_owned(),
                 version: "1.0.0".to_owned(),

@@ -78,6 +78,11 @@ impl Reader {
         }
     }
 
+    /// From now on, nobody is shown this part of the text: what is reported of its line has a mask there.
+    pub(crate) fn hide(&self, span: Span) {
+        self.source.hide(span);
+    }
+
     /// From now on, nothing but syntax errors is reported of this part of the text.
     pub(crate) fn ignore(&mut self, span: Span) {
         self.ignored.push(span);

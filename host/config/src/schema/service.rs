@@ -122,7 +122,9 @@ table! {
         /// Whether it stays in the kernel with weight 0 when it has failed.
         #[keepalived = "inhibit_on_failure"]
         inhibit_on_failure: bool = Presence::Optional("the service's");
-        /// Free key/value pairs for schedulers that look at them.
+        /// Free key/value pairs for schedulers that look at them. A scheduler may declare which ones it reads, and with
+        /// what values (`evenkeel plugin inspect`): then values that do not fit, labels that are missing, and labels
+        /// that are nearly called as one of these, are mistakes.
         labels: Labels = Presence::Default(Labels::default);
         /// Checks in place of the service's. `[]` or `"none"`: none, so that the server is always taken as up.
         check: Several<CheckTable> = Presence::Optional("the service's");

@@ -2,14 +2,18 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::{AnyMachine, Diagnostic, Found, MachineSupport, PluginCatalogue, Report, parse};
+use crate::{
+    AnyMachine, Diagnostic, Found, MachineSupport, PluginCatalogue, Report, SecretSource, parse,
+};
 use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, Setting, SettingKind, SettingSpec,
     SettingValue,
 };
 use evenkeel_core::model::{DataPlaneKind, Model, PluginRef};
+use evenkeel_core::secret::Secret;
 
 /// Plugins `rr`, `wrr` (schedulers by plan), `hash` (by plan or per connection), `ask` (per connection), `tcp`, `http` (checkers),
 /// `twice` (in two files), `bad.wasm` (broken), and `rr` once more as any `rr.so`.
@@ -25,6 +29,8 @@ pub(super) struct Shelf {
     pub(super) broken: BTreeMap<DataPlaneKind, String>,
     /// What the daemon runs with.
     pub(super) running: Option<DataPlaneKind>,
+    /// What is kept in files; other secrets cannot be had.
+    pub(super) secrets: BTreeMap<&'static str, &'static str>,
 }
 
 impl Shelf {
@@ -47,7 +53,25 @@ impl Shelf {
             bare: BTreeMap::new(),
             broken: BTreeMap::new(),
             running: None,
+            secrets: BTreeMap::new(),
         }
+    }
+
+    /// With one more scheduler, which reads these labels.
+    pub(super) fn and_scheduler(mut self, name: &str, labels: Vec<SettingSpec>) -> Self {
+        let (kind, mut manifest) = scheduler(&[Decision::Plan], manifest(name, vec![]));
+        if let Some(abilities) = &mut manifest.abilities {
+            abilities.labels = labels;
+        }
+        self.plugins.push((kind, manifest));
+        self
+    }
+
+    /// With one more checker.
+    pub(super) fn and_checker(mut self, name: &str, settings: Vec<SettingSpec>) -> Self {
+        self.plugins
+            .push((PluginKind::Checker, manifest(name, settings)));
+        self
     }
 }
 
@@ -57,6 +81,7 @@ fn scheduler(decisions: &[Decision], manifest: Manifest) -> (PluginKind, Manifes
         facts: Facts::default(),
         deterministic: false,
         stateless: false,
+        labels: Vec::new(),
     };
     let manifest = Manifest {
         abilities: Some(abilities),
@@ -75,7 +100,7 @@ fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
     }
 }
 
-fn spec(
+pub(super) fn spec(
     key: &str,
     kind: SettingKind,
     default: Option<SettingValue>,
@@ -147,6 +172,19 @@ impl MachineSupport for Shelf {
 
     fn works(&self, dataplane: DataPlaneKind) -> Result<(), String> {
         self.broken.get(&dataplane).cloned().map_or(Ok(()), Err)
+    }
+
+    fn secret(&self, source: &SecretSource) -> Result<Secret, String> {
+        let secret = self.secrets.get(&*source.to_string());
+        let secret = secret.map(|it| Secret::new((*it).to_owned()));
+        secret.ok_or_else(|| "No such file or directory (os error 2)".to_owned())
+    }
+
+    fn text(&self, file: &Path) -> Result<String, String> {
+        if file == Path::new("/etc/ca.pem") {
+            return Ok("of an authority".to_owned());
+        }
+        Err("No such file or directory (os error 2)".to_owned())
     }
 
     fn running(&self) -> Option<DataPlaneKind> {

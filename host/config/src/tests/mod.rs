@@ -10,5 +10,6 @@ mod robust;
 mod secrets;
 mod spread;
 mod trust;
+mod typed;
 mod vrrp;
 mod vrrp_errors;

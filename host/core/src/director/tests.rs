@@ -171,6 +171,7 @@ impl World {
                 },
                 deterministic: false,
                 stateless: false,
+                labels: Vec::new(),
             }),
             name: "turns".into(),
             version: "1.2.3".into(),

@@ -20,10 +20,17 @@ const TERMS: Terms = Terms {
 pub(super) struct Pace(BTreeMap<ServiceKey, Debt>);
 
 impl Pace {
-    /// A change of the service's has taken so long.
-    pub(super) fn charge(&mut self, service: ServiceKey, took: Duration, now: Instant) {
+    /// Changes of these services have taken so long.
+    pub(super) fn charge(
+        &mut self,
+        services: impl IntoIterator<Item = (ServiceKey, Duration)>,
+        now: Instant,
+    ) {
+        // Once for all of them: a full load is of all services that there are.
         self.0.retain(|_, debt| !debt.owed(TERMS, now).is_zero());
-        self.0.entry(service).or_default().charge(took, TERMS, now);
+        for (service, took) in services {
+            self.0.entry(service).or_default().charge(took, TERMS, now);
+        }
     }
 
     /// What its changes have taken and is not paid yet.

@@ -69,10 +69,9 @@ impl Steps {
         let sizes = std::mem::take(&mut self.sizes);
         let slots = sizes.iter().map(|(_, slots)| slots).sum();
         self.size.measured(slots, took);
-        for (service, of) in sizes {
-            let took = batch::share(took, of, slots);
-            self.pace.charge(service, took, now);
-        }
+        let shares = sizes.into_iter();
+        let shares = shares.map(|(service, of)| (service, batch::share(took, of, slots)));
+        self.pace.charge(shares, now);
     }
 
     /// Nobody waits any more.

@@ -7,6 +7,7 @@ use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, Setting, SettingKind, SettingSpec, SettingValue,
 };
 use evenkeel_core::model::Protocol;
+use evenkeel_core::pattern::Pattern;
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::{BackendId, Selector};
 use evenkeel_sdk::native::abi;
@@ -44,10 +45,7 @@ pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String>
         name: text(manifest.name),
         version: text(manifest.version),
         summary: text(manifest.summary),
-        settings: elements(manifest.settings)
-            .iter()
-            .map(spec)
-            .collect::<Result<_, _>>()?,
+        settings: specs(manifest.settings)?,
         abilities: Some(Abilities {
             decisions: elements(manifest.decisions)
                 .iter()
@@ -60,8 +58,13 @@ pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String>
             },
             deterministic: manifest.deterministic != 0,
             stateless: manifest.stateless != 0,
+            labels: specs(manifest.labels)?,
         }),
     })
+}
+
+fn specs(specs: abi::Slice<'_, abi::Spec<'_>>) -> Result<Vec<SettingSpec>, String> {
+    elements(specs).iter().map(spec).collect()
 }
 
 fn spec(spec: &abi::Spec<'_>) -> Result<SettingSpec, String> {
@@ -88,6 +91,12 @@ fn spec(spec: &abi::Spec<'_>) -> Result<SettingSpec, String> {
                 },
             },
             abi::value::CHOICE => SettingKind::Choice(texts(spec.words)),
+            abi::value::MATCHING => {
+                let pattern = elements(spec.words).first().copied().map(text);
+                SettingKind::Matching(Pattern::new(&pattern.unwrap_or_default())?)
+            }
+            abi::value::SECRET => SettingKind::Secret,
+            abi::value::FILE => SettingKind::File,
             other => return Err(format!("has a setting of unknown kind {other}")),
         },
         default: elements(spec.default).first().map(value).transpose()?,
@@ -148,6 +157,9 @@ fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Va
         }
         SettingValue::Number(number) => (c.kind, c.number) = (abi::value::NUMBER, *number),
         SettingValue::Text(text) => (c.kind, c.text) = (abi::value::TEXT, bytes(text)),
+        SettingValue::Secret(secret) => {
+            (c.kind, c.text) = (abi::value::TEXT, bytes(secret.expose()));
+        }
         SettingValue::TextList(_) => c.kind = abi::value::TEXTS,
         SettingValue::Duration(time) => {
             let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);

@@ -1,16 +1,19 @@
 //! One connection of a check.
 
 use std::io;
+use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::place::{self, Place};
 use super::reason::reason;
 use super::tls;
-use super::transport::{ProbeError, Transport};
+use super::transport::{ProbeError, TlsOptions, Transport};
 
 /// Closed when dropped.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ enum Stream {
     Tcp(TcpStream),
     Udp(UdpSocket),
     Tls(Box<TlsStream<TcpStream>>),
+    /// A handshake has failed, or was given up.
+    Broken,
 }
 
 impl Connection {
@@ -39,15 +44,8 @@ impl Connection {
             Transport::Udp => Stream::Udp(udp(address).await?),
             Transport::Tcp => Stream::Tcp(tcp(address).await?),
             Transport::Tls(options) => {
-                let connector = tls::connector(options).await?;
-                let name = tls::server_name(options, address)?;
-                let tcp = tcp(address).await?;
-                Stream::Tls(Box::new(
-                    connector
-                        .connect(name, tcp)
-                        .await
-                        .map_err(|e| handshake(&e))?,
-                ))
+                let handshake = Handshake::prepare(options, address).await?;
+                handshake.make(tcp(address).await?).await?
             }
         };
         Ok(Self {
@@ -55,6 +53,33 @@ impl Connection {
             ended: false,
             _place: place,
         })
+    }
+
+    /// Makes a connection of TCP one of TLS. After a failure it is of no more use.
+    pub(super) async fn start_tls(
+        &mut self,
+        address: SocketAddr,
+        options: &TlsOptions,
+    ) -> Result<(), ProbeError> {
+        let handshake = Handshake::prepare(options, address).await?;
+        if !matches!(self.stream, Stream::Tcp(_)) {
+            return Err(ProbeError::Other(
+                "TLS begins on a connection of TCP, and once".to_owned(),
+            ));
+        }
+        if let Stream::Tcp(tcp) = mem::replace(&mut self.stream, Stream::Broken) {
+            self.stream = handshake.make(tcp).await?;
+        }
+        Ok(())
+    }
+
+    /// The certificate that the server has shown for itself, if it is a connection of TLS.
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        let Stream::Tls(stream) = &self.stream else {
+            return None;
+        };
+        let certificates = stream.get_ref().1.peer_certificates()?;
+        certificates.first().map(|certificate| &**certificate)
     }
 
     pub(super) async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, ProbeError> {
@@ -67,6 +92,7 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
                 result => result?,
             },
+            Stream::Broken => return Err(broken()),
         };
         self.ended |= length == 0;
         Ok(length)
@@ -82,6 +108,7 @@ impl Connection {
                 stream.write_all(bytes).await?;
                 stream.flush().await?;
             }
+            Stream::Broken => return Err(broken()),
         }
         Ok(())
     }
@@ -91,6 +118,7 @@ impl Connection {
             Stream::Udp(_) => {}
             Stream::Tcp(stream) => stream.shutdown().await?,
             Stream::Tls(stream) => stream.shutdown().await?,
+            Stream::Broken => return Err(broken()),
         }
         Ok(())
     }
@@ -103,7 +131,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let stream = match &self.stream {
             _ if self.ended => return,
-            Stream::Udp(_) => return,
+            Stream::Udp(_) | Stream::Broken => return,
             Stream::Tcp(stream) => stream,
             Stream::Tls(stream) => stream.get_ref().0,
         };
@@ -111,6 +139,32 @@ impl Drop for Connection {
             tracing::debug!(%error, "a check's connection is closed without a reset");
         }
     }
+}
+
+/// What a handshake needs, had before there is a connection that waits for it.
+struct Handshake {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Handshake {
+    async fn prepare(options: &TlsOptions, address: SocketAddr) -> Result<Self, ProbeError> {
+        Ok(Self {
+            connector: tls::connector(options).await?,
+            name: tls::server_name(options, address)?,
+        })
+    }
+
+    async fn make(self, tcp: TcpStream) -> Result<Stream, ProbeError> {
+        let stream = self.connector.connect(self.name, tcp).await;
+        stream
+            .map(|it| Stream::Tls(Box::new(it)))
+            .map_err(|error| handshake(&error))
+    }
+}
+
+fn broken() -> ProbeError {
+    ProbeError::Other("there is no connection any more: TLS did not begin".to_owned())
 }
 
 async fn tcp(address: SocketAddr) -> Result<TcpStream, ProbeError> {

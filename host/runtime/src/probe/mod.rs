@@ -2,8 +2,10 @@
 //!
 //! Knows nothing of plugins' code; every runtime offers checkers these operations and no others.
 
+mod certificate;
 mod clock;
 mod connection;
+mod echo;
 mod place;
 mod reason;
 mod shortage;
@@ -22,18 +24,23 @@ use evenkeel_core::signals::{self, Signals};
 use tokio::time::Instant;
 
 use crate::{Target, Verdict};
+pub(crate) use certificate::Certificate;
 use clock::Clock;
 use connection::Connection;
-pub(crate) use transport::{ProbeError, TlsOptions, Transport};
+pub(crate) use transport::{ProbeError, TlsIdentity, TlsOptions, Transport};
 
 /// The most bytes that one read returns.
 const READ: usize = 64 << 10;
+/// The most bytes that a checker may keep about a target.
+const SESSION: usize = 64 << 10;
 
 /// What a check waits for: the reason for its end when that takes too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
     Nothing,
     Connecting,
+    Greeting,
+    Pinging,
     Reading,
     Writing,
     Finishing,
@@ -44,6 +51,8 @@ impl fmt::Display for Doing {
         f.write_str(match self {
             Self::Nothing => "in the checker itself, at",
             Self::Connecting => "connecting to",
+            Self::Greeting => "beginning TLS with",
+            Self::Pinging => "waiting for an echo of",
             Self::Reading => "waiting for an answer of",
             Self::Writing => "sending to",
             Self::Finishing => "ending the connection to",
@@ -65,6 +74,8 @@ pub(crate) struct Probe {
     /// What this machine lacked for an operation, unless a connection was made since.
     shortage: Option<String>,
     signals: BTreeMap<String, f64>,
+    /// What the checker wants to keep; `None`: what it has kept before.
+    stored: Option<Vec<u8>>,
 }
 
 impl Probe {
@@ -79,7 +90,29 @@ impl Probe {
             doing: Doing::Nothing,
             shortage: None,
             signals: BTreeMap::new(),
+            stored: None,
         }
+    }
+
+    /// What the checker has kept about the target.
+    pub(crate) fn session(&self) -> Option<&[u8]> {
+        let kept = self.stored.as_deref().or(self.target.session.as_deref());
+        kept.filter(|bytes| !bytes.is_empty())
+    }
+
+    /// The checker keeps something about the target. Says why it is not taken.
+    pub(crate) fn keep(&mut self, bytes: Vec<u8>) -> Result<(), String> {
+        if bytes.len() > SESSION {
+            let length = bytes.len();
+            return Err(format!("has {length} bytes; {SESSION} are allowed"));
+        }
+        self.stored = Some(bytes);
+        Ok(())
+    }
+
+    /// What the checker has kept in this check.
+    pub(crate) fn into_stored(self) -> Option<Vec<u8>> {
+        self.stored
     }
 
     /// The checker reports a number beside its verdict. Says why it is not taken.
@@ -168,6 +201,67 @@ impl Probe {
         self.last += 1;
         self.connections.insert(self.last, connection);
         Ok(self.last)
+    }
+
+    /// Makes a connection of TCP one of TLS.
+    pub(crate) async fn start_tls(
+        &mut self,
+        connection: u32,
+        options: &TlsOptions,
+        timeout: Option<Duration>,
+    ) -> Result<(), ProbeError> {
+        let address = self.target.address;
+        let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
+        self.doing = Doing::Greeting;
+        let started = self
+            .clock
+            .within(timeout, connection.start_tls(address, options))
+            .await;
+        self.noted(started)?;
+        self.doing = Doing::Nothing;
+        Ok(())
+    }
+
+    /// The certificate that the server has shown on a connection; `None`: it is not one of TLS.
+    pub(crate) fn peer_certificate(
+        &self,
+        connection: u32,
+    ) -> Result<Option<Certificate>, ProbeError> {
+        let connection = self.connections.get(&connection).ok_or_else(closed)?;
+        let der = connection.peer_certificate();
+        der.map(Certificate::read).transpose()
+    }
+
+    /// Sends an ICMP echo request with so many bytes of data and waits for its answer. Counts as a connection, and its
+    /// bytes count.
+    pub(crate) async fn echo(
+        &mut self,
+        bytes: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Duration, ProbeError> {
+        if bytes > echo::MAX_DATA {
+            let most = echo::MAX_DATA;
+            return Err(ProbeError::Other(format!(
+                "an echo request of {bytes} bytes; {most} are allowed"
+            )));
+        }
+        self.connections_left = self
+            .connections_left
+            .checked_sub(1)
+            .ok_or(ProbeError::Limit)?;
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes as u64)
+            .ok_or(ProbeError::Limit)?;
+        self.doing = Doing::Pinging;
+        let echoed = self
+            .clock
+            .within(timeout, echo::echo(self.target.address.ip(), bytes))
+            .await;
+        let time = self.noted(echoed)?;
+        self.shortage = None;
+        self.doing = Doing::Nothing;
+        Ok(time)
     }
 
     /// Reads up to `max` bytes. Empty: the peer has ended its side.

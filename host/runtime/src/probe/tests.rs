@@ -11,6 +11,9 @@ use tokio_rustls::server::TlsStream;
 use super::*;
 use crate::testing::{LONG, listener, target};
 
+mod own_tls;
+mod session;
+
 fn probe(address: SocketAddr) -> Probe {
     Probe::new(target(address), Instant::now() + LONG, &Sandbox::default())
 }
@@ -238,6 +241,8 @@ fn tls(server_name: Option<&str>, verify: bool, alpn: &[&str]) -> Transport {
         server_name: server_name.map(str::to_owned),
         verify,
         alpn: alpn.iter().map(|&protocol| protocol.to_owned()).collect(),
+        authorities: None,
+        identity: None,
     })
 }
 
@@ -316,4 +321,23 @@ async fn what_goes_wrong_in_a_handshake_is_said() {
         error,
         ProbeError::Tls("\"no name\" is not a host name".to_owned())
     );
+}
+
+#[tokio::test]
+async fn an_echo_request_is_answered_by_a_machine_that_is_there() {
+    for address in ["127.0.0.1:9", "[::1]:9"] {
+        let mut probe = probe(address.parse().unwrap());
+        for bytes in [0, 56, 1400] {
+            match probe.echo(bytes, None).await {
+                Ok(time) => assert!(time < LONG, "{time:?}"),
+                // Nobody but root may, as a rule; and a machine may be without IPv6.
+                Err(ProbeError::Own(why) | ProbeError::Other(why)) => {
+                    return eprintln!("SKIPPED: {address}: {why}");
+                }
+                Err(error) => panic!("{address}: {error:?}"),
+            }
+        }
+        let error = probe.echo(1401, None).await.unwrap_err();
+        assert!(matches!(&error, ProbeError::Other(text) if text.contains("1400 are allowed")));
+    }
 }

@@ -7,14 +7,16 @@ use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
-use super::transport::{ProbeError, TlsOptions};
+use super::reason::reason;
+use super::transport::{ProbeError, TlsIdentity, TlsOptions};
 
 fn tls(text: impl ToString) -> ProbeError {
     ProbeError::Tls(text.to_string())
@@ -27,17 +29,25 @@ fn provider() -> &'static Arc<CryptoProvider> {
 
 /// A connector with these options. Nothing is shared between connections: a check is to see a whole handshake.
 pub(super) async fn connector(options: &TlsOptions) -> Result<TlsConnector, ProbeError> {
-    let verifier = if options.verify {
-        native().await?
-    } else {
-        Arc::new(Anyone)
+    let verifier = match (options.verify, &options.authorities) {
+        (false, _) => Arc::new(Anyone),
+        (true, None) => native().await?,
+        (true, Some(authorities)) => own(authorities)?,
     };
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
+    let config = ClientConfig::builder_with_provider(Arc::clone(provider()))
         .with_safe_default_protocol_versions()
         .map_err(tls)?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match &options.identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let (certificates, key) = client(identity)?;
+            config
+                .with_client_auth_cert(certificates, key)
+                .map_err(|error| tls(format!("the client's certificate and key: {error}")))?
+        }
+    };
     config.alpn_protocols = options
         .alpn
         .iter()
@@ -45,6 +55,42 @@ pub(super) async fn connector(options: &TlsOptions) -> Result<TlsConnector, Prob
         .collect();
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// What looks at certificates by the configuration's own authorities.
+fn own(authorities: &str) -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(authorities, "the authorities'")? {
+        roots
+            .add(certificate)
+            .map_err(|error| tls(format!("an authority's certificate: {}", reason(&error))))?;
+    }
+    let provider = Arc::clone(provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    Ok(verifier.map_err(tls)?)
+}
+
+/// A client's certificates and key.
+fn client(
+    identity: &TlsIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ProbeError> {
+    let certificates = certificates(&identity.certificates, "the client's")?;
+    // What is wrong with a key is not told by its text.
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())
+        .map_err(|_| tls("the client's key is no PEM of a private key (without a password)"))?;
+    Ok((certificates, key))
+}
+
+/// At least one.
+fn certificates(pem: &str, whose: &str) -> Result<Vec<CertificateDer<'static>>, ProbeError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match read {
+        Ok(certificates) if certificates.is_empty() => Err(tls(format!(
+            "{whose} certificates: there is none in the PEM"
+        ))),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(tls(format!("{whose} certificates: {error}"))),
+    }
 }
 
 /// The name that the server is asked for and that its certificate is for.

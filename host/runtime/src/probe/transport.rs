@@ -1,5 +1,6 @@
 //! How a check's connections are made, and why what is done with them fails.
 
+use std::fmt;
 use std::io;
 
 use super::reason::reason;
@@ -20,6 +21,25 @@ pub(crate) struct TlsOptions {
     pub(crate) server_name: Option<String>,
     pub(crate) verify: bool,
     pub(crate) alpn: Vec<String>,
+    /// PEM. `None`: the machine's authorities.
+    pub(crate) authorities: Option<String>,
+    /// Who the client is, if the server is to be told.
+    pub(crate) identity: Option<TlsIdentity>,
+}
+
+/// A client's certificate.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct TlsIdentity {
+    /// PEM: its own first.
+    pub(crate) certificates: String,
+    /// PEM.
+    pub(crate) key: String,
+}
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsIdentity(...)")
+    }
 }
 
 /// Why an operation failed.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, SettingKind, SettingSpec, SettingValue,
 };
-use evenkeel_sdk::section::{FIRST, MAX_LENGTH, VERSION, is_whole, tag};
+use evenkeel_core::pattern::Pattern;
+use evenkeel_sdk::section::{FIRST, MAX_LENGTH, SECOND, VERSION, is_whole, tag};
 
 use crate::manifest::checked;
 
@@ -30,7 +31,7 @@ pub(crate) fn decode(bytes: &[u8], kind: PluginKind) -> Result<Option<Manifest>,
     }
     let mut cursor = Cursor {
         left: bytes,
-        first: bytes.first() == Some(&FIRST),
+        version: bytes.first().copied().unwrap_or_default(),
     };
     let manifest = cursor.manifest().ok_or_else(damaged)?;
     if !cursor.left.is_empty() {
@@ -48,8 +49,9 @@ pub(crate) fn decode(bytes: &[u8], kind: PluginKind) -> Result<Option<Manifest>,
 /// What is left to be read. `None` of its functions: there is too little left, or it is of no known form.
 struct Cursor<'a> {
     left: &'a [u8],
-    /// In the form's first version numbers and times have no bounds, and abilities no promises.
-    first: bool,
+    /// Of the form: in the first numbers and times have no bounds, and abilities no promises; in the second those have
+    /// no labels.
+    version: u8,
 }
 
 impl Cursor<'_> {
@@ -124,7 +126,11 @@ impl Cursor<'_> {
         if facts & !(tag::CONNECTIONS | tag::LATENCY | tag::SIGNALS) != 0 {
             return None;
         }
-        let promises = if self.first { 0 } else { self.byte()? };
+        let promises = if self.version == FIRST {
+            0
+        } else {
+            self.byte()?
+        };
         if promises & !(tag::DETERMINISTIC | tag::STATELESS) != 0 {
             return None;
         }
@@ -137,6 +143,11 @@ impl Cursor<'_> {
             },
             deterministic: promises & tag::DETERMINISTIC != 0,
             stateless: promises & tag::STATELESS != 0,
+            labels: if self.version > SECOND {
+                self.list(Self::setting)?
+            } else {
+                Vec::new()
+            },
         }))
     }
 
@@ -149,19 +160,22 @@ impl Cursor<'_> {
                 min: self.integer()?,
                 max: self.integer()?,
             },
-            tag::NUMBER if self.first => SettingKind::NUMBER,
+            tag::NUMBER if self.version == FIRST => SettingKind::NUMBER,
             tag::NUMBER => SettingKind::Number {
                 min: self.number()?,
                 max: self.number()?,
             },
             tag::TEXT => SettingKind::Text,
             tag::TEXT_LIST => SettingKind::TextList,
-            tag::DURATION if self.first => SettingKind::DURATION,
+            tag::DURATION if self.version == FIRST => SettingKind::DURATION,
             tag::DURATION => SettingKind::Duration {
                 min: self.time()?,
                 max: self.time()?,
             },
             tag::CHOICE => SettingKind::Choice(self.list(Self::text)?),
+            tag::MATCHING => SettingKind::Matching(Pattern::new(&self.text()?).ok()?),
+            tag::SECRET => SettingKind::Secret,
+            tag::FILE => SettingKind::File,
             _ => return None,
         };
         let (required, default) = match self.byte()? {

@@ -51,8 +51,12 @@ impl Content {
             None => self.bytes.push(0),
             Some(abilities) => self.abilities(abilities)?,
         }
-        self.length(manifest.settings.len())?;
-        manifest.settings.iter().try_for_each(|it| self.setting(it))
+        self.settings(&manifest.settings)
+    }
+
+    fn settings(&mut self, settings: &[SettingSpec]) -> Option<()> {
+        self.length(settings.len())?;
+        settings.iter().try_for_each(|it| self.setting(it))
     }
 
     fn abilities(&mut self, abilities: &Abilities) -> Option<()> {
@@ -74,7 +78,7 @@ impl Content {
             bit(abilities.deterministic, tag::DETERMINISTIC)
                 | bit(abilities.stateless, tag::STATELESS),
         );
-        Some(())
+        self.settings(&abilities.labels)
     }
 
     fn setting(&mut self, setting: &SettingSpec) -> Option<()> {
@@ -103,6 +107,12 @@ impl Content {
                 self.bytes.push(tag::CHOICE);
                 self.texts(words)?;
             }
+            SettingKind::Matching(pattern) => {
+                self.bytes.push(tag::MATCHING);
+                self.text(pattern.as_str())?;
+            }
+            SettingKind::Secret => self.bytes.push(tag::SECRET),
+            SettingKind::File => self.bytes.push(tag::FILE),
         }
         match &setting.default {
             None if setting.required => self.bytes.push(tag::REQUIRED),
@@ -146,6 +156,8 @@ impl Content {
                 self.bytes.push(tag::DURATION);
                 self.milliseconds(*value)?;
             }
+            // There is no default of this kind.
+            SettingValue::Secret(_) => return None,
         }
         Some(())
     }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, SettingKind, SettingSpec, SettingValue,
 };
+use evenkeel_core::pattern::Pattern;
 use evenkeel_sdk::__private::{Declared, DeclaredAbilities};
 use evenkeel_sdk::section::{HEADER, MAX_LENGTH, VERSION};
 use evenkeel_sdk::{Settings as _, choice, settings};
@@ -28,6 +29,18 @@ settings! {
         #[range(Duration::from_millis(1)..=Duration::from_secs(9))]
         wait: Duration = Duration::from_millis(1500),
         way: Way = Way::Down,
+        #[pattern("/[a-z]*")]
+        path: String = "/a",
+        token: Option<evenkeel_sdk::Secret>,
+        ca: Option<evenkeel_sdk::FileText>,
+    }
+}
+
+settings! {
+    struct Labels {
+        #[range(1..=64)]
+        cpus: u8 = 1,
+        zone: String,
     }
 }
 
@@ -44,6 +57,7 @@ const DECLARED: Declared = Declared {
         facts: evenkeel_sdk::Facts::CONNECTIONS.and(evenkeel_sdk::Facts::SIGNALS),
         deterministic: true,
         stateless: true,
+        labels: Labels::DECLARED,
     }),
 };
 
@@ -114,6 +128,13 @@ fn manifest() -> Manifest {
             SettingKind::Choice(texts(["up", "down"])),
             Some(SettingValue::Text("down".to_owned())),
         ),
+        spec(
+            "path",
+            SettingKind::Matching(Pattern::new("/[a-z]*").unwrap()),
+            Some(SettingValue::Text("/a".to_owned())),
+        ),
+        spec("token", SettingKind::Secret, None),
+        spec("ca", SettingKind::File, None),
     ];
     settings[0].doc = "Whether.".to_owned();
     settings[4].required = true;
@@ -131,6 +152,17 @@ fn manifest() -> Manifest {
             },
             deterministic: true,
             stateless: true,
+            labels: vec![
+                spec(
+                    "cpus",
+                    SettingKind::Integer { min: 1, max: 64 },
+                    Some(SettingValue::Integer(1)),
+                ),
+                SettingSpec {
+                    required: true,
+                    ..spec("zone", SettingKind::Text, None)
+                },
+            ],
         }),
     }
 }

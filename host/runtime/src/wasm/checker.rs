@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::manifest::Setting;
 use evenkeel_core::metrics::PluginMetrics;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 
-use super::contracts::{CheckerCode, CheckerGuest};
+use super::contracts::{CheckerCode, CheckerGuest, Described};
 use super::sandbox::Metered;
 use super::shared::Shared;
 use super::state::{self, State, begin, yielding_store};
@@ -90,7 +90,7 @@ pub(super) fn describe(
     shared: &Shared,
     code: &dyn CheckerCode,
     log: &Arc<PluginLog>,
-) -> Result<Manifest, Failure> {
+) -> Result<Described, Failure> {
     let describe = async {
         let mut instance = Instance::new(shared, code, log).await?;
         let meter = instance.begin();
@@ -198,6 +198,7 @@ impl Checker for WasmChecker {
                 Ok(CheckReport {
                     verdict: probe.judge(verdict, timeout),
                     signals: probe.signals(),
+                    session: probe.into_stored(),
                 })
             }
         }

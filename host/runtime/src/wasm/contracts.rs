@@ -15,6 +15,9 @@ use super::state::State;
 use super::{since_v0_1, since_v0_2};
 use crate::{Backend, DirectorRole, Failure, Flow, Load, SavedState, ServiceContext, Verdict};
 
+/// What a plugin says about itself, or what is wrong with it, as the end of a sentence about the plugin.
+pub(super) type Described = std::result::Result<Manifest, String>;
+
 /// The versions of the contract that are spoken, with any patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contract {
@@ -82,7 +85,7 @@ pub(super) trait SchedulerCode: Send + Sync {
 
 /// The exports of a scheduler's instance. An error of a call is the engine's: the guest has trapped.
 pub(super) trait SchedulerGuest: Send {
-    fn describe(&self, store: &mut Store<State>) -> Result<Manifest>;
+    fn describe(&self, store: &mut Store<State>) -> Result<Described>;
 
     fn configure(
         &self,
@@ -131,7 +134,7 @@ pub(super) trait CheckerCode: Send + Sync {
 /// The exports of a checker's instance. An error of a call is the engine's: the guest has trapped.
 #[async_trait]
 pub(super) trait CheckerGuest: Send + Sync {
-    async fn describe(&self, store: &mut Store<State>) -> Result<Manifest>;
+    async fn describe(&self, store: &mut Store<State>) -> Result<Described>;
 
     async fn configure(
         &self,

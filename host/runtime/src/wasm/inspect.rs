@@ -179,6 +179,9 @@ impl Outline {
     }
 }
 
+/// Interfaces of the contract that checkers have and schedulers have not.
+const OF_CHECKERS: [&str; 5] = ["target-io", "tls", "icmp", "session", "signals"];
+
 /// Interface and version of a name of the contract's package.
 fn of_contract(name: &str) -> Option<(&str, &str)> {
     let name = name.strip_prefix(PACKAGE)?;
@@ -213,12 +216,12 @@ fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
     let import = clean(name, ECHO);
     match of_contract(name) {
         Some(("types" | "host", version)) => speaks(version).map(drop),
-        Some(("target-io" | "signals", version)) if kind == PluginKind::Checker => {
-            speaks(version).map(drop)
-        }
-        Some(("target-io" | "signals", _)) => Err(format!(
-            "wants \"{import}\", which only checkers have, and is a {kind}"
-        )),
+        Some((name, version)) if OF_CHECKERS.contains(&name) => match kind {
+            PluginKind::Checker => speaks(version).map(drop),
+            PluginKind::Scheduler => Err(format!(
+                "wants \"{import}\", which only checkers have, and is a {kind}"
+            )),
+        },
         Some(_) => Err(format!("wants \"{import}\", which no plugin has")),
         None if wasi::is_known(name) => Ok(()),
         None if name.starts_with("wasi:") => Err(format!(
@@ -226,10 +229,9 @@ fn allowed(name: &str, kind: PluginKind) -> Result<(), String> {
         )),
         None => Err(format!(
             "wants \"{import}\", which no plugin has (there is {PACKAGE}host{})",
-            if kind == PluginKind::Checker {
-                ", target-io and signals"
-            } else {
-                ""
+            match kind {
+                PluginKind::Checker => format!(", {}", OF_CHECKERS.join(", ")),
+                PluginKind::Scheduler => String::new(),
             }
         )),
     }

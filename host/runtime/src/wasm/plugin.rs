@@ -82,8 +82,9 @@ impl WasmPlugin {
         };
         let manifest = described
             .map_err(|failure| format!("failed when asked to describe itself: {failure}"))?;
-        let manifest =
-            checked(manifest).map_err(|problem| format!("describes itself wrongly: {problem}"))?;
+        let manifest = manifest
+            .and_then(checked)
+            .map_err(|problem| format!("describes itself wrongly: {problem}"))?;
         if let Some(declared) = &inspected.manifest
             && let Some(difference) = difference(declared, &manifest)
         {

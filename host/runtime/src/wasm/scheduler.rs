@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::manifest::Setting;
 use evenkeel_core::metrics::PluginMetrics;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::scheduler::MAX_STATE;
 use evenkeel_core::state::BackendId;
 use wasmtime::Store;
 
-use super::contracts::{SchedulerCode, SchedulerGuest, no_backend};
+use super::contracts::{Described, SchedulerCode, SchedulerGuest, no_backend};
 use super::instance::{Instance, refused};
 use super::shared::Shared;
 use super::state::State;
@@ -26,7 +26,7 @@ pub(super) fn describe(
     shared: &Shared,
     code: &dyn SchedulerCode,
     log: &Arc<PluginLog>,
-) -> Result<Manifest, Failure> {
+) -> Result<Described, Failure> {
     Instance::new(shared, code, log)?.call(|guest, store| guest.describe(store))
 }
 

@@ -1,6 +1,7 @@
 //! The contract from version 0.2 on: `sdk/wit/v0.2`.
 
 mod calls;
+mod checks;
 mod convert;
 #[path = "contracts/guest.rs"]
 #[expect(
@@ -43,6 +44,8 @@ mod checker {
             "evenkeel:plugin/target-io.[method]connection.read": async,
             "evenkeel:plugin/target-io.[method]connection.write": async,
             "evenkeel:plugin/target-io.[method]connection.finish": async,
+            "evenkeel:plugin/tls.start": async,
+            "evenkeel:plugin/icmp.echo": async,
         },
         exports: { default: async },
         with: {

@@ -156,6 +156,14 @@ impl State {
         self.log.refused("signal", &shown, outcome);
     }
 
+    /// The guest keeps something about the target of the check under way.
+    pub(super) fn keep_session(&mut self, bytes: Vec<u8>) {
+        if let Some(probe) = self.probe.as_deref_mut() {
+            let outcome = probe.keep(bytes);
+            self.log.refused("session", "of a check", outcome);
+        }
+    }
+
     /// What it holds of WASI.
     pub(super) fn handles(&mut self) -> &mut Handles {
         &mut self.wasi.get_or_insert_default().handles

@@ -41,6 +41,17 @@ SettingKindTextList uint8 = 4
 SettingKindDuration uint8 = 5
 // One of the given words.
 SettingKindChoice uint8 = 6
+// A string that matches this regular expression as a whole (at most
+// 500 bytes, without look-around and back-references). The value is a
+// `text`.
+SettingKindMatching uint8 = 7
+// A string that nobody is shown: the configuration names a file or a
+// credential of systemd's that has it. The value is a `text`; there
+// is no default.
+SettingKindSecret uint8 = 8
+// The path of a file of text, 1 MiB at most. The value is a `text`,
+// the content of the file; there is no default.
+SettingKindFile uint8 = 9
 )
 
 type SettingKind struct {
@@ -76,6 +87,12 @@ func (self SettingKind) Choice() []string {
         }
         return self.value.([]string)
 }
+func (self SettingKind) Matching() string {
+        if self.tag != SettingKindMatching {
+                panic("tag mismatch")
+        }
+        return self.value.(string)
+}
 
 func MakeSettingKindBoolean() SettingKind {
         return SettingKind{SettingKindBoolean, nil}
@@ -97,6 +114,15 @@ func MakeSettingKindDuration(value witTypes.Tuple2[uint64, uint64]) SettingKind 
 }
 func MakeSettingKindChoice(value []string) SettingKind {
         return SettingKind{SettingKindChoice, value}
+}
+func MakeSettingKindMatching(value string) SettingKind {
+        return SettingKind{SettingKindMatching, value}
+}
+func MakeSettingKindSecret() SettingKind {
+        return SettingKind{SettingKindSecret, nil}
+}
+func MakeSettingKindFile() SettingKind {
+        return SettingKind{SettingKindFile, nil}
 }
 
 

@@ -38,11 +38,11 @@ utf81 := unsafe.Pointer(unsafe.StringData((result).Summary))
 pinner.Pin(utf81)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((result).Summary)))
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(utf81)))
-slice13 := (result).Settings
-length15 := uint32(len(slice13))
-result14 := witRuntime.Allocate(pinner, uintptr(length15 * (48+6*4)), 8)
-for index, element := range slice13 {
-        base := unsafe.Add(result14, index * (48+6*4))
+slice14 := (result).Settings
+length16 := uint32(len(slice14))
+result15 := witRuntime.Allocate(pinner, uintptr(length16 * (48+6*4)), 8)
+for index, element := range slice14 {
+        base := unsafe.Add(result15, index * (48+6*4))
         utf82 := unsafe.Pointer(unsafe.StringData((element).Key))
 pinner.Pin(utf82)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
@@ -115,6 +115,28 @@ pinner.Pin(utf84)
 
         
 
+case evenkeel_plugin_types.SettingKindMatching:
+        payload := (element).Kind.Matching()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(7))
+utf86 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf86)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(utf86)))
+
+        
+
+case evenkeel_plugin_types.SettingKindSecret:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(8))
+
+        
+
+case evenkeel_plugin_types.SettingKindFile:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(9))
+
+        
+
 default:
         panic("unreachable")
 }
@@ -132,13 +154,13 @@ switch payload.Tag() {
 case evenkeel_plugin_types.SettingValueBoolean:
         payload := payload.Boolean()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
-var result6 int32
+var result7 int32
 if payload {
-        result6 = 1
+        result7 = 1
 } else {
-        result6 = 0
+        result7 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result6)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result7)
 
         
 
@@ -159,30 +181,30 @@ case evenkeel_plugin_types.SettingValueNumber:
 case evenkeel_plugin_types.SettingValueText:
         payload := payload.Text()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
-utf87 := unsafe.Pointer(unsafe.StringData(payload))
-pinner.Pin(utf87)
+utf88 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf88)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf87)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf88)))
 
         
 
 case evenkeel_plugin_types.SettingValueTextList:
         payload := payload.TextList()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
-slice9 := payload
-length11 := uint32(len(slice9))
-result10 := witRuntime.Allocate(pinner, uintptr(length11 * (2*4)), 4)
-for index, element := range slice9 {
-        base := unsafe.Add(result10, index * (2*4))
-        utf88 := unsafe.Pointer(unsafe.StringData(element))
-pinner.Pin(utf88)
+slice10 := payload
+length12 := uint32(len(slice10))
+result11 := witRuntime.Allocate(pinner, uintptr(length12 * (2*4)), 4)
+for index, element := range slice10 {
+        base := unsafe.Add(result11, index * (2*4))
+        utf89 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf89)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf88)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf89)))
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length11)
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result10)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length12)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result11)))
 
         
 
@@ -201,18 +223,18 @@ default:
 default:
         panic("unreachable")
 }
-var result12 int32
+var result13 int32
 if (element).Required {
-        result12 = 1
+        result13 = 1
 } else {
-        result12 = 0
+        result13 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result12)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result13)
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7*4))) = uint32(length15)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(uintptr(uintptr(result14)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7*4))) = uint32(length16)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(uintptr(uintptr(result15)))
 return exportReturnArea
 
         

@@ -15,6 +15,7 @@ type Endpoint = evenkeel_plugin_types.Endpoint
 type Protocol = evenkeel_plugin_types.Protocol
 type Manifest = evenkeel_plugin_types.Manifest
 type Setting = evenkeel_plugin_types.Setting
+type SettingSpec = evenkeel_plugin_types.SettingSpec
 
 const (
         // The kernel spreads connections by the last `make-plan`.
@@ -50,6 +51,12 @@ Deterministic bool
 // plans, and may have one plan for several services, each time
 // beginning with `configure`.
 Stateless bool
+// The labels of backends that it reads: key, documentation, kind
+// (neither lists, durations nor secrets), default and whether each
+// backend must have it. A label that is like one of these is taken
+// for a slip, and refuses the configuration; others are free. Values
+// come as they are written.
+Labels []evenkeel_plugin_types.SettingSpec
 }
 
 const (

@@ -1,5 +1,6 @@
 //! A scheduler that does what no scheduler should, so that tests can see the host bear it.
 use std::hint::black_box;
+use std::time::Duration;
 
 use evenkeel_sdk::{
     BackendId, Backends, Plan, Run, Scheduler, Selector, Table, choice, register_scheduler,
@@ -27,6 +28,8 @@ choice! {
         Late = "late",
         /// Logs without end before it answers (a million messages), then behaves.
         LogFlood = "log-flood",
+        /// Has 65,536 slots of a run each, in another order each time, and wants to be asked again after 20 ms.
+        Churn = "churn",
         /// Refuses its settings.
         RefuseSettings = "refuse-settings",
         /// Behaves.
@@ -82,6 +85,7 @@ impl Scheduler for Misbehave {
             How::BadBackend => Plan::sequence([BackendId::new(0x00ff_fff0)]),
             How::HugePlan => raw(backends, u32::MAX),
             How::ZeroWidth => raw(backends, 0),
+            How::Churn => churn(backends, self.plans),
             How::LogFlood => {
                 (0..1_000_000).for_each(|i| warn!("message {i} of a flood"));
                 good
@@ -104,6 +108,23 @@ fn raw(backends: &Backends, width: u32) -> Plan {
         runs,
         selector: Selector::Sequence,
         refresh: None,
+    })
+}
+
+/// The largest change of a plan that there can be, as often as it may be.
+fn churn(backends: &Backends, turn: u32) -> Plan {
+    let mut servers: Vec<BackendId> = backends.taking().map(|server| server.id).collect();
+    if let Some(first) = usize::try_from(turn)
+        .ok()
+        .and_then(|it| it.checked_rem(servers.len()))
+    {
+        servers.rotate_left(first);
+    }
+    let run = |id: &BackendId| Run { id: *id, width: 1 };
+    Plan::Table(Table {
+        runs: servers.iter().cycle().take(65_536).map(run).collect(),
+        selector: Selector::Sequence,
+        refresh: Some(Duration::from_millis(20)),
     })
 }
 

@@ -1,4 +1,4 @@
-//! `evenkeel plugin new | build | test | bench`; `simulate` is in [`super::simulate`].
+//! `evenkeel plugin new | build | test | bench`; `simulate` is in [`super::simulate`], `run` in [`crate::live`].
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,7 @@ pub(crate) fn run(command: AuthorCommand) -> anyhow::Result<()> {
             json,
         } => measure(files, &shipped, json),
         AuthorCommand::Simulate(args) => super::simulate::run(&args),
+        AuthorCommand::Run(args) => crate::live::run(&args),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use evenkeel_config as config;
-use evenkeel_core::manifest::{Abilities, Facts};
+use evenkeel_core::manifest::{Abilities, Facts, SettingSpec};
 use evenkeel_core::model::PluginTrust;
 use evenkeel_daemon::prepare::{read, trust_of};
 use evenkeel_runtime::facts::FileFacts;
@@ -89,16 +89,18 @@ fn describe(info: &PluginInfo, content: &FileFacts, signature: &Signature) -> St
         text.push_str("no settings\n");
     }
     for setting in &manifest.settings {
-        // Writing to a String does not fail.
-        let _ = write!(
-            text,
-            "\n{} = {}\n    {}\n",
-            setting.key,
-            kind(setting),
-            setting.doc
-        );
+        text.push_str(&described("", setting));
+    }
+    for label in manifest.abilities.iter().flat_map(|it| &it.labels) {
+        text.push_str(&described("labels.", label));
     }
     text
+}
+
+/// A setting, or a label of servers, as a line of the configuration and what it is for.
+fn described(before: &str, spec: &SettingSpec) -> String {
+    let (key, kind, doc) = (&spec.key, kind(spec), &spec.doc);
+    format!("\n{before}{key} = {kind}\n    {doc}\n")
 }
 
 /// What a scheduler can do, as the configuration's `decision` and the guide call it.

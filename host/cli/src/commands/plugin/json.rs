@@ -85,6 +85,8 @@ fn of(info: &PluginInfo) -> Value {
             "latency": abilities.facts.latency,
             "signals": abilities.facts.signals,
         });
+        let labels: Vec<Value> = abilities.labels.iter().map(setting).collect();
+        value["labels"] = json!(labels);
     }
     value
 }

@@ -5,7 +5,7 @@ use evenkeel_daemon::prepare::cache_of_command;
 use evenkeel_runtime::wasm::{Compiler, Host, WasmConfig, WasmRuntime};
 
 /// A runtime that uses the daemon's cache as far as it may.
-pub(super) fn runtime(daemon: &Daemon) -> anyhow::Result<WasmRuntime> {
+pub(crate) fn runtime(daemon: &Daemon) -> anyhow::Result<WasmRuntime> {
     let config = WasmConfig {
         sandbox: Sandbox::default(),
         cache: cache_of_command(daemon.cache_dir.clone()),

@@ -21,5 +21,6 @@ pub(super) fn show(value: &SettingValue) -> String {
         SettingValue::Text(value) => format!("{value:?}"),
         SettingValue::TextList(value) => format!("{value:?}"),
         SettingValue::Duration(value) => format!("\"{value:?}\""),
+        SettingValue::Secret(_) => "\"***\"".to_owned(),
     }
 }

@@ -69,6 +69,7 @@ impl How {
                 facts: Facts::default(),
                 deterministic: false,
                 stateless: false,
+                labels: Vec::new(),
             }),
             name: "swapped".into(),
             version: self.version.into(),

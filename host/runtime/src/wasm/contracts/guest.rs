@@ -2,7 +2,7 @@
 //! that not every contract has.
 
 use async_trait::async_trait;
-use evenkeel_core::manifest::{Manifest, Setting};
+use evenkeel_core::manifest::Setting;
 use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -11,7 +11,9 @@ use wasmtime::{Engine, Result, Store};
 use super::checker::{HealthCheckerPlugin, HealthCheckerPluginPre};
 use super::scheduler::{SchedulerPlugin, SchedulerPluginPre};
 use super::{calls, convert, values};
-use crate::wasm::contracts::{CheckerCode, CheckerGuest, SchedulerCode, SchedulerGuest, backend};
+use crate::wasm::contracts::{
+    CheckerCode, CheckerGuest, Described, SchedulerCode, SchedulerGuest, backend,
+};
 use crate::wasm::state::State;
 use crate::wasm::wasi::{Waiting, granting_nothing};
 use crate::{Backend, DirectorRole, Flow, Load, SavedState, ServiceContext, Verdict};
@@ -57,14 +59,11 @@ impl SchedulerCode for SchedulerPluginPre<State> {
 }
 
 impl SchedulerGuest for SchedulerPlugin {
-    fn describe(&self, store: &mut Store<State>) -> Result<Manifest> {
+    fn describe(&self, store: &mut Store<State>) -> Result<Described> {
         let guest = self.evenkeel_plugin_scheduler();
         let manifest = guest.call_describe(&mut *store)?;
         let abilities = guest.call_list_abilities(store)?;
-        Ok(values::manifest(
-            manifest,
-            Some(convert::abilities(abilities)),
-        ))
+        Ok(convert::abilities(abilities).and_then(|it| values::manifest(manifest, Some(it))))
     }
 
     fn configure(
@@ -138,7 +137,7 @@ impl CheckerCode for HealthCheckerPluginPre<State> {
 
 #[async_trait]
 impl CheckerGuest for HealthCheckerPlugin {
-    async fn describe(&self, store: &mut Store<State>) -> Result<Manifest> {
+    async fn describe(&self, store: &mut Store<State>) -> Result<Described> {
         let guest = self.evenkeel_plugin_health_checker();
         let manifest = guest.call_describe(store).await?;
         Ok(values::manifest(manifest, None))

@@ -37,6 +37,8 @@ impl From<Transport> for probe::Transport {
                 server_name: options.server_name,
                 verify: options.verify,
                 alpn: options.alpn,
+                authorities: None,
+                identity: None,
             }),
         }
     }

@@ -10,6 +10,7 @@ use evenkeel_core::state::{BackendId, Selector};
 
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
+use crate::text::clean;
 use crate::{BackendFacts, Flow};
 
 pub(super) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
@@ -18,6 +19,7 @@ pub(super) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
         SettingValue::Integer(value) => wit::SettingValue::Integer(*value),
         SettingValue::Number(value) => wit::SettingValue::Number(*value),
         SettingValue::Text(value) => wit::SettingValue::Text(value.clone()),
+        SettingValue::Secret(secret) => wit::SettingValue::Text(secret.expose().to_owned()),
         SettingValue::TextList(value) => wit::SettingValue::TextList(value.clone()),
         SettingValue::Duration(value) => {
             wit::SettingValue::Duration(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
@@ -96,21 +98,33 @@ pub(super) fn plan(plan: wit_scheduler::Plan) -> Result<Plan, u32> {
     })
 }
 
-pub(super) fn manifest(manifest: wit::Manifest, abilities: Option<Abilities>) -> Manifest {
-    let spec = |spec: wit::SettingSpec| SettingSpec {
-        key: spec.key,
-        doc: spec.doc,
-        kind: super::convert::kind(spec.kind),
-        default: spec.default.map(value),
-        required: spec.required,
-    };
-    Manifest {
+/// `Err`: what is wrong with it, as the end of a sentence about the plugin.
+pub(super) fn manifest(
+    manifest: wit::Manifest,
+    abilities: Option<Abilities>,
+) -> Result<Manifest, String> {
+    Ok(Manifest {
         name: manifest.name,
         version: manifest.version,
         summary: manifest.summary,
-        settings: manifest.settings.into_iter().map(spec).collect(),
+        settings: specs(manifest.settings)?,
         abilities,
-    }
+    })
+}
+
+/// What can be configured; `Err` as of [`manifest`].
+pub(super) fn specs(specs: Vec<wit::SettingSpec>) -> Result<Vec<SettingSpec>, String> {
+    let spec = |spec: wit::SettingSpec| {
+        Ok(SettingSpec {
+            kind: super::convert::kind(spec.kind)
+                .map_err(|problem| format!("its setting {:?} {problem}", clean(&spec.key, 64)))?,
+            key: spec.key,
+            doc: spec.doc,
+            default: spec.default.map(value),
+            required: spec.required,
+        })
+    };
+    specs.into_iter().map(spec).collect()
 }
 
 fn value(value: wit::SettingValue) -> SettingValue {

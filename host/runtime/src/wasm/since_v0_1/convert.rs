@@ -10,8 +10,8 @@ use crate::text::clean;
 use crate::wasm::MAX_REASON;
 use crate::{Backend, Load, Verdict};
 
-pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
-    match kind {
+pub(super) fn kind(kind: wit::SettingKind) -> Result<SettingKind, String> {
+    Ok(match kind {
         wit::SettingKind::Boolean => SettingKind::Boolean,
         wit::SettingKind::Integer((min, max)) => SettingKind::Integer { min, max },
         wit::SettingKind::Number => SettingKind::NUMBER,
@@ -19,7 +19,7 @@ pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
         wit::SettingKind::TextList => SettingKind::TextList,
         wit::SettingKind::Duration => SettingKind::DURATION,
         wit::SettingKind::Choice(words) => SettingKind::Choice(words),
-    }
+    })
 }
 
 /// Those that plans may name: it never hears of others.
@@ -36,14 +36,16 @@ pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
     usable.map(backend).collect()
 }
 
-pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
+#[expect(clippy::unnecessary_wraps, reason = "later contracts' can be wrong")]
+pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Result<Abilities, String> {
     let decisions = abilities.decisions.into_iter();
-    Abilities {
+    Ok(Abilities {
         decisions: decisions.map(values::decision).collect(),
         facts: facts(abilities.facts),
         deterministic: false,
         stateless: false,
-    }
+        labels: Vec::new(),
+    })
 }
 
 pub(super) fn verdict(verdict: wit_checker::Verdict) -> Verdict {

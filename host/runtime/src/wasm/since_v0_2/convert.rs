@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Facts, SettingKind};
 use evenkeel_core::model::Protocol;
+use evenkeel_core::pattern::Pattern;
 use evenkeel_core::scheduler::BackendHealth;
 use evenkeel_core::signals::Signals;
 
@@ -15,8 +16,8 @@ use crate::text::clean;
 use crate::wasm::MAX_REASON;
 use crate::{Backend, DirectorRole, Load, SavedState, ServiceContext, Verdict};
 
-pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
-    match kind {
+pub(super) fn kind(kind: wit::SettingKind) -> Result<SettingKind, String> {
+    Ok(match kind {
         wit::SettingKind::Boolean => SettingKind::Boolean,
         wit::SettingKind::Integer((min, max)) => SettingKind::Integer { min, max },
         wit::SettingKind::Number((min, max)) => SettingKind::Number { min, max },
@@ -27,7 +28,10 @@ pub(super) fn kind(kind: wit::SettingKind) -> SettingKind {
             max: Duration::from_millis(max),
         },
         wit::SettingKind::Choice(words) => SettingKind::Choice(words),
-    }
+        wit::SettingKind::Matching(pattern) => SettingKind::Matching(Pattern::new(&pattern)?),
+        wit::SettingKind::Secret => SettingKind::Secret,
+        wit::SettingKind::File => SettingKind::File,
+    })
 }
 
 pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
@@ -50,14 +54,15 @@ pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
     backends.iter().map(backend).collect()
 }
 
-pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Abilities {
+pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Result<Abilities, String> {
     let decisions = abilities.decisions.into_iter();
-    Abilities {
+    Ok(Abilities {
         decisions: decisions.map(values::decision).collect(),
         facts: facts(abilities.facts),
         deterministic: abilities.deterministic,
         stateless: abilities.stateless,
-    }
+        labels: values::specs(abilities.labels)?,
+    })
 }
 
 pub(super) fn role(role: DirectorRole) -> wit_scheduler::Role {

@@ -1,6 +1,5 @@
 //! What the host offers to every plugin.
 
-use super::checker::evenkeel::plugin::signals;
 use super::scheduler::evenkeel::plugin::{host, types};
 use crate::clocks;
 use crate::plugin_log::PluginLog;
@@ -40,12 +39,6 @@ impl host::Host for State {
 
     fn gauge(&mut self, name: String, value: f64) {
         Self::gauge(self, &name, value);
-    }
-}
-
-impl signals::Host for State {
-    fn report(&mut self, name: String, value: f64) {
-        self.report_signal(name, value);
     }
 }
 

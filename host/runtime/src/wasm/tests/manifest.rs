@@ -27,6 +27,7 @@ fn manifest(name: &str) -> Manifest {
             facts: Facts::default(),
             deterministic: false,
             stateless: false,
+            labels: Vec::new(),
         }),
     }
 }

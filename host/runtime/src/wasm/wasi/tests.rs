@@ -264,6 +264,7 @@ async fn run_checker(body: &str, checks: bool) -> Result<u32, Failure> {
     let target = Target {
         name: "a".to_owned(),
         address: ([127, 0, 0, 1], 9).into(),
+        session: None,
     };
     let deadline = Instant::now() + Duration::from_secs(60);
     store.data_mut().probe =

@@ -853,6 +853,695 @@ pub mod evenkeel {
                 }
             }
         }
+        /// TLS beyond what a `transport` says: on a connection that is there already
+        /// (STARTTLS), with authorities and a client certificate of the
+        /// configuration's, and what the server has shown. Private keys are the
+        /// plugin's settings, of the kind `secret`; the host does the cryptography.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod tls {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Connection = super::super::super::evenkeel::plugin::target_io::Connection;
+            pub type Error = super::super::super::evenkeel::plugin::target_io::Error;
+            /// Who the client is.
+            #[derive(Clone)]
+            pub struct Identity {
+                /// PEM: its certificate first, then those between it and its authority.
+                pub certificates: _rt::String,
+                /// PEM: its private key.
+                pub key: _rt::String,
+            }
+            impl ::core::fmt::Debug for Identity {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Identity")
+                        .field("certificates", &self.certificates)
+                        .field("key", &self.key)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub struct Options {
+                /// Name for SNI and the certificate; none: the target's address.
+                pub server_name: ::core::option::Option<_rt::String>,
+                pub verify: bool,
+                pub alpn: _rt::Vec<_rt::String>,
+                /// PEM: authorities in place of the machine's.
+                pub authorities: ::core::option::Option<_rt::String>,
+                pub identity: ::core::option::Option<Identity>,
+            }
+            impl ::core::fmt::Debug for Options {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Options")
+                        .field("server-name", &self.server_name)
+                        .field("verify", &self.verify)
+                        .field("alpn", &self.alpn)
+                        .field("authorities", &self.authorities)
+                        .field("identity", &self.identity)
+                        .finish()
+                }
+            }
+            /// The certificate that the server has shown for itself.
+            #[derive(Clone)]
+            pub struct Certificate {
+                /// Milliseconds since 1970-01-01 00:00 UTC.
+                pub not_before: u64,
+                /// Likewise. With `utc` it says how many days are left.
+                pub not_after: u64,
+                /// Distinguished names as of RFC 4514, `CN=www.example.org`.
+                pub subject: _rt::String,
+                pub issuer: _rt::String,
+                /// Host names and addresses that it is for.
+                pub names: _rt::Vec<_rt::String>,
+                /// All of it.
+                pub der: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for Certificate {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Certificate")
+                        .field("not-before", &self.not_before)
+                        .field("not-after", &self.not_after)
+                        .field("subject", &self.subject)
+                        .field("issuer", &self.issuer)
+                        .field("names", &self.names)
+                        .field("der", &self.der)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Does the handshake on a connection of TCP, which is one of TLS then.
+            #[allow(async_fn_in_trait)]
+            pub fn start(
+                connection: &Connection,
+                options: &Options,
+                timeout_ms: ::core::option::Option<u32>,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 8 + 15 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 8
+                            + 15 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    *ptr0.add(0).cast::<i32>() = (connection).handle() as i32;
+                    let Options {
+                        server_name: server_name1,
+                        verify: verify1,
+                        alpn: alpn1,
+                        authorities: authorities1,
+                        identity: identity1,
+                    } = options;
+                    match server_name1 {
+                        Some(e) => {
+                            *ptr0
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            *ptr0
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len2;
+                            *ptr0
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr2.cast_mut();
+                        }
+                        None => {
+                            *ptr0
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    *ptr0.add(4 * ::core::mem::size_of::<*const u8>()).cast::<u8>() = (match verify1 {
+                        true => 1,
+                        false => 0,
+                    }) as u8;
+                    let vec4 = alpn1;
+                    let len4 = vec4.len();
+                    let layout4 = _rt::alloc::Layout::from_size_align(
+                            vec4.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result4, _cleanup4) = crate::wasm::rt::Cleanup::new(layout4);
+                    for (i, e) in vec4.into_iter().enumerate() {
+                        let base = result4
+                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let vec3 = e;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len3;
+                            *base.add(0).cast::<*mut u8>() = ptr3.cast_mut();
+                        }
+                    }
+                    *ptr0.add(6 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len4;
+                    *ptr0
+                        .add(5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>() = result4;
+                    match authorities1 {
+                        Some(e) => {
+                            *ptr0
+                                .add(7 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            let vec5 = e;
+                            let ptr5 = vec5.as_ptr().cast::<u8>();
+                            let len5 = vec5.len();
+                            *ptr0
+                                .add(9 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len5;
+                            *ptr0
+                                .add(8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr5.cast_mut();
+                        }
+                        None => {
+                            *ptr0
+                                .add(7 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    match identity1 {
+                        Some(e) => {
+                            *ptr0
+                                .add(10 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            let Identity { certificates: certificates6, key: key6 } = e;
+                            let vec7 = certificates6;
+                            let ptr7 = vec7.as_ptr().cast::<u8>();
+                            let len7 = vec7.len();
+                            *ptr0
+                                .add(12 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len7;
+                            *ptr0
+                                .add(11 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr7.cast_mut();
+                            let vec8 = key6;
+                            let ptr8 = vec8.as_ptr().cast::<u8>();
+                            let len8 = vec8.len();
+                            *ptr0
+                                .add(14 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len8;
+                            *ptr0
+                                .add(13 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr8.cast_mut();
+                        }
+                        None => {
+                            *ptr0
+                                .add(10 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    match timeout_ms {
+                        Some(e) => {
+                            *ptr0
+                                .add(15 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            *ptr0
+                                .add(4 + 15 * ::core::mem::size_of::<*const u8>())
+                                .cast::<i32>() = _rt::as_i32(e);
+                        }
+                        None => {
+                            *ptr0
+                                .add(15 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    let ptr9 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/tls@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "start"]
+                        fn wit_import10(_: *mut u8, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import10(_: *mut u8, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import10(ptr0, ptr9);
+                    let l11 = i32::from(*ptr9.add(0).cast::<u8>());
+                    let result20 = match l11 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l12 = i32::from(
+                                    *ptr9.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::evenkeel::plugin::target_io::Error as V19;
+                                let v19 = match l12 {
+                                    0 => V19::Refused,
+                                    1 => V19::Unreachable,
+                                    2 => V19::Reset,
+                                    3 => V19::TimedOut,
+                                    4 => V19::Limit,
+                                    5 => {
+                                        let e19 = {
+                                            let l13 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l14 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        V19::Tls(e19)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                        let e19 = {
+                                            let l16 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l17 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len18 = l17;
+                                            let bytes18 = _rt::Vec::from_raw_parts(
+                                                l16.cast(),
+                                                len18,
+                                                len18,
+                                            );
+                                            _rt::string_lift(bytes18)
+                                        };
+                                        V19::Other(e19)
+                                    }
+                                };
+                                v19
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result20
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// None: the connection is not one of TLS.
+            #[allow(async_fn_in_trait)]
+            pub fn peer_certificate(
+                connection: &Connection,
+            ) -> ::core::result::Result<::core::option::Option<Certificate>, Error> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 32 + 8 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 32
+                            + 8 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/tls@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "peer-certificate"]
+                        fn wit_import1(_: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1((connection).handle() as i32, ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result29 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = i32::from(*ptr0.add(8).cast::<u8>());
+                                match l3 {
+                                    0 => None,
+                                    1 => {
+                                        let e = {
+                                            let l4 = *ptr0.add(16).cast::<i64>();
+                                            let l5 = *ptr0.add(24).cast::<i64>();
+                                            let l6 = *ptr0.add(32).cast::<*mut u8>();
+                                            let l7 = *ptr0
+                                                .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            let l9 = *ptr0
+                                                .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l10 = *ptr0
+                                                .add(32 + 3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            let l12 = *ptr0
+                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l13 = *ptr0
+                                                .add(32 + 5 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let base17 = l12;
+                                            let len17 = l13;
+                                            let mut result17 = _rt::Vec::with_capacity(len17);
+                                            for i in 0..len17 {
+                                                let base = base17
+                                                    .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                let e17 = {
+                                                    let l14 = *base.add(0).cast::<*mut u8>();
+                                                    let l15 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len16 = l15;
+                                                    let bytes16 = _rt::Vec::from_raw_parts(
+                                                        l14.cast(),
+                                                        len16,
+                                                        len16,
+                                                    );
+                                                    _rt::string_lift(bytes16)
+                                                };
+                                                result17.push(e17);
+                                            }
+                                            _rt::cabi_dealloc(
+                                                base17,
+                                                len17 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            );
+                                            let l18 = *ptr0
+                                                .add(32 + 6 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l19 = *ptr0
+                                                .add(32 + 7 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len20 = l19;
+                                            Certificate {
+                                                not_before: l4 as u64,
+                                                not_after: l5 as u64,
+                                                subject: _rt::string_lift(bytes8),
+                                                issuer: _rt::string_lift(bytes11),
+                                                names: result17,
+                                                der: <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(l18.cast(), len20, len20)),
+                                            }
+                                        };
+                                        Some(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l21 = i32::from(*ptr0.add(8).cast::<u8>());
+                                use super::super::super::evenkeel::plugin::target_io::Error as V28;
+                                let v28 = match l21 {
+                                    0 => V28::Refused,
+                                    1 => V28::Unreachable,
+                                    2 => V28::Reset,
+                                    3 => V28::TimedOut,
+                                    4 => V28::Limit,
+                                    5 => {
+                                        let e28 = {
+                                            let l22 = *ptr0
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l23 = *ptr0
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len24 = l23;
+                                            let bytes24 = _rt::Vec::from_raw_parts(
+                                                l22.cast(),
+                                                len24,
+                                                len24,
+                                            );
+                                            _rt::string_lift(bytes24)
+                                        };
+                                        V28::Tls(e28)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                        let e28 = {
+                                            let l25 = *ptr0
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l26 = *ptr0
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len27 = l26;
+                                            let bytes27 = _rt::Vec::from_raw_parts(
+                                                l25.cast(),
+                                                len27,
+                                                len27,
+                                            );
+                                            _rt::string_lift(bytes27)
+                                        };
+                                        V28::Other(e28)
+                                    }
+                                };
+                                v28
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result29
+                }
+            }
+        }
+        /// ICMP echo, with the address of the check's target alone.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod icmp {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::evenkeel::plugin::target_io::Error;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends one request with this many bytes of data, 1,400 at most, and
+            /// waits for its answer: the round trip in microseconds.
+            #[allow(async_fn_in_trait)]
+            pub fn echo(
+                bytes: u32,
+                timeout_ms: ::core::option::Option<u32>,
+            ) -> ::core::result::Result<u32, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result0_0, result0_1) = match timeout_ms {
+                        Some(e) => (1i32, _rt::as_i32(e)),
+                        None => (0i32, 0i32),
+                    };
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/icmp@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "echo"]
+                        fn wit_import2(_: i32, _: i32, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(_rt::as_i32(&bytes), result0_0, result0_1, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result13 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                l4 as u32
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::evenkeel::plugin::target_io::Error as V12;
+                                let v12 = match l5 {
+                                    0 => V12::Refused,
+                                    1 => V12::Unreachable,
+                                    2 => V12::Reset,
+                                    3 => V12::TimedOut,
+                                    4 => V12::Limit,
+                                    5 => {
+                                        let e12 = {
+                                            let l6 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        V12::Tls(e12)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                        let e12 = {
+                                            let l9 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l10 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        V12::Other(e12)
+                                    }
+                                };
+                                v12
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
+                }
+            }
+        }
+        /// What a checker keeps about the target from one check to the next: a cursor,
+        /// a cookie, what was seen last. Kept in memory for each server and check,
+        /// until the check's configuration changes or the daemon ends.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod session {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// What was stored in an earlier check. None: nothing.
+            #[allow(async_fn_in_trait)]
+            pub fn load() -> ::core::option::Option<_rt::Vec<u8>> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/session@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "load"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result6 = match l2 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l3.cast(), len5, len5))
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result6
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Takes the place of what was stored, if the check ends with a verdict. At
+            /// most 64 KiB: more is left out, and the log says so. Empty: nothing is
+            /// kept.
+            #[allow(async_fn_in_trait)]
+            pub fn store(bytes: &[u8]) -> () {
+                unsafe {
+                    let vec0 = bytes;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/session@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "store"]
+                        fn wit_import1(_: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0.cast_mut(), len0);
+                }
+            }
+        }
         /// What a checker may say beside its verdict.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod signals {
@@ -986,22 +1675,22 @@ pub mod exports {
                         *ptr1
                             .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr5.cast_mut();
-                        let vec19 = settings2;
-                        let len19 = vec19.len();
-                        let layout19 = _rt::alloc::Layout::from_size_align(
-                                vec19.len()
+                        let vec20 = settings2;
+                        let len20 = vec20.len();
+                        let layout20 = _rt::alloc::Layout::from_size_align(
+                                vec20.len()
                                     * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result19, _cleanup19) = crate::wasm::rt::Cleanup::new(
-                            layout19,
+                        let (result20, _cleanup20) = crate::wasm::rt::Cleanup::new(
+                            layout20,
                         );
-                        if let Some(cleanup) = _cleanup19 {
+                        if let Some(cleanup) = _cleanup20 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec19.into_iter().enumerate() {
-                            let base = result19
+                        for (i, e) in vec20.into_iter().enumerate() {
+                            let base = result20
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name1::SettingSpec {
@@ -1029,14 +1718,14 @@ pub mod exports {
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr8.cast_mut();
-                                use super::super::super::super::__with_name1::SettingKind as V14;
+                                use super::super::super::super::__with_name1::SettingKind as V15;
                                 match kind6 {
-                                    V14::Boolean => {
+                                    V15::Boolean => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
-                                    V14::Integer(e) => {
+                                    V15::Integer(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -1048,7 +1737,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t9_1);
                                     }
-                                    V14::Number(e) => {
+                                    V15::Number(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
@@ -1060,17 +1749,17 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<f64>() = _rt::as_f64(t10_1);
                                     }
-                                    V14::Text => {
+                                    V15::Text => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                     }
-                                    V14::TextList => {
+                                    V15::TextList => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (4i32) as u8;
                                     }
-                                    V14::Duration(e) => {
+                                    V15::Duration(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (5i32) as u8;
@@ -1082,7 +1771,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t11_1);
                                     }
-                                    V14::Choice(e) => {
+                                    V15::Choice(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (6i32) as u8;
@@ -1120,15 +1809,40 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = result13;
                                     }
+                                    V15::Matching(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (7i32) as u8;
+                                        let vec14 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr14 = vec14.as_ptr().cast::<u8>();
+                                        let len14 = vec14.len();
+                                        ::core::mem::forget(vec14);
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len14;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr14.cast_mut();
+                                    }
+                                    V15::Secret => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (8i32) as u8;
+                                    }
+                                    V15::File => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (9i32) as u8;
+                                    }
                                 }
                                 match default6 {
                                     Some(e) => {
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        use super::super::super::super::__with_name1::SettingValue as V18;
+                                        use super::super::super::super::__with_name1::SettingValue as V19;
                                         match e {
-                                            V18::Boolean(e) => {
+                                            V19::Boolean(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -1139,7 +1853,7 @@ pub mod exports {
                                                     false => 0,
                                                 }) as u8;
                                             }
-                                            V18::Integer(e) => {
+                                            V19::Integer(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -1147,7 +1861,7 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>() = _rt::as_i64(e);
                                             }
-                                            V18::Number(e) => {
+                                            V19::Number(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -1155,60 +1869,60 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>() = _rt::as_f64(e);
                                             }
-                                            V18::Text(e) => {
+                                            V19::Text(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                let vec15 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr15 = vec15.as_ptr().cast::<u8>();
-                                                let len15 = vec15.len();
-                                                ::core::mem::forget(vec15);
+                                                let vec16 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len15;
+                                                    .cast::<usize>() = len16;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr15.cast_mut();
+                                                    .cast::<*mut u8>() = ptr16.cast_mut();
                                             }
-                                            V18::TextList(e) => {
+                                            V19::TextList(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (4i32) as u8;
-                                                let vec17 = e;
-                                                let len17 = vec17.len();
-                                                let layout17 = _rt::alloc::Layout::from_size_align(
-                                                        vec17.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                let vec18 = e;
+                                                let len18 = vec18.len();
+                                                let layout18 = _rt::alloc::Layout::from_size_align(
+                                                        vec18.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result17, _cleanup17) = crate::wasm::rt::Cleanup::new(
-                                                    layout17,
+                                                let (result18, _cleanup18) = crate::wasm::rt::Cleanup::new(
+                                                    layout18,
                                                 );
-                                                if let Some(cleanup) = _cleanup17 {
+                                                if let Some(cleanup) = _cleanup18 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec17.into_iter().enumerate() {
-                                                    let base = result17
+                                                for (i, e) in vec18.into_iter().enumerate() {
+                                                    let base = result18
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let vec16 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr16 = vec16.as_ptr().cast::<u8>();
-                                                        let len16 = vec16.len();
-                                                        ::core::mem::forget(vec16);
+                                                        let vec17 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr17 = vec17.as_ptr().cast::<u8>();
+                                                        let len17 = vec17.len();
+                                                        ::core::mem::forget(vec17);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len16;
-                                                        *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                                            .cast::<usize>() = len17;
+                                                        *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len17;
+                                                    .cast::<usize>() = len18;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result17;
+                                                    .cast::<*mut u8>() = result18;
                                             }
-                                            V18::Duration(e) => {
+                                            V19::Duration(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (5i32) as u8;
@@ -1234,10 +1948,10 @@ pub mod exports {
                         }
                         *ptr1
                             .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len19;
+                            .cast::<usize>() = len20;
                         *ptr1
                             .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result19;
+                            .cast::<*mut u8>() = result20;
                         ptr1
                     }
                 }
@@ -1270,10 +1984,10 @@ pub mod exports {
                         let l7 = *arg0
                             .add(7 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base27 = l6;
-                        let len27 = l7;
-                        for i in 0..len27 {
-                            let base = base27
+                        let base29 = l6;
+                        let len29 = l7;
+                        for i in 0..len29 {
+                            let base = base29
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l8 = *base.add(0).cast::<*mut u8>();
@@ -1300,7 +2014,7 @@ pub mod exports {
                                     3 => {}
                                     4 => {}
                                     5 => {}
-                                    _ => {
+                                    6 => {
                                         let l13 = *base
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
@@ -1326,56 +2040,67 @@ pub mod exports {
                                             ::core::mem::size_of::<*const u8>(),
                                         );
                                     }
+                                    7 => {
+                                        let l18 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l18, l19, 1);
+                                    }
+                                    8 => {}
+                                    _ => {}
                                 }
-                                let l18 = i32::from(
+                                let l20 = i32::from(
                                     *base
                                         .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                match l18 {
+                                match l20 {
                                     0 => {}
                                     _ => {
-                                        let l19 = i32::from(
+                                        let l21 = i32::from(
                                             *base
                                                 .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l19 {
+                                        match l21 {
                                             0 => {}
                                             1 => {}
                                             2 => {}
                                             3 => {
-                                                let l20 = *base
-                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>();
-                                                let l21 = *base
-                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                _rt::cabi_dealloc(l20, l21, 1);
-                                            }
-                                            4 => {
                                                 let l22 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
                                                 let l23 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let base26 = l22;
-                                                let len26 = l23;
-                                                for i in 0..len26 {
-                                                    let base = base26
+                                                _rt::cabi_dealloc(l22, l23, 1);
+                                            }
+                                            4 => {
+                                                let l24 = *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base28 = l24;
+                                                let len28 = l25;
+                                                for i in 0..len28 {
+                                                    let base = base28
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let l24 = *base.add(0).cast::<*mut u8>();
-                                                        let l25 = *base
+                                                        let l26 = *base.add(0).cast::<*mut u8>();
+                                                        let l27 = *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l24, l25, 1);
+                                                        _rt::cabi_dealloc(l26, l27, 1);
                                                     }
                                                 }
                                                 _rt::cabi_dealloc(
-                                                    base26,
-                                                    len26 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    base28,
+                                                    len28 * (2 * ::core::mem::size_of::<*const u8>()),
                                                     ::core::mem::size_of::<*const u8>(),
                                                 );
                                             }
@@ -1386,8 +2111,8 @@ pub mod exports {
                             }
                         }
                         _rt::cabi_dealloc(
-                            base27,
-                            len27 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                            base29,
+                            len29 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                             8,
                         );
                     }
@@ -1870,6 +2595,15 @@ mod _rt {
             unsafe { core::hint::unreachable_unchecked() }
         }
     }
+    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
+        if size == 0 {
+            return;
+        }
+        unsafe {
+            let layout = alloc::Layout::from_size_align_unchecked(size, align);
+            alloc::dealloc(ptr, layout);
+        }
+    }
     pub fn as_f64<T: AsF64>(t: T) -> f64 {
         t.as_f64()
     }
@@ -1912,15 +2646,6 @@ mod _rt {
         #[inline]
         fn as_i64(self) -> i64 {
             self as i64
-        }
-    }
-    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
-        if size == 0 {
-            return;
-        }
-        unsafe {
-            let layout = alloc::Layout::from_size_align_unchecked(size, align);
-            alloc::dealloc(ptr, layout);
         }
     }
     pub unsafe fn bool_lift(val: u8) -> bool {
@@ -1968,10 +2693,10 @@ macro_rules! __export_health_checker_plugin_impl {
         #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:health-checker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1908] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2494] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe8\x0d\x01A\x02\x01\
-A\x0e\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb2\x12\x01A\x02\x01\
+A\x16\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
@@ -1980,40 +2705,54 @@ level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\
 ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
 \x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
 \x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
-g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
-\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
-\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
-red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
-summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
-\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\
-\0\x01\x08endpoint\x01B\"\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\
-\x07refused\0\0\x0bunreachable\0\0\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03\
-tls\x01s\0\x05other\x01s\0\x04\0\x05error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserv\
-er-name\x04\x06verify\x7f\x04alpn\x05\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03\
-tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\0\x09transport\x03\0\x08\x04\0\x06target\
-\x03\x01\x04\0\x0aconnection\x03\x01\x01h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[\
-method]target.name\x01\x0d\x01@\x01\x04self\x0c\0\x01\x04\0\x17[method]target.en\
-dpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\0\x18[method]target.time-left\x01\x0f\
-\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\x04self\x0c\x09transport\x09\x0ati\
-meout-ms\x10\0\x12\x04\0\x16[method]target.connect\x01\x13\x01h\x0b\x01p}\x01j\x01\
-\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0atimeout-ms\x10\0\x16\x04\0\x17[meth\
-od]connection.read\x01\x17\x01j\0\x01\x03\x01@\x03\x04self\x14\x05bytes\x15\x0at\
-imeout-ms\x10\0\x18\x04\0\x18[method]connection.write\x01\x19\x01@\x01\x04self\x14\
-\0\x18\x04\0\x19[method]connection.finish\x01\x1a\x03\0\x1fevenkeel:plugin/targe\
-t-io@0.2.0\x05\x03\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\
-\0\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x04\x02\x03\0\x01\x08manifest\x02\x03\
-\0\x01\x07setting\x02\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x05\x04\0\x08\
-manifest\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x07\
-\x04\0\x06target\x03\0\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\
-\0\x06\x01q\x03\x07healthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07\
-verdict\x03\0\x08\x01@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01\
-@\x01\x08settings\x0b\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06targ\
-et\x0e\0\x09\x04\0\x05check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\
-\x08\x04\0+evenkeel:plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15he\
-alth-checker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
+s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
+n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
+\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
+\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
+ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
+evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endpoint\x01B\"\x02\x03\x02\
+\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\x0bunreachable\0\0\x05\
+reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05other\x01s\0\x04\0\x05e\
+rror\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06verify\x7f\x04alpn\x05\
+\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\
+\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\x0aconnection\x03\x01\x01\
+h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.name\x01\x0d\x01@\x01\x04s\
+elf\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\
+\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\
+\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\x04\0\x16[method]target.co\
+nnect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0a\
+timeout-ms\x10\0\x16\x04\0\x17[method]connection.read\x01\x17\x01j\0\x01\x03\x01\
+@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\x04\0\x18[method]connecti\
+on.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[method]connection.finish\x01\
+\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\x02\x03\0\x02\x0aconnectio\
+n\x02\x03\0\x02\x05error\x01B\x17\x02\x03\x02\x01\x04\x04\0\x0aconnection\x03\0\0\
+\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\x02\x01r\x02\x0ccertificatess\x03keys\x04\
+\0\x08identity\x03\0\x04\x01ks\x01ps\x01k\x05\x01r\x05\x0bserver-name\x06\x06ver\
+ify\x7f\x04alpn\x07\x0bauthorities\x06\x08identity\x08\x04\0\x07options\x03\0\x09\
+\x01p}\x01r\x06\x0anot-beforew\x09not-afterw\x07subjects\x06issuers\x05names\x07\
+\x03der\x0b\x04\0\x0bcertificate\x03\0\x0c\x01h\x01\x01ky\x01j\0\x01\x03\x01@\x03\
+\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\x10\x04\0\x05start\x01\x11\
+\x01k\x0d\x01j\x01\x12\x01\x03\x01@\x01\x0aconnection\x0e\0\x13\x04\0\x10peer-ce\
+rtificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\x01B\x06\x02\x03\x02\
+\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01@\x02\x05bytesy\x0ati\
+meout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:plugin/icmp@0.2.0\x05\
+\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\x01@\x01\x05bytes\0\
+\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/session@0.2.0\x05\x08\x01\
+B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\x03\0\x1devenkeel:\
+plugin/signals@0.2.0\x05\x09\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07setting\x02\
+\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x0a\x04\0\x08manifest\x03\0\0\x02\x03\
+\x02\x01\x0b\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x06target\x03\0\
+\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\0\x06\x01q\x03\x07hea\
+lthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07verdict\x03\0\x08\x01\
+@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01@\x01\x08settings\x0b\
+\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06target\x0e\0\x09\x04\0\x05\
+check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\x0d\x04\0+evenkeel:\
+plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15health-checker-plugin\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
         };
     };
 }
@@ -2026,9 +2765,9 @@ pub use __export_health_checker_plugin_impl as export_checker;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1672] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdc\x0b\x01A\x02\x01\
-A\x09\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2258] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa6\x10\x01A\x02\x01\
+A\x11\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
@@ -2037,33 +2776,47 @@ level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\
 ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
 \x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
 \x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
-g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
-\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
-\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
-red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
-summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
-\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\
-\0\x01\x08endpoint\x01B\"\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\
-\x07refused\0\0\x0bunreachable\0\0\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03\
-tls\x01s\0\x05other\x01s\0\x04\0\x05error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserv\
-er-name\x04\x06verify\x7f\x04alpn\x05\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03\
-tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\0\x09transport\x03\0\x08\x04\0\x06target\
-\x03\x01\x04\0\x0aconnection\x03\x01\x01h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[\
-method]target.name\x01\x0d\x01@\x01\x04self\x0c\0\x01\x04\0\x17[method]target.en\
-dpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\0\x18[method]target.time-left\x01\x0f\
-\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\x04self\x0c\x09transport\x09\x0ati\
-meout-ms\x10\0\x12\x04\0\x16[method]target.connect\x01\x13\x01h\x0b\x01p}\x01j\x01\
-\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0atimeout-ms\x10\0\x16\x04\0\x17[meth\
-od]connection.read\x01\x17\x01j\0\x01\x03\x01@\x03\x04self\x14\x05bytes\x15\x0at\
-imeout-ms\x10\0\x18\x04\0\x18[method]connection.write\x01\x19\x01@\x01\x04self\x14\
-\0\x18\x04\0\x19[method]connection.finish\x01\x1a\x03\0\x1fevenkeel:plugin/targe\
-t-io@0.2.0\x05\x03\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\
-\0\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x04\x04\0Kevenkeel:plugin/health-c\
-hecker-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-chec\
-ker-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cproces\
-sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
+s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
+n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
+\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
+\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
+ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
+evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endpoint\x01B\"\x02\x03\x02\
+\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\x0bunreachable\0\0\x05\
+reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05other\x01s\0\x04\0\x05e\
+rror\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06verify\x7f\x04alpn\x05\
+\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\
+\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\x0aconnection\x03\x01\x01\
+h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.name\x01\x0d\x01@\x01\x04s\
+elf\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\
+\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\
+\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\x04\0\x16[method]target.co\
+nnect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0a\
+timeout-ms\x10\0\x16\x04\0\x17[method]connection.read\x01\x17\x01j\0\x01\x03\x01\
+@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\x04\0\x18[method]connecti\
+on.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[method]connection.finish\x01\
+\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\x02\x03\0\x02\x0aconnectio\
+n\x02\x03\0\x02\x05error\x01B\x17\x02\x03\x02\x01\x04\x04\0\x0aconnection\x03\0\0\
+\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\x02\x01r\x02\x0ccertificatess\x03keys\x04\
+\0\x08identity\x03\0\x04\x01ks\x01ps\x01k\x05\x01r\x05\x0bserver-name\x06\x06ver\
+ify\x7f\x04alpn\x07\x0bauthorities\x06\x08identity\x08\x04\0\x07options\x03\0\x09\
+\x01p}\x01r\x06\x0anot-beforew\x09not-afterw\x07subjects\x06issuers\x05names\x07\
+\x03der\x0b\x04\0\x0bcertificate\x03\0\x0c\x01h\x01\x01ky\x01j\0\x01\x03\x01@\x03\
+\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\x10\x04\0\x05start\x01\x11\
+\x01k\x0d\x01j\x01\x12\x01\x03\x01@\x01\x0aconnection\x0e\0\x13\x04\0\x10peer-ce\
+rtificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\x01B\x06\x02\x03\x02\
+\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01@\x02\x05bytesy\x0ati\
+meout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:plugin/icmp@0.2.0\x05\
+\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\x01@\x01\x05bytes\0\
+\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/session@0.2.0\x05\x08\x01\
+B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\x03\0\x1devenkeel:\
+plugin/signals@0.2.0\x05\x09\x04\0Kevenkeel:plugin/health-checker-plugin-with-al\
+l-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-checker-plugin-with-all-o\
+f-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-com\
+ponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -328,6 +328,17 @@ pub mod evenkeel {
                 Duration((u64, u64)),
                 /// One of the given words.
                 Choice(_rt::Vec<_rt::String>),
+                /// A string that matches this regular expression as a whole (at most
+                /// 500 bytes, without look-around and back-references). The value is a
+                /// `text`.
+                Matching(_rt::String),
+                /// A string that nobody is shown: the configuration names a file or a
+                /// credential of systemd's that has it. The value is a `text`; there
+                /// is no default.
+                Secret,
+                /// The path of a file of text, 1 MiB at most. The value is a `text`,
+                /// the content of the file; there is no default.
+                File,
             }
             impl ::core::fmt::Debug for SettingKind {
                 fn fmt(
@@ -354,6 +365,13 @@ pub mod evenkeel {
                         SettingKind::Choice(e) => {
                             f.debug_tuple("SettingKind::Choice").field(e).finish()
                         }
+                        SettingKind::Matching(e) => {
+                            f.debug_tuple("SettingKind::Matching").field(e).finish()
+                        }
+                        SettingKind::Secret => {
+                            f.debug_tuple("SettingKind::Secret").finish()
+                        }
+                        SettingKind::File => f.debug_tuple("SettingKind::File").finish(),
                     }
                 }
             }
@@ -480,6 +498,7 @@ pub mod exports {
                 pub type Protocol = super::super::super::super::evenkeel::plugin::types::Protocol;
                 pub type Manifest = super::super::super::super::evenkeel::plugin::types::Manifest;
                 pub type Setting = super::super::super::super::evenkeel::plugin::types::Setting;
+                pub type SettingSpec = super::super::super::super::evenkeel::plugin::types::SettingSpec;
                 /// How a scheduler's decisions can be followed.
                 #[repr(u8)]
                 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -539,6 +558,12 @@ pub mod exports {
                     /// plans, and may have one plan for several services, each time
                     /// beginning with `configure`.
                     pub stateless: bool,
+                    /// The labels of backends that it reads: key, documentation, kind
+                    /// (neither lists, durations nor secrets), default and whether each
+                    /// backend must have it. A label that is like one of these is taken
+                    /// for a slip, and refuses the configuration; others are free. Values
+                    /// come as they are written.
+                    pub labels: _rt::Vec<SettingSpec>,
                 }
                 impl ::core::fmt::Debug for Abilities {
                     fn fmt(
@@ -550,6 +575,7 @@ pub mod exports {
                             .field("facts", &self.facts)
                             .field("deterministic", &self.deterministic)
                             .field("stateless", &self.stateless)
+                            .field("labels", &self.labels)
                             .finish()
                     }
                 }
@@ -948,22 +974,22 @@ pub mod exports {
                         *ptr1
                             .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr5.cast_mut();
-                        let vec19 = settings2;
-                        let len19 = vec19.len();
-                        let layout19 = _rt::alloc::Layout::from_size_align(
-                                vec19.len()
+                        let vec20 = settings2;
+                        let len20 = vec20.len();
+                        let layout20 = _rt::alloc::Layout::from_size_align(
+                                vec20.len()
                                     * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result19, _cleanup19) = crate::wasm::rt::Cleanup::new(
-                            layout19,
+                        let (result20, _cleanup20) = crate::wasm::rt::Cleanup::new(
+                            layout20,
                         );
-                        if let Some(cleanup) = _cleanup19 {
+                        if let Some(cleanup) = _cleanup20 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec19.into_iter().enumerate() {
-                            let base = result19
+                        for (i, e) in vec20.into_iter().enumerate() {
+                            let base = result20
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::evenkeel::plugin::types::SettingSpec {
@@ -991,14 +1017,14 @@ pub mod exports {
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr8.cast_mut();
-                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V14;
+                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V15;
                                 match kind6 {
-                                    V14::Boolean => {
+                                    V15::Boolean => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
-                                    V14::Integer(e) => {
+                                    V15::Integer(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -1010,7 +1036,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t9_1);
                                     }
-                                    V14::Number(e) => {
+                                    V15::Number(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
@@ -1022,17 +1048,17 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<f64>() = _rt::as_f64(t10_1);
                                     }
-                                    V14::Text => {
+                                    V15::Text => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                     }
-                                    V14::TextList => {
+                                    V15::TextList => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (4i32) as u8;
                                     }
-                                    V14::Duration(e) => {
+                                    V15::Duration(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (5i32) as u8;
@@ -1044,7 +1070,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t11_1);
                                     }
-                                    V14::Choice(e) => {
+                                    V15::Choice(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (6i32) as u8;
@@ -1082,8 +1108,526 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = result13;
                                     }
+                                    V15::Matching(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (7i32) as u8;
+                                        let vec14 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr14 = vec14.as_ptr().cast::<u8>();
+                                        let len14 = vec14.len();
+                                        ::core::mem::forget(vec14);
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len14;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr14.cast_mut();
+                                    }
+                                    V15::Secret => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (8i32) as u8;
+                                    }
+                                    V15::File => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (9i32) as u8;
+                                    }
                                 }
                                 match default6 {
+                                    Some(e) => {
+                                        *base
+                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        use super::super::super::super::evenkeel::plugin::types::SettingValue as V19;
+                                        match e {
+                                            V19::Boolean(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (match e {
+                                                    true => 1,
+                                                    false => 0,
+                                                }) as u8;
+                                            }
+                                            V19::Integer(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                            V19::Number(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (2i32) as u8;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<f64>() = _rt::as_f64(e);
+                                            }
+                                            V19::Text(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (3i32) as u8;
+                                                let vec16 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
+                                                *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len16;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                            }
+                                            V19::TextList(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (4i32) as u8;
+                                                let vec18 = e;
+                                                let len18 = vec18.len();
+                                                let layout18 = _rt::alloc::Layout::from_size_align(
+                                                        vec18.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result18, _cleanup18) = crate::wasm::rt::Cleanup::new(
+                                                    layout18,
+                                                );
+                                                if let Some(cleanup) = _cleanup18 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec18.into_iter().enumerate() {
+                                                    let base = result18
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let vec17 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr17 = vec17.as_ptr().cast::<u8>();
+                                                        let len17 = vec17.len();
+                                                        ::core::mem::forget(vec17);
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len17;
+                                                        *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
+                                                    }
+                                                }
+                                                *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len18;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result18;
+                                            }
+                                            V19::Duration(e) => {
+                                                *base
+                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (5i32) as u8;
+                                                *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                        }
+                                    }
+                                    None => {
+                                        *base
+                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                *base
+                                    .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<u8>() = (match required6 {
+                                    true => 1,
+                                    false => 0,
+                                }) as u8;
+                            }
+                        }
+                        *ptr1
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len20;
+                        *ptr1
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result20;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_describe<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l0, l1, 1);
+                        let l2 = *arg0
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l3 = *arg0
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l2, l3, 1);
+                        let l4 = *arg0
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l5 = *arg0
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        _rt::cabi_dealloc(l4, l5, 1);
+                        let l6 = *arg0
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l7 = *arg0
+                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base29 = l6;
+                        let len29 = l7;
+                        for i in 0..len29 {
+                            let base = base29
+                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l8 = *base.add(0).cast::<*mut u8>();
+                                let l9 = *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l8, l9, 1);
+                                let l10 = *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l10, l11, 1);
+                                let l12 = i32::from(
+                                    *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l12 {
+                                    0 => {}
+                                    1 => {}
+                                    2 => {}
+                                    3 => {}
+                                    4 => {}
+                                    5 => {}
+                                    6 => {
+                                        let l13 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l14 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base17 = l13;
+                                        let len17 = l14;
+                                        for i in 0..len17 {
+                                            let base = base17
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l15 = *base.add(0).cast::<*mut u8>();
+                                                let l16 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l15, l16, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base17,
+                                            len17 * (2 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                    }
+                                    7 => {
+                                        let l18 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l18, l19, 1);
+                                    }
+                                    8 => {}
+                                    _ => {}
+                                }
+                                let l20 = i32::from(
+                                    *base
+                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l20 {
+                                    0 => {}
+                                    _ => {
+                                        let l21 = i32::from(
+                                            *base
+                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l21 {
+                                            0 => {}
+                                            1 => {}
+                                            2 => {}
+                                            3 => {
+                                                let l22 = *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l23 = *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l22, l23, 1);
+                                            }
+                                            4 => {
+                                                let l24 = *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base28 = l24;
+                                                let len28 = l25;
+                                                for i in 0..len28 {
+                                                    let base = base28
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l26 = *base.add(0).cast::<*mut u8>();
+                                                        let l27 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l26, l27, 1);
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base28,
+                                                    len28 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                            }
+                                            _ => {}
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base29,
+                            len29 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                            8,
+                        );
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_list_abilities_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::list_abilities() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let Abilities {
+                            decisions: decisions2,
+                            facts: facts2,
+                            deterministic: deterministic2,
+                            stateless: stateless2,
+                            labels: labels2,
+                        } = result0;
+                        let vec3 = decisions2;
+                        let len3 = vec3.len();
+                        let layout3 = _rt::alloc::Layout::from_size_align(
+                                vec3.len() * 1,
+                                1,
+                            )
+                            .unwrap();
+                        let (result3, _cleanup3) = crate::wasm::rt::Cleanup::new(
+                            layout3,
+                        );
+                        if let Some(cleanup) = _cleanup3 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec3.into_iter().enumerate() {
+                            let base = result3.add(i * 1);
+                            {
+                                *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
+                            }
+                        }
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
+                        *ptr1.add(0).cast::<*mut u8>() = result3;
+                        let flags4 = facts2;
+                        *ptr1
+                            .add(2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = ((flags4.bits() >> 0) as i32) as u8;
+                        *ptr1
+                            .add(1 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match deterministic2 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        *ptr1
+                            .add(2 + 2 * ::core::mem::size_of::<*const u8>())
+                            .cast::<u8>() = (match stateless2 {
+                            true => 1,
+                            false => 0,
+                        }) as u8;
+                        let vec19 = labels2;
+                        let len19 = vec19.len();
+                        let layout19 = _rt::alloc::Layout::from_size_align(
+                                vec19.len()
+                                    * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            )
+                            .unwrap();
+                        let (result19, _cleanup19) = crate::wasm::rt::Cleanup::new(
+                            layout19,
+                        );
+                        if let Some(cleanup) = _cleanup19 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec19.into_iter().enumerate() {
+                            let base = result19
+                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let super::super::super::super::evenkeel::plugin::types::SettingSpec {
+                                    key: key5,
+                                    doc: doc5,
+                                    kind: kind5,
+                                    default: default5,
+                                    required: required5,
+                                } = e;
+                                let vec6 = (key5.into_bytes()).into_boxed_slice();
+                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                let len6 = vec6.len();
+                                ::core::mem::forget(vec6);
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len6;
+                                *base.add(0).cast::<*mut u8>() = ptr6.cast_mut();
+                                let vec7 = (doc5.into_bytes()).into_boxed_slice();
+                                let ptr7 = vec7.as_ptr().cast::<u8>();
+                                let len7 = vec7.len();
+                                ::core::mem::forget(vec7);
+                                *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len7;
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr7.cast_mut();
+                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V14;
+                                match kind5 {
+                                    V14::Boolean => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                    V14::Integer(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let (t8_0, t8_1) = e;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(t8_0);
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(t8_1);
+                                    }
+                                    V14::Number(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (2i32) as u8;
+                                        let (t9_0, t9_1) = e;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>() = _rt::as_f64(t9_0);
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f64>() = _rt::as_f64(t9_1);
+                                    }
+                                    V14::Text => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (3i32) as u8;
+                                    }
+                                    V14::TextList => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (4i32) as u8;
+                                    }
+                                    V14::Duration(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (5i32) as u8;
+                                        let (t10_0, t10_1) = e;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(t10_0);
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(t10_1);
+                                    }
+                                    V14::Choice(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (6i32) as u8;
+                                        let vec12 = e;
+                                        let len12 = vec12.len();
+                                        let layout12 = _rt::alloc::Layout::from_size_align(
+                                                vec12.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result12, _cleanup12) = crate::wasm::rt::Cleanup::new(
+                                            layout12,
+                                        );
+                                        if let Some(cleanup) = _cleanup12 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec12.into_iter().enumerate() {
+                                            let base = result12
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let vec11 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr11 = vec11.as_ptr().cast::<u8>();
+                                                let len11 = vec11.len();
+                                                ::core::mem::forget(vec11);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len11;
+                                                *base.add(0).cast::<*mut u8>() = ptr11.cast_mut();
+                                            }
+                                        }
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len12;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result12;
+                                    }
+                                    V14::Matching(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (7i32) as u8;
+                                        let vec13 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr13 = vec13.as_ptr().cast::<u8>();
+                                        let len13 = vec13.len();
+                                        ::core::mem::forget(vec13);
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len13;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr13.cast_mut();
+                                    }
+                                    V14::Secret => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (8i32) as u8;
+                                    }
+                                    V14::File => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (9i32) as u8;
+                                    }
+                                }
+                                match default5 {
                                     Some(e) => {
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1188,222 +1732,18 @@ pub mod exports {
                                 };
                                 *base
                                     .add(40 + 6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (match required6 {
+                                    .cast::<u8>() = (match required5 {
                                     true => 1,
                                     false => 0,
                                 }) as u8;
                             }
                         }
                         *ptr1
-                            .add(7 * ::core::mem::size_of::<*const u8>())
+                            .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>() = len19;
                         *ptr1
-                            .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result19;
-                        ptr1
-                    }
-                }
-                #[doc(hidden)]
-                #[allow(non_snake_case)]
-                pub unsafe fn __post_return_describe<T_: Guest>(arg0: *mut u8) {
-                    unsafe {
-                        let l0 = *arg0.add(0).cast::<*mut u8>();
-                        let l1 = *arg0
-                            .add(::core::mem::size_of::<*const u8>())
-                            .cast::<usize>();
-                        _rt::cabi_dealloc(l0, l1, 1);
-                        let l2 = *arg0
-                            .add(2 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>();
-                        let l3 = *arg0
                             .add(3 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>();
-                        _rt::cabi_dealloc(l2, l3, 1);
-                        let l4 = *arg0
-                            .add(4 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>();
-                        let l5 = *arg0
-                            .add(5 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>();
-                        _rt::cabi_dealloc(l4, l5, 1);
-                        let l6 = *arg0
-                            .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>();
-                        let l7 = *arg0
-                            .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>();
-                        let base27 = l6;
-                        let len27 = l7;
-                        for i in 0..len27 {
-                            let base = base27
-                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
-                            {
-                                let l8 = *base.add(0).cast::<*mut u8>();
-                                let l9 = *base
-                                    .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                _rt::cabi_dealloc(l8, l9, 1);
-                                let l10 = *base
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>();
-                                let l11 = *base
-                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>();
-                                _rt::cabi_dealloc(l10, l11, 1);
-                                let l12 = i32::from(
-                                    *base
-                                        .add(4 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                match l12 {
-                                    0 => {}
-                                    1 => {}
-                                    2 => {}
-                                    3 => {}
-                                    4 => {}
-                                    5 => {}
-                                    _ => {
-                                        let l13 = *base
-                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l14 = *base
-                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        let base17 = l13;
-                                        let len17 = l14;
-                                        for i in 0..len17 {
-                                            let base = base17
-                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                            {
-                                                let l15 = *base.add(0).cast::<*mut u8>();
-                                                let l16 = *base
-                                                    .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                _rt::cabi_dealloc(l15, l16, 1);
-                                            }
-                                        }
-                                        _rt::cabi_dealloc(
-                                            base17,
-                                            len17 * (2 * ::core::mem::size_of::<*const u8>()),
-                                            ::core::mem::size_of::<*const u8>(),
-                                        );
-                                    }
-                                }
-                                let l18 = i32::from(
-                                    *base
-                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<u8>(),
-                                );
-                                match l18 {
-                                    0 => {}
-                                    _ => {
-                                        let l19 = i32::from(
-                                            *base
-                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
-                                                .cast::<u8>(),
-                                        );
-                                        match l19 {
-                                            0 => {}
-                                            1 => {}
-                                            2 => {}
-                                            3 => {
-                                                let l20 = *base
-                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>();
-                                                let l21 = *base
-                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                _rt::cabi_dealloc(l20, l21, 1);
-                                            }
-                                            4 => {
-                                                let l22 = *base
-                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>();
-                                                let l23 = *base
-                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>();
-                                                let base26 = l22;
-                                                let len26 = l23;
-                                                for i in 0..len26 {
-                                                    let base = base26
-                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                                                    {
-                                                        let l24 = *base.add(0).cast::<*mut u8>();
-                                                        let l25 = *base
-                                                            .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>();
-                                                        _rt::cabi_dealloc(l24, l25, 1);
-                                                    }
-                                                }
-                                                _rt::cabi_dealloc(
-                                                    base26,
-                                                    len26 * (2 * ::core::mem::size_of::<*const u8>()),
-                                                    ::core::mem::size_of::<*const u8>(),
-                                                );
-                                            }
-                                            _ => {}
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                        _rt::cabi_dealloc(
-                            base27,
-                            len27 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
-                            8,
-                        );
-                    }
-                }
-                #[doc(hidden)]
-                #[allow(non_snake_case, unused_unsafe)]
-                pub unsafe fn _export_list_abilities_cabi<T_: Guest>() -> *mut u8 {
-                    unsafe {
-                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result0 = { T_::list_abilities() };
-                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let Abilities {
-                            decisions: decisions2,
-                            facts: facts2,
-                            deterministic: deterministic2,
-                            stateless: stateless2,
-                        } = result0;
-                        let vec3 = decisions2;
-                        let len3 = vec3.len();
-                        let layout3 = _rt::alloc::Layout::from_size_align(
-                                vec3.len() * 1,
-                                1,
-                            )
-                            .unwrap();
-                        let (result3, _cleanup3) = crate::wasm::rt::Cleanup::new(
-                            layout3,
-                        );
-                        if let Some(cleanup) = _cleanup3 {
-                            cleanup.forget();
-                        }
-                        for (i, e) in vec3.into_iter().enumerate() {
-                            let base = result3.add(i * 1);
-                            {
-                                *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
-                            }
-                        }
-                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
-                        *ptr1.add(0).cast::<*mut u8>() = result3;
-                        let flags4 = facts2;
-                        *ptr1
-                            .add(2 * ::core::mem::size_of::<*const u8>())
-                            .cast::<u8>() = ((flags4.bits() >> 0) as i32) as u8;
-                        *ptr1
-                            .add(1 + 2 * ::core::mem::size_of::<*const u8>())
-                            .cast::<u8>() = (match deterministic2 {
-                            true => 1,
-                            false => 0,
-                        }) as u8;
-                        *ptr1
-                            .add(2 + 2 * ::core::mem::size_of::<*const u8>())
-                            .cast::<u8>() = (match stateless2 {
-                            true => 1,
-                            false => 0,
-                        }) as u8;
+                            .cast::<*mut u8>() = result19;
                         ptr1
                     }
                 }
@@ -1418,6 +1758,143 @@ pub mod exports {
                         let base2 = l0;
                         let len2 = l1;
                         _rt::cabi_dealloc(base2, len2 * 1, 1);
+                        let l3 = *arg0
+                            .add(3 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l4 = *arg0
+                            .add(4 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base26 = l3;
+                        let len26 = l4;
+                        for i in 0..len26 {
+                            let base = base26
+                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l5 = *base.add(0).cast::<*mut u8>();
+                                let l6 = *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l5, l6, 1);
+                                let l7 = *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *base
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l7, l8, 1);
+                                let l9 = i32::from(
+                                    *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l9 {
+                                    0 => {}
+                                    1 => {}
+                                    2 => {}
+                                    3 => {}
+                                    4 => {}
+                                    5 => {}
+                                    6 => {
+                                        let l10 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l11 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base14 = l10;
+                                        let len14 = l11;
+                                        for i in 0..len14 {
+                                            let base = base14
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l12 = *base.add(0).cast::<*mut u8>();
+                                                let l13 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l12, l13, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base14,
+                                            len14 * (2 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                    }
+                                    7 => {
+                                        let l15 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l16 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l15, l16, 1);
+                                    }
+                                    8 => {}
+                                    _ => {}
+                                }
+                                let l17 = i32::from(
+                                    *base
+                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                match l17 {
+                                    0 => {}
+                                    _ => {
+                                        let l18 = i32::from(
+                                            *base
+                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l18 {
+                                            0 => {}
+                                            1 => {}
+                                            2 => {}
+                                            3 => {
+                                                let l19 = *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l20 = *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l19, l20, 1);
+                                            }
+                                            4 => {
+                                                let l21 = *base
+                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *base
+                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base25 = l21;
+                                                let len25 = l22;
+                                                for i in 0..len25 {
+                                                    let base = base25
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l23 = *base.add(0).cast::<*mut u8>();
+                                                        let l24 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l23, l24, 1);
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base25,
+                                                    len25 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                            }
+                                            _ => {}
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base26,
+                            len26 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                            8,
+                        );
                     }
                 }
                 #[doc(hidden)]
@@ -2773,10 +3250,10 @@ macro_rules! __export_scheduler_plugin_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2192] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2271] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x89\x10\x01A\x02\x01\
-A\x0b\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd8\x10\x01A\x02\x01\
+A\x0c\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
@@ -2785,46 +3262,48 @@ level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\
 ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
 \x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
 \x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
-g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
-\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
-\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
-red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
-summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
-\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\
-\0\x01\x0abackend-id\x02\x03\0\x01\x08endpoint\x02\x03\0\x01\x08protocol\x02\x03\
-\0\x01\x08manifest\x02\x03\0\x01\x07setting\x01BP\x02\x03\x02\x01\x02\x04\0\x0ab\
-ackend-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\
-\x04\x04\0\x08protocol\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\
-\x02\x03\x02\x01\x06\x04\0\x07setting\x03\0\x08\x01m\x02\x04plan\x0eper-connecti\
-on\x04\0\x08decision\x03\0\x0a\x01n\x03\x0bconnections\x07latency\x07signals\x04\
-\0\x05facts\x03\0\x0c\x01p\x0b\x01r\x04\x09decisions\x0e\x05facts\x0d\x0ddetermi\
-nistic\x7f\x09stateless\x7f\x04\0\x09abilities\x03\0\x0f\x01m\x03\x05alone\x06ma\
-ster\x06backup\x04\0\x04role\x03\0\x11\x01r\x02\x08protocol\x05\x08endpoint\x03\x04\
-\0\x08listener\x03\0\x13\x01k\x14\x01r\x03\x07services\x08listener\x15\x04role\x12\
-\x04\0\x07context\x03\0\x16\x01p}\x01r\x02\x07versiony\x05bytes\x18\x04\0\x0bsav\
-ed-state\x03\0\x19\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06failed\0\0\x04\0\
-\x06health\x03\0\x1b\x01ky\x01r\x04\x06activey\x08inactivey\x05totalw\x0alatency\
--us\x1d\x04\0\x06counts\x03\0\x1e\x01r\x02\x04names\x05valueu\x04\0\x06signal\x03\
-\0\x20\x01p!\x01o\x02ss\x01p#\x01r\x0a\x02id\x01\x04names\x08endpoint\x03\x06wei\
-ghty\x11configured-weighty\x06health\x1c\x06usable\x7f\x06counts\x1f\x07signals\"\
-\x06labels$\x04\0\x07backend\x03\0%\x01r\x03\x02id\x01\x06counts\x1f\x07signals\"\
-\x04\0\x04load\x03\0'\x01r\x03\x08protocol\x05\x06source\x03\x0bdestination\x03\x04\
-\0\x04flow\x03\0)\x01m\x04\x08sequence\x06random\x0bhash-source\x09hash-flow\x04\
-\0\x08selector\x03\0+\x01r\x02\x02id\x01\x05widthy\x04\0\x03run\x03\0-\x01p.\x01\
-r\x03\x05slots/\x08selector,\x0arefresh-ms\x1d\x04\0\x05table\x03\00\x01q\x03\x05\
-table\x011\0\x0eper-connection\0\0\x04none\0\0\x04\0\x04plan\x03\02\x01@\0\0\x07\
-\x04\0\x08describe\x014\x01@\0\0\x10\x04\0\x0elist-abilities\x015\x01p\x09\x01j\0\
-\x01s\x01@\x02\x08settings6\x07context\x17\07\x04\0\x09configure\x018\x01p&\x01@\
-\x01\x08backends9\07\x04\0\x08validate\x01:\x01@\x01\x05state\x1a\07\x04\0\x0cim\
-port-state\x01;\x01k\x1a\x01@\0\0<\x04\0\x0cexport-state\x01=\x01@\x01\x04role\x12\
-\x01\0\x04\0\x08set-role\x01>\x01@\x01\x08backends9\x01\0\x04\0\x0cset-backends\x01\
-?\x01p(\x01@\x01\x05loads\xc0\0\x01\0\x04\0\x09set-loads\x01A\x01@\0\03\x04\0\x09\
-make-plan\x01B\x01k\x01\x01@\x01\x04flow*\0\xc3\0\x04\0\x04pick\x01D\x04\0\x1fev\
-enkeel:plugin/scheduler@0.2.0\x05\x07\x04\0&evenkeel:plugin/scheduler-plugin@0.2\
-.0\x04\0\x0b\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\x09producers\x01\x0cproces\
-sed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
+s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
+n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
+\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
+\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
+ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
+evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\x08\
+endpoint\x02\x03\0\x01\x08protocol\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07se\
+tting\x02\x03\0\x01\x0csetting-spec\x01BS\x02\x03\x02\x01\x02\x04\0\x0abackend-i\
+d\x03\0\0\x02\x03\x02\x01\x03\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\x04\x04\
+\0\x08protocol\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\x02\x03\
+\x02\x01\x06\x04\0\x07setting\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x0csetting-spe\
+c\x03\0\x0a\x01m\x02\x04plan\x0eper-connection\x04\0\x08decision\x03\0\x0c\x01n\x03\
+\x0bconnections\x07latency\x07signals\x04\0\x05facts\x03\0\x0e\x01p\x0d\x01p\x0b\
+\x01r\x05\x09decisions\x10\x05facts\x0f\x0ddeterministic\x7f\x09stateless\x7f\x06\
+labels\x11\x04\0\x09abilities\x03\0\x12\x01m\x03\x05alone\x06master\x06backup\x04\
+\0\x04role\x03\0\x14\x01r\x02\x08protocol\x05\x08endpoint\x03\x04\0\x08listener\x03\
+\0\x16\x01k\x17\x01r\x03\x07services\x08listener\x18\x04role\x15\x04\0\x07contex\
+t\x03\0\x19\x01p}\x01r\x02\x07versiony\x05bytes\x1b\x04\0\x0bsaved-state\x03\0\x1c\
+\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06failed\0\0\x04\0\x06health\x03\0\x1e\
+\x01ky\x01r\x04\x06activey\x08inactivey\x05totalw\x0alatency-us\x20\x04\0\x06cou\
+nts\x03\0!\x01r\x02\x04names\x05valueu\x04\0\x06signal\x03\0#\x01p$\x01o\x02ss\x01\
+p&\x01r\x0a\x02id\x01\x04names\x08endpoint\x03\x06weighty\x11configured-weighty\x06\
+health\x1f\x06usable\x7f\x06counts\"\x07signals%\x06labels'\x04\0\x07backend\x03\
+\0(\x01r\x03\x02id\x01\x06counts\"\x07signals%\x04\0\x04load\x03\0*\x01r\x03\x08\
+protocol\x05\x06source\x03\x0bdestination\x03\x04\0\x04flow\x03\0,\x01m\x04\x08s\
+equence\x06random\x0bhash-source\x09hash-flow\x04\0\x08selector\x03\0.\x01r\x02\x02\
+id\x01\x05widthy\x04\0\x03run\x03\00\x01p1\x01r\x03\x05slots2\x08selector/\x0are\
+fresh-ms\x20\x04\0\x05table\x03\03\x01q\x03\x05table\x014\0\x0eper-connection\0\0\
+\x04none\0\0\x04\0\x04plan\x03\05\x01@\0\0\x07\x04\0\x08describe\x017\x01@\0\0\x13\
+\x04\0\x0elist-abilities\x018\x01p\x09\x01j\0\x01s\x01@\x02\x08settings9\x07cont\
+ext\x1a\0:\x04\0\x09configure\x01;\x01p)\x01@\x01\x08backends<\0:\x04\0\x08valid\
+ate\x01=\x01@\x01\x05state\x1d\0:\x04\0\x0cimport-state\x01>\x01k\x1d\x01@\0\0?\x04\
+\0\x0cexport-state\x01@\x01@\x01\x04role\x15\x01\0\x04\0\x08set-role\x01A\x01@\x01\
+\x08backends<\x01\0\x04\0\x0cset-backends\x01B\x01p+\x01@\x01\x05loads\xc3\0\x01\
+\0\x04\0\x09set-loads\x01D\x01@\0\06\x04\0\x09make-plan\x01E\x01k\x01\x01@\x01\x04\
+flow-\0\xc6\0\x04\0\x04pick\x01G\x04\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\x08\
+\x04\0&evenkeel:plugin/scheduler-plugin@0.2.0\x04\0\x0b\x16\x01\0\x10scheduler-p\
+lugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.\
+3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -2837,8 +3316,8 @@ pub use __export_scheduler_plugin_impl as export_scheduler;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 964] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9d\x06\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 992] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x06\x01A\x02\x01\
 A\x04\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
@@ -2848,17 +3327,18 @@ level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\
 ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
 \x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
 \x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x07\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x04\0\x0csettin\
-g-kind\x03\0\x0c\x01q\x06\x07boolean\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\
-\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x04\0\x0dsetting-value\
-\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03docs\x04kind\x0d\x07default\x10\x08requi\
-red\x7f\x04\0\x0csetting-spec\x03\0\x11\x01p\x12\x01r\x04\x04names\x07versions\x07\
-summarys\x08settings\x13\x04\0\x08manifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\
-\x04\0\x07setting\x03\0\x16\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x04\0Fe\
-venkeel:plugin/scheduler-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b6\
-\x01\00scheduler-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
+t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
+s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
+n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
+\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
+\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
+ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
+evenkeel:plugin/types@0.2.0\x05\x01\x04\0Fevenkeel:plugin/scheduler-plugin-with-\
+all-of-its-exports-removed@0.2.0\x04\0\x0b6\x01\00scheduler-plugin-with-all-of-i\
+ts-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compon\
+ent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

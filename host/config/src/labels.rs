@@ -1,0 +1,93 @@
+//! Labels of real servers, checked against those that the scheduler reads.
+
+use evenkeel_core::manifest::{SettingKind, SettingSpec};
+use evenkeel_core::model::PluginRef;
+
+use super::plugin::Labels;
+use super::reader::{Reader, similar};
+use super::schema::{ServerTable, ServiceTable};
+use super::settings::value;
+use super::tree::{Node, Value};
+
+/// Whether the labels of the service's servers are such as its scheduler reads; `declared` is what that says of them.
+/// A label that it does not read is free, unless it is so like one of these that it must be a slip.
+pub(super) fn check(
+    table: &ServiceTable,
+    scheduler: &PluginRef,
+    declared: &[SettingSpec],
+    reader: &mut Reader,
+) {
+    for server in table.server.tables() {
+        if let Some(labels) = server.labels.get() {
+            slips(labels, scheduler, declared, reader);
+            values(server, labels, scheduler, declared, reader);
+        }
+    }
+}
+
+fn slips(labels: &Labels, scheduler: &PluginRef, declared: &[SettingSpec], reader: &mut Reader) {
+    let known = |label: &str| declared.iter().any(|spec| spec.key == label);
+    for (label, (at, _)) in labels.places.iter().filter(|(label, _)| !known(label)) {
+        let missing = declared.iter().map(|spec| &*spec.key);
+        // Of one that is there as well it is no slip.
+        let missing = missing.filter(|key| !labels.values.contains_key(*key));
+        if let Some(meant) = similar(label, missing) {
+            let written = reader.written(at);
+            let message = format!("scheduler {scheduler} reads no label {written}");
+            let help = format!("did you mean {meant}? (or take a name that is less like it)");
+            reader.error(at, message, Some(help));
+        }
+    }
+}
+
+fn values(
+    server: &ServerTable,
+    labels: &Labels,
+    scheduler: &PluginRef,
+    declared: &[SettingSpec],
+    reader: &mut Reader,
+) {
+    for spec in declared {
+        let Some((text, (_, place))) = labels
+            .values
+            .get(&spec.key)
+            .zip(labels.places.get(&spec.key))
+        else {
+            if spec.required && spec.default.is_none() {
+                let message = format!("scheduler {scheduler} needs the label {}", spec.key);
+                let help = format!(
+                    "add it to the server: labels = {{ {} = \"...\" }}: {} ({})",
+                    spec.key,
+                    spec.kind,
+                    spec.doc.trim()
+                );
+                reader.missing(&server.labels.at, message, Some(help));
+            }
+            continue;
+        };
+        let node = Node {
+            span: place.clone(),
+            value: Value::Text(text.clone()),
+        };
+        if let Err(wrong) = value(&spec.kind, &of_text(&spec.kind, text)) {
+            reader.wrong(&format!("labels.{}", spec.key), &node, wrong);
+        }
+    }
+}
+
+/// What stands in a label's quotes, as a value of that kind as far as it is one.
+fn of_text(kind: &SettingKind, text: &str) -> Value {
+    let value = match kind {
+        SettingKind::Boolean => text.parse().ok().map(Value::Boolean),
+        SettingKind::Integer { .. } => text.parse().ok().map(Value::Integer),
+        SettingKind::Number { .. } => text.parse().ok().map(Value::Number),
+        SettingKind::Text
+        | SettingKind::TextList
+        | SettingKind::Duration { .. }
+        | SettingKind::Choice(_)
+        | SettingKind::Matching(_)
+        | SettingKind::Secret
+        | SettingKind::File => None,
+    };
+    value.unwrap_or_else(|| Value::Text(text.to_owned()))
+}

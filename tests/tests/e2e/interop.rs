@@ -240,7 +240,8 @@ fn a_keepalived_pair_moves_both_addresses_by_death_and_by_resignation() -> Resul
         let (pings, seen) = (ping.stop()?, watch.stop()?);
         assert_eq!(seen.moves(), 2, "{}", pair.logs());
         assert!(seen.doubled() > SECOND / 4, "{:?}", seen.doubled());
-        assert!(pings.gap() > SECOND / 10, "{:?}", pings.gap());
+        // Longer than the pace of the pings; how much longer says how long it took to cut the dead one off.
+        assert!(pings.gap() > SECOND / 50, "{:?}", pings.gap());
         let frames = capture.stop()?;
         let adverts: Vec<_> = frames.iter().filter_map(Frame::advert).collect();
         assert_eq!(adverts.last().unwrap().priority, PRIORITIES[1]);

@@ -19,6 +19,8 @@ fn run(plugin: &Path, words: &[&str]) -> Command {
     command
         .args(["plugin", "run", "--json", "--plugin-dir"])
         .arg(&paths.plugins)
+        .arg("--cache-dir")
+        .arg(&paths.cache)
         .args(words)
         .arg(plugin);
     command

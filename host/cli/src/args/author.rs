@@ -146,6 +146,9 @@ pub(crate) struct RunArgs {
         default_value = "/usr/lib/evenkeel/plugins"
     )]
     pub(crate) shipped: PathBuf,
+    /// Where compiled plugins are kept, in place of the daemon's own directory.
+    #[arg(long = "cache-dir", value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
     /// As JSON: a line for each second, and one with the sum.
     #[arg(long)]
     pub(crate) json: bool,

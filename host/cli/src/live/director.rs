@@ -19,7 +19,7 @@ use crate::args::author::RunArgs;
 use crate::exit::{self, Failed};
 
 /// How long it may take to be ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_millis(50);
 /// What it logs: what is wrong, and what plugins say.
 const LOG: &str = "warn,plugin=info";
@@ -126,6 +126,8 @@ fn configuration(args: &RunArgs, subject: &Subject, directory: &Path) -> String 
         "{{ plugin = \"{}\", settings = {{ {settings} }}",
         subject.name
     );
+    let cache = args.cache.as_ref().and_then(|it| it.canonicalize().ok());
+    let cache = cache.map_or_else(String::new, |it| format!("cache_dir = {}\n", quoted(&it)));
     let times = "interval = \"500ms\", timeout = \"500ms\", retries = 0";
     let (scheduler, check) = match subject.kind {
         PluginKind::Scheduler if has_tcp => (
@@ -136,10 +138,9 @@ fn configuration(args: &RunArgs, subject: &Subject, directory: &Path) -> String 
         PluginKind::Checker => ("\"rr\"".to_owned(), format!("{own}, {times} }}")),
     };
     let mut text = format!(
-        "plugin_dirs = [{}]\ncache_dir = {}\nstate_dir = {}\nsocket = {}\n\n[[service]]\nname = \"live\"\n\
+        "plugin_dirs = [{}]\n{cache}state_dir = {}\nsocket = {}\n\n[[service]]\nname = \"live\"\n\
          listen = \"{SERVICE}\"\nscheduler = {scheduler}\ncheck = {check}\n",
         dirs.join(", "),
-        here("cache"),
         here("state"),
         here("socket"),
     );

@@ -128,14 +128,9 @@ async fn live(
     let mut director = Director::start(args, subject, directory)?;
     director.wait().await?;
     let begin = Instant::now();
-    print(&format!(
-        "{} {} lives in a private network: {} servers, {} connections/s of {} on average. Ctrl-C ends it.\n",
-        subject.kind,
-        subject.name,
-        args.servers,
-        args.rate,
-        humantime::format_duration(load.lifetime),
-    ))?;
+    if !args.json {
+        print(&introduction(args, subject))?;
+    }
     traffic.begin();
     let end = args
         .seconds
@@ -147,8 +142,8 @@ async fn live(
             _ = tick.tick() => {}
             _ = tokio::signal::ctrl_c() => break,
         }
-        for line in told.try_iter() {
-            print(&format!("{line}\n"))?;
+        for news in told.try_iter() {
+            print(&show::news(&news, args.json))?;
         }
         let status = director.status().await?;
         print(&view.next(begin.elapsed(), &traffic.counts(), &status, args.json)?)?;
@@ -159,4 +154,11 @@ async fn live(
     director.stop().await?;
     print(&view.sum(&traffic.counts(), args.json))?;
     Ok(())
+}
+
+fn introduction(args: &RunArgs, subject: &Subject) -> String {
+    format!(
+        "{} {} runs in a private network: {} servers, {} connections/s of {} on average. Ctrl-C ends it.\n",
+        subject.kind, subject.name, args.servers, args.rate, args.lifetime,
+    )
 }

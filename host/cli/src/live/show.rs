@@ -112,6 +112,15 @@ impl View {
     }
 }
 
+/// What became of a build.
+pub(super) fn news(line: &str, json: bool) -> String {
+    if json {
+        format!("{}\n", json!({ "news": line }))
+    } else {
+        format!("--- {line}\n")
+    }
+}
+
 fn difference(
     now: &BTreeMap<String, u64>,
     before: &BTreeMap<String, u64>,

@@ -64,7 +64,7 @@ impl Builder {
                 Err(error) => format!("not swapped, the one before goes on: {error}"),
             };
             // Nobody listens any more: it ends.
-            if news.send(format!("--- {line}")).is_err() {
+            if news.send(line).is_err() {
                 return;
             }
         }

@@ -74,6 +74,8 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
         plugin: Some(plugin()),
+        shadow: None,
+        canary: None,
         scheduler_problem: None,
         scheduler_meanwhile: None,
         plan_refused: None,

@@ -53,11 +53,8 @@ pub fn merge(first: &Spread, canary: &Spread, share: u8) -> Result<Option<Merged
             canary: other,
         });
     }
-    let share = usize::from(share.clamp(1, 99));
-    let divisor = gcd(share, 100);
-    // Of `whole` slots `part` are the canary's.
-    let (part, whole) = (share / divisor, 100 / divisor);
-    let is_canary = |slot: usize| (slot + 1) * part / whole > slot * part / whole;
+    let (part, whole) = parts(share);
+    let is_canary = |slot: usize| is_canarys(slot, share);
     let mut all = Vec::new();
     if selector.is_hash() {
         let length = hashed_length(first.len(), canary.len(), whole);
@@ -88,6 +85,20 @@ pub fn merge(first: &Spread, canary: &Spread, share: u8) -> Result<Option<Merged
             refresh_ms: None,
         },
     }))
+}
+
+/// Whether a slot of a merged plan, counted from 0, is the canary's, which has this share of a hundred.
+#[must_use]
+pub fn is_canarys(slot: usize, share: u8) -> bool {
+    let (part, whole) = parts(share);
+    (slot + 1) * part / whole > slot * part / whole
+}
+
+/// Of so many slots so few are the canary's: the share in lowest terms.
+fn parts(share: u8) -> (usize, usize) {
+    let share = usize::from(share.clamp(1, 99));
+    let divisor = gcd(share, 100);
+    (share / divisor, 100 / divisor)
 }
 
 fn slots(plan: &Spread) -> Option<(Selector, &[BackendId])> {

@@ -27,7 +27,10 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     for warning in &prepared.warnings {
         super::print(&format!("{warning}\n"))?;
     }
-    let firsts = prepared.schedulers.iter().map(|(key, it)| (*key, &it.plugin));
+    let firsts = prepared
+        .schedulers
+        .iter()
+        .map(|(key, it)| (*key, &it.plugin));
     let seconds = prepared.seconds.iter().map(|(key, it)| (*key, &it.plugin));
     let counted = firsts.chain(seconds).filter(|(_, plugin)| {
         let abilities = plugin.manifest().abilities.as_ref();

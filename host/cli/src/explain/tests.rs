@@ -210,7 +210,7 @@ fn a_second_scheduler_has_a_line() {
             "[[service]]\nname = \"web\"\nlisten = \"192.0.2.10:80\"\nscheduler = {{ plugin = \"rr\", {second} }}\n\
              server = [{{ address = \"10.0.0.31:80\" }}]\n"
         );
-        super::second::line(&model(&text).services[0]).unwrap()
+        second::line(&model(&text).services[0]).unwrap()
     };
     assert_eq!(
         line("shadow = \"ask\""),

@@ -12,7 +12,8 @@ use evenkeel_core::state::BackendId;
 use super::look_up::{ClientEntries, Entry};
 use super::question::Client;
 use super::report::{
-    CanaryWhy, ConnectionWhy, NextWhy, PluginWhy, RememberedWhy, ServerWhy, ServiceWhy, ToldWhy, Why,
+    CanaryWhy, ConnectionWhy, NextWhy, PluginWhy, RememberedWhy, ServerWhy, ServiceWhy, ToldWhy,
+    Why,
 };
 use crate::driver::RememberedBy;
 use crate::prepare::PluginIdentity;

@@ -120,7 +120,26 @@ fn a_second_scheduler_has_lines_of_its_own() {
         lines(None, Some(canary())),
         lines(None, Some(taken_back)),
     ];
-    insta::assert_snapshot!(all.concat(), @"");
+    insta::assert_snapshot!(all.concat(), @r"
+    TCP  10.10.54.151:80 wrr  # web
+      shadow mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the clients would go elsewhere; it is uneven by 1.5%, the scheduler's by 0%
+    TCP  10.10.54.151:80 wrr  # web
+      shadow mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the connections at least would go elsewhere
+    TCP  10.10.54.151:80 wrr  # web
+      shadow mine 0.2.0
+        its plans have not been compared with the scheduler's yet
+      !! plugin mine 0.2.0: trapped: panic; no connection is affected
+    TCP  10.10.54.151:80 wrr  # web
+      canary mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the clients would go elsewhere; it is uneven by 1.5%, the scheduler's by 0%
+        it decides for 3 of 60 slots (share 5%)
+    TCP  10.10.54.151:80 wrr  # web
+      canary mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the connections at least would go elsewhere
+      !! the canary is taken back, and wrr decides for all: plugin mine 0.2.0: it refuses connections
+    ");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod director;
 mod plan;
+mod second;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,9 @@ pub(crate) fn text(model: &Model, service: &Service, planned: &Planned) -> Strin
     let (first, rest) = scheduler(service, chosen.kind, planned);
     say("Scheduler", first);
     rest.into_iter().for_each(|line| say("", line));
+    if let Some((heading, line)) = second::line(service) {
+        say(heading, line);
+    }
     say("Persistence", persistence(service));
     let mut heading = "Forwarding";
     for forward in [Forward::Nat, Forward::Dr, Forward::Tun] {

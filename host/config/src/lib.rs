@@ -23,6 +23,7 @@ mod report;
 mod resolve;
 mod sandbox;
 mod schema;
+mod second;
 mod secrets;
 mod servers;
 mod settings;

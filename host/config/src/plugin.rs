@@ -357,7 +357,11 @@ impl<T: Table> Read for Single<T> {
         if let Value::Table(table) = node.value {
             return Some(Self(T::read_table(table, node.span, reader)));
         }
-        let help = Some(format!("write {}", T::PLACE));
+        let help = match T::KEYS.first().filter(|_| !T::PLACE.starts_with('[')) {
+            Some(first) => format!("write {key} = {{ {first} = ... }}"),
+            None => format!("write {}", T::PLACE),
+        };
+        let help = Some(help);
         if let Value::List(_) = node.value {
             reader.error(&node.span, format!("{key} is one table"), help);
         } else {

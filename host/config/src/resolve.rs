@@ -12,6 +12,7 @@ use super::plugin::{PluginName, Settings, joined};
 use super::reader::{Field, Reader, Wrong};
 use super::sandbox;
 use super::schema::{self, File, ServiceTable};
+use super::second;
 use super::servers;
 use super::spread;
 use super::timing::checks;
@@ -96,6 +97,7 @@ fn service(
     key::check(table, key, &mut seen.keys, reader);
     let scheduler = scheduler(table, uses, reader);
     let decision = spread::decision(table, key, scheduler.as_ref(), uses, reader);
+    let second = second::second(table, decision, uses, reader);
     let persistence = spread::persistence(table, key, reader);
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
@@ -119,6 +121,7 @@ fn service(
         name: name?,
         key,
         scheduler: scheduler?,
+        second: second?,
         decision: decision?,
         persistence: persistence?,
         on_drain: spread::on_drain(table)?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::{Found, PluginCatalogue};
 use super::machine::MachineSupport;
-use super::plugin::{Digest, PluginName, Settings, is_native};
+use super::plugin::{Digest, PluginName, Settings, Short, is_native};
 use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
@@ -22,7 +22,12 @@ pub(super) fn references(file: &File, dir: &Path, trusted: &[PathBuf]) -> Vec<Pl
     let default = PluginName(DEFAULT_SCHEDULER.to_owned());
     for service in services(file) {
         match service.scheduler.get() {
-            Some(scheduler) => names.extend(scheduler.0.plugin.get()),
+            Some(Short(scheduler)) => {
+                names.extend(scheduler.plugin.get());
+                let shadow = scheduler.shadow.get().map(|it| &it.0.plugin);
+                let canary = scheduler.canary.get().map(|it| &it.0.plugin);
+                names.extend(shadow.into_iter().chain(canary).filter_map(Field::get));
+            }
             None if service.scheduler.is_wrong() => {}
             None => names.push(&default),
         }

@@ -15,6 +15,7 @@
 //! Whatever needs the time gets it as an argument; whatever wants to act returns what is to be done.
 
 pub mod approximate;
+pub mod comparison;
 pub mod connections;
 pub mod dataplane;
 pub mod debt;
@@ -26,6 +27,7 @@ pub mod health;
 pub mod ids;
 pub mod manifest;
 pub mod mark;
+pub mod merge;
 pub mod metrics;
 pub mod model;
 pub mod movement;

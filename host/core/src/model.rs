@@ -5,6 +5,7 @@ mod daemon;
 mod dataplane;
 mod key;
 mod plugin;
+mod second;
 mod service;
 mod share;
 mod vrrp;
@@ -16,6 +17,7 @@ pub use dataplane::{
 };
 pub use key::{Protocol, ServiceKey};
 pub use plugin::{PluginRef, PluginUse};
+pub use second::{Canary, Second, SecondRole};
 pub use service::{Assign, Forward, OnDown, OnDrain, Persistence, Server, Service};
 pub use share::Share;
 pub use vrrp::{

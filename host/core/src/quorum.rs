@@ -67,6 +67,7 @@ mod tests {
             assign: None,
             quorum,
             hysteresis,
+            second: None,
             max_moves: None,
             ha_suspend: false,
             servers: Vec::new(),

@@ -29,6 +29,18 @@ impl Selector {
     }
 }
 
+impl std::fmt::Display for Selector {
+    /// `sequence`, `random`, `hash-source`, `hash-flow`: the words of `status`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sequence => "sequence",
+            Self::Random => "random",
+            Self::HashSource => "hash-source",
+            Self::HashFlow => "hash-flow",
+        })
+    }
+}
+
 /// How the new connections of a service are spread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spread {

@@ -58,9 +58,18 @@ impl CallStats {
     }
 }
 
+/// Which of a service's schedulers is called: the first or the second may be of one plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Caller {
+    /// The one that decides, or is to take over from it.
+    First,
+    /// The one that is tried beside it.
+    Second,
+}
+
 /// Those of all services.
 #[derive(Default)]
-pub(crate) struct Calls(BTreeMap<ServiceKey, Vec<Counted>>);
+pub(crate) struct Calls(BTreeMap<(ServiceKey, Caller), Vec<Counted>>);
 
 /// Those of one plugin for one service.
 struct Counted {
@@ -81,9 +90,10 @@ impl Calls {
     pub(crate) fn of(
         &mut self,
         service: ServiceKey,
+        caller: Caller,
         plugin: &Arc<dyn SchedulerPlugin>,
     ) -> Arc<Mutex<CallStats>> {
-        let of_service = self.0.entry(service).or_default();
+        let of_service = self.0.entry((service, caller)).or_default();
         let place = of_service.iter().position(|it| it.is_of(plugin));
         let counted = match place.map(|place| of_service.remove(place)) {
             Some(counted) => counted,
@@ -104,9 +114,10 @@ impl Calls {
     pub(crate) fn report(
         &self,
         service: &ServiceKey,
+        caller: Caller,
         plugin: &Arc<dyn SchedulerPlugin>,
     ) -> CallStats {
-        let mut of_service = self.0.get(service).into_iter().flatten();
+        let mut of_service = self.0.get(&(*service, caller)).into_iter().flatten();
         let counted = of_service.find(|it| it.is_of(plugin));
         counted
             .map(|it| it.stats.lock().clone())
@@ -115,7 +126,7 @@ impl Calls {
 
     /// Forgets those of other services.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&ServiceKey) -> bool) {
-        self.0.retain(|service, _| stays(service));
+        self.0.retain(|(service, _), _| stays(service));
     }
 }
 

@@ -9,6 +9,7 @@ mod identity;
 mod ready;
 mod rehearsal;
 mod rescan;
+mod second;
 mod source;
 mod trust;
 
@@ -244,12 +245,16 @@ impl Preparer {
         self.held.give_way_to(&model, self.file())?;
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
+            seconds: BTreeMap::new(),
             identities: Vec::new(),
             checks: Vec::new(),
             warnings,
             model,
         };
         self.schedulers(&mut prepared, in_force)
+            .map_err(PrepareError::Other)?;
+        prepared.seconds = self
+            .seconds(&prepared.model.services)
             .map_err(PrepareError::Other)?;
         self.checks(&mut prepared).map_err(PrepareError::Other)?;
         prepared.identities = self.identify(&prepared.model.services);
@@ -340,7 +345,7 @@ impl Preparer {
                 continue;
             }
             if self.rehearses {
-                rehearsal::rehearse(service, &*plugin)
+                rehearsal::rehearse(service, &service.scheduler, service.decision, &*plugin)
                     .with_context(|| format!("service {}", service.name))?;
             }
             let new = self

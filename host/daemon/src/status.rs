@@ -7,6 +7,8 @@ mod duration;
 pub(crate) mod fixture;
 pub mod plugin;
 pub mod report;
+pub mod second;
+mod second_table;
 pub mod service;
 mod service_table;
 mod table;

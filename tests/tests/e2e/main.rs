@@ -30,6 +30,7 @@ mod plugin_files;
 mod plugins;
 mod reconfigure;
 mod schedulers;
+mod second;
 mod signals;
 mod signatures;
 mod spread;

@@ -81,6 +81,7 @@ impl Balancer {
             quorum: 1,
             hysteresis: 0,
             ha_suspend: false,
+            second: None,
             max_moves: None,
             servers,
         };
@@ -140,6 +141,7 @@ impl Balancer {
         let config = DirectorConfig {
             services: vec![self.service.clone()],
             schedulers,
+            seconds: BTreeMap::new(),
             resync: RESYNC,
             ipvs_timeouts: IpvsTimeouts::default(),
         };
@@ -212,6 +214,8 @@ impl Balancer {
                     service,
                     generation: job.generation(),
                     result: job.run(),
+                    // Calls take no time here.
+                    took: Duration::ZERO,
                 })
             }
             Effect::Kernel(KernelStep::Read) => Some(Input::Read(Some(self.kernel.clone()))),

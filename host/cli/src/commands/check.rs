@@ -27,11 +27,16 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     for warning in &prepared.warnings {
         super::print(&format!("{warning}\n"))?;
     }
-    let counted = prepared.schedulers.iter().filter(|(_, new)| {
-        let abilities = new.plugin.manifest().abilities.as_ref();
+    let firsts = prepared
+        .schedulers
+        .iter()
+        .map(|(key, it)| (*key, &it.plugin));
+    let seconds = prepared.seconds.iter().map(|(key, it)| (*key, &it.plugin));
+    let counted = firsts.chain(seconds).filter(|(_, plugin)| {
+        let abilities = plugin.manifest().abilities.as_ref();
         abilities.is_some_and(|abilities| abilities.facts.connections)
     });
-    let counted = counted.map(|(service, _)| *service).collect();
+    let counted = counted.map(|(service, _)| service).collect();
     let model = prepared.model;
     let servers: usize = model
         .services

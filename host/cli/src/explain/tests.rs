@@ -203,3 +203,30 @@ server = [{ name = "a", address = "10.0.0.31:80" }]
     let none = lines(&none, &plan(Selector::Sequence, &[]));
     assert_eq!(none, ["new connections are refused: no server takes any"]);
 }
+
+#[test]
+fn a_second_scheduler_has_a_line() {
+    let line = |second: &str| {
+        let text = format!(
+            "[[service]]\nname = \"web\"\nlisten = \"192.0.2.10:80\"\nscheduler = {{ plugin = \"rr\", {second} }}\n\
+             server = [{{ address = \"10.0.0.31:80\" }}]\n"
+        );
+        second::line(&model(&text).services[0]).unwrap()
+    };
+    assert_eq!(
+        line("shadow = \"ask\""),
+        (
+            "Shadow",
+            "ask makes plans beside it, which nobody follows; `evenkeel status` says how much they differ".to_owned()
+        )
+    );
+    assert_eq!(
+        line("canary = { plugin = \"wrr\", share = 5, max_call = \"5ms\" }"),
+        (
+            "Canary",
+            "wrr decides for 5% of the slots; rr does for all again if it fails, if more than one of 100 calls takes \
+             longer than 5ms, or if its plan is more uneven by more than 10%"
+                .to_owned()
+        )
+    );
+}

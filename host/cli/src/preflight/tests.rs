@@ -45,6 +45,7 @@ fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
         assign: None,
         quorum: 1,
         hysteresis: 0,
+        second: None,
         max_moves: None,
         ha_suspend: false,
         servers: servers.iter().map(|address| server(address)).collect(),

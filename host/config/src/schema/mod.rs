@@ -5,6 +5,7 @@ mod check;
 mod daemon;
 mod declare;
 mod pages;
+mod second;
 mod service;
 mod sync;
 mod timeouts;
@@ -17,7 +18,8 @@ pub(crate) use daemon::{
     state_dir,
 };
 pub(crate) use pages::{PAGES, explain};
-pub(crate) use service::{ServerTable, ServiceTable};
+pub(crate) use second::CanaryTable;
+pub(crate) use service::{SchedulerTable, ServerTable, ServiceTable};
 pub(crate) use sync::ConnectionSyncTable;
 pub(crate) use vrrp::{
     AddressTable, AnnounceTable, NotifyTable, RouteTable, RuleTable, ScriptTable, SyncGroupTable,

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::check::CheckTable;
 use super::daemon::{File, PluginSandboxTable, PluginsTable, SandboxTable};
+use super::second::{CanaryTable, ShadowTable};
 use super::service::{PersistenceTable, SchedulerTable, ServerTable, ServiceTable};
 use super::sync::ConnectionSyncTable;
 use super::timeouts::IpvsTimeoutsTable;
@@ -23,6 +24,8 @@ pub(crate) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         ServiceTable::page(),
         ServerTable::page(),
         SchedulerTable::page(),
+        ShadowTable::page(),
+        CanaryTable::page(),
         PersistenceTable::page(),
         CheckTable::page(),
         VrrpTable::page(),

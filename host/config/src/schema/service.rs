@@ -2,10 +2,11 @@
 
 use super::check::CheckTable;
 use super::declare::{DAY, table};
+use super::second::{CanaryTable, ShadowTable};
 use crate::address::{Endpoint, ServerAddress};
 use crate::mixed::{Abbreviated, Brief};
 use crate::percent::Percent;
-use crate::plugin::{Digest, Labels, Many, PluginName, Settings, Several, Short};
+use crate::plugin::{Digest, Labels, Many, PluginName, Settings, Several, Short, Single};
 use crate::reader::Presence;
 use crate::units::Seconds;
 use crate::value::{Interface, Name, Whole};
@@ -141,6 +142,11 @@ table! {
         sha256: Digest = Presence::Optional("any file");
         /// The plugin's settings; `evenkeel plugin inspect` shows which ones it takes.
         settings: Settings = Presence::Default(Settings::default);
+        /// A second scheduler that makes plans for the same servers, which nobody follows: `status` says how much it would
+        /// decide otherwise. Not beside `canary`.
+        shadow: Short<ShadowTable> = Presence::Optional("none");
+        /// A second scheduler that decides for a share of the slots. Not beside `shadow`.
+        canary: Single<CanaryTable> = Presence::Optional("none");
     }
 }
 

@@ -7,6 +7,7 @@ mod model;
 mod plugins;
 mod reference;
 mod robust;
+mod second;
 mod secrets;
 mod spread;
 mod trust;

@@ -59,10 +59,16 @@ impl Director {
         for (key, service) in old {
             self.remove_service(key, &service);
         }
+        let mut seconds = config.seconds;
+        for key in self.order.clone() {
+            self.configure_second(key, seconds.remove(&key), now);
+        }
         if let Some(adopted) = adopted {
             self.remove_adopted(adopted);
         }
-        self.update_interval = machine::update_interval(self.services.len());
+        let seconds = self.services.values().filter(|it| it.second.is_some());
+        let schedulers = self.services.len() + seconds.count();
+        self.update_interval = machine::update_interval(schedulers);
         self.want_hairpin();
         let timeouts = IpvsTimeouts {
             expire_quiescent: self.expires_quiescent(),
@@ -112,6 +118,7 @@ impl Director {
             queue_served: false,
             spec,
             supervisor,
+            second: None,
             servers,
             last_good,
             planned_for: Vec::new(),
@@ -157,6 +164,7 @@ impl Director {
             self.forget(key, service.spec.on_down, server);
         }
         self.awaiting_first_plan.remove(&key);
+        self.awaiting_canary.remove(&key);
         self.timers.clear(key);
         self.opening_queues.remove(&key);
         self.queues.release(&key);

@@ -18,7 +18,7 @@ impl Director {
     pub fn wants_counts(&self) -> bool {
         self.services.values().any(|service| {
             let limited = |it: &RealServer| it.spec.upper_threshold.is_some();
-            service.supervisor.facts_to_come().connections || service.servers.iter().any(limited)
+            service.facts().connections || service.servers.iter().any(limited)
         })
     }
 
@@ -26,7 +26,7 @@ impl Director {
     #[must_use]
     pub fn wants_measurements(&self) -> bool {
         let mut services = self.services.values();
-        services.any(|service| service.supervisor.facts_to_come().measurements())
+        services.any(|service| service.facts().measurements())
     }
 
     /// The services whose address is on another director: what the kernel still knows of their connections is not
@@ -63,7 +63,9 @@ impl Director {
         self.roles = roles;
         for (key, service) in &mut self.services {
             let role = self.roles.get(key).copied().unwrap_or_default();
-            if service.supervisor.set_role(role) {
+            let second = service.second.as_mut();
+            let second = second.is_some_and(|it| it.set_director_role(role));
+            if service.supervisor.set_role(role) | second {
                 self.needs_plan.insert(*key);
             }
         }

@@ -24,6 +24,9 @@ pub struct DirectorConfig {
     /// New schedulers, for the services that need one: those that are new, or have another plugin or other settings
     /// than [`super::Director::in_force`] says.
     pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
+    /// The second schedulers, for all services that have one ([`Service::second`]). One that runs, and is of the same
+    /// plugin with the same settings, goes on; any other is started, a canary that was taken back, too.
+    pub seconds: BTreeMap<ServiceKey, NewSecond>,
     /// How often the kernel is read unasked.
     pub resync: Duration,
     /// When IPVS is to forget connections.
@@ -40,6 +43,14 @@ pub struct NewScheduler {
     pub scheduler: Box<dyn Scheduler>,
     /// What it is to take over from the process before.
     pub saved: Option<SavedState>,
+}
+
+/// Where a service's second scheduler comes from. Its instance is made by its first job, since it may fail in that, too.
+pub struct NewSecond {
+    /// The plugin.
+    pub plugin: Arc<dyn SchedulerPlugin>,
+    /// Its settings.
+    pub settings: Vec<Setting>,
 }
 
 /// Something that happened.
@@ -61,6 +72,8 @@ pub enum Input {
         generation: u64,
         /// What became of it.
         result: JobResult,
+        /// How long the calls took.
+        took: Duration,
     },
     /// The kernel was read; `None`: it could not be.
     Read(Option<State>),

@@ -28,7 +28,8 @@ impl Director {
                 service,
                 generation,
                 result,
-            } => self.scheduler_done(service, generation, result, now),
+                took,
+            } => self.scheduler_done(service, generation, (result, took), now),
             Input::Read(read) => {
                 for (key, damage) in self.sync.read_done(read, now) {
                     self.report_damage(&key, damage);

@@ -28,6 +28,8 @@ pub struct Ran {
 pub struct SchedulerJob {
     /// Of the supervisor, for the input that answers.
     pub(super) generation: u64,
+    /// It is of a service's second scheduler.
+    pub(super) is_second: bool,
     pub(super) plugin: Arc<dyn SchedulerPlugin>,
     pub(super) context: ServiceContext,
     /// The instance has not been told of the role yet.
@@ -69,6 +71,12 @@ impl SchedulerJob {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether it is of a service's second scheduler, a shadow or a canary.
+    #[must_use]
+    pub fn is_second(&self) -> bool {
+        self.is_second
     }
 
     /// The plugin that is called.

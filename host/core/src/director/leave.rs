@@ -3,6 +3,7 @@
 use super::event::{Effect, Input};
 use super::instance::Instance;
 use super::machine::Director;
+use super::second::SecondScheduler;
 use crate::model::ServiceKey;
 use crate::scheduler::SavedState;
 use crate::state::{Selector, Spread};
@@ -38,10 +39,18 @@ impl Director {
             let Some(service) = self.services.get_mut(&key) else {
                 continue;
             };
-            let counts = service.supervisor.facts().connections;
-            let follows = matches!(&service.last_good, Some(Spread::Slots { selector, .. }) if *selector == Selector::Sequence);
-            if counts && follows {
+            let follows = |plan: Option<&Spread>| matches!(plan, Some(Spread::Slots { selector, .. }) if *selector == Selector::Sequence);
+            let first =
+                service.supervisor.facts().connections && follows(service.last_good.as_ref());
+            let second = service
+                .second
+                .as_mut()
+                .filter(|it| follows(it.merged()) && (first || it.facts().connections));
+            if first {
                 service.last_good = None;
+            }
+            let canary = second.map(SecondScheduler::leave).is_some();
+            if first || canary {
                 self.want(key);
             }
         }

@@ -11,7 +11,9 @@ use super::flow_kills::PendingFlowKills;
 use super::queues::QueueNumbers;
 use super::quorum::QuorumReview;
 use super::report::{self, ServiceReport};
-use super::service::{self, VirtualService};
+use super::second::SecondScheduler;
+use super::server;
+use super::service::VirtualService;
 use crate::approximate;
 use crate::connections::Counts;
 use crate::ids::{Ids, InUse, Numbers};
@@ -58,6 +60,9 @@ pub struct Director {
     pub(super) timers: TimerTable<ServiceKey>,
     /// Services whose scheduler has not answered at all yet.
     pub(super) awaiting_first_plan: BTreeSet<ServiceKey>,
+    /// Services whose canary has not answered at all yet since the daemon started: its clients would go to the first
+    /// scheduler's servers and back.
+    pub(super) awaiting_canary: BTreeSet<ServiceKey>,
     pub(super) pending_flow_kills: PendingFlowKills,
     pub(super) effects: Vec<Effect>,
     /// Services whose quorum may have changed.
@@ -105,6 +110,7 @@ impl Director {
             needs_plan: BTreeSet::new(),
             timers: TimerTable::new(),
             awaiting_first_plan: BTreeSet::new(),
+            awaiting_canary: BTreeSet::new(),
             pending_flow_kills: PendingFlowKills::default(),
             effects: Vec::new(),
             quorum_reviews: BTreeMap::new(),
@@ -140,7 +146,8 @@ impl Director {
         for key in std::mem::take(&mut self.needs_plan) {
             self.run_scheduler(key, now);
         }
-        if self.sync.held() && self.awaiting_first_plan.is_empty() && !self.leaving {
+        let awaiting = !(self.awaiting_first_plan.is_empty() && self.awaiting_canary.is_empty());
+        if self.sync.held() && !awaiting && !self.leaving {
             self.sync.release();
         }
         self.flush_flows();
@@ -173,18 +180,29 @@ impl Director {
         };
         let VirtualService {
             supervisor,
+            second,
             spec,
             servers,
             ..
         } = service;
         let update = |facts, whole| VirtualService::update(servers, facts, whole);
         let job = supervisor.job(now, self.update_interval, spec, update);
-        match supervisor.poll_at() {
+        let plans = job.as_ref().is_some_and(|job| job.wants_plan);
+        let beside = second.as_mut();
+        let beside = beside.and_then(|it| it.job(now, self.update_interval, spec, servers, plans));
+        let second_at = second.as_ref().and_then(SecondScheduler::poll_at);
+        match [supervisor.poll_at(), second_at]
+            .into_iter()
+            .flatten()
+            .min()
+        {
             Some(at) => self.timers.set(key, at),
             None => self.timers.clear(key),
         }
-        if let Some(job) = job {
-            service.planned_for = service::usable(&service.servers);
+        if job.is_some() {
+            service.planned_for = server::usable(&service.servers);
+        }
+        for job in job.into_iter().chain(beside) {
             self.effects
                 .push(Effect::RunScheduler { service: key, job });
         }
@@ -263,6 +281,13 @@ impl Director {
     pub fn plugin(&self, key: &ServiceKey) -> Option<&Arc<dyn SchedulerPlugin>> {
         let service = self.services.get(key)?;
         Some(service.supervisor.plugin())
+    }
+
+    /// The plugin of a service's second scheduler, whether it runs or was taken back.
+    #[must_use]
+    pub fn second_plugin(&self, key: &ServiceKey) -> Option<&Arc<dyn SchedulerPlugin>> {
+        let second = self.services.get(key)?.second.as_ref();
+        second.map(SecondScheduler::plugin)
     }
 
     /// Whether the verdicts on a service's connections are being given, and the kernel is to ask for them.

@@ -20,12 +20,14 @@
 //! | `service`, `server` | one virtual service, one real server |
 //! | `supervisor`, `job`, `instance` | a service's scheduler: when it runs, one run, the running plugin |
 //! | `successor`, `succession` | another scheduler that is to take over, and is tried first |
+//! | `second`, `second_plan`, `slow_calls`, `beside` | a second scheduler that is tried beside a service's: shadow or canary |
 //! | `leave` | the end: what the kernel is left with |
 //! | `quorum`, `quorums` | whether services have enough servers, looked at after each change |
 //! | `recent_flows` | the connections that it has placed last |
 //! | `queues`, `flow_kills` | numbers of NFQUEUEs; flows to be flushed once the kernel sends them no more |
-//! | `report`, `decides` | what is known of the services, and how one decides about a client, for people |
+//! | `report`, `second_report`, `decides` | what is known of the services, and how one decides about a client, for people |
 
+mod beside;
 mod configure;
 mod counting;
 mod decides;
@@ -42,20 +44,27 @@ mod quorums;
 mod recent_flows;
 mod report;
 mod scheduling;
+mod second;
+mod second_plan;
+mod second_report;
 mod server;
 mod service;
+mod slow_calls;
 mod succession;
 mod successor;
 mod supervisor;
 mod verdicts;
 
 pub use decides::{Decides, NextConnection};
-pub use event::{DirectorConfig, Effect, Input, NewScheduler, QueueError, VerdictRequest};
+pub use event::{
+    DirectorConfig, Effect, Input, NewScheduler, NewSecond, QueueError, VerdictRequest,
+};
 pub use instance::Instance;
 pub use job::{JobResult, Ran, SchedulerJob};
 pub use leave::LastState;
 pub use machine::Director;
 pub use report::{ServerReport, ServerState, ServiceReport};
+pub use second_report::{SecondReport, Uneven};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::second::SecondScheduler;
+use super::second_report::SecondReport;
 use super::server::RealServer;
 use super::service::VirtualService;
 use crate::approximate::{self, KernelScheduler};
@@ -41,6 +43,8 @@ pub struct ServiceReport {
     pub planned_at: Option<Instant>,
     /// Why another scheduler, which was to take over, did not.
     pub successor_problem: Option<String>,
+    /// The scheduler that is tried beside it.
+    pub second: Option<SecondReport>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
     pub kernel_problem: Option<String>,
     /// Which slot of the plan a new connection takes; `None` where new connections are refused.
@@ -127,6 +131,7 @@ pub(super) fn service(
         plan: service.plans,
         planned_at: service.planned_at,
         successor_problem: service.refused.as_ref().map(|it| it.problem.clone()),
+        second: service.second.as_ref().map(SecondScheduler::report),
         kernel_problem: sync.refusal(&Subject::Service(spec.key)).map(str::to_owned),
         selector,
         slots,

@@ -1,6 +1,6 @@
 //! When schedulers are run, and what becomes of their plans.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
@@ -34,6 +34,9 @@ impl Director {
             return;
         };
         service.supervisor.servers_changed();
+        if let Some(second) = &mut service.second {
+            second.servers_changed();
+        }
         let planned = !self.awaiting_first_plan.contains(&key);
         if planned && (at_once || service.supervisor.failed()) {
             self.want(key);
@@ -42,10 +45,16 @@ impl Director {
 
     /// Some facts of a service's servers may have changed; its scheduler is told when it is time.
     pub(super) fn facts_changed(&mut self, key: ServiceKey, now: Instant) {
-        if let Some(service) = self.services.get_mut(&key)
-            && service.has_changes()
-        {
+        let Some(service) = self.services.get_mut(&key) else {
+            return;
+        };
+        let first = service.has_changes();
+        if first {
             service.supervisor.facts_changed(now);
+        }
+        let second = service.second.as_mut();
+        let second = second.is_some_and(|it| it.facts_changed(&service.servers, now));
+        if first || second {
             self.needs_plan.insert(key);
         }
     }
@@ -55,12 +64,19 @@ impl Director {
         &mut self,
         key: ServiceKey,
         generation: u64,
-        result: JobResult,
+        (result, took): (JobResult, Duration),
         now: Instant,
     ) {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
+        if service
+            .second
+            .as_ref()
+            .is_some_and(|it| it.runs(generation))
+        {
+            return self.second_done(key, result, took, now);
+        }
         if service.supervisor.tries(generation) {
             self.needs_plan.insert(key);
             return self.tried(key, result, now);
@@ -150,6 +166,7 @@ impl Director {
         if service.has_changes() {
             service.supervisor.facts_changed(now);
         }
+        self.judge_second(key);
         self.want(key);
     }
 

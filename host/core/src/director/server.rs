@@ -129,6 +129,11 @@ impl RealServer {
     /// As its scheduler sees it, which is told of it herewith.
     pub(super) fn report(&mut self, wanted: Facts) -> SchedulerBackend {
         self.reported = self.facts(wanted);
+        self.seen(self.reported.clone())
+    }
+
+    /// As a scheduler sees it that is told these facts.
+    pub(super) fn seen(&self, facts: BackendFacts) -> SchedulerBackend {
         let labels = self.spec.labels.iter();
         SchedulerBackend {
             id: self.id,
@@ -138,7 +143,7 @@ impl RealServer {
             configured_weight: self.spec.weight,
             health: self.in_short(),
             usable: self.is_usable(),
-            facts: self.reported.clone(),
+            facts,
             labels: labels
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
@@ -155,7 +160,7 @@ impl RealServer {
     }
 
     /// As plans are made for it; `None`: it has failed, and does not stay for its connections (`inhibit_on_failure`).
-    pub(super) fn usable(&self) -> Option<Usable> {
+    fn usable(&self) -> Option<Usable> {
         let spec = &self.spec;
         self.is_usable().then(|| Usable {
             id: self.id,
@@ -168,4 +173,9 @@ impl RealServer {
             ),
         })
     }
+}
+
+/// The servers that are up, and those that stay although they have failed.
+pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
+    servers.iter().filter_map(RealServer::usable).collect()
 }

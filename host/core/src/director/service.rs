@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::job::SchedulerUpdate;
 use super::quorum::QuorumState;
-use super::server::RealServer;
+use super::second::SecondScheduler;
+use super::server::{self, RealServer};
 use super::successor::Refused;
 use super::supervisor::SchedulerSupervisor;
 use crate::desired::{self, Usable};
@@ -23,6 +24,8 @@ use crate::state::{BackendId, Queue, ServiceState, Spread};
 pub(super) struct VirtualService {
     pub(super) spec: Service,
     pub(super) supervisor: SchedulerSupervisor,
+    /// The scheduler that is tried beside it.
+    pub(super) second: Option<SecondScheduler>,
     pub(super) servers: Vec<RealServer>,
     /// The last plan that could be used, laid out.
     pub(super) last_good: Option<Spread>,
@@ -137,6 +140,14 @@ impl VirtualService {
                 .any(|server| server.up() && server.facts(wanted) != server.reported)
     }
 
+    /// What its scheduler wants to be told of, the one that may take over, and the second one.
+    pub(super) fn facts(&self) -> Facts {
+        let second = self.second.as_ref().map(SecondScheduler::facts);
+        self.supervisor
+            .facts_to_come()
+            .or(second.unwrap_or_default())
+    }
+
     /// Whether clients that it remembers leave a server whose weight is 0.
     pub(super) fn moves_clients(&self) -> bool {
         self.spec.persistence.is_some() && self.spec.on_drain == OnDrain::Move
@@ -144,13 +155,15 @@ impl VirtualService {
 
     /// What a data plane of this kind should hold.
     pub(super) fn wanted(&self, kind: DataPlaneKind) -> ServiceState {
-        let mut usable = usable(&self.servers);
+        let mut usable = server::usable(&self.servers);
         if kind == DataPlaneKind::Nftables && self.moves_clients() {
             // Established connections do not need it there. IPVS forgets the clients itself, and drops the connections
             // of a server that it does not have.
             usable.retain(|server| server.weight > 0);
         }
-        let state = desired::service_state(self.spec.snat, &usable, self.last_good.as_ref());
+        let merged = self.second.as_ref().and_then(SecondScheduler::merged);
+        let plan = merged.or(self.last_good.as_ref());
+        let state = desired::service_state(self.spec.snat, &usable, plan);
         let decides = self.queue_served
             && self.supervisor.decision() == Decision::PerConnection
             && usable.iter().any(|server| server.weight > 0);
@@ -188,11 +201,6 @@ impl VirtualService {
             for_quorum: recounted.then(|| server.in_words(counted)),
         })
     }
-}
-
-/// The servers that are up, and those that stay although they have failed.
-pub(super) fn usable(servers: &[RealServer]) -> Vec<Usable> {
-    servers.iter().filter_map(RealServer::usable).collect()
 }
 
 /// What a health report changed.

@@ -53,6 +53,7 @@ impl Successor {
         let (plugin, settings) = self.origin;
         let job = SchedulerJob {
             generation: self.generation,
+            is_second: false,
             plugin,
             context,
             role_changed: true,

@@ -54,6 +54,8 @@ pub(super) struct SchedulerSupervisor {
     state: InstanceState,
     /// Of the last instance that has answered.
     metrics: Arc<PluginMetrics>,
+    /// It is a service's second scheduler.
+    is_second: bool,
     /// The servers or their weights changed since the plugin was last told.
     servers_changed: bool,
     /// The role of this director.
@@ -107,10 +109,37 @@ impl SchedulerSupervisor {
     ) -> Self {
         let instance = Instance::new(scheduler);
         Self {
-            plugin,
-            settings,
             metrics: Arc::clone(instance.metrics()),
             state: InstanceState::Idle(instance),
+            ..Self::without_instance(generation, (plugin, settings), decision, role)
+        }
+    }
+
+    /// Of a second scheduler, whose instance is made by its first job. Its plans are asked for, and nothing of it is kept.
+    pub(super) fn beside(
+        generation: u64,
+        origin: Origin,
+        role: DirectorRole,
+        now: Instant,
+    ) -> Self {
+        let mut supervisor = Self::without_instance(generation, origin, Decision::Plan, role);
+        supervisor.is_second = true;
+        supervisor.timers.set(SupervisorTimer::Restart, now);
+        supervisor
+    }
+
+    fn without_instance(
+        generation: u64,
+        (plugin, settings): Origin,
+        decision: Decision,
+        role: DirectorRole,
+    ) -> Self {
+        Self {
+            plugin,
+            settings,
+            metrics: Arc::default(),
+            state: InstanceState::Failed,
+            is_second: false,
             servers_changed: true,
             role,
             // The instance was made before it was known.
@@ -294,6 +323,11 @@ impl SchedulerSupervisor {
         self.timers.set(SupervisorTimer::Update, at);
     }
 
+    /// Its plan is to be renewed.
+    pub(super) fn renew(&mut self, now: Instant) {
+        self.timers.set(SupervisorTimer::Refresh, now);
+    }
+
     /// When [`Self::job`] may have something to do that it had not before. Later than the `now` of a [`Self::job`]
     /// that had nothing.
     pub(super) fn poll_at(&self) -> Option<Instant> {
@@ -366,11 +400,12 @@ impl SchedulerSupervisor {
         if wants_plan {
             self.timers.clear(SupervisorTimer::Refresh);
         }
-        let exports = self.export_at.is_none_or(|at| at <= now);
+        let exports = !self.is_second && self.export_at.is_none_or(|at| at <= now);
         if exports {
             self.export_at = Some(now + EXPORT_INTERVAL);
         }
         Some(SchedulerJob {
+            is_second: self.is_second,
             import: self.import.take(),
             exports,
             generation: self.generation,
@@ -403,8 +438,12 @@ impl SchedulerSupervisor {
             Some(_) if self.decision == Decision::PerConnection => Some(FALLBACK_REFRESH),
             Some(_) | None => None,
         };
-        if let Some(wished) = wished {
-            self.timers.set(SupervisorTimer::Refresh, now + wished);
+        // It may be due before, where somebody else wished it while the plugin was running.
+        let due = self.timers.get(SupervisorTimer::Refresh);
+        if let Some(at) = wished.map(|wished| now + wished)
+            && due.is_none_or(|due| due > at)
+        {
+            self.timers.set(SupervisorTimer::Refresh, at);
         }
         works
     }

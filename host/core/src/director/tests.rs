@@ -25,12 +25,14 @@ use crate::scheduler::{
 use crate::state::{BackendId, Queue, Selector, Spread, State};
 use crate::sync::{ApplyOutcome, InKernel, KernelStep};
 
+mod canary;
 mod leaving;
 mod load;
 mod numbers;
 mod presence;
 mod quorums;
 mod refused;
+mod shadow;
 mod swap;
 mod told;
 mod waits;
@@ -151,6 +153,8 @@ struct World {
     in_use: Vec<Queue>,
     /// Nobody says whether a queue is served.
     silent: bool,
+    /// How long calls of schedulers take.
+    took: Duration,
 }
 
 impl World {
@@ -197,6 +201,7 @@ impl World {
             served: BTreeMap::new(),
             in_use: Vec::new(),
             silent: false,
+            took: Duration::ZERO,
         }
     }
 
@@ -228,6 +233,7 @@ impl World {
         DirectorConfig {
             services,
             schedulers,
+            seconds: BTreeMap::new(),
             resync: RESYNC,
             ipvs_timeouts: IpvsTimeouts::default(),
         }
@@ -260,6 +266,7 @@ impl World {
                     service,
                     generation: job.generation(),
                     result: job.run(),
+                    took: self.took,
                 });
             }
             Effect::Kernel(KernelStep::Read) => {
@@ -408,6 +415,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         assign: None,
         quorum: 1,
         hysteresis: 0,
+        second: None,
         max_moves: None,
         ha_suspend: false,
         servers: servers
@@ -457,6 +465,7 @@ fn nothing_in_the_kernel_changes_before_every_service_has_its_first_plan() {
                 service,
                 generation,
                 result,
+                took: Duration::ZERO,
             },
             world.now,
         );
@@ -536,6 +545,7 @@ fn an_answer_to_a_scheduler_that_was_replaced_is_ignored() {
             service: key(80),
             generation: 999,
             result,
+            took: Duration::ZERO,
         },
         world.now,
     );

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::check::Check;
 use super::key::{Protocol, ServiceKey};
 use super::plugin::PluginUse;
+use super::second::Second;
 use super::share::Share;
 use crate::manifest::Decision;
 
@@ -20,6 +21,8 @@ pub struct Service {
     pub key: ServiceKey,
     /// Who spreads the connections.
     pub scheduler: PluginUse,
+    /// A second scheduler that is tried beside it.
+    pub second: Option<Second>,
     /// How the scheduler's decisions are followed: one of those that it offers.
     pub decision: Decision,
     /// A client's connections go to the server that its last one went to (keepalived `persistence_timeout`).

@@ -1,6 +1,6 @@
 //! Does what the director wants done. Nothing here waits: threads and tasks report back as inputs.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::director::{Effect, Input, SchedulerJob};
 use evenkeel_core::model::{ServiceKey, Tracked};
@@ -8,6 +8,7 @@ use evenkeel_core::vrrp::Reading;
 use evenkeel_runtime::{Failure, PluginError};
 
 use super::state::App;
+use crate::calls::Caller;
 use crate::kept::{News, SchedulerState};
 
 impl App {
@@ -38,28 +39,38 @@ impl App {
     fn run_scheduler(&mut self, service: ServiceKey, job: SchedulerJob) {
         let inputs = self.to_inputs.clone();
         let plugin = job.plugin();
-        let calls = self.calls.of(service, &plugin);
+        let caller = if job.is_second() {
+            Caller::Second
+        } else {
+            Caller::First
+        };
+        let calls = self.calls.of(service, caller, &plugin);
         tokio::spawn(async move {
             let generation = job.generation();
             let run = move || {
                 let began = Instant::now();
                 let result = job.run();
-                calls.lock().add(began.elapsed(), result.is_err());
-                result
+                let took = began.elapsed();
+                calls.lock().add(took, result.is_err());
+                (result, took)
             };
-            let result = match tokio::task::spawn_blocking(run).await {
-                Ok(result) => result,
-                Err(error) => Err(PluginError {
-                    plugin: plugin.manifest().name.clone(),
-                    version: plugin.manifest().version.clone(),
-                    failure: Failure::Trap(format!("the host failed: {error}")),
-                }),
+            let (result, took) = match tokio::task::spawn_blocking(run).await {
+                Ok(ran) => ran,
+                Err(error) => {
+                    let failed = PluginError {
+                        plugin: plugin.manifest().name.clone(),
+                        version: plugin.manifest().version.clone(),
+                        failure: Failure::Trap(format!("the host failed: {error}")),
+                    };
+                    (Err(failed), Duration::ZERO)
+                }
             };
             // Nobody listens any more when the daemon is ending.
             let _ = inputs.send(Input::SchedulerDone {
                 service,
                 generation,
                 result,
+                took,
             });
         });
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::state::App;
+use crate::calls::Caller;
 use crate::control::Request;
 use crate::counting;
 use crate::status::Status;
@@ -74,7 +75,11 @@ impl App {
                 .flatten(),
             plugin: self.identity(key).cloned(),
             calls: (self.director.plugin(key))
-                .map(|plugin| self.calls.report(key, plugin))
+                .map(|plugin| self.calls.report(key, Caller::First, plugin))
+                .unwrap_or_default(),
+            second_plugin: self.second_identity(key).cloned(),
+            second_calls: (self.director.second_plugin(key))
+                .map(|plugin| self.calls.report(key, Caller::Second, plugin))
                 .unwrap_or_default(),
             suspended: self.probers.suspended().contains(key),
         });

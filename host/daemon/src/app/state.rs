@@ -185,6 +185,7 @@ impl App {
         let config = DirectorConfig {
             services: prepared.model.services,
             schedulers: prepared.schedulers,
+            seconds: prepared.seconds,
             resync: prepared.model.daemon.resync,
             ipvs_timeouts: prepared.model.ipvs_timeouts,
         };
@@ -212,7 +213,10 @@ impl App {
     fn identify(&mut self, identities: Vec<Arc<PluginIdentity>>) {
         let director = &self.director;
         let decides = |it: &Arc<PluginIdentity>| {
-            let mut deciding = director.keys().filter_map(|key| director.plugin(key));
+            let mut deciding = director.keys().flat_map(|key| {
+                let first = director.plugin(key).into_iter();
+                first.chain(director.second_plugin(key))
+            });
             deciding.any(|plugin| it.is(plugin))
         };
         // The same plugin may have another signature now.
@@ -226,6 +230,12 @@ impl App {
     /// Which plugin decides for a service; `None` where its file is broken and another stands in.
     pub(super) fn identity(&self, service: &ServiceKey) -> Option<&Arc<PluginIdentity>> {
         let plugin = self.director.plugin(service)?;
+        self.identities.iter().find(|it| it.is(plugin))
+    }
+
+    /// Which plugin a service's second scheduler is of; likewise.
+    pub(super) fn second_identity(&self, service: &ServiceKey) -> Option<&Arc<PluginIdentity>> {
+        let plugin = self.director.second_plugin(service)?;
         self.identities.iter().find(|it| it.is(plugin))
     }
 
@@ -246,6 +256,9 @@ impl App {
         self.reloader.rescanned(found.problems);
         for (service, new) in found.schedulers {
             self.director.replace_scheduler(&service, new);
+        }
+        for (service, new) in found.seconds {
+            self.director.replace_second(&service, new, now);
         }
         self.identify(found.identities);
         if let Some(checks) = found.checks {

@@ -11,15 +11,16 @@ use super::identity::PluginIdentity;
 /// By what the configuration calls them.
 pub(super) type Identities = BTreeMap<PluginRef, Arc<PluginIdentity>>;
 
-/// The identities of the services' schedulers. Those in `known` that are the same are kept.
+/// The identities of the services' schedulers, first and second. Those in `known` that are the same are kept.
 pub(super) fn identify(
     services: &[Service],
     catalogue: &Catalogue,
     known: &Identities,
 ) -> Identities {
     let mut used = Identities::new();
-    for service in services {
-        let name = &service.scheduler.plugin;
+    let seconds = services.iter().filter_map(|it| it.second.as_ref());
+    let seconds = seconds.map(|it| &it.scheduler.plugin);
+    for name in (services.iter().map(|it| &it.scheduler.plugin)).chain(seconds) {
         if used.contains_key(name) {
             continue;
         }

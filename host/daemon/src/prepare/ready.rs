@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use evenkeel_config::Diagnostic;
-use evenkeel_core::director::NewScheduler;
+use evenkeel_core::director::{NewScheduler, NewSecond};
 use evenkeel_core::model::{CheckTiming, Model, PluginRef, Service, ServiceKey};
 use evenkeel_runtime::Checker;
 
@@ -17,6 +17,8 @@ pub struct Prepared {
     pub model: Model,
     /// New schedulers, for services that need one.
     pub schedulers: BTreeMap<ServiceKey, NewScheduler>,
+    /// The second schedulers of all services that have one.
+    pub seconds: BTreeMap<ServiceKey, NewSecond>,
     /// The plugins of the services' schedulers; without those whose files are broken.
     pub identities: Vec<Arc<PluginIdentity>>,
     /// The checkers of every server that has any.
@@ -29,6 +31,8 @@ pub struct Prepared {
 pub struct Rescanned {
     /// The services that are to get another scheduler, with that. Their own settings are as they were.
     pub schedulers: Vec<(Service, NewScheduler)>,
+    /// The second schedulers of all services that have one: the director knows which of them are new.
+    pub seconds: Vec<(Service, NewSecond)>,
     /// The plugins of the services' schedulers.
     pub identities: Vec<Arc<PluginIdentity>>,
     /// All checks, if some have another checker.

@@ -2,21 +2,28 @@
 
 use anyhow::Context as _;
 use evenkeel_core::desired::{self, Usable};
-use evenkeel_core::model::Service;
-use evenkeel_core::state::BackendId;
+use evenkeel_core::manifest::Decision;
+use evenkeel_core::model::{PluginUse, Service};
+use evenkeel_core::state::{BackendId, Spread};
 use evenkeel_runtime::{Backend, SchedulerPlugin, ServiceContext};
 
 /// Has an instance that is thrown away say whether its settings make sense with the servers as they are configured, has
-/// it plan for them, and checks that plan as the director does.
+/// it plan for them, and checks that plan as the director does, which follows it by `decision`. `None`: there is no plan,
+/// and none is needed.
 ///
 /// # Errors
 /// How the plugin failed, why it refuses the servers, or why its plan cannot be used.
-pub(super) fn rehearse(service: &Service, plugin: &dyn SchedulerPlugin) -> anyhow::Result<()> {
+pub(super) fn rehearse(
+    service: &Service,
+    scheduler: &PluginUse,
+    decision: Decision,
+    plugin: &dyn SchedulerPlugin,
+) -> anyhow::Result<Option<Spread>> {
     let context = ServiceContext {
         listener: Some(service.key),
         ..ServiceContext::trial(&service.name)
     };
-    let mut scheduler = plugin.scheduler(&context, &service.scheduler.settings)?;
+    let mut scheduler = plugin.scheduler(&context, &scheduler.settings)?;
     let numbered = (1..).filter_map(BackendId::new).zip(&service.servers);
     let (backends, usable): (Vec<Backend>, Vec<Usable>) = numbered
         .map(|(id, server)| {
@@ -39,9 +46,8 @@ pub(super) fn rehearse(service: &Service, plugin: &dyn SchedulerPlugin) -> anyho
     }
     scheduler.set_backends(&backends)?;
     let plan = scheduler.make_plan()?;
-    desired::accept(&usable, &plan, service.decision).with_context(|| {
+    desired::accept(&usable, &plan, decision).with_context(|| {
         let manifest = plugin.manifest();
         format!("plugin {} {}", manifest.name, manifest.version)
-    })?;
-    Ok(())
+    })
 }

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use evenkeel_core::model::{Model, PluginRef};
+use evenkeel_core::director::NewSecond;
+use evenkeel_core::model::{Model, PluginRef, Service};
 use evenkeel_runtime::SchedulerPlugin;
 use evenkeel_runtime::catalogue::Catalogue;
 
@@ -18,6 +19,7 @@ impl Preparer {
     pub fn rescan(&mut self, tried: &InForce) -> Rescanned {
         let mut found = Rescanned {
             schedulers: Vec::new(),
+            seconds: Vec::new(),
             identities: Vec::new(),
             checks: None,
             problems: BTreeMap::new(),
@@ -103,16 +105,29 @@ impl Preparer {
         }
     }
 
+    /// Where the second schedulers come from now; without those whose files are broken.
+    fn seconds_of(&self, services: &[Service]) -> Vec<(Service, NewSecond)> {
+        let seconds = services.iter().filter_map(|service| {
+            let with = &service.second.as_ref()?.scheduler;
+            let plugin: Arc<dyn SchedulerPlugin> = self.catalogue.get(&with.plugin)?;
+            let settings = with.settings.clone();
+            Some((service.clone(), NewSecond { plugin, settings }))
+        });
+        seconds.collect()
+    }
+
     /// The instances that the new plugins are used by.
     fn ready(&mut self, model: Model, tried: &InForce, found: &mut Rescanned) {
         let mut prepared = Prepared {
             schedulers: BTreeMap::new(),
+            seconds: BTreeMap::new(),
             identities: Vec::new(),
             checks: Vec::new(),
             warnings: Vec::new(),
             model,
         };
         let services = std::mem::take(&mut prepared.model.services);
+        found.seconds = self.seconds_of(&services);
         for service in &services {
             let Some(plugin) = self.catalogue.get(&service.scheduler.plugin) else {
                 continue;

@@ -8,10 +8,11 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::director::{ServerReport, ServerState, ServiceReport};
 use evenkeel_core::health::CheckHealth;
 use evenkeel_core::model::{Protocol, ServiceKey};
-use evenkeel_core::state::{BackendId, Counters, Selector};
+use evenkeel_core::state::{BackendId, Counters};
 use serde::{Deserialize, Serialize};
 
 use super::plugin::PluginStatus;
+use super::second::{self, CanaryStatus, SecondStatus};
 use crate::calls::CallStats;
 use crate::prepare::PluginIdentity;
 use crate::verdicts::QueueReport;
@@ -32,6 +33,12 @@ pub struct ServiceStatus {
     /// The scheduler plugin itself; none where its file is broken.
     #[serde(default)]
     pub plugin: Option<PluginStatus>,
+    /// A second scheduler that is compared with it; none where there is no shadow.
+    #[serde(default)]
+    pub shadow: Option<SecondStatus>,
+    /// A second scheduler that decides for a share of the slots; none where there is no canary.
+    #[serde(default)]
+    pub canary: Option<CanaryStatus>,
     /// What is wrong with the scheduler.
     pub scheduler_problem: Option<String>,
     /// How connections are spread meanwhile.
@@ -135,6 +142,10 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) plugin: Option<Arc<PluginIdentity>>,
     /// How its scheduler has answered.
     pub(crate) calls: CallStats,
+    /// Which plugin is tried beside it.
+    pub(crate) second_plugin: Option<Arc<PluginIdentity>>,
+    /// How that has answered.
+    pub(crate) second_calls: CallStats,
     /// Whether its checks are suspended.
     pub(crate) suspended: bool,
 }
@@ -152,8 +163,13 @@ impl ServiceStatus {
             queue,
             plugin,
             calls,
+            second_plugin,
+            second_calls,
             suspended,
         } = service;
+        let second =
+            (report.second).map(|it| second::new(it, second_plugin.as_deref(), &second_calls));
+        let (shadow, canary) = second.unwrap_or_default();
         let (protocol, listen) = listen(report.key);
         let server = |server| ServerStatus::new(server, counters, connections, now);
         Self {
@@ -163,13 +179,15 @@ impl ServiceStatus {
             scheduler: report.scheduler,
             scheduler_version: report.scheduler_version,
             plugin: plugin.map(|it| PluginStatus::new(&it, &calls, report.scheduler_metrics)),
+            shadow,
+            canary,
             scheduler_problem: report.scheduler_problem,
             scheduler_meanwhile: report.scheduler_meanwhile,
             plan_refused: report.plan_refused,
             plan: report.plan,
             successor_problem: report.successor_problem,
             kernel_problem: report.kernel_problem,
-            spread: report.selector.map_or("refuse", selector_name).to_owned(),
+            spread: (report.selector).map_or_else(|| "refuse".to_owned(), |it| it.to_string()),
             followed: report.followed,
             slots: report.slots,
             snat: report.snat,
@@ -250,15 +268,6 @@ pub(crate) fn listen(key: ServiceKey) -> (String, String) {
     match key.protocol {
         Protocol::Fwmark(mark) => ("fwm".to_owned(), mark.to_string()),
         protocol => (protocol.to_string(), key.socket_addr().to_string()),
-    }
-}
-
-pub(crate) fn selector_name(selector: Selector) -> &'static str {
-    match selector {
-        Selector::Sequence => "sequence",
-        Selector::Random => "random",
-        Selector::HashSource => "hash-source",
-        Selector::HashFlow => "hash-flow",
     }
 }
 

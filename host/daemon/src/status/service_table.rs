@@ -6,6 +6,7 @@ use evenkeel_runtime::text;
 
 use super::duration::duration;
 use super::plugin::PluginStatus;
+use super::second_table;
 use super::service::{ServerStatus, ServiceStatus};
 
 /// A service and its servers, whose addresses are `width` characters wide.
@@ -20,8 +21,10 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
         service.name,
     )?;
     if let Some(plugin) = &service.plugin {
-        write_plugin(out, service, plugin)?;
+        out.push_str("  by ");
+        write_plugin(out, &service.scheduler, &service.scheduler_version, plugin)?;
     }
+    second_table::write(out, service, write_plugin)?;
     if let Some(queue) = &service.queue {
         writeln!(
             out,
@@ -87,18 +90,17 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
     Ok(())
 }
 
-/// Who decides, and how that goes.
+/// Who makes plans, and how that goes.
 fn write_plugin(
     out: &mut String,
-    service: &ServiceStatus,
+    name: &str,
+    version: &str,
     plugin: &PluginStatus,
 ) -> std::fmt::Result {
     let sum = plugin.sha256.as_deref().unwrap_or("unknown file");
     write!(
         out,
-        "  by {} {} ({}, {}, contract {}, {}): {} plans in {}/{} us (half/99 of 100)",
-        service.scheduler,
-        service.scheduler_version,
+        "{name} {version} ({}, {}, contract {}, {}): {} plans in {}/{} us (half/99 of 100)",
         sum.get(..12).unwrap_or(sum),
         plugin.runtime,
         plugin.contract,

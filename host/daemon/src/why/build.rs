@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::director::{Decides, NextConnection};
-use evenkeel_core::model::{DataPlaneKind, ServiceKey};
+use evenkeel_core::merge;
+use evenkeel_core::model::{DataPlaneKind, SecondRole, ServiceKey};
 use evenkeel_core::state::BackendId;
 
 use super::look_up::{ClientEntries, Entry};
 use super::question::Client;
 use super::report::{
-    ConnectionWhy, NextWhy, PluginWhy, RememberedWhy, ServerWhy, ServiceWhy, ToldWhy, Why,
+    CanaryWhy, ConnectionWhy, NextWhy, PluginWhy, RememberedWhy, ServerWhy, ServiceWhy, ToldWhy,
+    Why,
 };
 use crate::driver::RememberedBy;
 use crate::prepare::PluginIdentity;
@@ -144,6 +146,7 @@ fn service(
             problem: report.scheduler_problem.clone(),
             plan_refused: report.plan_refused.clone(),
         }),
+        canary: canary(decides),
         plan: report.plan,
         plan_seconds: report
             .planned_at
@@ -172,12 +175,33 @@ fn not_configured(key: ServiceKey, of_client: OfClient) -> ServiceWhy {
         }),
         next: None,
         plugin: None,
+        canary: None,
         plan: 0,
         plan_seconds: None,
         slots: 0,
         elsewhere: false,
         servers: Vec::new(),
     }
+}
+
+/// The canary whose plan is followed.
+fn canary(decides: &Decides) -> Option<CanaryWhy> {
+    let second = decides.report.second.as_ref()?;
+    let SecondRole::Canary(canary) = second.role else {
+        return None;
+    };
+    let (slots, all_slots) = second.slots;
+    let slot = match decides.next {
+        NextConnection::Hashed(slot, _) => Some(slot),
+        _ => None,
+    };
+    (slots > 0).then(|| CanaryWhy {
+        name: second.scheduler.clone(),
+        version: second.version.clone(),
+        slots,
+        all_slots,
+        decides: slot.map(|slot| merge::is_canarys(slot, canary.share)),
+    })
 }
 
 fn connection(entry: &Entry, server: Option<String>) -> ConnectionWhy {

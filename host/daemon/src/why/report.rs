@@ -34,6 +34,9 @@ pub struct ServiceWhy {
     pub next: Option<NextWhy>,
     /// Who decides; none likewise.
     pub plugin: Option<PluginWhy>,
+    /// The second scheduler that decides for a share of the slots; none where there is no canary, or it was taken back.
+    #[serde(default)]
+    pub canary: Option<CanaryWhy>,
     /// The number of the plan in force, counted since the service came; 0: there is none.
     pub plan: u64,
     /// For how long it has been, in seconds.
@@ -99,6 +102,21 @@ pub struct PluginWhy {
     pub problem: Option<String>,
     /// Why its last plan was refused.
     pub plan_refused: Option<String>,
+}
+
+/// A canary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CanaryWhy {
+    /// Its plugin's name.
+    pub name: String,
+    /// Its plugin's version.
+    pub version: String,
+    /// How many of the plan's slots it has filled.
+    pub slots: usize,
+    /// Of so many.
+    pub all_slots: usize,
+    /// Whether the slot of the client's next connection is one of them, where the slot can be told.
+    pub decides: Option<bool>,
 }
 
 /// A server.

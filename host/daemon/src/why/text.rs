@@ -92,6 +92,18 @@ fn write_service(out: &mut String, why: &Why, service: &ServiceWhy) -> std::fmt:
     if let Some(reason) = &plugin.plan_refused {
         writeln!(out, "  !! {reason}; the plan before stays")?;
     }
+    if let Some(canary) = &service.canary {
+        let client = match canary.decides {
+            Some(true) => ", this client's among them",
+            Some(false) => ", this client's not among them",
+            None => "",
+        };
+        writeln!(
+            out,
+            "  canary      {} {}, for {} of {} slots{client}",
+            canary.name, canary.version, canary.slots, canary.all_slots
+        )?;
+    }
     match service.plan_seconds {
         Some(seconds) => writeln!(
             out,

@@ -58,6 +58,7 @@ fn a_plan_that_comes_after_the_end_has_begun_is_not_followed() {
         service,
         generation,
         result,
+        took: Duration::ZERO,
     };
     world.director.handle(done, world.now);
     world.health(1, true);

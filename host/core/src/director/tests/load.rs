@@ -140,6 +140,7 @@ fn a_scheduler_is_told_of_counts_no_more_often_than_its_pace() {
         service,
         generation,
         result,
+        took: Duration::ZERO,
     };
     world.director.handle(done, world.now);
     world.count(1, 2);

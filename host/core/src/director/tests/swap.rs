@@ -208,7 +208,7 @@ fn state(text: &str) -> SavedState {
 
 impl World {
     /// A configuration in which the service has this plugin.
-    fn configure_with(&mut self, service: Service, plugin: &Arc<dyn SchedulerPlugin>) {
+    pub(super) fn configure_with(&mut self, service: Service, plugin: &Arc<dyn SchedulerPlugin>) {
         let in_force = self.director.in_force();
         let mut config = self.config(vec![service.clone()]);
         let same = in_force
@@ -235,13 +235,14 @@ impl World {
     }
 
     /// Runs the jobs that were held back.
-    fn run_held(&mut self) {
+    pub(super) fn run_held(&mut self) {
         for (service, job) in self.held.take().unwrap() {
             let (generation, result) = (job.generation(), job.run());
             let done = Input::SchedulerDone {
                 service,
                 generation,
                 result,
+                took: self.took,
             };
             self.director.handle(done, self.now);
         }

@@ -46,6 +46,7 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         plan: 7,
         planned_at: None,
         successor_problem: None,
+        second: None,
         kernel_problem: None,
         selector: Some(Selector::Sequence),
         followed: None,
@@ -60,6 +61,8 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
     ServiceSnapshot {
         plugin: None,
         calls: CallStats::default(),
+        second_plugin: None,
+        second_calls: CallStats::default(),
         report,
         queue: None,
         suspended,

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::status::fixture;
 use crate::status::plugin::{OwnMetrics, PluginStatus};
+use crate::status::second::{CanaryStatus, SecondStatus};
 use crate::status::service::{CheckStatus, ServerStatus, ServiceStatus};
 
 fn server(address: &str, health: &str) -> ServerStatus {
@@ -53,27 +54,115 @@ fn plugin() -> PluginStatus {
     }
 }
 
-#[test]
-fn the_table_reads_like_ipvsadm_with_health_and_reason() {
-    let mut down = server("172.16.50.159:80", "down");
-    down.reason = Some("tcp: connection refused".into());
-    let mut failing = server("172.16.50.160:80", "up");
-    failing.checks[0].failing = 2;
-    failing.weight = 4;
-    failing.effective_weight = 2;
-    let mut lost = server("[fd00:50::11]:80", "up");
-    lost.checks[0].state = "unknown".into();
-    lost.checks[0].reason = Some("plugin http 0.1.0: trapped: panic".into());
-    let mut unchecked = server("[fd00:50::12]:80", "drain");
-    unchecked.checks.clear();
-    unchecked.for_seconds = None;
+fn second() -> SecondStatus {
+    SecondStatus {
+        scheduler: "mine".into(),
+        scheduler_version: "0.2.0".into(),
+        plugin: Some(plugin()),
+        problem: None,
+        plans: 12,
+        otherwise_percent: Some(33.34),
+        compared: Some("clients".into()),
+        uneven_percent: Some(1.5),
+        first_uneven_percent: Some(0.0),
+    }
+}
+
+fn canary() -> CanaryStatus {
+    CanaryStatus {
+        second: second(),
+        share_percent: 5,
+        max_call_us: 10_000,
+        max_uneven_percent: 10.0,
+        slots: 3,
+        all_slots: 60,
+        taken_back: None,
+    }
+}
+
+/// The lines of a service with this second scheduler.
+fn lines(shadow: Option<SecondStatus>, canary: Option<CanaryStatus>) -> String {
     let service = ServiceStatus {
+        plugin: None,
+        shadow,
+        canary,
+        servers: Vec::new(),
+        ..service()
+    };
+    let mut out = String::new();
+    service_table::write(&mut out, &service, 10).unwrap();
+    out
+}
+
+#[test]
+fn a_second_scheduler_has_lines_of_its_own() {
+    let failed = SecondStatus {
+        plugin: None,
+        problem: Some("plugin mine 0.2.0: trapped: panic".into()),
+        otherwise_percent: None,
+        compared: None,
+        ..second()
+    };
+    let connections = SecondStatus {
+        compared: Some("connections".into()),
+        uneven_percent: None,
+        ..second()
+    };
+    let taken_back = CanaryStatus {
+        second: connections.clone(),
+        taken_back: Some("plugin mine 0.2.0: it refuses connections".into()),
+        ..canary()
+    };
+    let all = [
+        lines(Some(second()), None),
+        lines(Some(connections), None),
+        lines(Some(failed), None),
+        lines(None, Some(canary())),
+        lines(None, Some(taken_back)),
+    ];
+    insta::assert_snapshot!(all.concat(), @r"
+    TCP  10.10.54.151:80 wrr  # web
+      shadow mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the clients would go elsewhere; it is uneven by 1.5%, the scheduler's by 0%
+    TCP  10.10.54.151:80 wrr  # web
+      shadow mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the connections at least would go elsewhere
+    TCP  10.10.54.151:80 wrr  # web
+      shadow mine 0.2.0
+        its plans have not been compared with the scheduler's yet
+      !! plugin mine 0.2.0: trapped: panic; no connection is affected
+    TCP  10.10.54.151:80 wrr  # web
+      canary mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the clients would go elsewhere; it is uneven by 1.5%, the scheduler's by 0%
+        it decides for 3 of 60 slots (share 5%)
+    TCP  10.10.54.151:80 wrr  # web
+      canary mine 0.2.0 (ba7816bf8f01, wasm, contract 0.1.0, signed by E7620F1842B4E81F: wrr 0.1.0 sha256:ba7816bf8f01cfea414140d…): 12 plans in 64/512 us (half/99 of 100), 1 failed
+        by its plan 33.34% of the connections at least would go elsewhere
+      !! the canary is taken back, and wrr decides for all: plugin mine 0.2.0: it refuses connections
+    ");
+}
+
+#[test]
+fn a_canary_is_one_object_in_json_and_is_read_again() {
+    let canary = canary();
+    let json = serde_json::to_value(&canary).unwrap();
+    assert_eq!(json["scheduler"], "mine");
+    assert_eq!(json["plugin"]["calls"], 12);
+    assert_eq!(json["share_percent"], 5);
+    let read: CanaryStatus = serde_json::from_value(json).unwrap();
+    assert_eq!(read, canary);
+}
+
+fn service() -> ServiceStatus {
+    ServiceStatus {
         name: "web".into(),
         listen: "10.10.54.151:80".into(),
         protocol: "tcp".into(),
         scheduler: "wrr".into(),
         scheduler_version: "0.1.0".into(),
         plugin: Some(plugin()),
+        shadow: None,
+        canary: None,
         scheduler_problem: None,
         scheduler_meanwhile: None,
         plan_refused: None,
@@ -89,7 +178,27 @@ fn the_table_reads_like_ipvsadm_with_health_and_reason() {
         persistence: None,
         quorum: true,
         suspended: false,
+        servers: Vec::new(),
+    }
+}
+
+#[test]
+fn the_table_reads_like_ipvsadm_with_health_and_reason() {
+    let mut down = server("172.16.50.159:80", "down");
+    down.reason = Some("tcp: connection refused".into());
+    let mut failing = server("172.16.50.160:80", "up");
+    failing.checks[0].failing = 2;
+    failing.weight = 4;
+    failing.effective_weight = 2;
+    let mut lost = server("[fd00:50::11]:80", "up");
+    lost.checks[0].state = "unknown".into();
+    lost.checks[0].reason = Some("plugin http 0.1.0: trapped: panic".into());
+    let mut unchecked = server("[fd00:50::12]:80", "drain");
+    unchecked.checks.clear();
+    unchecked.for_seconds = None;
+    let service = ServiceStatus {
         servers: vec![server("172.16.50.157:80", "up"), down, failing],
+        ..service()
     };
     let six = ServiceStatus {
         name: "web6".into(),

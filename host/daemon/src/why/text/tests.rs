@@ -1,4 +1,4 @@
-use super::super::report::{PluginWhy, RememberedWhy, ToldWhy};
+use super::super::report::{CanaryWhy, PluginWhy, RememberedWhy, ToldWhy};
 use super::*;
 
 fn why() -> Why {
@@ -40,6 +40,7 @@ fn why() -> Why {
                 problem: None,
                 plan_refused: None,
             }),
+            canary: None,
             plan: 3,
             plan_seconds: Some(12.34),
             slots: 251,
@@ -129,4 +130,25 @@ fn a_client_that_nothing_is_known_of_is_said_to_be_so() {
         ..why()
     };
     assert!(render(&nothing).contains("has no connection here"));
+}
+
+#[test]
+fn a_canary_is_named_with_its_slots_and_whether_the_clients_is_one() {
+    for (decides, end) in [
+        (None, "slots\n"),
+        (Some(true), "slots, this client's among them\n"),
+        (Some(false), "slots, this client's not among them\n"),
+    ] {
+        let mut why = why();
+        why.services[0].canary = Some(CanaryWhy {
+            name: "mine".into(),
+            version: "0.2.0".into(),
+            slots: 13,
+            all_slots: 251,
+            decides,
+        });
+        let text = render(&why);
+        let line = format!("  canary      mine 0.2.0, for 13 of 251 {end}");
+        assert!(text.contains(&line), "{text}");
+    }
 }

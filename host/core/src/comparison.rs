@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn a_plan_is_as_uneven_as_the_server_that_is_farthest_from_its_weighted_share() {
-        let cases: [(&[u32], &[(u32, u32)], Option<u16>); 8] = [
+        type Case<'a> = (&'a [u32], &'a [(u32, u32)], Option<u16>);
+        let cases: [Case<'_>; 8] = [
             (&[1, 2, 3], &[(1, 1), (2, 1), (3, 1)], Some(0)),
             (&[1, 1, 2], &[(1, 2), (2, 1)], Some(0)),
             (&[1, 2], &[(1, 3), (2, 1)], Some(2_500)),

@@ -51,6 +51,7 @@ impl Beside {
             },
             deterministic: false,
             stateless: false,
+            labels: Vec::new(),
         };
         Arc::new(Self {
             manifest: Manifest {

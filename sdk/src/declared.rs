@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::backends::{Decision, Facts};
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};
-use crate::scheduler::Scheduler;
 
 /// A plugin's manifest.
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +33,6 @@ pub struct DeclaredAbilities {
     pub stateless: bool,
     /// See [`Scheduler::LABELS`](crate::Scheduler::LABELS).
     pub labels: &'static [DeclaredSetting],
-}
-
-impl DeclaredAbilities {
-    /// A scheduler's.
-    pub(crate) const fn of<S: Scheduler>() -> Self {
-        Self {
-            decisions: S::DECISIONS,
-            facts: S::FACTS,
-            deterministic: S::DETERMINISTIC,
-            stateless: S::STATELESS,
-            labels: S::LABELS,
-        }
-    }
 }
 
 /// One field of [`settings!`](crate::settings!).
@@ -114,10 +100,13 @@ impl DeclaredSetting {
         narrowed: &[DeclaredKind],
         default: &[DeclaredValue],
     ) -> Self {
+        assert!(
+            narrowed.len() <= 1,
+            "a field has a range or a pattern, and not both"
+        );
         let kind = match narrowed {
             [narrowed] => *narrowed,
-            [] => kind,
-            _ => panic!("a field has a range or a pattern, and one of them"),
+            _ => kind,
         };
         let default = match default {
             [value] => Some(*value),

@@ -115,8 +115,10 @@ mod scheduler;
 pub mod section;
 mod settings;
 mod target;
+mod target_error;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod tls;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
@@ -137,7 +139,9 @@ pub use plan::{
 };
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings, Values};
-pub use target::{Certificate, Connection, Identity, Target, TargetError, TlsOptions};
+pub use target::{Connection, Target};
+pub use target_error::TargetError;
+pub use tls::{Certificate, Identity, TlsOptions};
 
 /// What the macros of this crate expand to. Not for use by hand: it changes without notice.
 #[doc(hidden)]

@@ -1,6 +1,8 @@
 //! What a register macro says about a plugin, and what follows from it.
 
+use crate::declared::DeclaredAbilities;
 use crate::manifest::Manifest;
+use crate::scheduler::Scheduler;
 use crate::settings::Settings;
 
 /// What a register macro was told.
@@ -20,6 +22,17 @@ pub(crate) fn manifest<P: Registered, S: Settings>() -> Manifest {
         version: P::VERSION.to_owned(),
         summary: P::SUMMARY.to_owned(),
         settings: S::specs(),
+    }
+}
+
+/// What a scheduler can do.
+pub(crate) const fn abilities<S: Scheduler>() -> DeclaredAbilities {
+    DeclaredAbilities {
+        decisions: S::DECISIONS,
+        facts: S::FACTS,
+        deterministic: S::DETERMINISTIC,
+        stateless: S::STATELESS,
+        labels: S::LABELS,
     }
 }
 

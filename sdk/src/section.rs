@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::backends::Decision;
 use crate::checker::HealthChecker;
 use crate::declared::{Declared, DeclaredAbilities, DeclaredKind, DeclaredSetting, DeclaredValue};
-use crate::registered::Registered;
+use crate::registered::{Registered, abilities};
 use crate::scheduler::Scheduler;
 use crate::settings::Settings;
 
@@ -102,7 +102,7 @@ impl Declared {
             version: S::VERSION,
             summary: S::SUMMARY,
             settings: <S::Settings as Settings>::DECLARED,
-            abilities: Some(DeclaredAbilities::of::<S>()),
+            abilities: Some(abilities::<S>()),
         }
     }
 

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::kept::Secret;
+use crate::target_error::TargetError;
+use crate::tls::{Certificate, TlsOptions};
 
 /// The server that is to be judged. A checker can connect to it and to nothing else. Every call ends
 /// at the check's deadline at the latest.
@@ -134,78 +135,6 @@ impl fmt::Debug for Target<'_> {
     }
 }
 
-/// How [`Target::connect_tls`] does the handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// The name for SNI and that the certificate must be for; `None`: the server's address.
-    pub server_name: Option<String>,
-    /// Whether the certificate must be valid, trusted and for that name.
-    pub verify: bool,
-    /// Protocols to offer (ALPN), the preferred one first.
-    pub alpn: Vec<String>,
-    /// Certificates of authorities in place of the machine's, in PEM.
-    pub authorities: Option<String>,
-    /// Who the checker is, for servers that ask for a certificate.
-    pub identity: Option<Identity>,
-}
-
-/// A client's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// In PEM: its own certificate first, then those between it and its authority.
-    pub certificates: String,
-    /// In PEM, without a password.
-    pub key: Secret,
-}
-
-impl TlsOptions {
-    /// Whether they are such as a transport of the contract says.
-    fn is_plain(&self) -> bool {
-        self.authorities.is_none() && self.identity.is_none()
-    }
-}
-
-/// What a server's certificate says (RFC 5280, section 4.1.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// Since when it is valid, from 1970-01-01 00:00 UTC on, as [`utc`](crate::utc) counts.
-    pub not_before: Duration,
-    /// Until when.
-    pub not_after: Duration,
-    /// Whose it is, as of RFC 4514: `CN=www.example.org`.
-    pub subject: String,
-    /// Who has signed it.
-    pub issuer: String,
-    /// Host names and addresses that it is for.
-    pub names: Vec<String>,
-    /// All of it, in DER.
-    pub der: Vec<u8>,
-}
-
-impl Certificate {
-    /// Whole days until it ends, by the clock of [`utc`](crate::utc); negative if it has.
-    #[must_use]
-    pub fn days_left(&self) -> i64 {
-        const DAY: i64 = 86_400;
-        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        let left = seconds(self.not_after).saturating_sub(seconds(crate::utc()));
-        left.div_euclid(DAY)
-    }
-}
-
-impl Default for TlsOptions {
-    /// The server's address, verified, no ALPN.
-    fn default() -> Self {
-        Self {
-            server_name: None,
-            verify: true,
-            alpn: Vec::new(),
-            authorities: None,
-            identity: None,
-        }
-    }
-}
-
 /// A connection to the server. Closed when dropped, and by the host when the check ends.
 pub struct Connection {
     raw: Box<dyn RawConnection>,
@@ -284,72 +213,6 @@ impl Write for Connection {
     /// Does nothing: `write` has sent all.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Why talking to the server failed. As text it is what an operator reads: `connection refused`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TargetError {
-    /// Nothing listens there.
-    Refused,
-    /// There is no way to the host.
-    Unreachable,
-    /// The server broke the connection off.
-    Reset,
-    /// The call's timeout or the check's deadline passed, while doing that.
-    TimedOut(Doing),
-    /// The check opened more connections or moved more bytes than the host allows.
-    Limit,
-    /// The TLS handshake failed.
-    Tls(String),
-    /// Anything else.
-    Other(String),
-}
-
-/// What took too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
-    /// Establishing a connection.
-    Connecting,
-    /// Waiting for the answer to an ICMP echo request.
-    Pinging,
-    /// Waiting for bytes.
-    Reading,
-    /// Sending bytes.
-    Writing,
-}
-
-impl fmt::Display for TargetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "connection refused",
-            Self::Unreachable => "unreachable",
-            Self::Reset => "connection reset",
-            Self::TimedOut(Doing::Connecting) => "timed out while connecting",
-            Self::TimedOut(Doing::Pinging) => "no answer to an ICMP echo request",
-            Self::TimedOut(Doing::Reading) => "timed out while waiting for data",
-            Self::TimedOut(Doing::Writing) => "timed out while sending",
-            Self::Limit => "more connections or bytes than a check may use",
-            Self::Tls(reason) => return write!(f, "TLS: {reason}"),
-            Self::Other(reason) => reason,
-        })
-    }
-}
-
-impl std::error::Error for TargetError {}
-
-impl From<TargetError> for io::Error {
-    fn from(error: TargetError) -> Self {
-        let kind = match error {
-            TargetError::Refused => io::ErrorKind::ConnectionRefused,
-            TargetError::Unreachable => io::ErrorKind::HostUnreachable,
-            TargetError::Reset => io::ErrorKind::ConnectionReset,
-            TargetError::TimedOut(_) => io::ErrorKind::TimedOut,
-            TargetError::Limit => io::ErrorKind::QuotaExceeded,
-            TargetError::Tls(_) => io::ErrorKind::InvalidData,
-            TargetError::Other(_) => io::ErrorKind::Other,
-        };
-        Self::new(kind, error)
     }
 }
 

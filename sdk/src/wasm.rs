@@ -6,6 +6,7 @@ mod checker;
 mod convert;
 mod rt;
 mod scheduler;
+mod target;
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ pub use self::bindings::checker::export_checker;
 pub use self::bindings::scheduler as scheduler_world;
 pub use self::bindings::scheduler::export_scheduler;
 pub use self::checker::CheckerPlugin;
-pub(crate) use self::checker::{echo, session, set_session};
 pub use self::scheduler::SchedulerPlugin;
+pub(crate) use self::target::{echo, session, set_session};
 
 use self::bindings::scheduler::evenkeel::plugin::host;
 use crate::level::Level;

@@ -9,25 +9,35 @@ use super::schema::{ServerTable, ServiceTable};
 use super::settings::value;
 use super::tree::{Node, Value};
 
-/// Whether the labels of the service's servers are such as its scheduler reads; `declared` is what that says of them.
-/// A label that it does not read is free, unless it is so like one of these that it must be a slip.
-pub(super) fn check(
-    table: &ServiceTable,
-    scheduler: &PluginRef,
-    declared: &[SettingSpec],
-    reader: &mut Reader,
-) {
+/// A scheduler, and what it says of the labels that it reads.
+pub(super) type Declared<'a> = (&'a PluginRef, &'a [SettingSpec]);
+
+/// Whether the labels of the service's servers are such as its schedulers read. A label that none of them reads is
+/// free, unless it is so like one that is read that it must be a slip.
+pub(super) fn check(table: &ServiceTable, schedulers: &[Declared<'_>], reader: &mut Reader) {
     for server in table.server.tables() {
-        if let Some(labels) = server.labels.get() {
-            slips(labels, scheduler, declared, reader);
+        let Some(labels) = server.labels.get() else {
+            continue;
+        };
+        let is_read = |label: &str| {
+            let mut all = schedulers.iter().flat_map(|(_, declared)| *declared);
+            all.any(|spec| spec.key == label)
+        };
+        for (scheduler, declared) in schedulers {
+            slips(labels, is_read, scheduler, declared, reader);
             values(server, labels, scheduler, declared, reader);
         }
     }
 }
 
-fn slips(labels: &Labels, scheduler: &PluginRef, declared: &[SettingSpec], reader: &mut Reader) {
-    let known = |label: &str| declared.iter().any(|spec| spec.key == label);
-    for (label, (at, _)) in labels.places.iter().filter(|(label, _)| !known(label)) {
+fn slips(
+    labels: &Labels,
+    is_read: impl Fn(&str) -> bool,
+    scheduler: &PluginRef,
+    declared: &[SettingSpec],
+    reader: &mut Reader,
+) {
+    for (label, (at, _)) in labels.places.iter().filter(|(label, _)| !is_read(label)) {
         let missing = declared.iter().map(|spec| &*spec.key);
         // Of one that is there as well it is no slip.
         let missing = missing.filter(|key| !labels.values.contains_key(*key));

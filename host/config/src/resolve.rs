@@ -102,14 +102,10 @@ fn service(
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
-    if let Some(scheduler) = &scheduler {
-        labels::check(
-            table,
-            &scheduler.plugin,
-            uses.labels(&scheduler.plugin),
-            reader,
-        );
-    }
+    let beside = second.iter().flatten().map(|it| &it.scheduler);
+    let schedulers = scheduler.iter().chain(beside).map(|it| &it.plugin);
+    let declared: Vec<_> = schedulers.map(|it| (it, uses.labels(it))).collect();
+    labels::check(table, &declared, reader);
     if let Some(servers) = &servers {
         servers::check_quorum(table, servers, reader);
         forward::check_snat(table, servers, uses, reader);

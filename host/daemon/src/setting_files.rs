@@ -84,6 +84,7 @@ mod tests {
         SecretSource::File(file)
     }
 
+    #[expect(clippy::unwrap_in_result, reason = "the directory is the test's own")]
     fn of_file(content: &[u8], mode: u32) -> Result<String, String> {
         let directory = tempfile::tempdir().unwrap();
         let secret = secret(&file(directory.path(), content, mode), |_| None);

@@ -4,7 +4,6 @@
 //! of the host while it is still the plugin's. Every choice is a number that is checked by who reads it.
 //!
 //! A change of anything here is a new [`VERSION`].
-
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
@@ -263,11 +262,11 @@ pub mod value {
     pub const DURATION: u32 = 5;
     /// For a [`super::Spec`] only: a text, one of `words`.
     pub const CHOICE: u32 = 6;
-    /// For a [`super::Spec`] only: a text that matches the one of `words`.
+    /// Likewise: a text that matches the one of `words`.
     pub const MATCHING: u32 = 7;
-    /// For a [`super::Spec`] only: a text that nobody is shown.
+    /// Likewise: a text that nobody is shown.
     pub const SECRET: u32 = 8;
-    /// For a [`super::Spec`] only: a text, the content of a file.
+    /// Likewise: the content of a file.
     pub const FILE: u32 = 9;
 }
 

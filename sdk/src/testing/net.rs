@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::target::{
-    Certificate, Doing, RawConnection, RawTarget, TargetError, TlsOptions, Transport,
-};
+use crate::target::{RawConnection, RawTarget, Transport};
+use crate::target_error::{Doing, TargetError};
+use crate::tls::{Certificate, TlsOptions};
 
 /// A server, for one check.
 pub(super) struct Peer {

@@ -5,16 +5,16 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::bindings::checker::evenkeel::plugin::{icmp, session, signals, target_io, tls};
+use super::bindings::checker::evenkeel::plugin::{signals, target_io, tls};
 use super::bindings::checker::exports::evenkeel::plugin::health_checker as contract;
 use super::bindings::scheduler::evenkeel::plugin::types;
-use super::{convert, report_panics};
+use super::{convert, report_panics, target};
 use crate::checker::HealthChecker;
 use crate::glue::{CheckerGlue, CheckerInstance};
 use crate::registered::{Registered, manifest};
-use crate::target::{
-    Certificate, Doing, RawConnection, RawTarget, TargetError, TlsOptions, Transport,
-};
+use crate::target::{RawConnection, RawTarget, Transport};
+use crate::target_error::{Doing, TargetError};
+use crate::tls::{Certificate, TlsOptions};
 
 thread_local! {
     /// The checker that this instance of the module is, once it is configured. (A module has one
@@ -74,42 +74,26 @@ impl RawTarget for target_io::Target {
             Transport::Udp => target_io::Transport::Udp,
             Transport::Tls(options) => target_io::Transport::Tls((*options).into()),
         };
-        match Self::connect(self, &transport, timeout.map(convert::millis)) {
+        match Self::connect(self, &transport, timeout.map(target::millis)) {
             Ok(connection) => Ok(Box::new(connection)),
-            Err(error) => Err(convert::error(error, Doing::Connecting)),
+            Err(error) => Err(target::error(error, Doing::Connecting)),
         }
     }
 }
 
-// Functions and no methods of what a target is: so a plugin imports what it calls.
-
-pub(crate) fn echo(bytes: u32, timeout: Option<Duration>) -> Result<Duration, TargetError> {
-    let micros = icmp::echo(bytes, timeout.map(convert::millis))
-        .map_err(|error| convert::error(error, Doing::Pinging))?;
-    Ok(Duration::from_micros(micros.into()))
-}
-
-pub(crate) fn session() -> Option<Vec<u8>> {
-    session::load()
-}
-
-pub(crate) fn set_session(bytes: &[u8]) {
-    session::store(bytes);
-}
-
 impl RawConnection for target_io::Connection {
     fn read(&mut self, max: u32, timeout: Option<Duration>) -> Result<Vec<u8>, TargetError> {
-        Self::read(self, max, timeout.map(convert::millis))
-            .map_err(|error| convert::error(error, Doing::Reading))
+        Self::read(self, max, timeout.map(target::millis))
+            .map_err(|error| target::error(error, Doing::Reading))
     }
 
     fn write(&mut self, bytes: &[u8], timeout: Option<Duration>) -> Result<(), TargetError> {
-        Self::write(self, bytes, timeout.map(convert::millis))
-            .map_err(|error| convert::error(error, Doing::Writing))
+        Self::write(self, bytes, timeout.map(target::millis))
+            .map_err(|error| target::error(error, Doing::Writing))
     }
 
     fn finish(&mut self) -> Result<(), TargetError> {
-        Self::finish(self).map_err(|error| convert::error(error, Doing::Writing))
+        Self::finish(self).map_err(|error| target::error(error, Doing::Writing))
     }
 
     fn start_tls(
@@ -117,14 +101,14 @@ impl RawConnection for target_io::Connection {
         options: &TlsOptions,
         timeout: Option<Duration>,
     ) -> Result<(), TargetError> {
-        tls::start(self, &options.into(), timeout.map(convert::millis))
-            .map_err(|error| convert::error(error, Doing::Connecting))
+        tls::start(self, &options.into(), timeout.map(target::millis))
+            .map_err(|error| target::error(error, Doing::Connecting))
     }
 
     fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
         let certificate = tls::peer_certificate(self);
         certificate
             .map(|it| it.map(Into::into))
-            .map_err(|error| convert::error(error, Doing::Reading))
+            .map_err(|error| target::error(error, Doing::Reading))
     }
 }

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::bindings::checker::evenkeel::plugin::{target_io, tls};
 use super::bindings::checker::exports::evenkeel::plugin::health_checker;
 use super::bindings::scheduler::evenkeel::plugin::{host, types};
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
+use super::target::millis;
 use crate::backends::{Backend, BackendId, Counts, Decision, Flow, Health, Protocol};
 use crate::checker::Verdict;
 use crate::context::{Context, Role, SavedState};
@@ -15,12 +15,6 @@ use crate::level::Level;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 use crate::plan::{Plan, Run, Selector};
 use crate::settings::Values;
-use crate::target::{Certificate, Doing, Identity, TargetError, TlsOptions};
-
-/// Whole milliseconds, rounded up, as many as the contract can say.
-pub(super) fn millis(time: Duration) -> u32 {
-    u32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
-}
 
 /// Whole milliseconds, as many as the contract can say.
 fn whole_millis(time: Duration) -> u64 {
@@ -277,57 +271,5 @@ impl From<Verdict> for health_checker::Verdict {
             }
             Verdict::Unhealthy(reason) => Self::Unhealthy(reason),
         }
-    }
-}
-
-impl From<&TlsOptions> for target_io::TlsOptions {
-    fn from(options: &TlsOptions) -> Self {
-        Self {
-            server_name: options.server_name.clone(),
-            verify: options.verify,
-            alpn: options.alpn.clone(),
-        }
-    }
-}
-
-impl From<&TlsOptions> for tls::Options {
-    fn from(options: &TlsOptions) -> Self {
-        let identity = |it: &Identity| tls::Identity {
-            certificates: it.certificates.clone(),
-            key: it.key.expose().to_owned(),
-        };
-        Self {
-            server_name: options.server_name.clone(),
-            verify: options.verify,
-            alpn: options.alpn.clone(),
-            authorities: options.authorities.clone(),
-            identity: options.identity.as_ref().map(identity),
-        }
-    }
-}
-
-impl From<tls::Certificate> for Certificate {
-    fn from(certificate: tls::Certificate) -> Self {
-        Self {
-            not_before: Duration::from_millis(certificate.not_before),
-            not_after: Duration::from_millis(certificate.not_after),
-            subject: certificate.subject,
-            issuer: certificate.issuer,
-            names: certificate.names,
-            der: certificate.der,
-        }
-    }
-}
-
-/// The contract does not say what took too long; who called knows.
-pub(super) fn error(error: target_io::Error, doing: Doing) -> TargetError {
-    match error {
-        target_io::Error::Refused => TargetError::Refused,
-        target_io::Error::Unreachable => TargetError::Unreachable,
-        target_io::Error::Reset => TargetError::Reset,
-        target_io::Error::TimedOut => TargetError::TimedOut(doing),
-        target_io::Error::Limit => TargetError::Limit,
-        target_io::Error::Tls(reason) => TargetError::Tls(reason),
-        target_io::Error::Other(reason) => TargetError::Other(reason),
     }
 }

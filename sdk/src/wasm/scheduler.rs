@@ -7,9 +7,8 @@ use super::bindings::scheduler::evenkeel::plugin::types;
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler as contract;
 use super::{convert, report_panics};
 use crate::backends::BackendId;
-use crate::declared::DeclaredAbilities;
 use crate::glue::{SchedulerGlue, SchedulerInstance};
-use crate::registered::{Registered, manifest};
+use crate::registered::{Registered, abilities, manifest};
 use crate::scheduler::Scheduler;
 
 thread_local! {
@@ -29,7 +28,7 @@ impl<S: Scheduler + Registered> contract::Guest for SchedulerPlugin<S> {
     }
 
     fn list_abilities() -> contract::Abilities {
-        convert::abilities(DeclaredAbilities::of::<S>())
+        convert::abilities(abilities::<S>())
     }
 
     fn configure(settings: Vec<types::Setting>, context: contract::Context) -> Result<(), String> {

@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
-use super::{SERVICE, Subject, server};
+use super::scene::{SERVICE, Subject, server};
 use crate::args::author::RunArgs;
 use crate::exit::{self, Failed};
 

@@ -10,12 +10,12 @@
 
 mod director;
 mod network;
+mod scene;
 mod show;
 mod traffic;
 mod watch;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use evenkeel_author::compile;
-use evenkeel_core::manifest::PluginKind;
 use evenkeel_runtime::PluginRuntime as _;
 use tokio::time::Instant;
 
@@ -32,28 +31,11 @@ use crate::commands::plugin::runtime::runtime;
 use crate::commands::print;
 use crate::exit::{self, Failed};
 use director::Director;
+use scene::{NETWORK, Subject};
 use traffic::{Load, Traffic};
 
 /// How often it is shown how everything is.
 const SHOW: Duration = Duration::from_secs(1);
-/// The network in which everybody has an address: the virtual service, the servers, the clients.
-const NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 77, 0, 0), 16);
-/// Where clients connect to.
-const SERVICE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1)), 80);
-
-/// The address of a server, from 0 on.
-fn server(number: u8) -> SocketAddr {
-    (Ipv4Addr::new(10, 77, 1, number.saturating_add(1)), 80).into()
-}
-
-/// What is run: a plugin's file, and its source if that is known.
-struct Subject {
-    file: PathBuf,
-    source: Option<PathBuf>,
-    kind: PluginKind,
-    name: String,
-}
-
 /// Runs a plugin until it is told to end.
 ///
 /// # Errors
@@ -124,7 +106,7 @@ async fn live(
         lifetime: args.lifetime.into(),
         failures: args.failures,
     };
-    let mut traffic = Traffic::start(args.servers, load).await?;
+    let mut traffic = Traffic::start(args.servers, load)?;
     let mut director = Director::start(args, subject, directory)?;
     director.wait().await?;
     let begin = Instant::now();

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{SERVICE, server};
+use super::scene::{SERVICE, server};
 
 /// How long a client waits for anything.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,16 +54,15 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Starts the servers.
-    pub(super) async fn start(servers: u8, load: Load) -> Result<Self> {
+    /// Starts the servers; call it inside a runtime.
+    pub(super) fn start(servers: u8, load: Load) -> Result<Self> {
         let mut tasks = JoinSet::new();
         let counts = Arc::new(Mutex::new(Counts::default()));
         for number in 0..servers {
             let name = format!("server{}", number + 1);
             counts.lock().answered.insert(name.clone(), 0);
-            let listener = listen(server(number))
-                .await
-                .with_context(|| format!("{name} cannot listen"))?;
+            let listener =
+                listen(server(number)).with_context(|| format!("{name} cannot listen"))?;
             let turn = load.failures.then_some((number, servers));
             tasks.spawn(serve(listener, server(number), name, load.lifetime, turn));
         }
@@ -86,7 +85,7 @@ impl Traffic {
     }
 }
 
-async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -115,7 +114,7 @@ async fn serve(
         drop(listener);
         open.abort_all();
         sleep_until(end).await;
-        listener = match listen(address).await {
+        listener = match listen(address) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "{name} cannot listen again"),
         };

@@ -184,6 +184,21 @@ fn labels_that_a_scheduler_declares_are_checked_as_settings_are() {
 }
 
 #[test]
+fn labels_that_only_a_shadow_declares_are_checked_and_are_no_slips_of_the_first_ones() {
+    let service = |labels: &str| {
+        let scheduler = "scheduler = { plugin = \"rr\", shadow = \"sites\" }";
+        let text = service("rr", "\"none\"", &format!("labels = {{ {labels} }}"));
+        resolve(&text.replace("scheduler = \"rr\"", scheduler))
+    };
+    assert!(service("site = \"north\"").is_ok());
+    let error = service("cpus = \"8\"").unwrap_err();
+    assert!(
+        error.contains("scheduler sites needs the label site"),
+        "{error}"
+    );
+}
+
+#[test]
 fn labels_are_free_where_the_scheduler_declares_none_or_nothing_like_them() {
     assert!(labels("site = \"north\", cpus = \"8\", cpu = \"fast\", owner = \"me\"").is_ok());
     assert!(resolve(&service("rr", "\"none\"", "labels = { sit = \"x\" }")).is_ok());

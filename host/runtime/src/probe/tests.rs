@@ -324,6 +324,7 @@ async fn what_goes_wrong_in_a_handshake_is_said() {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "what is skipped is said")]
 async fn an_echo_request_is_answered_by_a_machine_that_is_there() {
     for address in ["127.0.0.1:9", "[::1]:9"] {
         let mut probe = probe(address.parse().unwrap());

@@ -241,10 +241,16 @@ pub(crate) trait RawConnection {
     fn read(&mut self, max: u32, timeout: Option<Duration>) -> Result<Vec<u8>, TargetError>;
     fn write(&mut self, bytes: &[u8], timeout: Option<Duration>) -> Result<(), TargetError>;
     fn finish(&mut self) -> Result<(), TargetError>;
+    /// The host does TLS, and in a native test nobody.
     fn start_tls(
         &mut self,
         options: &TlsOptions,
         timeout: Option<Duration>,
-    ) -> Result<(), TargetError>;
-    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError>;
+    ) -> Result<(), TargetError> {
+        let _ = timeout;
+        Err(TargetError::without_tls(options))
+    }
+    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
+        Ok(None)
+    }
 }

@@ -35,6 +35,13 @@ pub enum Doing {
     Writing,
 }
 
+impl TargetError {
+    /// There is no TLS in native tests.
+    pub(crate) fn without_tls(options: &dyn fmt::Debug) -> Self {
+        Self::Tls(format!("not available in native tests, for {options:?}"))
+    }
+}
+
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

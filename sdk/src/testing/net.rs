@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::target::{RawConnection, RawTarget, Transport};
 use crate::target_error::{Doing, TargetError};
-use crate::tls::{Certificate, TlsOptions};
 
 /// A server, for one check.
 pub(super) struct Peer {
@@ -68,13 +67,9 @@ impl RawTarget for Peer {
                     deadline: self.deadline,
                 }))
             }
-            Transport::Tls(options) => Err(no_tls(options)),
+            Transport::Tls(options) => Err(TargetError::without_tls(options)),
         }
     }
-}
-
-fn no_tls(options: &TlsOptions) -> TargetError {
-    TargetError::Tls(format!("not available in native tests, for {options:?}"))
 }
 
 struct Tcp {
@@ -108,18 +103,6 @@ impl RawConnection for Tcp {
             .shutdown(Shutdown::Write)
             .map_err(|error| explain(&error, Doing::Writing))
     }
-
-    fn start_tls(
-        &mut self,
-        options: &TlsOptions,
-        _timeout: Option<Duration>,
-    ) -> Result<(), TargetError> {
-        Err(no_tls(options))
-    }
-
-    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
-        Ok(None)
-    }
 }
 
 struct Udp {
@@ -151,18 +134,6 @@ impl RawConnection for Udp {
 
     fn finish(&mut self) -> Result<(), TargetError> {
         Ok(())
-    }
-
-    fn start_tls(
-        &mut self,
-        options: &TlsOptions,
-        _timeout: Option<Duration>,
-    ) -> Result<(), TargetError> {
-        Err(no_tls(options))
-    }
-
-    fn peer_certificate(&self) -> Result<Option<Certificate>, TargetError> {
-        Ok(None)
     }
 }
 

@@ -130,9 +130,11 @@ fn a_server_with_its_own_authority_that_asks_for_a_certificate_is_checked_with_b
         let mut evenkeel = Evenkeel::new(&net.director, &web(&issued.check(true)))?;
         evenkeel.start()?;
         evenkeel.wait_health("web", &address.to_string(), "up", PATIENCE)?;
-        let status = evenkeel.status()?;
-        let check = &status["services"][0]["servers"][0]["checks"][0];
-        ensure!(check["signals"]["certificate-days"] == 19.0, "{check:#}");
+        // Until its first check it is taken to be up.
+        evenkeel.wait_status("the days that are left", PATIENCE, |status| {
+            let check = &status["services"][0]["servers"][0]["checks"][0];
+            check["signals"]["certificate-days"] == 19.0
+        })?;
 
         // What everybody could read is refused, and what runs goes on.
         issued.allow("client.key", 0o644)?;

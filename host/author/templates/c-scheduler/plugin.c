@@ -47,6 +47,9 @@ void exports_evenkeel_plugin_scheduler_list_abilities(exports_evenkeel_plugin_sc
     ret->facts = 0;
     ret->deterministic = true;
     ret->stateless = true;
+    // Which labels of the servers it reads: none.
+    ret->labels.ptr = NULL;
+    ret->labels.len = 0;
 }
 
 // True: the settings are good. Otherwise err says why not.

@@ -38,6 +38,7 @@ export const scheduler = {
             facts: { connections: false, latency: false },
             deterministic: true,
             stateless: true,
+            labels: [],
         };
     },
 

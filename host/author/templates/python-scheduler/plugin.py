@@ -55,7 +55,7 @@ class Scheduler(exports.Scheduler):
 
     def list_abilities(self) -> Abilities:
         """Its plans are followed; it wants to be told of servers and weights only."""
-        return Abilities(decisions=[Decision.PLAN], facts=Facts(0), deterministic=True, stateless=True)
+        return Abilities(decisions=[Decision.PLAN], facts=Facts(0), deterministic=True, stateless=True, labels=[])
 
     def configure(self, settings: list[Setting], context: Context) -> None:
         """Settings that make no sense are refused by: raise Err("why")."""

@@ -29,9 +29,9 @@ impl Director {
         let mut schedulers = config.schedulers;
         let mut old = std::mem::take(&mut self.services);
         self.order = config.services.iter().map(|service| service.key).collect();
-        for spec in config.services {
+        for mut spec in config.services {
             let mut before = old.remove(&spec.key);
-            let servers = self.servers_of(&spec, before.as_mut());
+            let servers = self.servers_of(&mut spec, before.as_mut());
             match (schedulers.remove(&spec.key), before) {
                 (Some(new), Some(before)) => {
                     let as_before = Service {
@@ -172,10 +172,11 @@ impl Director {
         self.sync.want(key, None);
     }
 
-    /// The servers of a service as now configured: those that it had before keep their number and health.
+    /// The servers of a service as now configured, which are taken out of `spec`: those that it had before keep their
+    /// number and health.
     fn servers_of(
         &mut self,
-        spec: &Service,
+        spec: &mut Service,
         before: Option<&mut VirtualService>,
     ) -> Vec<RealServer> {
         let mut old: BTreeMap<SocketAddr, RealServer> = before
@@ -184,8 +185,9 @@ impl Director {
             .into_iter()
             .map(|server| (server.spec.address, server))
             .collect();
-        let mut servers = Vec::with_capacity(spec.servers.len());
-        for server in &spec.servers {
+        let configured = std::mem::take(&mut spec.servers);
+        let mut servers = Vec::with_capacity(configured.len());
+        for server in configured {
             let Some(id) = self.ids.get(spec.key, server.address) else {
                 error!(
                     service = spec.name,
@@ -201,7 +203,7 @@ impl Director {
             let health = old.and_then(|old| old.health);
             let mut server = RealServer {
                 health: health.filter(|_| !server.checks.is_empty()),
-                spec: server.clone(),
+                spec: server,
                 id,
                 counted,
                 elsewhere: self.elsewhere.contains(&spec.key),

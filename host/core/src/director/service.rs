@@ -22,6 +22,7 @@ use crate::state::{BackendId, Queue, ServiceState, Spread};
 
 /// A virtual service, its servers and its scheduler.
 pub(super) struct VirtualService {
+    /// Without its servers, which are in [`Self::servers`].
     pub(super) spec: Service,
     pub(super) supervisor: SchedulerSupervisor,
     /// The scheduler that is tried beside it.

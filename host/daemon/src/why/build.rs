@@ -276,6 +276,9 @@ fn servers(decides: &Decides) -> Vec<ServerWhy> {
                     latency_us: facts
                         .latency
                         .map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
+                    signals: (facts.signals.iter())
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect(),
                 }),
         })
         .collect()

@@ -1,5 +1,7 @@
 //! The answer as JSON. Its keys are stable (docs/stable.md).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Where connections of a client go, and why.
@@ -147,4 +149,7 @@ pub struct ToldWhy {
     pub inactive: u32,
     /// How long the last check took, in microseconds.
     pub latency_us: Option<u64>,
+    /// What its checks reported.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<String, f64>,
 }

@@ -177,7 +177,14 @@ fn write_servers(out: &mut String, servers: &[ServerWhy]) -> std::fmt::Result {
         let facts = server.told.as_ref().map(|it| {
             let latency = it.latency_us.map(Duration::from_micros);
             let latency = latency.map_or_else(|| "-".to_owned(), |it| format!("{it:.1?}"));
-            format!("  {:>12} {:>8} {latency:>7}", it.active, it.inactive)
+            let signals = it.signals.iter();
+            let signals: String = signals
+                .map(|(name, value)| format!("  {name} = {value}"))
+                .collect();
+            format!(
+                "  {:>12} {:>8} {latency:>7}{signals}",
+                it.active, it.inactive
+            )
         });
         let line = format!(
             "  {:<name$}  {:<address$}  {:>6}  {:>5.1}%  {:<6}{}",

@@ -96,6 +96,12 @@ pub(crate) fn set_up() {
         for n in fd77::3 fd77:2::2 fd77:2::3; do ip -n client addr add $n/128 dev port nodad; done; \
         ip route add 10.77.1.0/24 dev to-client; ip route add fd77:2::/64 dev to-client",
     );
+    // What is sent before the kernel has noticed that a cable has two ends is lost, and on a busy machine that takes it
+    // longer than it asks for a neighbour's address.
+    sh("for n in client server; do for i in $(seq 200); do \
+          ip -o link show to-$n | grep -q 'state UP' && ip -n $n -o link show port | grep -q 'state UP' && break; \
+          sleep 0.05; \
+        done; done");
     let ready = Arc::new(Barrier::new(17));
     for v6 in [false, true] {
         for n in 1..=4u16 {

@@ -94,6 +94,7 @@ fn what_is_remembered_and_what_the_scheduler_was_told_is_shown() {
         active: 12,
         inactive: 3,
         latency_us: Some(1500),
+        signals: [("cpu".to_owned(), 0.25)].into(),
     });
     insta::assert_snapshot!(render(&why));
 }

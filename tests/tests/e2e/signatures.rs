@@ -167,7 +167,8 @@ fn a_start_does_not_run_the_last_good_copy_of_a_plugin_that_nobody_had_signed() 
         let built = tempfile::tempdir()?;
         says(built.path(), &["plugin", "keygen", "own", "--no-password"])?;
         let rr = signed(built.path(), "rr")?;
-        let file = net.director.dir().join("mine.wasm");
+        // Of a name of its own: tests share the cache, and a good copy goes by the file's path.
+        let file = net.director.dir().join("last-good.wasm");
         fs::copy(&rr, &file)?;
         let key = built.path().join("own.pub");
         let config = |require: &str| {

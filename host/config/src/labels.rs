@@ -3,7 +3,7 @@
 use evenkeel_core::manifest::{SettingKind, SettingSpec};
 use evenkeel_core::model::PluginRef;
 
-use super::plugin::Labels;
+use super::plugin::{Label, Labels};
 use super::reader::{Reader, similar};
 use super::schema::{ServerTable, ServiceTable};
 use super::settings::value;
@@ -37,15 +37,15 @@ fn slips(
     declared: &[SettingSpec],
     reader: &mut Reader,
 ) {
-    for (label, (at, _)) in labels.places.iter().filter(|(label, _)| !is_read(label)) {
+    for (key, label) in labels.0.iter().filter(|(key, _)| !is_read(key)) {
         let missing = declared.iter().map(|spec| &*spec.key);
         // Of one that is there as well it is no slip.
-        let missing = missing.filter(|key| !labels.values.contains_key(*key));
-        if let Some(meant) = similar(label, missing) {
-            let written = reader.written(at);
+        let missing = missing.filter(|key| !labels.0.contains_key(*key));
+        if let Some(meant) = similar(key, missing) {
+            let written = reader.written(&label.at);
             let message = format!("scheduler {scheduler} reads no label {written}");
             let help = format!("did you mean {meant}? (or take a name that is less like it)");
-            reader.error(at, message, Some(help));
+            reader.error(&label.at, message, Some(help));
         }
     }
 }
@@ -58,11 +58,7 @@ fn values(
     reader: &mut Reader,
 ) {
     for spec in declared {
-        let Some((text, (_, place))) = labels
-            .values
-            .get(&spec.key)
-            .zip(labels.places.get(&spec.key))
-        else {
+        let Some(Label { text, span, .. }) = labels.0.get(&spec.key) else {
             if spec.required && spec.default.is_none() {
                 let message = format!("scheduler {scheduler} needs the label {}", spec.key);
                 let help = format!(
@@ -76,7 +72,7 @@ fn values(
             continue;
         };
         let node = Node {
-            span: place.clone(),
+            span: span.clone(),
             value: Value::Text(text.clone()),
         };
         if let Err(wrong) = value(&spec.kind, &of_text(&spec.kind, text)) {

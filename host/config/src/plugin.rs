@@ -247,11 +247,26 @@ impl<T: Table> Read for Several<T> {
 
 /// Free key/value pairs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Labels {
+pub(super) struct Labels(pub(super) BTreeMap<String, Label>);
+
+/// The value of a label, and where both are written.
+#[derive(Debug, Clone)]
+pub(super) struct Label {
+    pub(super) text: String,
+    /// The key.
+    pub(super) at: Span,
+    /// The value.
+    pub(super) span: Span,
+}
+
+impl Labels {
     /// Each with its value.
-    pub(super) values: BTreeMap<String, String>,
-    /// Where they are written: key and value.
-    pub(super) places: BTreeMap<String, (Span, Span)>,
+    pub(super) fn values(&self) -> BTreeMap<String, String> {
+        let labels = self.0.iter();
+        labels
+            .map(|(key, label)| (key.clone(), label.text.clone()))
+            .collect()
+    }
 }
 
 impl Read for Labels {
@@ -275,8 +290,9 @@ impl Read for Labels {
         {
             match any_text(&node.value, "a string") {
                 Ok(text) => {
-                    labels.values.insert(label.clone(), text.to_owned());
-                    labels.places.insert(label, (at, node.span));
+                    let text = text.to_owned();
+                    let span = node.span;
+                    labels.0.insert(label, Label { text, at, span });
                 }
                 Err(wrong) => {
                     right = false;

@@ -111,7 +111,7 @@ fn one(
         weight: table.weight.get()?.0,
         upper_threshold,
         lower_threshold,
-        labels: table.labels.get()?.values.clone(),
+        labels: table.labels.get()?.values(),
         checks,
     })
 }

@@ -10,7 +10,7 @@ use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
 use super::tree::Span;
-use evenkeel_core::manifest::{Decision, PluginKind, SettingSpec, SettingValue};
+use evenkeel_core::manifest::{Abilities, Decision, PluginKind, SettingSpec, SettingValue};
 use evenkeel_core::model::{Chosen, PluginRef, PluginUse};
 
 /// What spreads connections if the configuration says nothing.
@@ -204,23 +204,20 @@ impl<'a> Uses<'a> {
             // Nobody knows what it can do.
             return &[Decision::Plan, Decision::PerConnection];
         }
-        match self.plugins.find(scheduler) {
-            Found::One { manifest, .. } => match &manifest.abilities {
-                Some(abilities) => &abilities.decisions,
-                None => &[],
-            },
-            _ => &[],
-        }
+        let abilities = self.abilities(scheduler);
+        abilities.map_or(&[], |it| &it.decisions)
     }
 
     /// The labels of servers that a scheduler reads.
     pub(super) fn labels(&self, scheduler: &PluginRef) -> &'a [SettingSpec] {
+        let abilities = self.abilities(scheduler);
+        abilities.map_or(&[], |it| &it.labels)
+    }
+
+    fn abilities(&self, scheduler: &PluginRef) -> Option<&'a Abilities> {
         match self.plugins.find(scheduler) {
-            Found::One { manifest, .. } => match &manifest.abilities {
-                Some(abilities) => &abilities.labels,
-                None => &[],
-            },
-            _ => &[],
+            Found::One { manifest, .. } => manifest.abilities.as_ref(),
+            _ => None,
         }
     }
 

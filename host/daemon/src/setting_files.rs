@@ -52,15 +52,16 @@ pub(crate) fn secret(
 /// # Errors
 /// Why it cannot be had, in one sentence.
 pub(crate) fn text(file: &Path) -> Result<String, String> {
-    let bytes = files::read(file, MAX_TEXT).map_err(|error| error.to_string())?;
+    utf8(file, MAX_TEXT)
+}
+
+fn utf8(file: &Path, max: u64) -> Result<String, String> {
+    let bytes = files::read(file, max).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())
 }
 
 fn content(file: &Path) -> Result<Secret, String> {
-    let bytes = files::read(file, Secret::MAX_LENGTH).map_err(|error| error.to_string())?;
-    let Ok(mut text) = String::from_utf8(bytes) else {
-        return Err("it is no UTF-8".to_owned());
-    };
+    let mut text = utf8(file, Secret::MAX_LENGTH)?;
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {

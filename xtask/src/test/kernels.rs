@@ -47,11 +47,13 @@ pub(super) fn uml(binaries: &[Binary], filter: Option<&str>, skips: &Path) -> Re
             tests += 1;
         }
     }
+    let file = target().join("uml-tests");
+    let script = script.write(&file)?;
     let mut starts = Vec::new();
     for number in 1..=UML_KERNELS.min(tests) {
         let mut command = starter("uml-run");
         command
-            .arg(script.write(&target().join("uml-tests"))?)
+            .arg(script)
             .env("UML_TIMEOUT", (LIMIT + 60).to_string());
         let name = format!("User-Mode Linux, {number} of {UML_KERNELS}");
         starts.push(Start { name, command });

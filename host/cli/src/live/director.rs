@@ -164,7 +164,7 @@ fn configuration(args: &RunArgs, subject: &Subject, directory: &Path) -> String 
     text
 }
 
-/// A path as TOML writes it.
+/// A path as TOML writes it: JSON's escapes are among TOML's.
 fn quoted(path: &Path) -> String {
-    format!("{:?}", path.display().to_string())
+    serde_json::Value::from(path.to_string_lossy()).to_string()
 }

@@ -62,15 +62,17 @@ impl Connection {
         options: &TlsOptions,
     ) -> Result<(), ProbeError> {
         let handshake = Handshake::prepare(options, address).await?;
-        if !matches!(self.stream, Stream::Tcp(_)) {
-            return Err(ProbeError::Other(
-                "TLS begins on a connection of TCP, and once".to_owned(),
-            ));
+        match mem::replace(&mut self.stream, Stream::Broken) {
+            Stream::Tcp(tcp) => {
+                self.stream = handshake.make(tcp).await?;
+                Ok(())
+            }
+            other => {
+                self.stream = other;
+                let what = "TLS begins on a connection of TCP, and once";
+                Err(ProbeError::Other(what.to_owned()))
+            }
         }
-        if let Stream::Tcp(tcp) = mem::replace(&mut self.stream, Stream::Broken) {
-            self.stream = handshake.make(tcp).await?;
-        }
-        Ok(())
     }
 
     /// The certificate that the server has shown for itself, if it is a connection of TLS.

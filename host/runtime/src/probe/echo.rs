@@ -1,7 +1,6 @@
 //! ICMP echo (RFC 792, and RFC 4443 section 4).
 
-use std::io;
-use std::mem::MaybeUninit;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -97,15 +96,10 @@ fn request(address: IpAddr, number: IcmpEchoHeader, data: &[u8]) -> Vec<u8> {
 }
 
 fn receive(socket: &Socket) -> io::Result<Vec<u8>> {
-    let mut room = [MaybeUninit::uninit(); PACKET];
-    let length = socket.recv(&mut room)?;
-    let mut bytes = Vec::with_capacity(length);
-    for byte in room.iter().take(length) {
-        // SAFETY: `recv` has written so many.
-        #[expect(unsafe_code, reason = "socket2 receives into memory without values")]
-        bytes.push(unsafe { byte.assume_init() });
-    }
-    Ok(bytes)
+    let mut packet = vec![0; PACKET];
+    let length = { socket }.read(&mut packet)?;
+    packet.truncate(length);
+    Ok(packet)
 }
 
 /// Whether a packet is the answer to a request with this identifier, if it counts, this sequence number and these data.

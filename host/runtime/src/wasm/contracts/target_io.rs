@@ -44,12 +44,12 @@ impl From<Transport> for probe::Transport {
     }
 }
 
-fn probe(state: &mut State) -> Result<&mut Probe, Error> {
+pub(super) fn probe(state: &mut State) -> Result<&mut Probe, Error> {
     let probe = state.probe.as_deref_mut();
     probe.ok_or_else(|| Error::Other("no check is under way".to_owned()))
 }
 
-fn milliseconds(timeout: Option<u32>) -> Option<Duration> {
+pub(super) fn milliseconds(timeout: Option<u32>) -> Option<Duration> {
     timeout.map(|timeout| Duration::from_millis(timeout.into()))
 }
 

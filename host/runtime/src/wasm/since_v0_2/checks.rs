@@ -6,17 +6,9 @@ use wasmtime::component::Resource;
 
 use super::checker::evenkeel::plugin::target_io::{Connection, Error};
 use super::checker::evenkeel::plugin::{icmp, session, signals, tls};
-use crate::probe::{Certificate, Probe, TlsIdentity, TlsOptions};
+use super::target_io::{milliseconds, probe};
+use crate::probe::{Certificate, TlsIdentity, TlsOptions};
 use crate::wasm::state::State;
-
-fn probe(state: &mut State) -> Result<&mut Probe, Error> {
-    let probe = state.probe.as_deref_mut();
-    probe.ok_or_else(|| Error::Other("no check is under way".to_owned()))
-}
-
-fn milliseconds(timeout: Option<u32>) -> Option<Duration> {
-    timeout.map(|timeout| Duration::from_millis(timeout.into()))
-}
 
 fn whole_milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)

@@ -265,6 +265,18 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
     }
     free(ptr7);
   }
+  size_t len9 = *((size_t*) (arg0 + (6*sizeof(void*))));
+  if (len9 > 0) {
+    uint8_t *ptr10 = *((uint8_t **) (arg0 + (5*sizeof(void*))));
+    for (size_t i11 = 0; i11 < len9; i11++) {
+      uint8_t *base = ptr10 + i11 * (2*sizeof(void*));
+      (void) base;
+      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+        free(*((uint8_t **) (base + 0)));
+      }
+    }
+    free(ptr10);
+  }
 }
 
 __attribute__((__weak__, __export_name__("cabi_post_evenkeel:plugin/scheduler@0.2.0#configure")))
@@ -352,9 +364,74 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_make_plan_post_return(uint8
       break;
     }
     case 1: {
+      size_t len9 = *((size_t*) (arg0 + (2*sizeof(void*))));
+      if (len9 > 0) {
+        uint8_t *ptr10 = *((uint8_t **) (arg0 + sizeof(void*)));
+        for (size_t i11 = 0; i11 < len9; i11++) {
+          uint8_t *base = ptr10 + i11 * (5*sizeof(void*));
+          (void) base;
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              size_t len0 = *((size_t*) (base + (2*sizeof(void*))));
+              if (len0 > 0) {
+                uint8_t *ptr1 = *((uint8_t **) (base + sizeof(void*)));
+                for (size_t i2 = 0; i2 < len0; i2++) {
+                  uint8_t *base = ptr1 + i2 * 8;
+                  (void) base;
+                }
+                free(ptr1);
+              }
+              break;
+            }
+            case 2: {
+              size_t len3 = *((size_t*) (base + (2*sizeof(void*))));
+              if (len3 > 0) {
+                uint8_t *ptr4 = *((uint8_t **) (base + sizeof(void*)));
+                for (size_t i5 = 0; i5 < len3; i5++) {
+                  uint8_t *base = ptr4 + i5 * 8;
+                  (void) base;
+                }
+                free(ptr4);
+              }
+              break;
+            }
+            case 3: {
+              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + sizeof(void*))));
+              }
+              size_t len6 = *((size_t*) (base + (4*sizeof(void*))));
+              if (len6 > 0) {
+                uint8_t *ptr7 = *((uint8_t **) (base + (3*sizeof(void*))));
+                for (size_t i8 = 0; i8 < len6; i8++) {
+                  uint8_t *base = ptr7 + i8 * 4;
+                  (void) base;
+                }
+                free(ptr7);
+              }
+              break;
+            }
+          }
+        }
+        free(ptr10);
+      }
+      size_t len12 = *((size_t*) (arg0 + (4*sizeof(void*))));
+      if (len12 > 0) {
+        uint8_t *ptr13 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
+        for (size_t i14 = 0; i14 < len12; i14++) {
+          uint8_t *base = ptr13 + i14 * 24;
+          (void) base;
+        }
+        free(ptr13);
+      }
       break;
     }
     case 2: {
+      break;
+    }
+    case 3: {
       break;
     }
   }
@@ -512,6 +589,7 @@ void exports_evenkeel_plugin_scheduler_list_setting_spec_free(exports_evenkeel_p
 void exports_evenkeel_plugin_scheduler_abilities_free(exports_evenkeel_plugin_scheduler_abilities_t *ptr) {
   exports_evenkeel_plugin_scheduler_list_decision_free(&ptr->decisions);
   exports_evenkeel_plugin_scheduler_list_setting_spec_free(&ptr->labels);
+  scheduler_plugin_list_string_free(&ptr->delegates);
 }
 
 void exports_evenkeel_plugin_scheduler_option_listener_free(exports_evenkeel_plugin_scheduler_option_listener_t *ptr) {
@@ -551,8 +629,14 @@ void scheduler_plugin_option_u32_free(scheduler_plugin_option_u32_t *ptr) {
   }
 }
 
+void exports_evenkeel_plugin_scheduler_option_traffic_free(exports_evenkeel_plugin_scheduler_option_traffic_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
 void exports_evenkeel_plugin_scheduler_counts_free(exports_evenkeel_plugin_scheduler_counts_t *ptr) {
   scheduler_plugin_option_u32_free(&ptr->latency_us);
+  exports_evenkeel_plugin_scheduler_option_traffic_free(&ptr->traffic);
 }
 
 void exports_evenkeel_plugin_scheduler_signal_free(exports_evenkeel_plugin_scheduler_signal_t *ptr) {
@@ -599,6 +683,14 @@ void exports_evenkeel_plugin_scheduler_load_free(exports_evenkeel_plugin_schedul
   exports_evenkeel_plugin_scheduler_list_signal_free(&ptr->signals);
 }
 
+void exports_evenkeel_plugin_scheduler_selector_free(exports_evenkeel_plugin_scheduler_selector_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 4: {
+      break;
+    }
+  }
+}
+
 void exports_evenkeel_plugin_scheduler_list_run_free(exports_evenkeel_plugin_scheduler_list_run_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -611,6 +703,86 @@ void exports_evenkeel_plugin_scheduler_list_run_free(exports_evenkeel_plugin_sch
 
 void exports_evenkeel_plugin_scheduler_table_free(exports_evenkeel_plugin_scheduler_table_t *ptr) {
   exports_evenkeel_plugin_scheduler_list_run_free(&ptr->slots);
+  exports_evenkeel_plugin_scheduler_selector_free(&ptr->selector);
+  scheduler_plugin_option_u32_free(&ptr->refresh_ms);
+}
+
+void exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_free(exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_t *ptr) {
+  exports_evenkeel_plugin_scheduler_list_run_free(&ptr->f0);
+  exports_evenkeel_plugin_scheduler_selector_free(&ptr->f1);
+}
+
+void exports_evenkeel_plugin_scheduler_list_group_run_free(exports_evenkeel_plugin_scheduler_list_group_run_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_evenkeel_plugin_scheduler_group_run_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_free(exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_t *ptr) {
+  exports_evenkeel_plugin_scheduler_list_group_run_free(&ptr->f0);
+  exports_evenkeel_plugin_scheduler_selector_free(&ptr->f1);
+}
+
+void exports_evenkeel_plugin_scheduler_list_backend_id_free(exports_evenkeel_plugin_scheduler_list_backend_id_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_evenkeel_plugin_scheduler_backend_id_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_free(exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_t *ptr) {
+  scheduler_plugin_string_free(&ptr->f0);
+  exports_evenkeel_plugin_scheduler_list_backend_id_free(&ptr->f1);
+}
+
+void exports_evenkeel_plugin_scheduler_group_free(exports_evenkeel_plugin_scheduler_group_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_free(&ptr->val.servers);
+      break;
+    }
+    case 2: {
+      exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_free(&ptr->val.split);
+      break;
+    }
+    case 3: {
+      exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_free(&ptr->val.delegate);
+      break;
+    }
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_list_group_free(exports_evenkeel_plugin_scheduler_list_group_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_evenkeel_plugin_scheduler_group_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_evenkeel_plugin_scheduler_group_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_list_rule_free(exports_evenkeel_plugin_scheduler_list_rule_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_evenkeel_plugin_scheduler_rule_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_evenkeel_plugin_scheduler_groups_free(exports_evenkeel_plugin_scheduler_groups_t *ptr) {
+  exports_evenkeel_plugin_scheduler_list_group_free(&ptr->groups);
+  exports_evenkeel_plugin_scheduler_list_rule_free(&ptr->rules);
   scheduler_plugin_option_u32_free(&ptr->refresh_ms);
 }
 
@@ -618,6 +790,10 @@ void exports_evenkeel_plugin_scheduler_plan_free(exports_evenkeel_plugin_schedul
   switch ((int32_t) ptr->tag) {
     case 0: {
       exports_evenkeel_plugin_scheduler_table_free(&ptr->val.table);
+      break;
+    }
+    case 1: {
+      exports_evenkeel_plugin_scheduler_groups_free(&ptr->val.groups);
       break;
     }
   }
@@ -782,6 +958,8 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities(void) {
   *((int8_t*)(ptr + (2+2*sizeof(void*)))) = (ret).stateless;
   *((size_t*)(ptr + (4*sizeof(void*)))) = ((ret).labels).len;
   *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) ((ret).labels).ptr;
+  *((size_t*)(ptr + (6*sizeof(void*)))) = ((ret).delegates).len;
+  *((uint8_t **)(ptr + (5*sizeof(void*)))) = (uint8_t *) ((ret).delegates).ptr;
   return ptr;
 }
 
@@ -833,18 +1011,18 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_configure(uint8_t * ar
 
 __attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#validate")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_validate(uint8_t * arg, size_t arg0) {
-  exports_evenkeel_plugin_scheduler_list_backend_t arg1 = (exports_evenkeel_plugin_scheduler_list_backend_t) { (exports_evenkeel_plugin_scheduler_backend_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_scheduler_list_backend_t arg2 = (exports_evenkeel_plugin_scheduler_list_backend_t) { (exports_evenkeel_plugin_scheduler_backend_t*)(arg), (arg0) };
   exports_evenkeel_plugin_scheduler_result_void_string_t ret;
   scheduler_plugin_string_t err;
-  ret.is_err = !exports_evenkeel_plugin_scheduler_validate(&arg1, &err);
+  ret.is_err = !exports_evenkeel_plugin_scheduler_validate(&arg2, &err);
   if (ret.is_err) {
     ret.val.err = err;
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const scheduler_plugin_string_t *payload2 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload2).len;
-    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload2).ptr;
+    const scheduler_plugin_string_t *payload3 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload3).len;
+    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload3).ptr;
   } else {
     *((int8_t*)(ptr + 0)) = 0;
   }
@@ -902,14 +1080,14 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_set_role(int32_t arg) {
 
 __attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#set-backends")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_set_backends(uint8_t * arg, size_t arg0) {
-  exports_evenkeel_plugin_scheduler_list_backend_t arg1 = (exports_evenkeel_plugin_scheduler_list_backend_t) { (exports_evenkeel_plugin_scheduler_backend_t*)(arg), (arg0) };
-  exports_evenkeel_plugin_scheduler_set_backends(&arg1);
+  exports_evenkeel_plugin_scheduler_list_backend_t arg2 = (exports_evenkeel_plugin_scheduler_list_backend_t) { (exports_evenkeel_plugin_scheduler_backend_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_scheduler_set_backends(&arg2);
 }
 
 __attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#set-loads")))
 void __wasm_export_exports_evenkeel_plugin_scheduler_set_loads(uint8_t * arg, size_t arg0) {
-  exports_evenkeel_plugin_scheduler_list_load_t arg1 = (exports_evenkeel_plugin_scheduler_list_load_t) { (exports_evenkeel_plugin_scheduler_load_t*)(arg), (arg0) };
-  exports_evenkeel_plugin_scheduler_set_loads(&arg1);
+  exports_evenkeel_plugin_scheduler_list_load_t arg2 = (exports_evenkeel_plugin_scheduler_list_load_t) { (exports_evenkeel_plugin_scheduler_load_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_scheduler_set_loads(&arg2);
 }
 
 __attribute__((__export_name__("evenkeel:plugin/scheduler@0.2.0#make-plan")))
@@ -923,22 +1101,62 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_make_plan(void) {
       *((int8_t*)(ptr + 0)) = 0;
       *((size_t*)(ptr + (2*sizeof(void*)))) = ((*payload).slots).len;
       *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) ((*payload).slots).ptr;
-      *((int8_t*)(ptr + (3*sizeof(void*)))) = (int32_t) (*payload).selector;
+      switch ((int32_t) ((*payload).selector).tag) {
+        case 0: {
+          *((int8_t*)(ptr + (3*sizeof(void*)))) = 0;
+          break;
+        }
+        case 1: {
+          *((int8_t*)(ptr + (3*sizeof(void*)))) = 1;
+          break;
+        }
+        case 2: {
+          *((int8_t*)(ptr + (3*sizeof(void*)))) = 2;
+          break;
+        }
+        case 3: {
+          *((int8_t*)(ptr + (3*sizeof(void*)))) = 3;
+          break;
+        }
+        case 4: {
+          const exports_evenkeel_plugin_scheduler_prefixes_t *payload4 = &((*payload).selector).val.hash_network;
+          *((int8_t*)(ptr + (3*sizeof(void*)))) = 4;
+          *((int8_t*)(ptr + (1+3*sizeof(void*)))) = (int32_t) ((*payload4).v4);
+          *((int8_t*)(ptr + (2+3*sizeof(void*)))) = (int32_t) ((*payload4).v6);
+          break;
+        }
+      }
       if (((*payload).refresh_ms).is_some) {
-        const uint32_t *payload1 = &((*payload).refresh_ms).val;
+        const uint32_t *payload6 = &((*payload).refresh_ms).val;
         *((int8_t*)(ptr + (4+3*sizeof(void*)))) = 1;
-        *((int32_t*)(ptr + (8+3*sizeof(void*)))) = (int32_t) (*payload1);
+        *((int32_t*)(ptr + (8+3*sizeof(void*)))) = (int32_t) (*payload6);
       } else {
         *((int8_t*)(ptr + (4+3*sizeof(void*)))) = 0;
       }
       break;
     }
     case 1: {
+      const exports_evenkeel_plugin_scheduler_groups_t *payload7 = &(ret).val.groups;
       *((int8_t*)(ptr + 0)) = 1;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = ((*payload7).groups).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) ((*payload7).groups).ptr;
+      *((size_t*)(ptr + (4*sizeof(void*)))) = ((*payload7).rules).len;
+      *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) ((*payload7).rules).ptr;
+      if (((*payload7).refresh_ms).is_some) {
+        const uint32_t *payload23 = &((*payload7).refresh_ms).val;
+        *((int8_t*)(ptr + (5*sizeof(void*)))) = 1;
+        *((int32_t*)(ptr + (4+5*sizeof(void*)))) = (int32_t) (*payload23);
+      } else {
+        *((int8_t*)(ptr + (5*sizeof(void*)))) = 0;
+      }
       break;
     }
     case 2: {
       *((int8_t*)(ptr + 0)) = 2;
+      break;
+    }
+    case 3: {
+      *((int8_t*)(ptr + 0)) = 3;
       break;
     }
   }

@@ -159,6 +159,8 @@ typedef struct evenkeel_plugin_types_setting_t {
 
 typedef evenkeel_plugin_types_backend_id_t exports_evenkeel_plugin_scheduler_backend_id_t;
 
+typedef evenkeel_plugin_types_ip_t exports_evenkeel_plugin_scheduler_ip_t;
+
 typedef evenkeel_plugin_types_endpoint_t exports_evenkeel_plugin_scheduler_endpoint_t;
 
 typedef evenkeel_plugin_types_protocol_t exports_evenkeel_plugin_scheduler_protocol_t;
@@ -181,12 +183,15 @@ typedef uint8_t exports_evenkeel_plugin_scheduler_decision_t;
 // What a scheduler wants to be told of, beyond servers and weights.
 typedef uint8_t exports_evenkeel_plugin_scheduler_facts_t;
 
-// `active`, `inactive` and `total` of each backend.
+// `active`, `inactive`, `total`, `per-minute` and `failed` of each
+// backend.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_CONNECTIONS (1 << 0)
 // `latency-us` of each backend.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_LATENCY (1 << 1)
 // `signals` of each backend.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_SIGNALS (1 << 2)
+// `traffic` of each backend.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_FACTS_TRAFFIC (1 << 3)
 
 typedef struct {
   exports_evenkeel_plugin_scheduler_decision_t *ptr;
@@ -216,6 +221,10 @@ typedef struct exports_evenkeel_plugin_scheduler_abilities_t {
   // for a slip, and refuses the configuration; others are free. Values
   // come as they are written.
   exports_evenkeel_plugin_scheduler_list_setting_spec_t   labels;
+  // The schedulers that its plans may name for a group, 16 at most. The
+  // host loads them with it, tells them of what they want to know, and
+  // makes their plans.
+  scheduler_plugin_list_string_t   delegates;
 } exports_evenkeel_plugin_scheduler_abilities_t;
 
 // Whether a director has a service's address.
@@ -277,10 +286,23 @@ typedef struct exports_evenkeel_plugin_scheduler_health_t {
 // It has failed.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_HEALTH_FAILED 2
 
+// Bytes ever, headers of IP included. May begin anew at any number.
+typedef struct exports_evenkeel_plugin_scheduler_traffic_t {
+  // From clients to the backend.
+  uint64_t   to_backend;
+  // From the backend to clients.
+  uint64_t   to_clients;
+} exports_evenkeel_plugin_scheduler_traffic_t;
+
 typedef struct {
   bool is_some;
   uint32_t val;
 } scheduler_plugin_option_u32_t;
+
+typedef struct {
+  bool is_some;
+  exports_evenkeel_plugin_scheduler_traffic_t val;
+} exports_evenkeel_plugin_scheduler_option_traffic_t;
 
 // What changes all the time.
 typedef struct exports_evenkeel_plugin_scheduler_counts_t {
@@ -293,6 +315,14 @@ typedef struct exports_evenkeel_plugin_scheduler_counts_t {
   uint64_t   total;
   // How long the last successful health check took, in microseconds.
   scheduler_plugin_option_u32_t   latency_us;
+  // New connections in a minute, as the last ten seconds or so had them.
+  uint32_t   per_minute;
+  // New connections of TCP ever that ended without having been
+  // established: refused, or never answered. May begin anew at any
+  // number; with IPVS 0.
+  uint64_t   failed;
+  // None: the kernel does not count it (conntrack's accounting is off).
+  exports_evenkeel_plugin_scheduler_option_traffic_t   traffic;
 } exports_evenkeel_plugin_scheduler_counts_t;
 
 // A number that a check reported about a backend.
@@ -352,8 +382,20 @@ typedef struct exports_evenkeel_plugin_scheduler_flow_t {
   exports_evenkeel_plugin_scheduler_endpoint_t   destination;
 } exports_evenkeel_plugin_scheduler_flow_t;
 
+// How many bits of a client's address are its network's: 1 to 32, and 1 to
+// 128.
+typedef struct exports_evenkeel_plugin_scheduler_prefixes_t {
+  uint8_t   v4;
+  uint8_t   v6;
+} exports_evenkeel_plugin_scheduler_prefixes_t;
+
 // Which slot a new connection takes.
-typedef uint8_t exports_evenkeel_plugin_scheduler_selector_t;
+typedef struct exports_evenkeel_plugin_scheduler_selector_t {
+  uint8_t tag;
+  union {
+    exports_evenkeel_plugin_scheduler_prefixes_t     hash_network;
+  } val;
+} exports_evenkeel_plugin_scheduler_selector_t;
 
 // The next one, counted over all connections of the service.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_SELECTOR_SEQUENCE 0
@@ -362,6 +404,8 @@ typedef uint8_t exports_evenkeel_plugin_scheduler_selector_t;
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_SELECTOR_HASH_SOURCE 2
 // By a stable hash of source address and port, and destination.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_SELECTOR_HASH_FLOW 3
+// By a stable hash of the source's network.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_SELECTOR_HASH_NETWORK 4
 
 // `width` neighbouring slots of the same backend.
 typedef struct exports_evenkeel_plugin_scheduler_run_t {
@@ -381,21 +425,105 @@ typedef struct exports_evenkeel_plugin_scheduler_table_t {
   scheduler_plugin_option_u32_t   refresh_ms;
 } exports_evenkeel_plugin_scheduler_table_t;
 
+// `width` neighbouring slots that lead to the same group.
+typedef struct exports_evenkeel_plugin_scheduler_group_run_t {
+  uint32_t   group;
+  uint32_t   width;
+} exports_evenkeel_plugin_scheduler_group_run_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_list_run_t f0;
+  exports_evenkeel_plugin_scheduler_selector_t f1;
+} exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_group_run_t *ptr;
+  size_t len;
+} exports_evenkeel_plugin_scheduler_list_group_run_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_list_group_run_t f0;
+  exports_evenkeel_plugin_scheduler_selector_t f1;
+} exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_backend_id_t *ptr;
+  size_t len;
+} exports_evenkeel_plugin_scheduler_list_backend_id_t;
+
+typedef struct {
+  scheduler_plugin_string_t f0;
+  exports_evenkeel_plugin_scheduler_list_backend_id_t f1;
+} exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_t;
+
+// One group of servers. Its number is its place in the list of groups,
+// from 0 on; it is a part of the hash of a group that hashes.
+typedef struct exports_evenkeel_plugin_scheduler_group_t {
+  uint8_t tag;
+  union {
+    exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_t     servers;
+    exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_t     split;
+    exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_t     delegate;
+  } val;
+} exports_evenkeel_plugin_scheduler_group_t;
+
+// Its connections are refused.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_GROUP_REFUSE 0
+// Over servers.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_GROUP_SERVERS 1
+// On to groups of greater numbers.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_GROUP_SPLIT 2
+// As one of the scheduler's `delegates` plans for these servers, by its
+// defaults.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_GROUP_DELEGATE 3
+
+// In which group the clients of a network begin. Of several networks the
+// one of the longest prefix counts.
+typedef struct exports_evenkeel_plugin_scheduler_rule_t {
+  exports_evenkeel_plugin_scheduler_ip_t   network;
+  uint8_t   prefix;
+  uint32_t   group;
+} exports_evenkeel_plugin_scheduler_rule_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_group_t *ptr;
+  size_t len;
+} exports_evenkeel_plugin_scheduler_list_group_t;
+
+typedef struct {
+  exports_evenkeel_plugin_scheduler_rule_t *ptr;
+  size_t len;
+} exports_evenkeel_plugin_scheduler_list_rule_t;
+
+typedef struct exports_evenkeel_plugin_scheduler_groups_t {
+  // 1 to 64. The first one is everybody's whom no rule names.
+  exports_evenkeel_plugin_scheduler_list_group_t   groups;
+  // 4,096 at most. An IPv4-mapped network has the prefix that it has in
+  // IPv4.
+  exports_evenkeel_plugin_scheduler_list_rule_t   rules;
+  // Ask again after that time, even if nothing else changed.
+  scheduler_plugin_option_u32_t   refresh_ms;
+} exports_evenkeel_plugin_scheduler_groups_t;
+
 typedef struct exports_evenkeel_plugin_scheduler_plan_t {
   uint8_t tag;
   union {
     exports_evenkeel_plugin_scheduler_table_t     table;
+    exports_evenkeel_plugin_scheduler_groups_t     groups;
   } val;
 } exports_evenkeel_plugin_scheduler_plan_t;
 
 // The host spreads new connections by this table, in the kernel,
 // until it asks again.
 #define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_TABLE 0
+// Likewise, by groups of servers. In all they have as many slots as a
+// table may have. IPVS follows the servers' shares alone.
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_GROUPS 1
 // There is no plan: only `pick` can tell. While `pick` is out of
 // order, servers take turns.
-#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_PER_CONNECTION 1
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_PER_CONNECTION 2
 // Refuse new connections.
-#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_NONE 2
+#define EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_NONE 3
 
 typedef struct {
   exports_evenkeel_plugin_scheduler_setting_t *ptr;
@@ -508,6 +636,8 @@ void exports_evenkeel_plugin_scheduler_health_free(exports_evenkeel_plugin_sched
 
 void scheduler_plugin_option_u32_free(scheduler_plugin_option_u32_t *ptr);
 
+void exports_evenkeel_plugin_scheduler_option_traffic_free(exports_evenkeel_plugin_scheduler_option_traffic_t *ptr);
+
 void exports_evenkeel_plugin_scheduler_counts_free(exports_evenkeel_plugin_scheduler_counts_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_signal_free(exports_evenkeel_plugin_scheduler_signal_t *ptr);
@@ -522,9 +652,29 @@ void exports_evenkeel_plugin_scheduler_backend_free(exports_evenkeel_plugin_sche
 
 void exports_evenkeel_plugin_scheduler_load_free(exports_evenkeel_plugin_scheduler_load_t *ptr);
 
+void exports_evenkeel_plugin_scheduler_selector_free(exports_evenkeel_plugin_scheduler_selector_t *ptr);
+
 void exports_evenkeel_plugin_scheduler_list_run_free(exports_evenkeel_plugin_scheduler_list_run_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_table_free(exports_evenkeel_plugin_scheduler_table_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_free(exports_evenkeel_plugin_scheduler_tuple2_list_run_selector_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_list_group_run_free(exports_evenkeel_plugin_scheduler_list_group_run_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_free(exports_evenkeel_plugin_scheduler_tuple2_list_group_run_selector_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_list_backend_id_free(exports_evenkeel_plugin_scheduler_list_backend_id_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_free(exports_evenkeel_plugin_scheduler_tuple2_string_list_backend_id_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_group_free(exports_evenkeel_plugin_scheduler_group_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_list_group_free(exports_evenkeel_plugin_scheduler_list_group_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_list_rule_free(exports_evenkeel_plugin_scheduler_list_rule_t *ptr);
+
+void exports_evenkeel_plugin_scheduler_groups_free(exports_evenkeel_plugin_scheduler_groups_t *ptr);
 
 void exports_evenkeel_plugin_scheduler_plan_free(exports_evenkeel_plugin_scheduler_plan_t *ptr);
 

@@ -78,17 +78,35 @@ pub struct Counts {
     pub total: u64,
     /// How long the last successful health check took.
     pub latency: Option<Duration>,
+    /// New connections in a minute, as the last ten seconds or so had them.
+    pub per_minute: u32,
+    /// New connections of TCP ever that ended without having been established: refused, or never answered. May begin
+    /// anew at any number; with IPVS 0.
+    pub failed: u64,
+    /// What was sent; `None`: the kernel does not count it (conntrack's accounting is off).
+    pub traffic: Option<Traffic>,
+}
+
+/// Bytes ever, headers of IP included. May begin anew at any number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From clients to the server.
+    pub to_backend: u64,
+    /// From the server to clients.
+    pub to_clients: u64,
 }
 
 /// What a scheduler wants to be told of, beyond servers and weights. Each makes the host work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// [`Counts::active`], [`Counts::inactive`] and [`Counts::total`].
+    /// [`Counts::active`], [`Counts::inactive`], [`Counts::total`], [`Counts::per_minute`] and [`Counts::failed`].
     pub connections: bool,
     /// [`Counts::latency`].
     pub latency: bool,
     /// [`Backend::signals`].
     pub signals: bool,
+    /// [`Counts::traffic`].
+    pub traffic: bool,
 }
 
 impl Counts {
@@ -106,6 +124,7 @@ impl Facts {
         connections: false,
         latency: false,
         signals: false,
+        traffic: false,
     };
     /// Counts of connections.
     pub const CONNECTIONS: Self = Self {
@@ -122,6 +141,11 @@ impl Facts {
         signals: true,
         ..Self::NONE
     };
+    /// How many bytes are sent.
+    pub const TRAFFIC: Self = Self {
+        traffic: true,
+        ..Self::NONE
+    };
 
     /// These and those: `Facts::CONNECTIONS.and(Facts::LATENCY)`.
     #[must_use]
@@ -130,6 +154,7 @@ impl Facts {
             connections: self.connections || other.connections,
             latency: self.latency || other.latency,
             signals: self.signals || other.signals,
+            traffic: self.traffic || other.traffic,
         }
     }
 }

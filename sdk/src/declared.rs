@@ -33,6 +33,8 @@ pub struct DeclaredAbilities {
     pub stateless: bool,
     /// See [`Scheduler::LABELS`](crate::Scheduler::LABELS).
     pub labels: &'static [DeclaredSetting],
+    /// See [`Scheduler::DELEGATES`](crate::Scheduler::DELEGATES).
+    pub delegates: &'static [&'static str],
 }
 
 /// One field of [`settings!`](crate::settings!).

@@ -123,7 +123,7 @@ mod tls;
 mod wasm;
 
 pub use backends::{
-    Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Health, Protocol, Usable,
+    Backend, BackendId, Backends, Counts, Decision, Facts, Flow, Health, Protocol, Traffic, Usable,
 };
 pub use by_load::ByLoad;
 pub use checker::{CheckError, HealthChecker, Verdict};
@@ -135,7 +135,8 @@ pub use level::Level;
 pub use log::{log, log_enabled};
 pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
 pub use plan::{
-    Greedy, Plan, Ratio, Run, Selector, Shares, Table, draw, draw_another, least, two_choices,
+    Greedy, Group, GroupRun, Groups, Network, NotANetwork, Plan, Prefixes, Ratio, Run, Selector,
+    Shares, Table, draw, draw_another, least, two_choices,
 };
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings, Values};

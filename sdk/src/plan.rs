@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
-use crate::backends::{Backend, BackendId};
+use crate::backends::BackendId;
 
 mod choice;
 mod forecast;
 mod greedy;
+mod groups;
+mod network;
 mod ratio;
 mod shares;
+mod slots;
 mod spread;
 
 pub use self::choice::{draw, draw_another, least, two_choices};
 pub use self::greedy::Greedy;
+pub use self::groups::{Group, GroupRun, Groups};
+pub use self::network::{Network, NotANetwork};
 pub use self::ratio::Ratio;
 pub use self::shares::Shares;
+use self::slots::joined;
+pub use self::slots::{Prefixes, Run, Selector};
 
 /// What a scheduler answers: how new connections are to be spread until it is asked again.
 ///
@@ -25,6 +32,8 @@ pub use self::shares::Shares;
 pub enum Plan {
     /// The kernel spreads new connections by this table.
     Table(Table),
+    /// The kernel leads new connections to groups of servers, and spreads them by each group's table.
+    Groups(Groups),
     /// There is none: only [`Scheduler::pick`](crate::Scheduler::pick) can tell. Where it cannot be
     /// asked, servers take turns. An error where the scheduler is to be followed by plan.
     PerConnection,
@@ -41,28 +50,6 @@ pub struct Table {
     pub selector: Selector,
     /// Ask again after that time, even if nothing else changed. Whole milliseconds.
     pub refresh: Option<Duration>,
-}
-
-/// Neighbouring slots of the same server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// Whose slots they are.
-    pub id: BackendId,
-    /// How many.
-    pub width: u32,
-}
-
-/// Which slot a new connection takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Selector {
-    /// The next one, counted over all connections of the service.
-    Sequence,
-    /// Any.
-    Random,
-    /// By a stable hash of the client's address (session affinity).
-    HashSource,
-    /// By a stable hash of the client's address and port, and the service's address and port.
-    HashFlow,
 }
 
 impl Plan {
@@ -87,22 +74,40 @@ impl Plan {
         Self::table(Selector::HashFlow, slots)
     }
 
+    /// Connections from the same network take the same slot.
+    pub fn hash_network(prefixes: Prefixes, slots: impl IntoIterator<Item: Into<Run>>) -> Self {
+        Self::table(Selector::HashNetwork(prefixes), slots)
+    }
+
+    /// Groups of servers. Connections begin in the first, unless [`Self::from_network`] leads their client to another.
+    /// A group's number is its place in the list, from 0 on; keep it, since it is a part of the hash of a group that
+    /// hashes. 1 to 64 of them, with 65,536 slots together at most. Where IPVS is the data plane, only the servers'
+    /// shares are followed.
+    pub fn groups(groups: impl IntoIterator<Item = Group>) -> Self {
+        let groups: Vec<Group> = groups.into_iter().collect();
+        if groups.is_empty() {
+            return Self::None;
+        }
+        Self::Groups(Groups {
+            groups,
+            rules: Vec::new(),
+            refresh: None,
+        })
+    }
+
+    /// Leads the clients of a network to a group of that number. Of several networks the one with the longest prefix
+    /// counts. Means nothing without groups. 4,096 networks at most.
+    #[must_use]
+    pub fn from_network(mut self, network: Network, group: u32) -> Self {
+        if let Self::Groups(groups) = &mut self {
+            groups.rules.push((network, group));
+        }
+        self
+    }
+
     /// A table with the given selector. Runs of width 0 are left out.
     pub fn table(selector: Selector, slots: impl IntoIterator<Item: Into<Run>>) -> Self {
-        let mut runs: Vec<Run> = Vec::new();
-        for run in slots
-            .into_iter()
-            .map(Into::into)
-            .filter(|run| run.width > 0)
-        {
-            match runs.last_mut() {
-                Some(last) if last.id == run.id => match last.width.checked_add(run.width) {
-                    Some(width) => last.width = width,
-                    None => runs.push(run),
-                },
-                _ => runs.push(run),
-            }
-        }
+        let runs = joined(slots);
         if runs.is_empty() {
             return Self::None;
         }
@@ -114,11 +119,13 @@ impl Plan {
     }
 
     /// Asks for another call of [`Scheduler::plan`](crate::Scheduler::plan) after that time, even if
-    /// nothing changed. In whole milliseconds, at least one. Means nothing without a table.
+    /// nothing changed. In whole milliseconds, at least one. Means nothing without a table or groups.
     #[must_use]
     pub fn refresh(mut self, after: Duration) -> Self {
-        if let Self::Table(table) = &mut self {
-            table.refresh = Some(after);
+        match &mut self {
+            Self::Table(table) => table.refresh = Some(after),
+            Self::Groups(groups) => groups.refresh = Some(after),
+            Self::PerConnection | Self::None => {}
         }
         self
     }
@@ -128,7 +135,16 @@ impl Plan {
     pub fn as_table(&self) -> Option<&Table> {
         match self {
             Self::Table(table) => Some(table),
-            Self::PerConnection | Self::None => None,
+            Self::Groups(_) | Self::PerConnection | Self::None => None,
+        }
+    }
+
+    /// The groups, if it is one of groups.
+    #[must_use]
+    pub fn as_groups(&self) -> Option<&Groups> {
+        match self {
+            Self::Groups(groups) => Some(groups),
+            Self::Table(_) | Self::PerConnection | Self::None => None,
         }
     }
 }
@@ -139,24 +155,6 @@ impl Table {
         self.runs
             .iter()
             .flat_map(|run| (0..run.width).map(|_| run.id))
-    }
-}
-
-impl From<BackendId> for Run {
-    fn from(id: BackendId) -> Self {
-        Self { id, width: 1 }
-    }
-}
-
-impl From<&Backend> for Run {
-    fn from(backend: &Backend) -> Self {
-        backend.id.into()
-    }
-}
-
-impl From<(BackendId, u32)> for Run {
-    fn from((id, width): (BackendId, u32)) -> Self {
-        Self { id, width }
     }
 }
 

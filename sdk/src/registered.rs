@@ -33,6 +33,7 @@ pub(crate) const fn abilities<S: Scheduler>() -> DeclaredAbilities {
         deterministic: S::DETERMINISTIC,
         stateless: S::STATELESS,
         labels: S::LABELS,
+        delegates: S::DELEGATES,
     }
 }
 

@@ -36,6 +36,11 @@ pub trait Scheduler: Sized + 'static {
     /// [`Backend::labels_as`](crate::Backend::labels_as) reads them.
     const LABELS: &'static [DeclaredSetting] = &[];
 
+    /// The names of schedulers that its plans may name for a group
+    /// ([`Group::delegate`](crate::Group::delegate)), 16 at most. The host loads them with it, as if the configuration
+    /// named them, and tells them of what they want to know.
+    const DELEGATES: &'static [&'static str] = &[];
+
     /// Makes an instance.
     ///
     /// # Errors

@@ -7,8 +7,8 @@
 //! section   = VERSION (u8), length of what follows (u32),
 //!             name, version, summary (texts), abilities, list of settings
 //! abilities = 0 (a checker) | 1, number of decisions (u8), decisions (u8: 0 plan, 1 per connection),
-//!             facts (u8: bits 1 connections, 2 latency, 4 signals), promises (u8: bits 1 deterministic, 2 stateless),
-//!             list of the labels that it reads (each as a setting)
+//!             facts (u8: bits 1 connections, 2 latency, 4 signals, 8 traffic), promises (u8: bits 1 deterministic, 2 stateless),
+//!             list of the labels that it reads (each as a setting), list of the schedulers that it may name (texts)
 //! setting   = key, documentation (texts), kind, 0 (optional) | 1 (required) | 2, default
 //! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number, least, greatest (bits of f64, u64) | 3 text
 //!             | 4 list of texts | 5 duration, least, greatest (milliseconds, u64) | 6 choice, list of texts
@@ -29,7 +29,9 @@ use crate::settings::Settings;
 /// The section's name. The macro `__manifest_section` repeats it.
 pub const NAME: &str = "evenkeel-manifest";
 /// The version of this form.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
+/// Its third version: abilities have no delegates.
+pub const THIRD: u8 = 3;
 /// Its second version: abilities have no labels.
 pub const SECOND: u8 = 2;
 /// Its first version: numbers and times have no bounds either, and abilities no promises.
@@ -77,6 +79,8 @@ pub mod tag {
     pub const LATENCY: u8 = 2;
     /// Bit of the facts: what checks report beside their verdicts.
     pub const SIGNALS: u8 = 4;
+    /// Bit of the facts: how many bytes are sent.
+    pub const TRAFFIC: u8 = 8;
     /// Bit of the promises: equal inputs have equal plans.
     pub const DETERMINISTIC: u8 = 1;
     /// Bit of the promises: nothing is kept between plans.
@@ -219,6 +223,7 @@ impl<const N: usize> Writer<N> {
             deterministic,
             stateless,
             labels,
+            delegates,
         } = abilities;
         let [count, ..] = decisions.len().to_le_bytes();
         self.put(&[1, count]);
@@ -237,7 +242,8 @@ impl<const N: usize> Writer<N> {
         };
         let latency = if facts.latency { tag::LATENCY } else { 0 };
         let signals = if facts.signals { tag::SIGNALS } else { 0 };
-        self.byte(connections | latency | signals);
+        let traffic = if facts.traffic { tag::TRAFFIC } else { 0 };
+        self.byte(connections | latency | signals | traffic);
         let deterministic = if *deterministic {
             tag::DETERMINISTIC
         } else {
@@ -246,6 +252,7 @@ impl<const N: usize> Writer<N> {
         let stateless = if *stateless { tag::STATELESS } else { 0 };
         self.byte(deterministic | stateless);
         self.settings(labels);
+        self.texts(delegates);
     }
 
     const fn settings(&mut self, settings: &[DeclaredSetting]) {

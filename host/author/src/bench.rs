@@ -3,17 +3,17 @@
 mod subject;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use evenkeel_core::manifest::{Decision, PluginKind};
 use evenkeel_core::model::Sandbox;
+use evenkeel_runtime::Plugin;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Plugin, PluginRuntime as _};
 use serde::Serialize;
 
 pub use self::subject::{Subject, defaults, middle, turns};
-use crate::{Refused, refuse};
+use crate::{Refused, delegates, refuse};
 
 /// How many servers a service has.
 pub const SERVERS: [u32; 4] = [2, 16, 100, 1000];
@@ -52,11 +52,12 @@ pub struct Calls {
     pub pick_us: Option<f64>,
 }
 
-/// Measures the scheduler in this file, with default settings. Takes about two seconds.
+/// Measures the scheduler in this file, with default settings. Takes about two seconds. `plugin_dirs`: where its
+/// delegates are, if they are not beside it.
 ///
 /// # Errors
 /// [`Refused`]: the file is no scheduler, or it fails.
-pub fn measure(file: &Path) -> Result<Figures, Refused> {
+pub fn measure(file: &Path, plugin_dirs: &[PathBuf]) -> Result<Figures, Refused> {
     let runtime = WasmRuntime::new(WasmConfig {
         // A call that takes long is to be measured, not ended.
         sandbox: Sandbox {
@@ -68,9 +69,7 @@ pub fn measure(file: &Path) -> Result<Figures, Refused> {
     })
     .map_err(|error| Refused(error.to_string()))?;
     let began = Instant::now();
-    let plugin = runtime
-        .load(file)
-        .map_err(|error| Refused(error.to_string()))?;
+    let plugin = delegates::load(&runtime, file, plugin_dirs)?;
     let compile = began.elapsed();
     let plugin = plugin.as_ref();
     let manifest = plugin.manifest();

@@ -6,16 +6,15 @@ mod report;
 mod scheduler;
 mod servers;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::Sandbox;
-use evenkeel_runtime::PluginRuntime as _;
 use evenkeel_runtime::wasm::{CacheUse, WasmConfig, WasmRuntime};
 
 pub use self::report::{Case, Outcome, Report};
-use crate::Refused;
 use crate::settings::Variants;
+use crate::{Refused, delegates};
 
 /// How a plugin is tested.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +28,8 @@ pub struct Options {
     pub sandbox: Sandbox,
     /// Where compiled code is kept.
     pub cache: CacheUse,
+    /// Where the plugin's delegates are, if they are not beside it.
+    pub plugin_dirs: Vec<PathBuf>,
 }
 
 /// Tests the plugin in this file. Checkers connect to listeners on the loopback address. Blocks for some seconds; call it
@@ -43,9 +44,7 @@ pub fn test(file: &Path, options: &Options) -> Result<Report, Refused> {
         cache: options.cache.clone(),
     })
     .map_err(|error| Refused(error.to_string()))?;
-    let plugin = runtime
-        .load(file)
-        .map_err(|error| Refused(error.to_string()))?;
+    let plugin = delegates::load(&runtime, file, &options.plugin_dirs)?;
     let settings = Variants::new(&plugin.manifest().settings, &options.settings)?;
     let mut report = Report::new(plugin.as_ref(), options.seed);
     match plugin.kind() {

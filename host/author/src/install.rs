@@ -119,6 +119,7 @@ pub fn install(source: &Source, options: &Options) -> Result<Outcome, Refused> {
         &conformance::Options {
             seed: options.seed,
             cache: options.cache.clone(),
+            plugin_dirs: vec![into.clone()],
             ..conformance::Options::default()
         },
     )?;

@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod compile;
 pub mod conformance;
+pub mod delegates;
 mod described;
 pub mod install;
 mod kind;

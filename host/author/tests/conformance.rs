@@ -24,6 +24,7 @@ fn report_within(sandbox: Sandbox, name: &str, settings: &str) -> Report {
         settings: settings.to_owned(),
         sandbox,
         cache: cache(),
+        plugin_dirs: vec![built("lc").parent().unwrap().to_owned()],
     };
     test(&built(name), &options).unwrap()
 }
@@ -46,6 +47,22 @@ fn failures(report: &Report) -> Vec<String> {
     failed
         .map(|case| format!("{}: {}", case.name, case.detail))
         .collect()
+}
+
+#[test]
+fn a_scheduler_that_leaves_servers_to_another_passes_with_it_and_is_refused_without() {
+    let report = report("site-scheduler", "clients = [\"10.1.0.0/16=inner\"]");
+    assert!(report.passed(), "{:?}", failures(&report));
+    let options = Options {
+        cache: cache(),
+        ..Options::default()
+    };
+    let error = test(&built("site-scheduler"), &options).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.starts_with("sites leaves servers to the scheduler lc, which is not in "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -167,7 +184,7 @@ fn a_file_that_is_no_plugin_is_refused_with_the_reason() {
 
 #[test]
 fn a_scheduler_is_measured_for_each_number_of_servers_and_a_checker_is_not() {
-    let figures = evenkeel_author::bench::measure(&built("lc")).unwrap();
+    let figures = evenkeel_author::bench::measure(&built("lc"), &[]).unwrap();
     assert_eq!(figures.plugin, "lc");
     let servers: Vec<u32> = figures.calls.iter().map(|calls| calls.servers).collect();
     assert_eq!(servers, evenkeel_author::bench::SERVERS);
@@ -177,7 +194,7 @@ fn a_scheduler_is_measured_for_each_number_of_servers_and_a_checker_is_not() {
             .iter()
             .all(|it| it.plan_us > 0.0 && it.pick_us.is_some_and(|us| us > 0.0))
     );
-    let error = evenkeel_author::bench::measure(&built("tcp"))
+    let error = evenkeel_author::bench::measure(&built("tcp"), &[])
         .unwrap_err()
         .to_string();
     assert!(error.contains("only schedulers"), "{error}");

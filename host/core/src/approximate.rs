@@ -65,7 +65,8 @@ fn by_slots(wanted: &ServiceState) -> ServiceState {
 /// IPVS: the plan's shares as weights, in the servers' own weights where these say the same.
 fn by_weights(wanted: &ServiceState) -> ServiceState {
     let mut state = wanted.clone();
-    let (weights, spread) = match (&wanted.spread, KernelScheduler::of(&wanted.spread)) {
+    let flat = wanted.spread.flat();
+    let (weights, spread) = match (&*flat, KernelScheduler::of(&flat)) {
         (Spread::Slots { slots, .. }, Some(scheduler)) => weighted(wanted, slots, scheduler),
         _ => (BTreeMap::new(), Spread::Refuse),
     };

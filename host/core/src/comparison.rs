@@ -29,7 +29,8 @@ pub enum Compared {
 /// slots is from that, in percent of all slots. `None`: there are no slots, or no weights.
 #[must_use]
 pub fn uneven(plan: &Spread, weights: &Weights) -> Option<Share> {
-    let slots = slots(plan)?;
+    let plan = plan.flat();
+    let slots = slots(&plan)?;
     let all_slots = number(slots.len());
     let all_weights: u128 = weights.values().map(|weight| u128::from(*weight)).sum();
     if all_weights == 0 {
@@ -57,7 +58,8 @@ pub fn difference(first: &Spread, second: &Spread) -> Difference {
         let of = Compared::Clients;
         return Difference { share, of };
     }
-    let share = match (slots(first), slots(second)) {
+    let (first, second) = (first.flat(), second.flat());
+    let share = match (slots(&first), slots(&second)) {
         (None, None) => Share::NONE,
         (Some(first), Some(second)) => apart(first, second),
         (Some(_), None) | (None, Some(_)) => Share::ALL,
@@ -82,7 +84,7 @@ fn apart(first: &[BackendId], second: &[BackendId]) -> Share {
 fn slots(plan: &Spread) -> Option<&[BackendId]> {
     match plan {
         Spread::Slots { slots, .. } if !slots.is_empty() => Some(slots),
-        Spread::Slots { .. } | Spread::Refuse => None,
+        Spread::Slots { .. } | Spread::Refuse | Spread::Groups(_) => None,
     }
 }
 

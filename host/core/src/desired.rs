@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use crate::groups::{Group, Groups, heirs};
 use crate::manifest::Decision;
 use crate::model::Forward;
 use crate::movement::Weights;
@@ -66,8 +67,9 @@ pub fn accept(
     if taking.is_empty() || none_needed {
         Ok(None)
     } else {
+        let v4 = given.iter().all(|server| server.address.is_ipv4());
         plan.spread(&taking)
-            .map(Some)
+            .map(|spread| Some(spread.in_family(v4)))
             .map_err(|error| named(error, given))
     }
 }
@@ -91,7 +93,7 @@ fn named(error: PlanError, given: &[Usable]) -> PlanError {
 ///
 /// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of
 /// servers that take no connections any more are left out; in a hash table the others take them in turn, so that no
-/// other client gets another server. Where none remains, or where there never was a plan, the servers share by weight.
+/// other client gets another server; in groups likewise, each for itself ([`Groups::without_failed`]). Where none remains, or where there never was a plan, the servers share by weight.
 /// Without a server that takes connections the service refuses.
 #[must_use]
 pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {
@@ -103,33 +105,17 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         Some(Spread::Refuse) => Spread::Refuse,
         None => in_turn(),
         Some(Spread::Slots { selector, slots }) => {
-            let left: Vec<BackendId> = slots
-                .iter()
-                .copied()
-                .filter(|id| taking.contains(id))
-                .collect();
-            if left.is_empty() {
-                in_turn()
-            } else {
-                let slots = if selector.is_hash() && left.len() < slots.len() {
-                    let mut others = left.iter().cycle();
-                    let heir = |id: &BackendId| {
-                        if taking.contains(id) {
-                            Some(*id)
-                        } else {
-                            others.next().copied()
-                        }
-                    };
-                    slots.iter().filter_map(heir).collect()
-                } else {
-                    left
-                };
-                Spread::Slots {
+            match heirs(slots, *selector, |id| taking.contains(id)) {
+                Some(slots) => Spread::Slots {
                     selector: *selector,
                     slots,
-                }
+                },
+                None => in_turn(),
             }
         }
+        Some(Spread::Groups(groups)) => groups
+            .without_failed(&taking)
+            .map_or_else(in_turn, Spread::Groups),
     };
     ServiceState {
         snat,
@@ -138,6 +124,37 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
         persistence: None,
         queue: None,
     }
+}
+
+/// Groups as they are to be when nobody will make another plan: what was in turn for the next moment only is by weight,
+/// within each group. `servers`: with the weights that count.
+#[must_use]
+pub fn for_long(groups: &Groups, servers: &[Usable]) -> Groups {
+    let mut groups = groups.clone();
+    for group in &mut groups.groups {
+        let Group::Servers { selector, slots } = group else {
+            continue;
+        };
+        if *selector != Selector::Sequence {
+            continue;
+        }
+        let own: Vec<Usable> = servers
+            .iter()
+            .filter(|it| it.weight > 0 && slots.contains(&it.id))
+            .copied()
+            .collect();
+        if own.is_empty() {
+            continue;
+        }
+        if let Spread::Slots {
+            selector: as_weighted,
+            slots: weighted,
+        } = by_weight(&own)
+        {
+            (*selector, *slots) = (as_weighted, weighted);
+        }
+    }
+    groups
 }
 
 /// The most slots that [`by_weight`] makes for each server.
@@ -315,6 +332,67 @@ mod tests {
             slots(&[2, 3])
         );
         assert_eq!(service_state(false, &up, None).spread, slots(&[2, 3]));
+    }
+
+    #[test]
+    fn a_group_that_has_lost_all_its_servers_refuses_and_a_split_leads_to_the_others() {
+        let turn = |ids: &[u32]| Group::Servers {
+            selector: Selector::Sequence,
+            slots: ids.iter().map(|n| id(*n)).collect(),
+        };
+        let split = |slots: &[usize]| Group::Split {
+            selector: Selector::HashSource,
+            slots: slots.to_vec(),
+        };
+        let spread = |groups: &[Group]| {
+            Spread::Groups(Groups {
+                groups: groups.to_vec(),
+                clients: Vec::new(),
+            })
+        };
+        let planned = spread(&[
+            split(&[1, 2, 1, 3]),
+            turn(&[1, 2]),
+            turn(&[3]),
+            Group::Refuse,
+            turn(&[4, 1]),
+        ]);
+        let up = [server(1, 1), server(2, 1), server(4, 0)];
+        let state = service_state(false, &up, Some(&planned));
+        assert_eq!(
+            state.spread,
+            spread(&[
+                // What the plan itself refuses stays refused.
+                split(&[1, 1, 1, 3]),
+                turn(&[1, 2]),
+                Group::Refuse,
+                Group::Refuse,
+                turn(&[1]),
+            ])
+        );
+        // None of them is left: the others take turns, whatever the group.
+        let other = service_state(false, &[server(7, 1)], Some(&planned));
+        assert_eq!(other.spread, slots(&[7]));
+    }
+
+    #[test]
+    fn groups_that_stay_for_long_are_by_weight_each_for_itself() {
+        let turn = |ids: &[u32]| Group::Servers {
+            selector: Selector::Sequence,
+            slots: ids.iter().map(|n| id(*n)).collect(),
+        };
+        let groups = Groups {
+            groups: vec![turn(&[1, 2, 2, 2]), turn(&[3, 3, 4])],
+            clients: Vec::new(),
+        };
+        let servers = [server(1, 1), server(2, 1), server(3, 2), server(4, 1)];
+        let left = for_long(&groups, &servers);
+        assert_eq!(left.groups[0], turn(&[1, 2]));
+        let weighted = Group::Servers {
+            selector: Selector::Random,
+            slots: [3, 3, 4].map(id).to_vec(),
+        };
+        assert_eq!(left.groups[1], weighted);
     }
 
     #[test]

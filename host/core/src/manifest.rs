@@ -55,7 +55,12 @@ pub struct Abilities {
     /// The labels of real servers that it reads. A label that is like one of these and is none is a slip; others are
     /// free. Their kinds are those that a short text can say ([`SettingKind::is_for_labels`]).
     pub labels: Vec<SettingSpec>,
+    /// The names of the schedulers that its plans may name for a group.
+    pub delegates: Vec<String>,
 }
+
+/// The most delegates that a scheduler may have.
+pub const MAX_DELEGATES: usize = 16;
 
 /// How a scheduler's decisions are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,6 +89,8 @@ pub struct Facts {
     pub latency: bool,
     /// What checks report beside their verdicts.
     pub signals: bool,
+    /// How many bytes are sent.
+    pub traffic: bool,
 }
 
 impl Facts {
@@ -96,7 +103,7 @@ impl Facts {
     /// Whether it wants anything at all.
     #[must_use]
     pub fn any(self) -> bool {
-        self.connections || self.measurements()
+        self.connections || self.traffic || self.measurements()
     }
 
     /// What both want together.
@@ -106,6 +113,7 @@ impl Facts {
             connections: self.connections || other.connections,
             latency: self.latency || other.latency,
             signals: self.signals || other.signals,
+            traffic: self.traffic || other.traffic,
         }
     }
 }

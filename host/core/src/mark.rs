@@ -3,9 +3,10 @@
 //! ```text
 //!   31   30   29   28  27    24 23                                   0
 //! +----+----+----+----+--------+--------------------------------------+
-//! | N  | S  | R  | V  |   0    | number of a backend, 1 to 16,777,215 |
+//! | N  | S  | R  | V  | 0 or G | number of a backend, 1 to 16,777,215 |
 //! +----+----+----+----+--------+--------------------------------------+
-//!   |    |    |    |
+//!   |    |    |    |       |
+//!   |    |    |    |       +-- GROUP (bit 24)  a group was chosen: bits 15 to 0 are its number in the service's spread
 //!   |    |    |    +-- VERDICT_MARK  only of packets: the daemon's verdict; without this bit, it is the connection's mark
 //!   |    |    +------- REFUSED       the connection is refused: no backend
 //!   |    +------------ SLOT          a slot was chosen: bits 29 to 0 are its number, until its backend is looked up
@@ -16,6 +17,7 @@
 //! |---|---|---|
 //! | `0x00nnnnnn`, `0x80nnnnnn` | connection | it goes to backend n (with full NAT) |
 //! | `0x40000000` to `0x7fffffff` | connection | a slot, for the rest of the first packet's way through the rules |
+//! | `0x0100gggg` | connection | group g of its service, likewise |
 //! | `0x20000000` | connection | refused |
 //! | `0x10nnnnnn`, `0x90nnnnnn`, `0x30000000` | packet | a verdict: one of the above |
 //! | `0x45766b6c` | packet | the heartbeat, between the daemon and itself |
@@ -34,6 +36,8 @@ pub const SLOT_BITS: u32 = 30;
 pub const REFUSED: u32 = 1 << 29;
 /// Of packets: the daemon has decided; the other bits are to be the connection's mark.
 pub const VERDICT_MARK: u32 = 1 << 28;
+/// What is below this bit is the number of a group of a service's spread, until a slot has been chosen.
+pub const GROUP: u32 = 1 << 24;
 /// Bits of a backend's number.
 pub const BACKEND: u32 = (1 << 24) - 1;
 /// Bits that the mark of no connection to a backend has.
@@ -91,6 +95,20 @@ pub const fn backend(mark: u32) -> Option<BackendId> {
     BackendId::new(mark & !FULL_NAT)
 }
 
+/// The mark of connections that are led to a group, up to [`crate::groups::MAX_GROUPS`].
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "there are few groups")]
+pub const fn group_mark(group: usize) -> u32 {
+    GROUP | (group as u32 & 0xffff)
+}
+
+/// The group whose connections have this mark.
+#[must_use]
+pub fn group(mark: u32) -> Option<usize> {
+    let number = usize::try_from(mark & 0xffff).ok()?;
+    (mark & !0xffff == GROUP).then_some(number)
+}
+
 /// The packet mark of a verdict: a backend of a service (`full_nat`: of its service), or none, which refuses the
 /// connection.
 #[must_use]
@@ -133,15 +151,27 @@ mod tests {
     }
 
     #[test]
-    fn each_bit_has_one_meaning_and_four_have_none() {
-        let bits = [FULL_NAT, SLOT, REFUSED, VERDICT_MARK, BACKEND];
+    fn each_bit_has_one_meaning_and_three_have_none() {
+        let bits = [FULL_NAT, SLOT, REFUSED, VERDICT_MARK, GROUP, BACKEND];
         let together = bits.iter().fold(0, |sum, bits| {
             assert_eq!(sum & bits, 0);
             sum | bits
         });
-        assert_eq!(!together, 0x0f00_0000);
+        assert_eq!(!together, 0x0e00_0000);
         assert_eq!(NO_BACKEND, 0x7f00_0000);
         assert_eq!(BackendId::MAX, 0x00ff_ffff);
+    }
+
+    #[test]
+    fn a_group_s_mark_is_no_backend_s_and_no_slot_s() {
+        for number in [0, 1, crate::groups::MAX_GROUPS - 1] {
+            let mark = group_mark(number);
+            assert_eq!(group(mark), Some(number));
+            assert_eq!(backend(mark), None);
+            assert_eq!(mark & (SLOT | FULL_NAT | REFUSED), 0);
+        }
+        assert_eq!(group(7), None);
+        assert_eq!(group(SLOT), None);
     }
 
     #[test]

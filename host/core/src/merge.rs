@@ -22,16 +22,22 @@ pub struct Merged {
     pub slots: usize,
 }
 
-/// Two plans by different selectors, which cannot be one table.
+/// Why two plans cannot be one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "its plan is spread by {canary}, and the first scheduler's by {first}: both must be spread by the same"
-)]
-pub struct OtherSelector {
-    /// How a connection takes a slot of the first scheduler's plan.
-    pub first: Selector,
-    /// How it takes one of the canary's.
-    pub canary: Selector,
+pub enum NotMerged {
+    /// They are spread by different selectors.
+    #[error(
+        "its plan is spread by {canary}, and the first scheduler's by {first}: both must be spread by the same"
+    )]
+    OtherSelector {
+        /// How a connection takes a slot of the first scheduler's plan.
+        first: Selector,
+        /// How it takes one of the canary's.
+        canary: Selector,
+    },
+    /// One of them is in groups.
+    #[error("plans in groups cannot be tried by a canary; try it as a shadow")]
+    Groups,
 }
 
 /// Merges two plans. The canary fills `share` of a hundred slots (1 to 50), which lie evenly among the others. `None`:
@@ -42,13 +48,19 @@ pub struct OtherSelector {
 /// out as often as it fits, in its own order.
 ///
 /// # Errors
-/// When the plans are spread by different selectors.
-pub fn merge(first: &Spread, canary: &Spread, share: u8) -> Result<Option<Merged>, OtherSelector> {
+/// When the plans are spread by different selectors, or in groups.
+pub fn merge(first: &Spread, canary: &Spread, share: u8) -> Result<Option<Merged>, NotMerged> {
+    if [first, canary]
+        .iter()
+        .any(|it| matches!(it, Spread::Groups(_)))
+    {
+        return Err(NotMerged::Groups);
+    }
     let (Some((selector, first)), Some((other, canary))) = (slots(first), slots(canary)) else {
         return Ok(None);
     };
     if selector != other {
-        return Err(OtherSelector {
+        return Err(NotMerged::OtherSelector {
             first: selector,
             canary: other,
         });
@@ -104,7 +116,7 @@ fn parts(share: u8) -> (usize, usize) {
 fn slots(plan: &Spread) -> Option<(Selector, &[BackendId])> {
     match plan {
         Spread::Slots { selector, slots } if !slots.is_empty() => Some((*selector, slots)),
-        Spread::Slots { .. } | Spread::Refuse => None,
+        Spread::Slots { .. } | Spread::Refuse | Spread::Groups(_) => None,
     }
 }
 

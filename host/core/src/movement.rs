@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::groups::Group;
 use crate::model::Share;
-use crate::state::{BackendId, Spread};
+use crate::state::{BackendId, Selector, Spread};
 
 /// The weight of each server that a plan was made for.
 pub type Weights = BTreeMap<BackendId, u32>;
@@ -28,23 +29,64 @@ pub fn moved(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<
 /// The shares of all clients that get another server. `None`: not both plans hash the same thing.
 ///
 /// The kernel has a hash choose a place between the first slot and the last, so that plans of different length can be
-/// compared, too.
+/// compared, too. Of plans in groups each group is compared with that of the same number, as far as both hash the same
+/// thing, and the one counts that moves the greatest share of its own clients: nobody knows how many clients come to a
+/// group.
 #[must_use]
 pub fn moves(before: (&Spread, &Weights), after: (&Spread, &Weights)) -> Option<Moves> {
-    let slots = |spread: &Spread| match spread {
-        Spread::Slots { selector, slots } if selector.is_hash() && !slots.is_empty() => {
-            Some((*selector, slots.clone()))
-        }
-        Spread::Slots { .. } | Spread::Refuse => None,
-    };
-    let ((selector, was), (same, is)) = (slots(before.0)?, slots(after.0)?);
-    if selector != same {
-        return None;
-    }
     let weight = |of: &Weights, id| of.get(&id).copied().unwrap_or(0);
-    let explained = |from, to| {
+    let explained = |from: BackendId, to: BackendId| {
         weight(after.1, from) < weight(before.1, from) || weight(after.1, to) > weight(before.1, to)
     };
+    match (before.0, after.0) {
+        (
+            Spread::Slots { selector, slots },
+            Spread::Slots {
+                selector: same,
+                slots: then,
+            },
+        ) => moves_of_table((*selector, slots), (*same, then), explained),
+        (Spread::Groups(was), Spread::Groups(is)) => {
+            let both = was.groups.iter().zip(&is.groups);
+            let moves = both.filter_map(|(was, is)| moves_of_group(was, is, explained));
+            moves.max_by_key(|it| it.unexplained.hundredths())
+        }
+        _ => None,
+    }
+}
+
+fn moves_of_group(
+    was: &Group,
+    is: &Group,
+    explained: impl Fn(BackendId, BackendId) -> bool,
+) -> Option<Moves> {
+    match (was, is) {
+        (
+            Group::Servers { selector, slots },
+            Group::Servers {
+                selector: same,
+                slots: then,
+            },
+        ) => moves_of_table((*selector, slots), (*same, then), explained),
+        (
+            Group::Split { selector, slots },
+            Group::Split {
+                selector: same,
+                slots: then,
+            },
+        ) => moves_of_table((*selector, slots), (*same, then), |_, _| false),
+        _ => None,
+    }
+}
+
+fn moves_of_table<T: Copy + PartialEq>(
+    (selector, was): (Selector, &[T]),
+    (same, is): (Selector, &[T]),
+    explained: impl Fn(T, T) -> bool,
+) -> Option<Moves> {
+    if selector != same || !selector.is_hash() || was.is_empty() || is.is_empty() {
+        return None;
+    }
     // Of both plans a slot is as wide as the other plan has slots.
     let (width_was, width_is) = (wide(is.len()), wide(was.len()));
     let (mut unexplained, mut with_reason, mut at) = (0, 0, 0);
@@ -86,7 +128,7 @@ fn wide(slots: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Selector;
+    use crate::groups::Groups;
 
     fn id(n: u32) -> BackendId {
         BackendId::new(n).unwrap()
@@ -160,6 +202,53 @@ mod tests {
             assert_eq!(moved((&hashed, &none), (&other, &none)), None);
             assert_eq!(moved((&other, &none), (&hashed, &none)), None);
         }
+    }
+
+    #[test]
+    fn of_plans_in_groups_the_group_counts_that_moves_most_of_its_own_clients() {
+        let hashed = |ids: &[u32]| Group::Servers {
+            selector: Selector::HashSource,
+            slots: ids.iter().map(|n| id(*n)).collect(),
+        };
+        let split = |slots: &[usize]| Group::Split {
+            selector: Selector::HashSource,
+            slots: slots.to_vec(),
+        };
+        let groups = |groups: &[Group]| {
+            Spread::Groups(Groups {
+                groups: groups.to_vec(),
+                clients: Vec::new(),
+            })
+        };
+        let all = weights(&[(1, 1), (2, 1), (3, 1)]);
+        let less = weights(&[(1, 1), (2, 1)]);
+        let was = groups(&[split(&[1, 2]), hashed(&[1, 2]), hashed(&[2, 3, 2, 3])]);
+        let cases = [
+            (was.clone(), &all, 0),
+            // Of the third group's clients a quarter.
+            (
+                groups(&[split(&[1, 2]), hashed(&[1, 2]), hashed(&[2, 3, 3, 3])]),
+                &all,
+                2_500,
+            ),
+            (
+                groups(&[split(&[1, 2]), hashed(&[1, 2]), hashed(&[2, 2, 2, 2])]),
+                &less,
+                0,
+            ),
+            // From one group to another.
+            (
+                groups(&[split(&[1, 1]), hashed(&[1, 2]), hashed(&[2, 3, 2, 3])]),
+                &all,
+                5_000,
+            ),
+        ];
+        for (is, after, expected) in cases {
+            let moved = moved((&was, &all), (&is, after));
+            assert_eq!(moved, Share::new(expected), "{is:?}");
+        }
+        let flat = plan(Selector::HashSource, &[1, 2]);
+        assert_eq!(moved((&was, &all), (&flat, &all)), None);
     }
 
     #[test]

@@ -218,6 +218,21 @@ pub struct BackendFacts {
     pub latency: Option<Duration>,
     /// What its checks reported beside their last verdicts.
     pub signals: Signals,
+    /// New connections in a minute, as the last ten seconds or so had them.
+    pub per_minute: u32,
+    /// New connections of TCP ever that ended without having been established.
+    pub failed: u64,
+    /// What was sent ever; `None`: the kernel does not count it.
+    pub traffic: Option<Traffic>,
+}
+
+/// Bytes, headers of IP included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From clients to the server.
+    pub to_backend: u64,
+    /// From the server to clients.
+    pub to_clients: u64,
 }
 
 /// A backend's facts, changed since the last call.

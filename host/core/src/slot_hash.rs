@@ -6,9 +6,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::state::Selector;
+use ipnet::IpNet;
 
-/// Seed of all hashes: fixed, so that both directors of a pair choose the same server.
+use crate::selector::Selector;
+
+/// Seed of the hash of a spread without groups: fixed, so that both directors of a pair choose the same server.
 pub const SEED: u32 = 0x4c42;
 
 /// `JHASH_INITVAL`.
@@ -22,6 +24,7 @@ pub fn slot(
     client: SocketAddr,
     service: SocketAddr,
     slots: usize,
+    seed: u32,
 ) -> Option<usize> {
     let slots = u32::try_from(slots).ok().filter(|slots| *slots > 0)?;
     if client.is_ipv4() != service.is_ipv4() {
@@ -31,6 +34,15 @@ pub fn slot(
     match selector {
         Selector::Sequence | Selector::Random => return None,
         Selector::HashSource => put_address(&mut key, client.ip()),
+        Selector::HashNetwork(prefixes) => {
+            let prefix = if client.is_ipv4() {
+                prefixes.v4
+            } else {
+                prefixes.v6
+            };
+            let network = IpNet::new(client.ip(), prefix).ok()?.network();
+            put_address(&mut key, network);
+        }
         Selector::HashFlow => {
             for end in [client, service] {
                 put_address(&mut key, end.ip());
@@ -39,7 +51,7 @@ pub fn slot(
             }
         }
     }
-    let scaled = (u64::from(jhash(&key, SEED)) * u64::from(slots)) >> 32;
+    let scaled = (u64::from(jhash(&key, seed)) * u64::from(slots)) >> 32;
     usize::try_from(scaled).ok()
 }
 
@@ -103,6 +115,7 @@ fn last([mut a, mut b, mut c]: [u32; 3]) -> [u32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selector::Prefixes;
 
     const HASHES: [Selector; 2] = [Selector::HashSource, Selector::HashFlow];
 
@@ -117,9 +130,10 @@ mod tests {
             for slots in [1, 2, 3, 251, 65_536] {
                 for n in 0..200_u8 {
                     let client = SocketAddr::from(([172, 16, 3, n], 40_000));
-                    let taken = slot(selector, client, service, slots).unwrap();
+                    let taken = slot(selector, client, service, slots, SEED).unwrap();
                     assert!(taken < slots);
-                    assert_eq!(slot(selector, client, service, slots), Some(taken));
+                    let again = slot(selector, client, service, slots, SEED);
+                    assert_eq!(again, Some(taken));
                 }
             }
         }
@@ -133,7 +147,7 @@ mod tests {
             for n in 0..8000_u32 {
                 let client =
                     SocketAddr::new(std::net::Ipv4Addr::from(0xac10_0000 + n).into(), 40_000);
-                counts[slot(selector, client, service, 8).unwrap()] += 1;
+                counts[slot(selector, client, service, 8, SEED).unwrap()] += 1;
             }
             assert!(
                 counts.iter().all(|count| (850..1150).contains(count)),
@@ -147,7 +161,7 @@ mod tests {
         let service = address("[2001:db8::1]:80");
         let of = |selector, port| {
             let client = SocketAddr::new("2001:db8::9".parse().unwrap(), port);
-            slot(selector, client, service, 65_536)
+            slot(selector, client, service, 65_536, SEED)
         };
         assert_eq!(of(Selector::HashSource, 1), of(Selector::HashSource, 2));
         assert_ne!(of(Selector::HashFlow, 1), of(Selector::HashFlow, 2));
@@ -156,12 +170,28 @@ mod tests {
     #[test]
     fn where_nothing_is_hashed_there_is_no_slot() {
         let [client, service] = ["192.0.2.9:4000", "192.0.2.1:80"].map(address);
-        assert_eq!(slot(Selector::Sequence, client, service, 4), None);
-        assert_eq!(slot(Selector::Random, client, service, 4), None);
-        assert_eq!(slot(Selector::HashSource, client, service, 0), None);
-        assert_eq!(
-            slot(Selector::HashSource, client, address("[::1]:80"), 4),
-            None
-        );
+        let of = |selector, service, slots| slot(selector, client, service, slots, SEED);
+        assert_eq!(of(Selector::Sequence, service, 4), None);
+        assert_eq!(of(Selector::Random, service, 4), None);
+        assert_eq!(of(Selector::HashSource, service, 0), None);
+        assert_eq!(of(Selector::HashSource, address("[::1]:80"), 4), None);
+    }
+
+    #[test]
+    fn clients_of_a_network_have_one_slot_and_another_seed_has_another() {
+        let by_network = Selector::HashNetwork(Prefixes { v4: 24, v6: 64 });
+        let of = |client, seed| {
+            let service = address(if address(client).is_ipv4() {
+                "198.51.100.1:80"
+            } else {
+                "[2001:db8::1]:80"
+            });
+            slot(by_network, address(client), service, 65_536, seed).unwrap()
+        };
+        assert_eq!(of("192.0.2.9:1", SEED), of("192.0.2.200:2", SEED));
+        assert_ne!(of("192.0.2.9:1", SEED), of("192.0.3.9:1", SEED));
+        assert_eq!(of("[fd00::1]:1", SEED), of("[fd00::2]:1", SEED));
+        assert_ne!(of("[fd00::1]:1", SEED), of("[fd00:0:0:1::1]:1", SEED));
+        assert_ne!(of("192.0.2.9:1", SEED), of("192.0.2.9:1", SEED + 1));
     }
 }

@@ -7,53 +7,8 @@ use ipnet::IpNet;
 
 pub use crate::mark::BackendId;
 use crate::model::{Forward, IpvsTimeouts, Persistence, ServiceKey};
-
-/// Which slot of a plan a new connection takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Selector {
-    /// The next one, counted over all connections of the service.
-    Sequence,
-    /// Any.
-    Random,
-    /// By a stable hash of the client's address; the same on both directors of a pair.
-    HashSource,
-    /// By a stable hash of the client's address and port and the service's address and port.
-    HashFlow,
-}
-
-impl Selector {
-    /// Whether a client keeps its slot as long as the plan has as many of them.
-    #[must_use]
-    pub fn is_hash(self) -> bool {
-        matches!(self, Self::HashSource | Self::HashFlow)
-    }
-}
-
-impl std::fmt::Display for Selector {
-    /// `sequence`, `random`, `hash-source`, `hash-flow`: the words of `status`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Sequence => "sequence",
-            Self::Random => "random",
-            Self::HashSource => "hash-source",
-            Self::HashFlow => "hash-flow",
-        })
-    }
-}
-
-/// How the new connections of a service are spread.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spread {
-    /// TCP is answered with a reset, UDP with ICMP port unreachable.
-    Refuse,
-    /// By these slots. Never empty; every backend named is in the service's `backends`.
-    Slots {
-        /// Which slot a connection takes.
-        selector: Selector,
-        /// The slots, in order.
-        slots: Vec<BackendId>,
-    },
-}
+pub use crate::selector::{Prefixes, Selector};
+pub use crate::spread::Spread;
 
 /// One real server of a virtual service in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

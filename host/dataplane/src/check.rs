@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use evenkeel_core::groups::{Clients, Group, Groups, MAX_GROUPS};
 use evenkeel_core::model::{DataPlaneKind, Forward, IpvsTimeouts, Protocol, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{Backend, BackendId, Change, ServiceState, Spread};
@@ -143,21 +144,71 @@ fn service_is_sound(key: &ServiceKey, service: &ServiceState) -> Result<(), Erro
             ));
         }
     }
-    let Spread::Slots { slots, .. } = &service.spread else {
-        return Ok(());
-    };
-    if slots.is_empty() || slots.len() > MAX_SLOTS {
-        return invalid(format!(
-            "{} slots, where 1 to {MAX_SLOTS} are possible",
-            slots.len()
-        ));
+    match &service.spread {
+        Spread::Refuse => return Ok(()),
+        Spread::Slots { .. } => {
+            let slots = service.spread.len();
+            if slots == 0 || slots > MAX_SLOTS {
+                return invalid(format!(
+                    "{slots} slots, where 1 to {MAX_SLOTS} are possible"
+                ));
+            }
+        }
+        Spread::Groups(groups) => {
+            if let Err(what) = groups_are_sound(groups, key.addr.is_ipv4()) {
+                return invalid(what);
+            }
+        }
     }
-    match slots.iter().find(|id| !service.backends.contains_key(id)) {
+    let named = service.spread.servers();
+    match named.iter().find(|id| !service.backends.contains_key(id)) {
         Some(id) => invalid(format!(
             "a slot names backend {id}, which the service does not have"
         )),
         None => Ok(()),
     }
+}
+
+fn groups_are_sound(groups: &Groups, v4: bool) -> Result<(), String> {
+    let count = groups.groups.len();
+    if !(2..=MAX_GROUPS).contains(&count) {
+        return Err(format!(
+            "{count} groups, where 2 to {MAX_GROUPS} are possible"
+        ));
+    }
+    if groups.servers().is_empty() || groups.slots() > MAX_SLOTS {
+        return Err(format!(
+            "{} slots, where 1 to {MAX_SLOTS} of servers and groups are possible",
+            groups.slots()
+        ));
+    }
+    for (number, group) in groups.groups.iter().enumerate() {
+        let sound = match group {
+            Group::Refuse => true,
+            Group::Servers { slots, .. } => !slots.is_empty(),
+            Group::Split { slots, .. } => {
+                !slots.is_empty() && slots.iter().all(|to| *to > number && *to < count)
+            }
+        };
+        if !sound {
+            return Err(format!(
+                "group {number} has no slots, or leads to no later group"
+            ));
+        }
+    }
+    let mut before = None;
+    for clients in &groups.clients {
+        let Clients { first, last, group } = clients;
+        let in_order = before.is_none_or(|before| before < *first) && first <= last;
+        let family = first.is_ipv4() == v4 && last.is_ipv4() == v4;
+        if !in_order || !family || *group == 0 || *group >= count {
+            return Err(format!(
+                "the clients {first} to {last} cannot begin in group {group}"
+            ));
+        }
+        before = Some(*last);
+    }
+    Ok(())
 }
 
 /// nftables reaches servers by NAT, and knows services by TCP or UDP.
@@ -192,6 +243,9 @@ fn ipvs_can(key: &ServiceKey, service: &ServiceState) -> Result<(), Error> {
     let marked = key.protocol.fwmark().is_some();
     if key.port == 0 && !marked && service.persistence.is_none() {
         return invalid("a service of all ports has to be persistent".to_owned());
+    }
+    if matches!(service.spread, Spread::Groups(_)) {
+        return invalid("IPVS has no groups of servers".to_owned());
     }
     for (id, backend) in &service.backends {
         let address = backend.address;

@@ -11,6 +11,7 @@
 //!
 //! Of two files with one name in two directories the one of the first directory counts; in one directory neither does.
 
+mod delegating;
 mod directory;
 mod entry;
 mod fall_back;
@@ -21,6 +22,7 @@ mod names;
 mod shadowed;
 #[cfg(test)]
 mod tests;
+mod with_delegates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,6 +37,7 @@ use crate::{Plugin, PluginRuntime, Sha256, parallel};
 pub use entry::Entry;
 use fallback::Fallback;
 pub use shadowed::Shadowed;
+use with_delegates::WithDelegates;
 
 /// A plugin directory that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub struct Catalogue {
     trust: Trust,
     /// What is used instead of what is broken.
     fallbacks: BTreeMap<PluginRef, Fallback>,
+    /// Schedulers that leave groups of servers to others.
+    delegating: BTreeMap<PluginRef, WithDelegates>,
 }
 
 impl Catalogue {
@@ -105,6 +110,7 @@ impl Catalogue {
             unreadable,
             trust: self.trust.clone(),
             fallbacks: BTreeMap::new(),
+            delegating: self.delegating.clone(),
         }
     }
 
@@ -141,8 +147,8 @@ impl Catalogue {
         self.files = files.into_iter().zip(entries).collect();
     }
 
-    /// Loads the plugins that the configuration names, several at once where there are several cores. Blocks for as
-    /// long as compiling takes. What cannot be loaded is found as broken from then on.
+    /// Loads the plugins that the configuration names, and their delegates, several at once where there are several
+    /// cores. Blocks for as long as compiling takes. What cannot be loaded is found as broken from then on.
     pub fn load<'a>(
         &mut self,
         runtime: &dyn PluginRuntime,
@@ -151,6 +157,7 @@ impl Catalogue {
         let plugins: Vec<&PluginRef> = plugins.into_iter().collect();
         // Where one turns out to be broken, one of a later directory may be meant.
         while self.load_meant(runtime, &plugins) {}
+        self.load_delegates(runtime, &plugins);
     }
 
     /// Loads what is meant now. Returns whether there was anything to load.
@@ -195,6 +202,9 @@ impl Catalogue {
     pub fn get(&self, plugin: &PluginRef) -> Option<Arc<dyn Plugin>> {
         if let Some(fallback) = self.fallbacks.get(plugin) {
             return fallback.plugin();
+        }
+        if let Some(with) = self.delegating.get(plugin) {
+            return with.together.clone().ok();
         }
         self.entry(plugin)?.plugin().cloned()
     }

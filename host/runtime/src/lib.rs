@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 mod clocks;
+pub mod delegating;
 mod digest;
 pub mod facts;
 pub mod files;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use evenkeel_core::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+use evenkeel_core::manifest::{MAX_DELEGATES, Manifest, SettingKind, SettingSpec, SettingValue};
 
 use crate::text::{clean, is_plain};
 
@@ -51,6 +51,24 @@ pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
                 label.key
             ));
         }
+        let delegates = &mut abilities.delegates;
+        if delegates.len() > MAX_DELEGATES {
+            let count = delegates.len();
+            return Err(format!(
+                "it names {count} delegates; {MAX_DELEGATES} are allowed"
+            ));
+        }
+        if let Some(wrong) = delegates.iter().find(|it| !is_name(it, b"-")) {
+            return Err(format!(
+                "its delegate \"{}\" is not of the form [a-z][a-z0-9-]*",
+                clean(wrong, NAME)
+            ));
+        }
+        if delegates.contains(&manifest.name) {
+            return Err("it names itself as a delegate".to_owned());
+        }
+        delegates.sort();
+        delegates.dedup();
     }
     manifest.summary = clean(&manifest.summary, LINE);
     check_specs(&mut manifest.settings, "setting")?;
@@ -268,6 +286,7 @@ mod tests {
                 deterministic: false,
                 stateless: false,
                 labels: Vec::new(),
+                delegates: Vec::new(),
             }),
             ..manifest("p", "1.0.0", vec![])
         };
@@ -352,6 +371,27 @@ mod tests {
     }
 
     #[test]
+    fn delegates_have_names_of_plugins_and_are_not_the_plugin_itself() {
+        let with = |delegates: &[&str]| Manifest {
+            abilities: Some(Abilities {
+                decisions: vec![Decision::Plan],
+                facts: Facts::default(),
+                deterministic: false,
+                stateless: false,
+                labels: Vec::new(),
+                delegates: delegates.iter().map(|&it| it.to_owned()).collect(),
+            }),
+            ..manifest("p", "1.0.0", vec![])
+        };
+        let kept = checked(with(&["wrr", "lc", "wrr"])).unwrap();
+        assert_eq!(kept.abilities.unwrap().delegates, ["lc", "wrr"]);
+        let wrong = |delegates: &[&str]| checked(with(delegates)).unwrap_err();
+        assert_eq!(wrong(&["p"]), "it names itself as a delegate");
+        assert!(wrong(&["L\u{1b}C"]).starts_with("its delegate \"L"));
+        assert!(wrong(&["a"; 17]).contains("17 delegates; 16 are allowed"));
+    }
+
+    #[test]
     fn labels_are_checked_as_settings_are_and_have_fewer_kinds() {
         let with = |labels: Vec<SettingSpec>| Manifest {
             abilities: Some(Abilities {
@@ -360,6 +400,7 @@ mod tests {
                 deterministic: false,
                 stateless: false,
                 labels,
+                delegates: Vec::new(),
             }),
             ..manifest("p", "1.0.0", vec![])
         };

@@ -16,7 +16,7 @@ use crate::{Backend, Plugin, PluginRuntime as _, Target};
 /// A plugin as `cargo xtask build` made it: a shipped one, or one that is for tests.
 pub(crate) fn plugin_file(name: &str) -> PathBuf {
     let target = target_dir();
-    let file = ["plugins", "test-plugins"]
+    let file = ["plugins", "test-plugins", "examples"]
         .map(|directory| target.join(directory).join(format!("{name}.wasm")))
         .into_iter()
         .find(|file| file.exists());

@@ -15,6 +15,7 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::{Decision, Setting, SettingKind, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
+use evenkeel_core::scheduler::Traffic;
 use evenkeel_core::signals::Signals;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::{
@@ -36,6 +37,12 @@ fn load(n: u32, active: u32, inactive: u32, latency: Option<u64>) -> Load {
             counts,
             latency: latency.map(Duration::from_micros),
             signals: Signals::new([("load".to_owned(), f64::from(active))]),
+            per_minute: active / 2,
+            failed: u64::from(active) + 1,
+            traffic: active.is_multiple_of(2).then(|| Traffic {
+                to_backend: u64::from(active) * 100,
+                to_clients: u64::from(active) * 900,
+            }),
         },
     }
 }

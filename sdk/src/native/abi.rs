@@ -5,10 +5,15 @@
 //!
 //! A change of anything here is a new [`VERSION`].
 use std::ffi::c_void;
-use std::marker::PhantomData;
+
+mod plans;
+mod slice;
+
+pub use plans::{Group, Plan, Rule, Run, group, plan, selector};
+pub use slice::{Slice, Text};
 
 /// The number of this interface. Host and plugin must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's
 /// name is there so that several plugins can be linked into one program, such as a test.
@@ -16,59 +21,6 @@ pub const SYMBOL: &str = "evenkeel_plugin_abi";
 
 /// The version of the contract (`sdk/wit`) that the traits of this SDK are.
 pub const CONTRACT: &str = "0.2.0";
-
-/// Neighbouring elements that belong to who made it.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Slice<'a, T> {
-    first: *const T,
-    len: usize,
-    of: PhantomData<&'a [T]>,
-}
-
-impl<T> Clone for Slice<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Slice<'_, T> {}
-
-// SAFETY: it is a `&[T]` in C's words.
-#[expect(unsafe_code, reason = "a slice in C's words")]
-unsafe impl<T: Sync> Sync for Slice<'_, T> {}
-// SAFETY: as above.
-#[expect(unsafe_code, reason = "a slice in C's words")]
-unsafe impl<T: Sync> Send for Slice<'_, T> {}
-
-impl<'a, T> Slice<'a, T> {
-    /// These elements.
-    #[must_use]
-    pub const fn new(elements: &'a [T]) -> Self {
-        Self {
-            first: elements.as_ptr(),
-            len: elements.len(),
-            of: PhantomData,
-        }
-    }
-
-    /// The elements.
-    ///
-    /// # Safety
-    /// It came from [`Self::new`], on whichever side, and what it was made of is still there.
-    #[must_use]
-    #[expect(unsafe_code, reason = "a slice in C's words")]
-    pub const unsafe fn get(self) -> &'a [T] {
-        if self.first.is_null() || self.len == 0 {
-            return &[];
-        }
-        // SAFETY: the caller's word.
-        unsafe { std::slice::from_raw_parts(self.first, self.len) }
-    }
-}
-
-/// A text of UTF-8; what is not is replaced by who reads it.
-pub type Text<'a> = Slice<'a, u8>;
 
 /// Where an answer goes.
 #[repr(C)]
@@ -238,12 +190,16 @@ pub struct Manifest<'a> {
     pub latency: u32,
     /// Whether it wants checks' signals: 0, 1.
     pub signals: u32,
+    /// Whether it wants bytes: 0, 1.
+    pub traffic: u32,
     /// Whether equal inputs have equal plans: 0, 1.
     pub deterministic: u32,
     /// Whether nothing is kept between plans: 0, 1.
     pub stateless: u32,
     /// The labels of servers that it reads.
     pub labels: Slice<'a, Spec<'a>>,
+    /// The schedulers that its plans may name.
+    pub delegates: Slice<'a, Text<'a>>,
 }
 
 /// The kinds of [`Value`] and [`Spec`].
@@ -344,6 +300,16 @@ pub struct Counts {
     pub total: u64,
     /// The last check's time in microseconds, or [`NEVER`].
     pub latency: u64,
+    /// New connections in a minute.
+    pub per_minute: u32,
+    /// Whether (1) the bytes are known.
+    pub has_traffic: u32,
+    /// Connections that were never established, ever.
+    pub failed: u64,
+    /// Bytes from clients to the server.
+    pub to_backend: u64,
+    /// Bytes from the server to clients.
+    pub to_clients: u64,
 }
 
 /// A number that a check reported about a server.
@@ -451,50 +417,4 @@ pub struct Flow {
     pub source: Endpoint,
     /// The service.
     pub destination: Endpoint,
-}
-
-/// Kinds of [`Plan`].
-pub mod plan {
-    /// Connections are refused.
-    pub const NONE: u32 = 0;
-    /// Each connection is decided.
-    pub const PER_CONNECTION: u32 = 1;
-    /// A table.
-    pub const TABLE: u32 = 2;
-}
-
-/// Kinds of selectors.
-pub mod selector {
-    /// In turn.
-    pub const SEQUENCE: u32 = 0;
-    /// Any.
-    pub const RANDOM: u32 = 1;
-    /// By the client's address.
-    pub const HASH_SOURCE: u32 = 2;
-    /// By both addresses and ports.
-    pub const HASH_FLOW: u32 = 3;
-}
-
-/// Slots.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Run {
-    /// Whose.
-    pub id: u32,
-    /// How many.
-    pub width: u32,
-}
-
-/// A plan.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct Plan<'a> {
-    /// One of [`plan`].
-    pub kind: u32,
-    /// One of [`selector`].
-    pub selector: u32,
-    /// The slots.
-    pub runs: Slice<'a, Run>,
-    /// Ask again after so many milliseconds, or [`NEVER`].
-    pub refresh: u64,
 }

@@ -4,11 +4,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::abi;
-use crate::backends::{Backend, BackendId, Counts, Decision, Facts, Flow, Health, Protocol};
+use crate::backends::{
+    Backend, BackendId, Counts, Decision, Facts, Flow, Health, Protocol, Traffic,
+};
 use crate::context::{Context, Role, SavedState};
-use crate::declared::{Declared, DeclaredSetting};
+use crate::declared::{Declared, DeclaredAbilities, DeclaredSetting};
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
-use crate::plan::{Plan, Selector};
+use crate::plan::{Group, Network, Plan, Prefixes, Run, Selector};
 use crate::settings::Values;
 
 /// Whole milliseconds, rounded up.
@@ -37,16 +39,22 @@ pub(super) fn manifest(
     declared: &Declared,
     with: impl FnOnce(&abi::Manifest<'_>),
 ) {
-    let (decisions, facts, deterministic, stateless, labels) = match declared.abilities {
-        Some(it) => (
-            it.decisions,
-            it.facts,
-            it.deterministic,
-            it.stateless,
-            it.labels,
-        ),
-        None => (&[][..], Facts::NONE, false, false, &[][..]),
-    };
+    let DeclaredAbilities {
+        decisions,
+        facts,
+        deterministic,
+        stateless,
+        labels,
+        delegates,
+    } = declared.abilities.unwrap_or(DeclaredAbilities {
+        decisions: &[],
+        facts: Facts::NONE,
+        deterministic: false,
+        stateless: false,
+        labels: &[],
+        delegates: &[],
+    });
+    let delegates: Vec<_> = delegates.iter().map(|it| bytes(it)).collect();
     let labels: Vec<SettingSpec> = labels.iter().map(DeclaredSetting::spec).collect();
     let described: Vec<_> = manifest
         .settings
@@ -77,9 +85,11 @@ pub(super) fn manifest(
         connections: facts.connections.into(),
         latency: facts.latency.into(),
         signals: facts.signals.into(),
+        traffic: facts.traffic.into(),
         deterministic: deterministic.into(),
         stateless: stateless.into(),
         labels: abi::Slice::new(labels),
+        delegates: abi::Slice::new(&delegates),
     });
 }
 
@@ -265,6 +275,12 @@ fn counts(of: &abi::Counts) -> Counts {
         inactive: of.inactive,
         total: of.total,
         latency: (of.latency != abi::NEVER).then(|| Duration::from_micros(of.latency)),
+        per_minute: of.per_minute,
+        failed: of.failed,
+        traffic: (of.has_traffic != 0).then_some(Traffic {
+            to_backend: of.to_backend,
+            to_clients: of.to_clients,
+        }),
     }
 }
 
@@ -316,36 +332,117 @@ pub(super) fn flow(flow: &abi::Flow) -> Flow {
 
 /// Calls `with` with the plan in C's words.
 pub(super) fn plan(plan: &Plan, with: impl FnOnce(&abi::Plan<'_>)) {
+    let refresh =
+        |after: Option<Duration>| after.map_or(abi::NEVER, |after| millis(after).max(1).into());
     let mut answer = abi::Plan {
         kind: abi::plan::NONE,
         selector: abi::selector::SEQUENCE,
         runs: abi::Slice::new(&[]),
         refresh: abi::NEVER,
+        groups: abi::Slice::new(&[]),
+        rules: abi::Slice::new(&[]),
     };
-    let table = match plan {
-        Plan::None => return with(&answer),
+    match plan {
+        Plan::None => with(&answer),
         Plan::PerConnection => {
             answer.kind = abi::plan::PER_CONNECTION;
-            return with(&answer);
+            with(&answer);
         }
-        Plan::Table(table) => table,
-    };
-    let run = |run: &crate::plan::Run| abi::Run {
+        Plan::Table(table) => {
+            let runs: Vec<_> = table.runs.iter().map(run).collect();
+            with(&abi::Plan {
+                kind: abi::plan::TABLE,
+                selector: selector(table.selector),
+                runs: abi::Slice::new(&runs),
+                refresh: refresh(table.refresh),
+                ..answer
+            });
+        }
+        Plan::Groups(groups) => {
+            let slots: Vec<Vec<abi::Run>> = groups.groups.iter().map(slots).collect();
+            let in_c: Vec<_> = groups
+                .groups
+                .iter()
+                .zip(&slots)
+                .map(|(it, slots)| group(it, slots))
+                .collect();
+            let rules: Vec<_> = groups.rules.iter().map(rule).collect();
+            with(&abi::Plan {
+                kind: abi::plan::GROUPS,
+                refresh: refresh(groups.refresh),
+                groups: abi::Slice::new(&in_c),
+                rules: abi::Slice::new(&rules),
+                ..answer
+            });
+        }
+    }
+}
+
+fn run(run: &Run) -> abi::Run {
+    abi::Run {
         id: run.id.get(),
         width: run.width,
+    }
+}
+
+fn selector(selector: Selector) -> u32 {
+    match selector {
+        Selector::Sequence => abi::selector::SEQUENCE,
+        Selector::Random => abi::selector::RANDOM,
+        Selector::HashSource => abi::selector::HASH_SOURCE,
+        Selector::HashFlow => abi::selector::HASH_FLOW,
+        Selector::HashNetwork(Prefixes { v4, v6 }) => {
+            abi::selector::HASH_NETWORK | u32::from(v4) << 8 | u32::from(v6) << 16
+        }
+    }
+}
+
+fn slots(group: &Group) -> Vec<abi::Run> {
+    match group {
+        Group::Refuse => Vec::new(),
+        Group::Servers { runs, .. } => runs.iter().map(run).collect(),
+        Group::Split { runs, .. } => runs
+            .iter()
+            .map(|run| abi::Run {
+                id: run.group,
+                width: run.width,
+            })
+            .collect(),
+        Group::Delegate { servers, .. } => servers
+            .iter()
+            .map(|id| abi::Run {
+                id: id.get(),
+                width: 1,
+            })
+            .collect(),
+    }
+}
+
+fn group<'a>(group: &'a Group, slots: &'a [abi::Run]) -> abi::Group<'a> {
+    let (kind, by, scheduler) = match group {
+        Group::Refuse => (abi::group::REFUSE, Selector::Sequence, ""),
+        Group::Servers { selector, .. } => (abi::group::SERVERS, *selector, ""),
+        Group::Split { selector, .. } => (abi::group::SPLIT, *selector, ""),
+        Group::Delegate { scheduler, .. } => {
+            (abi::group::DELEGATE, Selector::Sequence, scheduler.as_str())
+        }
     };
-    let runs: Vec<_> = table.runs.iter().map(run).collect();
-    with(&abi::Plan {
-        kind: abi::plan::TABLE,
-        selector: match table.selector {
-            Selector::Sequence => abi::selector::SEQUENCE,
-            Selector::Random => abi::selector::RANDOM,
-            Selector::HashSource => abi::selector::HASH_SOURCE,
-            Selector::HashFlow => abi::selector::HASH_FLOW,
-        },
-        runs: abi::Slice::new(&runs),
-        refresh: table
-            .refresh
-            .map_or(abi::NEVER, |after| millis(after).max(1).into()),
-    });
+    abi::Group {
+        kind,
+        selector: selector(by),
+        runs: abi::Slice::new(slots),
+        scheduler: bytes(scheduler),
+    }
+}
+
+fn rule((network, group): &(Network, u32)) -> abi::Rule {
+    let address = match network.address() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    abi::Rule {
+        address: address.octets(),
+        prefix: network.prefix().into(),
+        group: *group,
+    }
 }

@@ -7,18 +7,34 @@ use super::bindings::checker::exports::evenkeel::plugin::health_checker;
 use super::bindings::scheduler::evenkeel::plugin::{host, types};
 use super::bindings::scheduler::exports::evenkeel::plugin::scheduler;
 use super::target::millis;
-use crate::backends::{Backend, BackendId, Counts, Decision, Flow, Health, Protocol};
+use crate::backends::{Backend, BackendId, Counts, Decision, Flow, Health, Protocol, Traffic};
 use crate::checker::Verdict;
 use crate::context::{Context, Role, SavedState};
 use crate::declared::DeclaredAbilities;
 use crate::level::Level;
 use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
-use crate::plan::{Plan, Run, Selector};
+use crate::plan::{Group, GroupRun, Plan, Prefixes, Run, Selector};
 use crate::settings::Values;
 
 /// Whole milliseconds, as many as the contract can say.
 fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<IpAddr> for types::Ip {
+    /// IPv4 goes as an IPv4-mapped address.
+    fn from(address: IpAddr) -> Self {
+        let ip = match address {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        let bits = ip.to_bits();
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        Self {
+            hi: (bits >> 64) as u64,
+            lo: bits as u64,
+        }
+    }
 }
 
 /// An address and port; IPv4 comes as an IPv4-mapped address.
@@ -149,6 +165,12 @@ impl From<scheduler::Counts> for Counts {
             latency: counts
                 .latency_us
                 .map(|latency| Duration::from_micros(latency.into())),
+            per_minute: counts.per_minute,
+            failed: counts.failed,
+            traffic: counts.traffic.map(|it| Traffic {
+                to_backend: it.to_backend,
+                to_clients: it.to_clients,
+            }),
         }
     }
 }
@@ -205,12 +227,14 @@ pub(super) fn abilities(
         deterministic,
         stateless,
         labels,
+        delegates,
     }: DeclaredAbilities,
 ) -> scheduler::Abilities {
     let mut wanted = scheduler::Facts::empty();
     wanted.set(scheduler::Facts::CONNECTIONS, facts.connections);
     wanted.set(scheduler::Facts::LATENCY, facts.latency);
     wanted.set(scheduler::Facts::SIGNALS, facts.signals);
+    wanted.set(scheduler::Facts::TRAFFIC, facts.traffic);
     scheduler::Abilities {
         decisions: decisions
             .iter()
@@ -223,6 +247,7 @@ pub(super) fn abilities(
         deterministic,
         stateless,
         labels: labels.iter().map(|it| it.spec().into()).collect(),
+        delegates: delegates.iter().map(|&it| it.to_owned()).collect(),
     }
 }
 
@@ -238,26 +263,73 @@ impl From<scheduler::Flow> for Flow {
 
 impl From<Plan> for scheduler::Plan {
     fn from(plan: Plan) -> Self {
+        let refresh = |after: Option<Duration>| after.map(|after| millis(after).max(1));
         match plan {
             Plan::PerConnection => Self::PerConnection,
             Plan::None => Self::None,
             Plan::Table(table) => Self::Table(scheduler::Table {
-                slots: table
-                    .runs
+                slots: runs(table.runs),
+                selector: table.selector.into(),
+                refresh_ms: refresh(table.refresh),
+            }),
+            Plan::Groups(groups) => Self::Groups(scheduler::Groups {
+                groups: groups.groups.into_iter().map(Into::into).collect(),
+                rules: groups
+                    .rules
                     .into_iter()
-                    .map(|Run { id, width }| scheduler::Run {
-                        id: id.get(),
-                        width,
+                    .map(|(network, group)| scheduler::Rule {
+                        network: network.address().into(),
+                        prefix: network.prefix(),
+                        group,
                     })
                     .collect(),
-                selector: match table.selector {
-                    Selector::Sequence => scheduler::Selector::Sequence,
-                    Selector::Random => scheduler::Selector::Random,
-                    Selector::HashSource => scheduler::Selector::HashSource,
-                    Selector::HashFlow => scheduler::Selector::HashFlow,
-                },
-                refresh_ms: table.refresh.map(|after| millis(after).max(1)),
+                refresh_ms: refresh(groups.refresh),
             }),
+        }
+    }
+}
+
+fn runs(runs: Vec<Run>) -> Vec<scheduler::Run> {
+    runs.into_iter()
+        .map(|Run { id, width }| scheduler::Run {
+            id: id.get(),
+            width,
+        })
+        .collect()
+}
+
+impl From<Selector> for scheduler::Selector {
+    fn from(selector: Selector) -> Self {
+        match selector {
+            Selector::Sequence => Self::Sequence,
+            Selector::Random => Self::Random,
+            Selector::HashSource => Self::HashSource,
+            Selector::HashFlow => Self::HashFlow,
+            Selector::HashNetwork(Prefixes { v4, v6 }) => {
+                Self::HashNetwork(scheduler::Prefixes { v4, v6 })
+            }
+        }
+    }
+}
+
+impl From<Group> for scheduler::Group {
+    fn from(group: Group) -> Self {
+        match group {
+            Group::Refuse => Self::Refuse,
+            Group::Servers {
+                runs: slots,
+                selector,
+            } => Self::Servers((runs(slots), selector.into())),
+            Group::Split {
+                runs: slots,
+                selector,
+            } => {
+                let run = |GroupRun { group, width }| scheduler::GroupRun { group, width };
+                Self::Split((slots.into_iter().map(run).collect(), selector.into()))
+            }
+            Group::Delegate { scheduler, servers } => {
+                Self::Delegate((scheduler, servers.into_iter().map(BackendId::get).collect()))
+            }
         }
     }
 }

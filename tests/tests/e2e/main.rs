@@ -12,6 +12,7 @@ mod checkers;
 mod cli;
 mod counting;
 mod files;
+mod groups;
 mod hanging;
 mod hashing;
 mod health;

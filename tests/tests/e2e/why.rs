@@ -17,7 +17,7 @@ fn from(net: &Article, last: u8) -> Client {
 }
 
 /// The answer as JSON.
-fn why(evenkeel: &Evenkeel, client: &str, service: Option<&str>) -> Result<Value> {
+pub(crate) fn why(evenkeel: &Evenkeel, client: &str, service: Option<&str>) -> Result<Value> {
     let mut command = evenkeel.command("why");
     command.args(["--json", "--socket"]).arg(evenkeel.socket());
     let output = command.arg(client).args(service).output()?;
@@ -35,7 +35,7 @@ fn text(evenkeel: &Evenkeel, words: &[&str]) -> Result<String> {
 }
 
 /// The one service of an answer.
-fn only(answer: &Value) -> &Value {
+pub(crate) fn only(answer: &Value) -> &Value {
     assert_eq!(
         answer["services"].as_array().map(Vec::len),
         Some(1),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Protocol;
-use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::{
     Backend, BackendFacts, Flow, Load, Plugin, PluginError, Scheduler, ServiceContext,
@@ -166,7 +165,6 @@ fn facts(number: u32) -> BackendFacts {
             active: 10 + number.wrapping_mul(2_654_435_761) % 50,
             ..Counts::default()
         },
-        latency: None,
-        signals: Signals::NONE,
+        ..BackendFacts::default()
     }
 }

@@ -184,13 +184,15 @@ fn shares(instance: &mut Instance) -> Result<Option<String>, String> {
     instance.told(&servers)?;
     let mut got: BTreeMap<BackendId, u32> = BTreeMap::new();
     let by = match instance.plan(&servers)? {
-        Some(Spread::Slots { slots, .. }) => {
+        Some(spread) => {
+            let Spread::Slots { slots, .. } = &*spread.flat() else {
+                return Ok(None);
+            };
             slots
                 .iter()
                 .for_each(|id| *got.entry(*id).or_default() += 1);
             "of a plan's slots"
         }
-        Some(Spread::Refuse) => return Ok(None),
         None => {
             let mut random = fastrand::Rng::with_seed(1);
             for _ in 0..1000 {
@@ -216,5 +218,8 @@ fn of_slots(spread: Option<&Spread>) -> String {
         None => "it decides each connection".to_owned(),
         Some(Spread::Refuse) => "connections are refused".to_owned(),
         Some(Spread::Slots { slots, .. }) => format!("{} slots", slots.len()),
+        Some(Spread::Groups(groups)) => {
+            format!("{} slots in {} groups", groups.slots(), groups.groups.len())
+        }
     }
 }

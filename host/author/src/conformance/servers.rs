@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel_core::connections::Counts;
 use evenkeel_core::model::Protocol;
+use evenkeel_core::scheduler::Traffic;
 use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_runtime::{Backend, BackendFacts, Flow, Load};
@@ -54,6 +55,12 @@ pub(super) fn load(id: BackendId, random: &mut fastrand::Rng) -> Load {
             signals: Signals::new(
                 (0..random.usize(0..3)).map(|n| (format!("signal-{n}"), random.f64() * 100.0)),
             ),
+            per_minute: random.u32(..),
+            failed: random.u64(..),
+            traffic: random.bool().then(|| Traffic {
+                to_backend: random.u64(..),
+                to_clients: random.u64(..),
+            }),
         },
     }
 }

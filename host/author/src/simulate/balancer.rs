@@ -12,6 +12,7 @@ use evenkeel_core::director::{
     Director, DirectorConfig, Effect, Input, NewScheduler, ServiceReport, VerdictRequest,
 };
 use evenkeel_core::flow::Flow;
+use evenkeel_core::groups::{Group, seed};
 use evenkeel_core::health::ServerHealth;
 use evenkeel_core::manifest::{Decision, Setting};
 use evenkeel_core::model::{
@@ -42,8 +43,8 @@ pub(super) struct Balancer {
     played: Played,
     now: Duration,
     verdicts: Option<VerdictRequest>,
-    /// The kernel's counter of slots in turn, and the rule that has it.
-    turn: (usize, Option<(Selector, usize)>),
+    /// The kernel's counters of slots in turn, by group, and how many slots the rule has that counts.
+    turns: BTreeMap<usize, (usize, usize)>,
     /// How often the scheduler was run, and the kernel changed.
     pub(super) runs: [u64; 2],
     pub(super) picks: u64,
@@ -105,7 +106,7 @@ impl Balancer {
             played,
             now: Duration::ZERO,
             verdicts: None,
-            turn: (0, None),
+            turns: BTreeMap::new(),
             runs: [0; 2],
             picks: 0,
             problem: None,
@@ -302,28 +303,56 @@ impl Balancer {
     }
 
     fn by_slot(&mut self, client: SocketAddr, chance: &mut Chance) -> Option<BackendId> {
-        let service = self.service.key.socket_addr();
-        let held = self.kernel.services.get(&self.service.key)?;
-        let Spread::Slots { selector, slots } = &held.spread else {
-            return None;
+        let spread = self.kernel.services.get(&self.service.key)?.spread.clone();
+        let groups = match spread {
+            Spread::Refuse => return None,
+            Spread::Slots { selector, slots } => {
+                let slot = self.slot(0, selector, slots.len(), client, chance)?;
+                return slots.get(slot).copied();
+            }
+            Spread::Groups(groups) => groups,
         };
-        let slot = match selector {
+        let mut at = groups.start(client.ip());
+        loop {
+            match groups.groups.get(at)? {
+                Group::Refuse => return None,
+                Group::Servers { selector, slots } => {
+                    let slot = self.slot(at, *selector, slots.len(), client, chance)?;
+                    return slots.get(slot).copied();
+                }
+                // Only to later ones.
+                Group::Split { selector, slots } => {
+                    let slot = self.slot(at, *selector, slots.len(), client, chance)?;
+                    at = slots.get(slot).copied().filter(|to| *to > at)?;
+                }
+            }
+        }
+    }
+
+    /// The slot of a group that a connection takes.
+    fn slot(
+        &mut self,
+        group: usize,
+        selector: Selector,
+        slots: usize,
+        client: SocketAddr,
+        chance: &mut Chance,
+    ) -> Option<usize> {
+        match selector {
             Selector::Sequence => {
                 // The rule has the counter: another rule begins anew.
-                let rule = Some((*selector, slots.len()));
-                let next = if self.turn.1 == rule {
-                    (self.turn.0 + 1) % slots.len()
-                } else {
-                    0
+                let next = match self.turns.get(&group) {
+                    Some((turn, before)) if *before == slots => (turn + 1) % slots,
+                    _ => 0,
                 };
-                self.turn = (next, rule);
-                next
+                self.turns.insert(group, (next, slots));
+                Some(next)
             }
-            Selector::Random => chance.slot(slots.len()),
-            Selector::HashSource | Selector::HashFlow => {
-                slot_hash::slot(*selector, client, service, slots.len())?
+            Selector::Random => Some(chance.slot(slots)),
+            Selector::HashSource | Selector::HashFlow | Selector::HashNetwork(_) => {
+                let service = self.service.key.socket_addr();
+                slot_hash::slot(selector, client, service, slots, seed(group))
             }
-        };
-        slots.get(slot).copied()
+        }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) fn built(name: &str) -> PathBuf {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
         PathBuf::from,
     );
-    let file = ["plugins", "test-plugins"]
+    let file = ["plugins", "test-plugins", "examples"]
         .map(|directory| target.join(directory).join(format!("{name}.wasm")))
         .into_iter()
         .find(|file| file.exists());

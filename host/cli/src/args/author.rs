@@ -54,6 +54,13 @@ pub(crate) enum AuthorCommand {
         /// Makes the same random changes again. Printed by each run.
         #[arg(long, value_name = "NUMBER")]
         seed: Option<u64>,
+        /// Where the schedulers are that it leaves servers to, if they are not beside it.
+        #[arg(
+            long = "plugin-dir",
+            value_name = "DIR",
+            default_value = "/usr/lib/evenkeel/plugins"
+        )]
+        shipped: PathBuf,
         /// As JSON.
         #[arg(long)]
         json: bool,

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use evenkeel_core::approximate::{KernelScheduler, approximate};
 use evenkeel_core::desired::{Usable, accept, service_state};
+use evenkeel_core::groups::layout;
 use evenkeel_core::model::{DataPlaneKind, Service};
 use evenkeel_core::plan::Plan;
-use evenkeel_core::state::{BackendId, Selector, Spread};
+use evenkeel_core::state::{BackendId, Spread};
 use evenkeel_runtime::{Backend, PluginError, Scheduler};
-
-/// The longest sequence that is shown slot by slot.
-const SHOWN: usize = 16;
 
 /// The scheduler's plan for all servers, while they are up and have no connections.
 pub(crate) struct Planned(Result<Option<Spread>, String>);
@@ -47,13 +45,21 @@ impl Planned {
             .zip(&service.servers)
             .map(|(usable, server)| (usable.id, server.name.as_str()))
             .collect();
-        let Spread::Slots { selector, slots } = &wanted.spread else {
-            return vec!["new connections are refused: no server takes any".to_owned()];
+        let name = |id: BackendId| names.get(&id).copied().unwrap_or_default().to_owned();
+        let mut lines = match &wanted.spread {
+            Spread::Refuse => {
+                return vec!["new connections are refused: no server takes any".to_owned()];
+            }
+            Spread::Slots { selector, slots } => vec![format!(
+                "with all servers up and no connections: {}",
+                layout(*selector, slots, name)
+            )],
+            Spread::Groups(groups) => {
+                let mut lines = vec!["with all servers up and no connections:".to_owned()];
+                lines.extend(groups.lines(name));
+                lines
+            }
         };
-        let mut lines = vec![format!(
-            "with all servers up and no connections: {}",
-            layout(*selector, slots, &names)
-        )];
         if dataplane == DataPlaneKind::Ipvs {
             let held = approximate(dataplane, &wanted);
             let weights: Vec<String> = held
@@ -84,30 +90,6 @@ fn kernel_name(kernel: KernelScheduler) -> String {
     } else {
         name.to_owned()
     }
-}
-
-/// How a plan's slots are laid out, and who has how many.
-fn layout(selector: Selector, slots: &[BackendId], names: &BTreeMap<BackendId, &str>) -> String {
-    let how = match selector {
-        Selector::Sequence => "in turn",
-        Selector::Random => "at random",
-        Selector::HashSource => "by a hash of the client's address",
-        Selector::HashFlow => "by a hash of the client's address and port",
-    };
-    let name = |id: &BackendId| names.get(id).copied().unwrap_or_default();
-    if selector == Selector::Sequence && slots.len() <= SHOWN {
-        let order: Vec<&str> = slots.iter().map(name).collect();
-        return format!("{how}, {}", order.join(", "));
-    }
-    let mut counts: BTreeMap<BackendId, usize> = BTreeMap::new();
-    for id in slots {
-        *counts.entry(*id).or_default() += 1;
-    }
-    let counts: Vec<String> = counts
-        .iter()
-        .map(|(id, count)| format!("{} {count}", name(id)))
-        .collect();
-    format!("{how}, of {} slots {}", slots.len(), counts.join(", "))
 }
 
 /// Numbers as in the order of the configuration.

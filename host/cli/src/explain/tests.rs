@@ -21,6 +21,7 @@ impl Any {
                     deterministic: false,
                     stateless: false,
                     labels: Vec::new(),
+                    delegates: Vec::new(),
                 }),
                 name: name.to_owned(),
                 version: "1.0.0".to_owned(),

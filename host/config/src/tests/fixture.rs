@@ -82,6 +82,7 @@ fn scheduler(decisions: &[Decision], manifest: Manifest) -> (PluginKind, Manifes
         deterministic: false,
         stateless: false,
         labels: Vec::new(),
+        delegates: Vec::new(),
     };
     let manifest = Manifest {
         abilities: Some(abilities),

@@ -15,6 +15,8 @@ pub struct Fidelity {
     pub same_selector: bool,
     /// Whether it is a sequence, in which the order may be another one.
     pub sequence: bool,
+    /// What was wanted leads clients to groups, which IPVS cannot: only the servers' shares are held.
+    pub groups_lost: bool,
 }
 
 impl fmt::Display for Fidelity {
@@ -31,14 +33,21 @@ impl fmt::Display for Fidelity {
         f.write_str(match (self.same_selector, self.sequence) {
             (true, true) => ", in IPVS's order",
             (true, false) => ", by IPVS's hash",
-            (false, _) => ", in turn, since IPVS has nothing random",
-        })
+            (false, true) => ", in turn, since IPVS has nothing random",
+            (false, false) => ", by IPVS's hash of the whole address",
+        })?;
+        if self.groups_lost {
+            f.write_str("; not by groups, which IPVS does not have")?;
+        }
+        Ok(())
     }
 }
 
 /// How close the slots in force come to those that were wanted.
 #[must_use]
 pub fn fidelity(wanted: &Spread, held: &Spread) -> Fidelity {
+    let groups_lost = matches!(wanted, Spread::Groups(_)) && !matches!(held, Spread::Groups(_));
+    let (wanted, held) = (&*wanted.flat(), &*held.flat());
     let shares = |spread: &Spread| -> BTreeMap<BackendId, f64> {
         let Spread::Slots { slots, .. } = spread else {
             return BTreeMap::new();
@@ -51,7 +60,7 @@ pub fn fidelity(wanted: &Spread, held: &Spread) -> Fidelity {
     };
     let selector = |spread: &Spread| match spread {
         Spread::Slots { selector, .. } => Some(*selector),
-        Spread::Refuse => None,
+        Spread::Refuse | Spread::Groups(_) => None,
     };
     let (wanted_shares, held_shares) = (shares(wanted), shares(held));
     let share = wanted_shares
@@ -67,5 +76,6 @@ pub fn fidelity(wanted: &Spread, held: &Spread) -> Fidelity {
         share: if share < 1e-9 { 0.0 } else { share },
         same_selector: selector(wanted) == selector(held),
         sequence: selector(held) == Some(Selector::Sequence),
+        groups_lost,
     }
 }

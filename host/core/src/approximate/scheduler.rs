@@ -54,7 +54,7 @@ impl KernelScheduler {
         Some(match selector {
             Selector::Sequence | Selector::Random if once_each(slots) => Self::Rr,
             Selector::Sequence | Selector::Random => Self::Wrr,
-            Selector::HashSource => table(false),
+            Selector::HashSource | Selector::HashNetwork(_) => table(false),
             Selector::HashFlow => table(true),
         })
     }

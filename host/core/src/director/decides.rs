@@ -7,6 +7,7 @@ use super::machine::Director;
 use super::report::{self, ServiceReport};
 use super::service::VirtualService;
 use crate::approximate::KernelScheduler;
+use crate::groups::Led;
 use crate::manifest::Facts;
 use crate::model::{DataPlaneKind, ServiceKey};
 use crate::scheduler::BackendFacts;
@@ -31,7 +32,7 @@ pub struct Decides {
 }
 
 /// What becomes of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextConnection {
     /// It is refused.
     Refused,
@@ -45,6 +46,8 @@ pub enum NextConnection {
     Turn,
     /// It gets any slot.
     Drawn,
+    /// Its groups lead it, as far as that can be known.
+    Led(Led),
     /// IPVS decides, by this scheduler of its own.
     Ipvs(KernelScheduler),
 }
@@ -72,7 +75,7 @@ impl Director {
 
 fn slots(held: &ServiceState) -> BTreeMap<BackendId, usize> {
     let mut counts = BTreeMap::new();
-    if let Spread::Slots { slots, .. } = &held.spread {
+    if let Spread::Slots { slots, .. } = &*held.spread.flat() {
         slots
             .iter()
             .for_each(|id| *counts.entry(*id).or_default() += 1);
@@ -92,22 +95,24 @@ fn next(
     if held.queue.is_some() {
         return NextConnection::Asked;
     }
-    let Spread::Slots { selector, slots } = &held.spread else {
-        return NextConnection::Refused;
-    };
     if kind == DataPlaneKind::Ipvs
         && let Some(scheduler) = KernelScheduler::of(&held.spread)
     {
         return NextConnection::Ipvs(scheduler);
     }
+    let to = service.spec.key.socket_addr();
+    let (selector, slots) = match &held.spread {
+        Spread::Refuse => return NextConnection::Refused,
+        Spread::Groups(groups) => return NextConnection::Led(groups.led(client, to)),
+        Spread::Slots { selector, slots } => (*selector, slots),
+    };
     match selector {
         Selector::Sequence => return NextConnection::Turn,
         Selector::Random => return NextConnection::Drawn,
         Selector::HashFlow if client.port() == 0 => return NextConnection::HashedByPort,
-        Selector::HashSource | Selector::HashFlow => {}
+        Selector::HashSource | Selector::HashFlow | Selector::HashNetwork(_) => {}
     }
-    let to = service.spec.key.socket_addr();
-    let slot = slot_hash::slot(*selector, client, to, slots.len());
+    let slot = slot_hash::slot(selector, client, to, slots.len(), slot_hash::SEED);
     slot.and_then(|slot| Some(NextConnection::Hashed(slot, *slots.get(slot)?)))
         .unwrap_or(NextConnection::Refused)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::ServiceKey;
-use crate::state::{BackendId, ServiceState, Spread, State};
+use crate::state::{BackendId, ServiceState, State};
 
 /// Servers whose flows are to be flushed.
 #[derive(Debug, Default)]
@@ -63,9 +63,10 @@ impl Place {
         let Some(service) = service.filter(|it| it.backends.contains_key(&id)) else {
             return Self::Nowhere;
         };
-        match &service.spread {
-            Spread::Slots { slots, .. } if slots.contains(&id) => Self::Takes,
-            Spread::Slots { .. } | Spread::Refuse => Self::WithoutShare,
+        if service.spread.has(id) {
+            Self::Takes
+        } else {
+            Self::WithoutShare
         }
     }
 }

@@ -4,6 +4,7 @@ use super::event::{Effect, Input};
 use super::instance::Instance;
 use super::machine::Director;
 use super::second::SecondScheduler;
+use crate::desired;
 use crate::model::ServiceKey;
 use crate::scheduler::SavedState;
 use crate::state::{Selector, Spread};
@@ -46,8 +47,16 @@ impl Director {
                 .second
                 .as_mut()
                 .filter(|it| follows(it.merged()) && (first || it.facts().connections));
+            let in_groups = match &service.last_good {
+                Some(Spread::Groups(groups)) if service.supervisor.facts().connections => {
+                    let for_long = desired::for_long(groups, &service.planned_for);
+                    (for_long != *groups).then_some(for_long)
+                }
+                _ => None,
+            };
+            let first = first || in_groups.is_some();
             if first {
-                service.last_good = None;
+                service.last_good = in_groups.map(Spread::Groups);
             }
             let canary = second.map(SecondScheduler::leave).is_some();
             if first || canary {

@@ -49,6 +49,8 @@ pub struct ServiceReport {
     pub kernel_problem: Option<String>,
     /// Which slot of the plan a new connection takes; `None` where new connections are refused.
     pub selector: Option<Selector>,
+    /// Where the plan is one of groups: each group and who is led to it, a line for each.
+    pub groups: Vec<String>,
     /// How many slots the plan in force has.
     pub slots: usize,
     /// How the data plane follows the plan, where it cannot to the letter: a sentence.
@@ -112,10 +114,17 @@ pub(super) fn service(
 ) -> ServiceReport {
     let spec = &service.spec;
     let state = sync.wanted().services.get(&spec.key);
-    let (selector, slots) = match state.map(|state| &state.spread) {
-        Some(Spread::Slots { selector, slots }) => (Some(*selector), slots.len()),
-        Some(Spread::Refuse) | None => (None, 0),
+    let spread = state.map(|state| &state.spread);
+    let name = |id: BackendId| {
+        let server = service.servers.iter().find(|it| it.id == id);
+        server.map_or_else(|| id.to_string(), |it| it.spec.name.clone())
     };
+    let (selector, groups) = match spread {
+        Some(Spread::Slots { selector, .. }) => (Some(*selector), Vec::new()),
+        Some(Spread::Groups(groups)) => (None, groups.lines(name)),
+        Some(Spread::Refuse) | None => (None, Vec::new()),
+    };
+    let slots = spread.map_or(0, Spread::len);
     ServiceReport {
         key: spec.key,
         name: spec.name.clone(),
@@ -134,6 +143,7 @@ pub(super) fn service(
         second: service.second.as_ref().map(SecondScheduler::report),
         kernel_problem: sync.refusal(&Subject::Service(spec.key)).map(str::to_owned),
         selector,
+        groups,
         slots,
         followed: state.and_then(|held| followed(service, kind, held)),
         snat: spec.snat,

@@ -1,13 +1,11 @@
 //! The last plan of a second scheduler: compared with the first's, and, if it is a canary, merged with it.
 
-use std::collections::BTreeSet;
-
 use super::second_report::Uneven;
 use crate::comparison::{self, Difference};
 use crate::merge;
 use crate::model::{Canary, Share};
 use crate::movement::{self, Weights};
-use crate::state::{BackendId, Spread};
+use crate::state::Spread;
 
 /// A second scheduler's last plan, and what was found when it was held beside the first's.
 #[derive(Default)]
@@ -112,7 +110,7 @@ impl SecondPlan {
         self.merged = merged
             .map_err(|error| error.to_string())?
             .and_then(|merged| {
-                let planned = [first, &made.spread].into_iter().flat_map(ids);
+                let planned = [first, &made.spread].into_iter().flat_map(Spread::servers);
                 let spread = merged.plan.spread(&planned.collect()).ok()?;
                 let slots = (merged.canary, merged.slots);
                 Some(Followed { spread, slots })
@@ -156,12 +154,4 @@ fn even_enough(uneven: Uneven, max: Share) -> Result<(), String> {
         "its plan is uneven by {second} against the weights, the first scheduler's by {first}; more than max_uneven = \
          {max} beside it"
     ))
-}
-
-/// The servers of a plan.
-fn ids(plan: &Spread) -> BTreeSet<BackendId> {
-    match plan {
-        Spread::Refuse => BTreeSet::new(),
-        Spread::Slots { slots, .. } => slots.iter().copied().collect(),
-    }
 }

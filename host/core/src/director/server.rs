@@ -109,6 +109,7 @@ impl RealServer {
             } else {
                 Signals::NONE
             },
+            ..BackendFacts::default()
         }
     }
 

@@ -172,10 +172,12 @@ impl World {
                     connections: true,
                     latency: false,
                     signals: false,
+                    traffic: false,
                 },
                 deterministic: false,
                 stateless: false,
                 labels: Vec::new(),
+                delegates: Vec::new(),
             }),
             name: "turns".into(),
             version: "1.2.3".into(),
@@ -340,7 +342,7 @@ impl World {
             return Vec::new();
         };
         match &state.spread {
-            Spread::Refuse => Vec::new(),
+            Spread::Refuse | Spread::Groups(_) => Vec::new(),
             Spread::Slots { slots, .. } => slots
                 .iter()
                 .map(|id| match state.backends[id].address {

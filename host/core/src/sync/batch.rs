@@ -201,12 +201,6 @@ pub(super) fn step(
 /// Whether waiting would harm: a server gets connections that is to get none, or the service is to be something else
 /// than a spread of connections over servers.
 fn urgent(held: &ServiceState, wanted: &ServiceState) -> bool {
-    let named = |state: &ServiceState| -> BTreeSet<BackendId> {
-        match &state.spread {
-            Spread::Slots { slots, .. } => slots.iter().copied().collect(),
-            Spread::Refuse => BTreeSet::new(),
-        }
-    };
     let gone = || {
         held.backends
             .keys()
@@ -218,7 +212,7 @@ fn urgent(held: &ServiceState, wanted: &ServiceState) -> bool {
         || held.persistence != wanted.persistence
         || held.snat != wanted.snat
         || gone()
-        || !named(held).is_subset(&named(wanted))
+        || !held.spread.servers().is_subset(&wanted.spread.servers())
 }
 
 /// What of the time that all slots took is that of some.
@@ -244,8 +238,5 @@ fn same_range<'a>(
 }
 
 fn count(state: &ServiceState) -> usize {
-    match &state.spread {
-        Spread::Slots { slots, .. } => slots.len(),
-        Spread::Refuse => 1,
-    }
+    state.spread.len().max(1)
 }

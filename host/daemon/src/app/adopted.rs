@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use evenkeel_core::health::InitialHealth;
 use evenkeel_core::model::{Service, ServiceKey};
-use evenkeel_core::state::{Spread, State};
+use evenkeel_core::state::State;
 
 /// What a server was before the daemon started: the kernel knows. `stays`: it would be in the kernel in any case,
 /// without a share.
@@ -23,11 +23,7 @@ pub(super) fn found_in(
         .iter()
         .find(|(_, it)| it.address == server)
         .map(|(id, _)| *id);
-    let shares = |id| match &state.spread {
-        Spread::Slots { slots, .. } => slots.contains(&id),
-        Spread::Refuse => false,
-    };
-    Some(if id.is_some_and(|id| !stays || shares(id)) {
+    Some(if id.is_some_and(|id| !stays || state.spread.has(id)) {
         InitialHealth::up(now)
     } else {
         InitialHealth::down(

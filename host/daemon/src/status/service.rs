@@ -53,8 +53,12 @@ pub struct ServiceStatus {
     pub successor_problem: Option<String>,
     /// Why the kernel refuses the service, which is there as it was before, or not at all.
     pub kernel_problem: Option<String>,
-    /// `sequence`, `random`, `hash-source`, `hash-flow`; `refuse` where new connections are refused.
+    /// `sequence`, `random`, `hash-source`, `hash-flow`, `hash-network`, `groups`; `refuse` where new connections are
+    /// refused.
     pub spread: String,
+    /// Of a plan in groups, each group and each range of clients that begins in another group than the first.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// How the data plane follows the plan, where it cannot to the letter.
     pub followed: Option<String>,
     /// How many slots the plan in force has.
@@ -187,7 +191,12 @@ impl ServiceStatus {
             plan: report.plan,
             successor_problem: report.successor_problem,
             kernel_problem: report.kernel_problem,
-            spread: (report.selector).map_or_else(|| "refuse".to_owned(), |it| it.to_string()),
+            spread: match report.selector {
+                Some(selector) => selector.to_string(),
+                None if !report.groups.is_empty() => "groups".to_owned(),
+                None => "refuse".to_owned(),
+            },
+            groups: report.groups,
             followed: report.followed,
             slots: report.slots,
             snat: report.snat,

@@ -43,6 +43,20 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
     if let Some(followed) = &service.followed {
         writeln!(out, "  {followed}")?;
     }
+    for line in service.groups.iter().take(GROUP_LINES) {
+        writeln!(out, "  {line}")?;
+    }
+    if let Some(more) = service
+        .groups
+        .len()
+        .checked_sub(GROUP_LINES)
+        .filter(|it| *it > 0)
+    {
+        writeln!(
+            out,
+            "  and {more} more lines of groups and clients: see --json"
+        )?;
+    }
     if let Some(problem) = &service.kernel_problem {
         writeln!(
             out,
@@ -89,6 +103,9 @@ pub(super) fn write(out: &mut String, service: &ServiceStatus, width: usize) -> 
     }
     Ok(())
 }
+
+/// So many lines about groups are shown of a service.
+const GROUP_LINES: usize = 20;
 
 /// Who makes plans, and how that goes.
 fn write_plugin(

@@ -221,6 +221,7 @@ fn next(
 ) -> NextWhy {
     let plain = |how: &str| NextWhy {
         how: how.to_owned(),
+        groups: Vec::new(),
         server: None,
         slot: None,
         ipvs_scheduler: None,
@@ -232,13 +233,19 @@ fn next(
             ..plain("remembered")
         };
     }
-    match decides.next {
+    match &decides.next {
         NextConnection::Refused => plain("refused"),
         NextConnection::Asked => plain("asked"),
         NextConnection::Hashed(slot, id) => NextWhy {
-            server: name(Server::Number(id)),
-            slot: Some(slot),
+            server: name(Server::Number(*id)),
+            slot: Some(*slot),
             ..plain("hash")
+        },
+        NextConnection::Led(led) => NextWhy {
+            groups: led.through.clone(),
+            server: led.to.and_then(|(_, id)| name(Server::Number(id))),
+            slot: led.to.map(|(slot, _)| slot),
+            ..plain("groups")
         },
         NextConnection::HashedByPort => plain("hash-port"),
         NextConnection::Turn => plain("turn"),

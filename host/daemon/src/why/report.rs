@@ -78,9 +78,13 @@ pub struct RememberedWhy {
 /// What would become of the client's next connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NextWhy {
-    /// `remembered`, `hash`, `hash-port` (the port is hashed, too, and was not given), `turn`, `random`, `asked` (the
-    /// scheduler is asked about it), `ipvs` (IPVS decides by the shares), `refused`.
+    /// `remembered`, `hash`, `hash-port` (the port is hashed, too, and was not given), `turn`, `random`, `groups` (the
+    /// groups of the plan lead it), `asked` (the scheduler is asked about it), `ipvs` (IPVS decides by the shares),
+    /// `refused`.
     pub how: String,
+    /// The groups that it passes, as far as that can be told, by their numbers.
+    #[serde(default)]
+    pub groups: Vec<usize>,
     /// The server, where it can be told.
     pub server: Option<String>,
     /// The slot, where it can be told.

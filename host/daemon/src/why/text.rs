@@ -147,6 +147,7 @@ fn of_next(next: &NextWhy, service: &ServiceWhy) -> String {
             format!("{server}, by slot {slot} of {}, which the client's hash has", service.slots)
         }
         ("hash-port", _) => "by a hash of the client's port, too: ask with ADDRESS:PORT".to_owned(),
+        ("groups", slot) => led(next, slot),
         ("turn", _) => "the server whose turn it is, by the shares below".to_owned(),
         ("random", _) => "any server, by the shares below".to_owned(),
         ("asked", _) => "the scheduler is asked when it comes; the shares below are what happens without an answer".to_owned(),
@@ -155,6 +156,20 @@ fn of_next(next: &NextWhy, service: &ServiceWhy) -> String {
             next.ipvs_scheduler.as_deref().unwrap_or("scheduler")
         ),
         _ => "it would be refused: no server takes connections".to_owned(),
+    }
+}
+
+fn led(next: &NextWhy, slot: Option<usize>) -> String {
+    let path: Vec<String> = next.groups.iter().map(ToString::to_string).collect();
+    let path = match path.as_slice() {
+        [one] => format!("group {one}"),
+        _ => format!("groups {}", path.join(", ")),
+    };
+    match (&next.server, slot) {
+        (Some(server), Some(slot)) => {
+            format!("{server}, by {path} and slot {slot} there, which the client's hash has")
+        }
+        _ => format!("by {path}, and what that says (`evenkeel status`)"),
     }
 }
 

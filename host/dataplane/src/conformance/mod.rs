@@ -7,6 +7,7 @@
 
 mod extras;
 mod fixture;
+mod groups;
 mod invalid;
 mod nat;
 mod offload;
@@ -27,7 +28,7 @@ type Case = fn(Open<'_>);
 /// # Panics
 /// When the data plane fails one of them.
 pub fn run(open: Open<'_>) {
-    let cases: [(&str, Case); 20] = [
+    let cases: [(&str, Case); 22] = [
         (
             "nothing is there at first",
             services::nothing_is_there_at_first,
@@ -83,6 +84,11 @@ pub fn run(open: Open<'_>) {
             "times are set where the data plane has them",
             timeouts::times_are_set_where_the_data_plane_has_them,
         ),
+        (
+            "groups are read as they were put",
+            groups::groups_are_read_as_they_were_put,
+        ),
+        ("groups come and go", groups::groups_come_and_go),
         ("a random walk", walk::a_random_walk),
     ];
     for (name, case) in cases {

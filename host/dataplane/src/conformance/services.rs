@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::diff::diff;
-use evenkeel_core::state::{Change, Selector, State};
+use evenkeel_core::state::{Change, Prefixes, Selector, State};
 
 use super::fixture::{
     Open, as_held, id, in_turn, kinds, put, reach, reach_one, server, service, web,
@@ -25,9 +25,11 @@ pub(super) fn what_is_put_is_read(open: Open<'_>) {
         Selector::Random,
         Selector::HashSource,
         Selector::HashFlow,
+        Selector::HashNetwork(Prefixes { v4: 20, v6: 56 }),
     ];
     for (n, key) in (1..).step_by(10).zip(kinds()) {
         for selector in selectors {
+            let selector = selector.in_family(key.addr.is_ipv4());
             let state = service(
                 &key,
                 &[n, n + 1, n + 2],

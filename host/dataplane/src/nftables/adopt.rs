@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use evenkeel_core::groups::{Clients, Group, Groups};
+use evenkeel_core::mark::group;
 use evenkeel_core::model::{Persistence, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{Backend, BackendId, Queue, ServiceState, Spread};
@@ -11,13 +13,15 @@ use super::chain::{ChainRole, ServiceChain};
 use super::chain_numbers::ChainNumbers;
 use super::element::Element;
 use super::expression::Family;
+use super::group_rules::GroupRules;
 use super::layout::{Layout, hairpin_elements};
 use super::placed_service::{PlacedService, backend, mark};
 use super::queue::QueueChain;
 use super::raw_rule::RawRule;
 use super::read::TableContents;
 use super::service_chain::ServiceOptions;
-use super::slot_rule::{SlotChoice, SlotRule};
+use super::slot_rule::SlotChoice;
+use super::slot_rules::SlotRules;
 use super::slots::Range;
 
 /// The layout of what was found, or why it is none that we could have made.
@@ -38,16 +42,12 @@ pub(super) fn adopt(found: &TableContents) -> Result<Layout, String> {
     let mut bases: Vec<u32> = Vec::new();
     let mut services = BTreeMap::new();
     for (chain, key) in &contents.services {
-        let [raw] = rules_of(found, ChainRole::Slots, *chain) else {
-            return Err(format!("the chain of {key} does not have one rule"));
-        };
-        let rule = SlotRule::parse(&raw.expressions, &raw.userdata, Family::of(key.addr))
-            .ok_or_else(|| format!("the rule of {key} was changed"))?;
-        if let SlotChoice::Slot { base, .. } = rule.choice {
-            bases.push(base);
-        }
+        let rules = rules_of(found, ChainRole::Slots, *chain);
+        let rules = SlotRules::parse(rules, Family::of(key.addr))
+            .ok_or_else(|| format!("the rules of {key} were changed"))?;
+        bases.extend(rules.base());
         let options = contents.options(found, *key, *chain)?;
-        services.insert(*key, (*chain, rule, options));
+        services.insert(*key, (*chain, rules, options));
     }
     if contents
         .queues
@@ -66,9 +66,9 @@ pub(super) fn adopt(found: &TableContents) -> Result<Layout, String> {
         ..Layout::default()
     };
     let mut used = 0;
-    for (key, (chain, rule, (persistence, queue))) in services {
+    for (key, (chain, rules, (persistence, queue))) in services {
         let mut held = contents
-            .held(chain, rule, &bases)
+            .held(chain, &rules, &bases)
             .map_err(|why| format!("{key}: {why}"))?;
         held.state.persistence = persistence;
         held.state.queue = queue;
@@ -88,6 +88,7 @@ pub(super) fn adopt(found: &TableContents) -> Result<Layout, String> {
     if used != contents.slots.len() || layout.owners.len() != contents.backends_len {
         return Err("there are slots or backends of no service".to_owned());
     }
+    layout.strays = contents.strays(&layout);
     Ok(layout)
 }
 
@@ -112,6 +113,8 @@ struct Contents {
     backends: HashMap<u32, Vec<(u32, std::net::SocketAddr)>>,
     backends_len: usize,
     networks: Vec<Element>,
+    /// By the service's first slot.
+    clients: HashMap<u32, Vec<Clients>>,
 }
 
 impl Contents {
@@ -146,8 +149,12 @@ impl Contents {
                     contents.backends_len += 1;
                 }
                 Element::Hairpin(_) | Element::Inner(_) => contents.networks.push(*element),
+                Element::Clients { base, clients } => {
+                    contents.clients.entry(*base).or_default().push(*clients);
+                }
             }
         }
+        contents.clients.values_mut().for_each(|it| it.sort());
         Ok(contents)
     }
 
@@ -193,6 +200,23 @@ impl Contents {
         Ok((options.persistence, queue))
     }
 
+    /// The clients of no service's groups.
+    fn strays(&self, layout: &Layout) -> Vec<Element> {
+        let grouped = layout.services.values().filter_map(|service| {
+            let led = matches!(service.state.spread, Spread::Groups(_));
+            service.range.filter(|_| led).map(|range| range.base)
+        });
+        let grouped: BTreeSet<u32> = grouped.collect();
+        let strays = self
+            .clients
+            .iter()
+            .filter(|(base, _)| !grouped.contains(base));
+        strays
+            .flat_map(|(base, clients)| clients.iter().map(|clients| (*base, *clients)))
+            .map(|(base, clients)| Element::Clients { base, clients })
+            .collect()
+    }
+
     fn hairpin(&self) -> Result<BTreeSet<IpNet>, String> {
         let networks: BTreeSet<IpNet> = self
             .networks
@@ -212,7 +236,8 @@ impl Contents {
         }
     }
 
-    fn held(&self, chain: u32, rule: SlotRule, bases: &[u32]) -> Result<PlacedService, String> {
+    fn held(&self, chain: u32, rules: &SlotRules, bases: &[u32]) -> Result<PlacedService, String> {
+        let snat = rules.snat();
         let mut backends = BTreeMap::new();
         for (found, to) in self
             .backends
@@ -220,30 +245,36 @@ impl Contents {
             .map(Vec::as_slice)
             .unwrap_or_default()
         {
-            let id = backend(*found).filter(|id| mark(*id, rule.snat) == *found);
+            let id = backend(*found).filter(|id| mark(*id, snat) == *found);
             let Some(id) = id else {
                 return Err(format!("the mark {found:#x} was changed"));
             };
             backends.insert(id, Backend::from(*to));
         }
-        let (spread, range) = match rule.choice {
-            SlotChoice::Refuse => (Spread::Refuse, None),
-            SlotChoice::Slot {
-                selector,
-                count,
-                base,
-            } => {
-                let slots = self.plan(rule.snat, count, base)?;
-                if slots.iter().any(|id| !backends.contains_key(id)) {
-                    return Err("a slot is of a backend that is not there".to_owned());
+        let (spread, range) = match rules {
+            SlotRules::One(rule) => match rule.choice {
+                SlotChoice::Refuse => (Spread::Refuse, None),
+                SlotChoice::Slot {
+                    selector,
+                    count,
+                    base,
+                } => {
+                    let slots = self.plan(snat, count, base)?;
+                    let range = self.range(count, base, bases)?;
+                    (Spread::Slots { selector, slots }, Some(range))
                 }
-                let range = self.range(count, base, bases)?;
-                (Spread::Slots { selector, slots }, Some(range))
+            },
+            SlotRules::Groups(rules) => {
+                let (groups, range) = self.groups(rules, bases)?;
+                (Spread::Groups(groups), Some(range))
             }
         };
+        if spread.servers().iter().any(|id| !backends.contains_key(id)) {
+            return Err("a slot is of a backend that is not there".to_owned());
+        }
         Ok(PlacedService {
             state: ServiceState {
-                snat: rule.snat,
+                snat,
                 backends,
                 spread,
                 persistence: None,
@@ -254,18 +285,78 @@ impl Contents {
         })
     }
 
+    /// The groups of a service, and the range of all their slots.
+    fn groups(&self, rules: &GroupRules, bases: &[u32]) -> Result<(Groups, Range), String> {
+        let mut next = rules.base;
+        let mut groups = Vec::new();
+        for (number, rule) in rules.groups.iter().enumerate() {
+            let group = match rule.choice {
+                SlotChoice::Refuse => Group::Refuse,
+                SlotChoice::Slot { base, .. } if base != next => {
+                    return Err("the slots of its groups are not one after the other".to_owned());
+                }
+                SlotChoice::Slot {
+                    selector,
+                    count,
+                    base,
+                } => {
+                    next = base.saturating_add(count);
+                    if rule.split {
+                        let slots = self.split(number, rules.groups.len(), count, base)?;
+                        Group::Split { selector, slots }
+                    } else {
+                        let slots = self.plan(rules.snat, count, base)?;
+                        Group::Servers { selector, slots }
+                    }
+                }
+            };
+            groups.push(group);
+        }
+        let clients = self.clients.get(&rules.base).cloned().unwrap_or_default();
+        let wrong = |it: &Clients| it.group == 0 || it.group >= groups.len();
+        if clients.is_empty() == rules.clients || clients.iter().any(wrong) {
+            return Err("the clients of its groups were changed".to_owned());
+        }
+        let range = match next - rules.base {
+            0 => return Err("none of its groups has slots".to_owned()),
+            count => self.range(count, rules.base, bases)?,
+        };
+        Ok((Groups { groups, clients }, range))
+    }
+
+    /// The groups that `count` slots of group `number` lead to.
+    fn split(
+        &self,
+        number: usize,
+        groups: usize,
+        count: u32,
+        base: u32,
+    ) -> Result<Vec<usize>, String> {
+        self.marks(count, base)?
+            .into_iter()
+            .map(|mark| group(mark).filter(|to| *to > number && *to < groups))
+            .collect::<Option<_>>()
+            .ok_or_else(|| "a slot of a group was changed".to_owned())
+    }
+
     /// The backends of `count` slots from `base` on.
     fn plan(&self, snat: bool, count: u32, base: u32) -> Result<Vec<BackendId>, String> {
+        self.marks(count, base)?
+            .into_iter()
+            .map(|found| backend(found).filter(|id| mark(*id, snat) == found))
+            .collect::<Option<_>>()
+            .ok_or_else(|| "a slot was changed".to_owned())
+    }
+
+    /// What `count` slots from `base` on lead to.
+    fn marks(&self, count: u32, base: u32) -> Result<Vec<u32>, String> {
         if count == 0 || usize::try_from(count).is_ok_and(|count| count > MAX_SLOTS) {
             return Err(format!("{count} slots"));
         }
         (0..count)
-            .map(|n| {
-                let found = *self.slots.get(&base.checked_add(n)?)?;
-                backend(found).filter(|id| mark(*id, snat) == found)
-            })
+            .map(|n| self.slots.get(&base.checked_add(n)?).copied())
             .collect::<Option<_>>()
-            .ok_or_else(|| "a slot is missing or was changed".to_owned())
+            .ok_or_else(|| "a slot is missing".to_owned())
     }
 
     /// The whole range that begins at `base`: as long as slots go on repeating the plan, up to the next service's.

@@ -95,9 +95,22 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
         None => table.counts.get(id),
     })?;
     plan.gone(!gone.is_empty());
+    if !plan.before.is_empty()
+        && let Err(error) = socket.commit(name, &plan.before)
+    {
+        plan.abandon(layout);
+        return Err(error);
+    }
     if !plan.first.is_empty()
         && let Err(error) = socket.commit(name, &plan.first)
     {
+        let undone = plan.undone();
+        if !undone.is_empty()
+            && let Err(error) = socket.commit(name, &undone)
+        {
+            // The next read finds it, and the next change removes it.
+            tracing::warn!(%error, "what a refused change has added could not be removed");
+        }
         plan.abandon(layout);
         return Err(error);
     }

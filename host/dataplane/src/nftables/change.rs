@@ -3,6 +3,9 @@
 //! A packet may meet the table between two generations: its slot chosen by the old rule, looked up in the new map. So
 //! nothing that a packet may still look for is taken away in the batch that stops choosing it: what is added or pointed
 //! elsewhere is in [`NftPlan::first`], what has become unused in [`NftPlan::then`], a batch of its own.
+//!
+//! The kernel shows a change of an interval set a moment after that of the rules. So what rules will look for in one is
+//! in [`NftPlan::before`], a batch of its own, too.
 
 mod backends;
 mod service;
@@ -12,7 +15,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use evenkeel_core::model::ServiceKey;
-use evenkeel_core::state::{ServiceState, Spread};
+use evenkeel_core::state::ServiceState;
 use ipnet::IpNet;
 
 use self::backends::Backends;
@@ -32,6 +35,8 @@ const SPARE: u32 = 8;
 /// The steps for a list of changes, and what the layout is afterwards.
 #[derive(Debug, Default)]
 pub(super) struct NftPlan {
+    /// The batch that adds what nobody looks for yet.
+    pub(super) before: Vec<NftStep>,
     /// The batch that makes the changes.
     pub(super) first: Vec<NftStep>,
     /// The batch that clears away what no packet can look for any more.
@@ -69,6 +74,10 @@ impl NftPlan {
         };
         // Without a form no service is to be queued.
         let form = form.unwrap_or(QueueForm::Nft);
+        for stray in &layout.strays {
+            plan.before
+                .extend(NftStep::all(Subject::Strays, [NftOp::Delete(*stray)]));
+        }
         let mut backends = Backends::default();
         for (key, service) in &wanted.services {
             let new = service.map(|service| plan.place(layout, *key, service));
@@ -96,6 +105,7 @@ impl NftPlan {
     /// The kernel has taken the first batch.
     pub(super) fn commit(self, layout: &mut Layout) {
         layout.queued = self.queued;
+        layout.strays.clear();
         for (key, new) in &self.services {
             let Some(old) = layout.services.remove(key) else {
                 continue;
@@ -126,6 +136,17 @@ impl NftPlan {
         layout.gone = self.gone;
     }
 
+    /// What takes back the batch before the first, if the kernel refuses that.
+    pub(super) fn undone(&self) -> Vec<NftStep> {
+        let added = self.before.iter().filter_map(|step| match step.op {
+            NftOp::Add(element) => Some((step.subject, element)),
+            _ => None,
+        });
+        added
+            .flat_map(|(subject, element)| NftStep::all(subject, [NftOp::Delete(element)]))
+            .collect()
+    }
+
     /// The kernel has refused the first batch.
     pub(super) fn abandon(self, layout: &mut Layout) {
         for range in self.taken {
@@ -144,15 +165,15 @@ impl NftPlan {
         service: &ServiceState,
     ) -> Option<PlacedService> {
         let old = layout.services.get(&key);
-        let range = match &service.spread {
-            Spread::Refuse => None,
-            Spread::Slots { slots, .. } => {
-                let needed = u32::try_from(slots.len()).ok()?;
+        let range = match PlacedService::needed(&service.spread) {
+            None => None,
+            Some(needed) => {
                 let fits = |range: &Range| {
                     let spare = needed.next_power_of_two().saturating_mul(SPARE);
                     range.capacity() >= needed && range.capacity() < spare
                 };
-                Some(match old.and_then(|old| old.range).filter(fits) {
+                let stays = old.filter(|old| old.can_stay(&service.spread));
+                Some(match stays.and_then(|old| old.range).filter(fits) {
                     Some(range) => range,
                     None => {
                         let range = layout.slots.allocate(needed)?;
@@ -190,6 +211,8 @@ impl NftPlan {
         };
         self.queued = (self.queued + queued(new)).saturating_sub(queued(old));
         let ops = ServiceOps::between(key, old, new, form);
+        self.before
+            .extend(NftStep::all(Subject::Service(key), ops.before));
         self.first(Subject::Service(key), ops.first);
         self.then(Subject::Service(key), ops.then);
     }

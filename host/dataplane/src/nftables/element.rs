@@ -6,6 +6,8 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+use evenkeel_core::groups::Clients;
+use evenkeel_core::mark::group_mark;
 use evenkeel_core::model::ServiceKey;
 use ipnet::IpNet;
 use netlink_bindings::nftables::{PushDataAttrs, PushSetelemListElemAttrs};
@@ -47,6 +49,8 @@ pub(super) enum Element {
     Hairpin(IpNet),
     /// A hairpin network inside another.
     Inner(IpNet),
+    /// Clients of the service whose slots begin at `base`, and the group in which their connections begin.
+    Clients { base: u32, clients: Clients },
 }
 
 impl Element {
@@ -59,6 +63,7 @@ impl Element {
             Self::Backend { to, .. } => pick(to.ip(), Set::Be4, Set::Be6),
             Self::Hairpin(net) => pick(net.addr(), Set::Hair4, Set::Hair6),
             Self::Inner(net) => pick(net.addr(), Set::Inner4, Set::Inner6),
+            Self::Clients { clients, .. } => pick(clients.first, Set::Net4, Set::Net6),
         }
     }
 
@@ -87,6 +92,15 @@ impl Element {
             ),
             Self::Hairpin(net) => format!("{net} . {net}"),
             Self::Inner(net) => format!("{} . {}", net.addr(), net.prefix_len()),
+            Self::Clients { base, clients } => {
+                let Clients { first, last, group } = clients;
+                let range = if first == last {
+                    first.to_string()
+                } else {
+                    format!("{first}-{last}")
+                };
+                format!("{range} . {base:#x} : {:#x}", group_mark(*group))
+            }
         }
     }
 
@@ -101,8 +115,7 @@ impl Element {
             .nested_key()
             .push_value(&self.key())
             .end_nested();
-        if let Self::Hairpin(net) = self {
-            let end = concat(&[&octets(net.broadcast()), &octets(net.broadcast())]);
+        if let Some(end) = self.key_end() {
             // By hand: netlink-bindings 0.3.5 gives it the number of NFTA_SET_ELEM_OBJREF.
             let start = push_nested_header(element.as_vec_mut(), KEY_END);
             element = PushDataAttrs::new(element).push_value(&end).end_nested();
@@ -142,6 +155,11 @@ impl Element {
                 let comment = comment_userdata(COMMENT, &ServiceChain::slots(*chain).to_string());
                 element.push_userdata(&comment).end_nested()
             }
+            Self::Clients { clients, .. } => element
+                .nested_data()
+                .push_value(&group_mark(clients.group).to_ne_bytes())
+                .end_nested()
+                .end_nested(),
             Self::Hairpin(_) | Self::Inner(_) => element.end_nested(),
         }
     }
@@ -160,6 +178,24 @@ impl Element {
                 &octets(net.addr()),
                 &u32::from(net.prefix_len()).to_ne_bytes(),
             ]),
+            // In network order, as the kernel compares intervals.
+            Self::Clients { base, clients } => {
+                concat(&[&octets(clients.first), &base.to_be_bytes()])
+            }
+        }
+    }
+
+    /// Where its interval ends, if it is one.
+    fn key_end(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Hairpin(net) => Some(concat(&[
+                &octets(net.broadcast()),
+                &octets(net.broadcast()),
+            ])),
+            Self::Clients { base, clients } => {
+                Some(concat(&[&octets(clients.last), &base.to_be_bytes()]))
+            }
+            _ => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
-use evenkeel_core::state::{BackendId, Spread, State};
+use evenkeel_core::state::{BackendId, State};
 use ipnet::IpNet;
 
 use super::chain_numbers::ChainNumbers;
@@ -25,6 +25,8 @@ pub(super) struct Layout {
     pub(super) offload: Option<BTreeSet<String>>,
     /// Whether the chains are there that answer for servers that are gone.
     pub(super) gone: bool,
+    /// Clients of no service's groups: a change that came to no end has left them.
+    pub(super) strays: Vec<Element>,
 }
 
 impl Layout {
@@ -38,11 +40,9 @@ impl Layout {
         for (key, mut service) in state.services {
             service.persistence = None;
             service.queue = None;
-            let range = match &service.spread {
-                Spread::Slots { slots, .. } => {
-                    Some(layout.slots.allocate(u32::try_from(slots.len()).ok()?)?)
-                }
-                Spread::Refuse => None,
+            let range = match PlacedService::needed(&service.spread) {
+                Some(slots) => Some(layout.slots.allocate(slots)?),
+                None => None,
             };
             let chain = layout.chains.allocate();
             layout

@@ -1,14 +1,18 @@
 //! One service in the kernel: its state, and where in our table it is.
 
+use evenkeel_core::groups::Group;
+use evenkeel_core::mark::group_mark;
 pub(super) use evenkeel_core::mark::{backend, of_backend as mark};
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::{BackendId, ServiceState, Spread};
 
 use super::chain::{ChainRole, ServiceChain};
 use super::element::Element;
+use super::group_rules::GroupRules;
 use super::queue::QueueChain;
 use super::service_chain::ServiceOptions;
 use super::slot_rule::{SlotChoice, SlotRule};
+use super::slot_rules::SlotRules;
 use super::slots::Range;
 
 /// One service in the kernel.
@@ -27,8 +31,9 @@ impl PlacedService {
         mark(id, self.state.snat)
     }
 
-    /// The service's rule.
-    pub(super) fn rule(&self) -> SlotRule {
+    /// The rules of its chain of slots.
+    pub(super) fn rules(&self) -> SlotRules {
+        let snat = self.state.snat;
         let choice = match (&self.state.spread, self.range) {
             (Spread::Slots { selector, slots }, Some(range)) => SlotChoice::Slot {
                 selector: *selector,
@@ -36,12 +41,42 @@ impl PlacedService {
                 count: u32::try_from(slots.len()).unwrap_or(u32::MAX),
                 base: range.base,
             },
+            (Spread::Groups(groups), Some(range)) => {
+                return SlotRules::Groups(GroupRules::of(groups, range.base, snat));
+            }
             (Spread::Refuse, _) | (_, None) => SlotChoice::Refuse,
         };
-        SlotRule {
-            choice,
-            snat: self.state.snat,
+        SlotRules::One(SlotRule { choice, snat })
+    }
+
+    /// How many slots a service needs; none if it refuses.
+    pub(super) fn needed(spread: &Spread) -> Option<u32> {
+        u32::try_from(spread.len()).ok().filter(|slots| *slots > 0)
+    }
+
+    /// Whether another spread can have its range: a packet that has chosen a slot by the old rules finds in the new
+    /// slots what it looks for.
+    pub(super) fn can_stay(&self, spread: &Spread) -> bool {
+        match (&self.state.spread, spread) {
+            (Spread::Groups(old), Spread::Groups(new)) => old.is_like(new),
+            (Spread::Groups(_), _) | (_, Spread::Groups(_)) => false,
+            _ => true,
         }
+    }
+
+    /// The clients that begin in another group than the first.
+    pub(super) fn clients(&self) -> impl Iterator<Item = Element> {
+        let clients = match &self.state.spread {
+            Spread::Groups(groups) => groups.clients.as_slice(),
+            Spread::Slots { .. } | Spread::Refuse => &[],
+        };
+        let base = self.range.map(|range| range.base);
+        base.into_iter().flat_map(move |base| {
+            clients.iter().map(move |clients| Element::Clients {
+                base,
+                clients: *clients,
+            })
+        })
     }
 
     /// What is done besides choosing a slot.
@@ -75,17 +110,31 @@ impl PlacedService {
     /// The service's slots: all of its range, over and over as long as the range goes, so that a number from before a
     /// change of the rule finds a backend too.
     pub(super) fn slots(&self) -> impl Iterator<Item = Element> {
-        let plan = match &self.state.spread {
-            Spread::Slots { slots, .. } => slots.as_slice(),
-            Spread::Refuse => &[],
+        let marks: Vec<u32> = match &self.state.spread {
+            Spread::Slots { slots, .. } => slots.iter().map(|id| self.mark(*id)).collect(),
+            Spread::Groups(groups) => {
+                let groups = groups.groups.iter();
+                groups.flat_map(|group| self.marks_of(group)).collect()
+            }
+            Spread::Refuse => Vec::new(),
         };
         let numbers = self.range.map(Range::slots).unwrap_or_default();
-        numbers
-            .zip(plan.iter().cycle())
-            .map(|(slot, id)| Element::Slot {
+        (0..marks.len())
+            .cycle()
+            .zip(numbers)
+            .map(move |(at, slot)| Element::Slot {
                 slot,
-                mark: self.mark(*id),
+                mark: marks.get(at).copied().unwrap_or_default(),
             })
+    }
+
+    /// What the slots of a group lead to.
+    fn marks_of(&self, group: &Group) -> Vec<u32> {
+        match group {
+            Group::Refuse => Vec::new(),
+            Group::Servers { slots, .. } => slots.iter().map(|id| self.mark(*id)).collect(),
+            Group::Split { slots, .. } => slots.iter().map(|to| group_mark(*to)).collect(),
+        }
     }
 
     /// The service's backends. `count`: how many connections each has had already.

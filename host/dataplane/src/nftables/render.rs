@@ -30,7 +30,7 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
     if !layout.services.is_empty() {
         let _ = writeln!(text, "table inet {table} {{");
         for (key, held) in &layout.services {
-            let rule = held.rule().text(Family::of(key.addr));
+            let rule = held.rules().text(Family::of(key.addr));
             let _ = writeln!(
                 text,
                 "\tchain {} {{ {rule}; }}",
@@ -57,8 +57,11 @@ pub(super) fn whole(table: &str, layout: &Layout, count: impl Fn(BackendId) -> u
             held.backends(&count)
                 .for_each(|element| elements.push(&element));
         }
-        for (key, held) in of_family {
+        for (key, held) in of_family.clone() {
             elements.push(&held.entry(*key));
+        }
+        for (_, held) in of_family {
+            held.clients().for_each(|element| elements.push(&element));
         }
     }
     for element in hairpin_elements(&layout.hairpin) {

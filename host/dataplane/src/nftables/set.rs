@@ -15,13 +15,16 @@ pub(super) enum Set {
     /// Services whose new connections are queued (`ask4`: operators and scripts know the maps by their names).
     Queue4,
     Queue6,
+    /// Clients that begin in another group than the first.
+    Net4,
+    Net6,
 }
 
 /// Filled by packets: neither read nor written by us.
 pub(super) const DYNAMIC: [&str; 3] = ["aff4", "aff6", "alive"];
 
 impl Set {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Svc4,
         Self::Svc6,
         Self::Slots,
@@ -33,6 +36,8 @@ impl Set {
         Self::Inner6,
         Self::Queue4,
         Self::Queue6,
+        Self::Net4,
+        Self::Net6,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -48,6 +53,8 @@ impl Set {
             Self::Inner6 => "inner6",
             Self::Queue4 => "ask4",
             Self::Queue6 => "ask6",
+            Self::Net4 => "net4",
+            Self::Net6 => "net6",
         }
     }
 }

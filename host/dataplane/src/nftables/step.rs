@@ -20,6 +20,8 @@ pub(super) enum Subject {
     Hooks,
     /// The flowtable of established flows.
     Offload,
+    /// What a change that came to no end has left.
+    Strays,
     /// The chains that answer for servers that are gone.
     Gone,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Subject {
             Self::Hooks => f.write_str("the hooks of the queues"),
             Self::Gone => f.write_str("the chains that answer for servers that are gone"),
             Self::Offload => f.write_str("the flowtable of established flows"),
+            Self::Strays => f.write_str("the removal of what is no service's"),
         }
     }
 }

@@ -10,6 +10,7 @@ mod lab;
 mod scheduler;
 
 mod conformance;
+mod groups;
 mod leftovers;
 mod offload;
 mod persistence;

@@ -62,8 +62,9 @@ impl Catalogue {
         plugin: &PluginRef,
     ) -> Option<(Arc<dyn Plugin>, Signature)> {
         let (good, signature) = runtime.last_good(plugin)?;
-        match self.trust.permit(&signature) {
-            Ok(()) => Some((good, signature)),
+        let permitted = self.trust.permit(&signature);
+        match permitted.and_then(|()| self.together(&good)) {
+            Ok(good) => Some((good, signature)),
             Err(reason) => {
                 tracing::warn!(%plugin, "the last good copy of the plugin is not used: it {reason}");
                 None

@@ -15,6 +15,11 @@ impl PluginCatalogue for Catalogue {
         if let Some(Fallback::LastGood { info, .. }) = self.fallbacks.get(plugin) {
             return found(info);
         }
+        if let Some(Err(reason)) = self.delegating.get(plugin).map(|it| &it.together) {
+            return Found::Broken {
+                reason: reason.clone(),
+            };
+        }
         match plugin {
             PluginRef::File(file) => self.find_file(file),
             PluginRef::Name(name) => self.find_name(name),

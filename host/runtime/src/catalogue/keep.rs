@@ -12,6 +12,10 @@ impl Catalogue {
         let Some(kept) = before.meant(plugin).into_iter().find(loaded).cloned() else {
             return;
         };
+        match before.delegating.get(plugin) {
+            Some(with) => self.delegating.insert(plugin.clone(), with.clone()),
+            None => self.delegating.remove(plugin),
+        };
         match plugin {
             PluginRef::File(file) => {
                 self.files.insert(file.clone(), kept);

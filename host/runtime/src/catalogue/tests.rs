@@ -73,6 +73,57 @@ fn plugins_are_found_by_the_name_that_they_give_themselves() {
 }
 
 #[test]
+fn delegates_are_loaded_with_a_scheduler_and_a_new_file_of_one_makes_another_plugin() {
+    let directory = directory(&[("lc.wasm", "lc")]);
+    fs::copy(
+        plugin_file("site-scheduler"),
+        directory.path().join("s.wasm"),
+    )
+    .unwrap();
+    let runtime = runtime(Sandbox::default());
+    let sites = by_name("sites");
+    let next = |before: &Catalogue| {
+        let mut next = before.rescan(&runtime, &[path(&directory)]);
+        load(&mut next, &runtime, &["sites"]);
+        next
+    };
+    let first = next(&Catalogue::default());
+    let plugin = first.get(&sites).unwrap();
+    // It wants to know what its delegate does.
+    assert!(
+        plugin
+            .manifest()
+            .abilities
+            .as_ref()
+            .unwrap()
+            .facts
+            .connections
+    );
+    let same = next(&first);
+    assert!(Arc::ptr_eq(&plugin, &same.get(&sites).unwrap()));
+    // Another file that calls itself so.
+    fs::copy(plugin_file("wlc"), directory.path().join("w.wasm")).unwrap();
+    let still = next(&same);
+    assert!(Arc::ptr_eq(&plugin, &still.get(&sites).unwrap()));
+    fs::write(directory.path().join("lc.wasm"), "damaged").unwrap();
+    let mut without = next(&still);
+    assert!(without.get(&sites).is_none());
+    let Found::Broken { reason } = without.find(&sites) else {
+        panic!("{:?}", without.find(&sites));
+    };
+    assert!(
+        reason.starts_with("leaves servers to the scheduler lc, which is broken: "),
+        "{reason}"
+    );
+    assert_eq!(without.problem(&sites).as_deref(), Some(&*reason));
+    without.keep(&sites, &still);
+    assert!(Arc::ptr_eq(&plugin, &without.get(&sites).unwrap()));
+    fs::copy(plugin_file("lc"), directory.path().join("lc.wasm")).unwrap();
+    let other = next(&without);
+    assert!(!Arc::ptr_eq(&plugin, &other.get(&sites).unwrap()));
+}
+
+#[test]
 fn a_name_that_nobody_has_comes_back_with_those_that_there_are() {
     let directory = directory(&[("a.wasm", "tcp"), ("b.wasm", "rr")]);
     let catalogue = Catalogue::scan(&runtime(Sandbox::default()), &[path(&directory)]);

@@ -1,6 +1,6 @@
 //! Between C's types and the host's own.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use evenkeel_core::manifest::{
@@ -8,10 +8,12 @@ use evenkeel_core::manifest::{
 };
 use evenkeel_core::model::Protocol;
 use evenkeel_core::pattern::Pattern;
-use evenkeel_core::plan::{Plan, Run};
-use evenkeel_core::state::{BackendId, Selector};
+use evenkeel_core::plan::{GroupRun, GroupTable, Plan, PlannedGroup, PlannedGroups, Run};
+use evenkeel_core::state::{BackendId, Prefixes, Selector};
 use evenkeel_sdk::native::abi;
+use ipnet::IpNet;
 
+use crate::text::clean;
 use crate::{
     Backend, BackendFacts, BackendHealth, DirectorRole, Flow, Load, SavedState, ServiceContext,
 };
@@ -55,10 +57,12 @@ pub(super) fn manifest(manifest: &abi::Manifest<'_>) -> Result<Manifest, String>
                 connections: manifest.connections != 0,
                 latency: manifest.latency != 0,
                 signals: manifest.signals != 0,
+                traffic: manifest.traffic != 0,
             },
             deterministic: manifest.deterministic != 0,
             stateless: manifest.stateless != 0,
             labels: specs(manifest.labels)?,
+            delegates: texts(manifest.delegates),
         }),
     })
 }
@@ -244,6 +248,11 @@ fn counts(facts: &BackendFacts) -> abi::Counts {
         inactive: facts.counts.inactive,
         total: facts.counts.total,
         latency: facts.latency.map_or(abi::NEVER, |it| micros(it).into()),
+        per_minute: facts.per_minute,
+        has_traffic: facts.traffic.is_some().into(),
+        failed: facts.failed,
+        to_backend: facts.traffic.map_or(0, |it| it.to_backend),
+        to_clients: facts.traffic.map_or(0, |it| it.to_clients),
     }
 }
 
@@ -308,33 +317,93 @@ pub(super) fn flow(flow: &Flow) -> abi::Flow {
 
 /// `Err` says what no plugin can mean.
 pub(super) fn plan(plan: &abi::Plan<'_>) -> Result<Plan, String> {
+    let refresh_ms =
+        (plan.refresh != abi::NEVER).then(|| u32::try_from(plan.refresh).unwrap_or(u32::MAX));
     match plan.kind {
-        abi::plan::NONE => return Ok(Plan::None),
-        abi::plan::PER_CONNECTION => return Ok(Plan::PerConnection),
-        abi::plan::TABLE => {}
-        other => return Err(format!("its plan is of unknown kind {other}")),
+        abi::plan::NONE => Ok(Plan::None),
+        abi::plan::PER_CONNECTION => Ok(Plan::PerConnection),
+        abi::plan::TABLE => Ok(Plan::Table {
+            slots: runs(plan.runs)?,
+            selector: selector(plan.selector)?,
+            refresh_ms,
+        }),
+        abi::plan::GROUPS => Ok(Plan::Groups(PlannedGroups {
+            groups: elements(plan.groups)
+                .iter()
+                .map(group)
+                .collect::<Result<_, String>>()?,
+            rules: elements(plan.rules)
+                .iter()
+                .map(rule)
+                .collect::<Result<_, String>>()?,
+            refresh_ms,
+        })),
+        other => Err(format!("its plan is of unknown kind {other}")),
     }
+}
+
+fn runs(runs: abi::Slice<'_, abi::Run>) -> Result<Vec<Run>, String> {
     let run = |run: &abi::Run| {
         Ok(Run {
             id: backend(run.id)?,
             width: run.width,
         })
     };
-    Ok(Plan::Table {
-        slots: elements(plan.runs)
-            .iter()
-            .map(run)
-            .collect::<Result<_, String>>()?,
-        selector: match plan.selector {
-            abi::selector::SEQUENCE => Selector::Sequence,
-            abi::selector::RANDOM => Selector::Random,
-            abi::selector::HASH_SOURCE => Selector::HashSource,
-            abi::selector::HASH_FLOW => Selector::HashFlow,
-            other => return Err(format!("its plan has unknown selector {other}")),
-        },
-        refresh_ms: (plan.refresh != abi::NEVER)
-            .then(|| u32::try_from(plan.refresh).unwrap_or(u32::MAX)),
+    elements(runs).iter().map(run).collect()
+}
+
+fn selector(number: u32) -> Result<Selector, String> {
+    let [kind, v4, v6, _] = number.to_le_bytes();
+    Ok(match kind.into() {
+        abi::selector::SEQUENCE => Selector::Sequence,
+        abi::selector::RANDOM => Selector::Random,
+        abi::selector::HASH_SOURCE => Selector::HashSource,
+        abi::selector::HASH_FLOW => Selector::HashFlow,
+        abi::selector::HASH_NETWORK => Selector::HashNetwork(Prefixes { v4, v6 }),
+        _ => return Err(format!("its plan has unknown selector {number}")),
     })
+}
+
+fn group(group: &abi::Group<'_>) -> Result<PlannedGroup, String> {
+    Ok(match group.kind {
+        abi::group::REFUSE => PlannedGroup::Refuse,
+        abi::group::SERVERS => PlannedGroup::Servers(GroupTable {
+            slots: runs(group.runs)?,
+            selector: selector(group.selector)?,
+        }),
+        abi::group::SPLIT => PlannedGroup::Split(GroupTable {
+            slots: elements(group.runs)
+                .iter()
+                .map(|run| GroupRun {
+                    group: number(run.id),
+                    width: run.width,
+                })
+                .collect(),
+            selector: selector(group.selector)?,
+        }),
+        abi::group::DELEGATE => PlannedGroup::Delegate {
+            scheduler: clean(&text(group.scheduler), 64),
+            servers: runs(group.runs)?.into_iter().map(|run| run.id).collect(),
+        },
+        other => return Err(format!("its plan has a group of unknown kind {other}")),
+    })
+}
+
+fn rule(rule: &abi::Rule) -> Result<(IpNet, usize), String> {
+    let address = Ipv6Addr::from(rule.address).to_canonical();
+    let prefix = u8::try_from(rule.prefix).ok();
+    let network = prefix.and_then(|prefix| IpNet::new(address, prefix).ok());
+    let network = network.ok_or_else(|| {
+        format!(
+            "its plan has a rule for {address}/{}, which is no network",
+            rule.prefix
+        )
+    })?;
+    Ok((network, number(rule.group)))
+}
+
+fn number(group: u32) -> usize {
+    usize::try_from(group).unwrap_or(usize::MAX)
 }
 
 /// The number of a server that was picked; `None`: refuse.

@@ -6,7 +6,7 @@ use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, SettingKind, SettingSpec, SettingValue,
 };
 use evenkeel_core::pattern::Pattern;
-use evenkeel_sdk::section::{FIRST, MAX_LENGTH, SECOND, VERSION, is_whole, tag};
+use evenkeel_sdk::section::{FIRST, MAX_LENGTH, SECOND, THIRD, VERSION, is_whole, tag};
 
 use crate::manifest::checked;
 
@@ -50,7 +50,7 @@ pub(crate) fn decode(bytes: &[u8], kind: PluginKind) -> Result<Option<Manifest>,
 struct Cursor<'a> {
     left: &'a [u8],
     /// Of the form: in the first numbers and times have no bounds, and abilities no promises; in the second those have
-    /// no labels.
+    /// no labels, in the third no delegates.
     version: u8,
 }
 
@@ -123,7 +123,7 @@ impl Cursor<'_> {
         });
         let decisions = decisions.collect::<Option<_>>()?;
         let facts = self.byte()?;
-        if facts & !(tag::CONNECTIONS | tag::LATENCY | tag::SIGNALS) != 0 {
+        if facts & !(tag::CONNECTIONS | tag::LATENCY | tag::SIGNALS | tag::TRAFFIC) != 0 {
             return None;
         }
         let promises = if self.version == FIRST {
@@ -140,11 +140,17 @@ impl Cursor<'_> {
                 connections: facts & tag::CONNECTIONS != 0,
                 latency: facts & tag::LATENCY != 0,
                 signals: facts & tag::SIGNALS != 0,
+                traffic: facts & tag::TRAFFIC != 0,
             },
             deterministic: promises & tag::DETERMINISTIC != 0,
             stateless: promises & tag::STATELESS != 0,
             labels: if self.version > SECOND {
                 self.list(Self::setting)?
+            } else {
+                Vec::new()
+            },
+            delegates: if self.version > THIRD {
+                self.list(Self::text)?
             } else {
                 Vec::new()
             },

@@ -72,13 +72,15 @@ impl Content {
         self.bytes.push(
             bit(facts.connections, tag::CONNECTIONS)
                 | bit(facts.latency, tag::LATENCY)
-                | bit(facts.signals, tag::SIGNALS),
+                | bit(facts.signals, tag::SIGNALS)
+                | bit(facts.traffic, tag::TRAFFIC),
         );
         self.bytes.push(
             bit(abilities.deterministic, tag::DETERMINISTIC)
                 | bit(abilities.stateless, tag::STATELESS),
         );
-        self.settings(&abilities.labels)
+        self.settings(&abilities.labels)?;
+        self.texts(&abilities.delegates)
     }
 
     fn setting(&mut self, setting: &SettingSpec) -> Option<()> {

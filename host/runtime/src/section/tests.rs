@@ -54,10 +54,13 @@ const DECLARED: Declared = Declared {
             evenkeel_sdk::Decision::PerConnection,
             evenkeel_sdk::Decision::Plan,
         ],
-        facts: evenkeel_sdk::Facts::CONNECTIONS.and(evenkeel_sdk::Facts::SIGNALS),
+        facts: evenkeel_sdk::Facts::CONNECTIONS
+            .and(evenkeel_sdk::Facts::SIGNALS)
+            .and(evenkeel_sdk::Facts::TRAFFIC),
         deterministic: true,
         stateless: true,
         labels: Labels::DECLARED,
+        delegates: &["lc", "wrr"],
     }),
 };
 
@@ -149,6 +152,7 @@ fn manifest() -> Manifest {
                 connections: true,
                 latency: false,
                 signals: true,
+                traffic: true,
             },
             deterministic: true,
             stateless: true,
@@ -163,6 +167,7 @@ fn manifest() -> Manifest {
                     ..spec("zone", SettingKind::Text, None)
                 },
             ],
+            delegates: vec!["lc".to_owned(), "wrr".to_owned()],
         }),
     }
 }

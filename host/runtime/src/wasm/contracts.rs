@@ -106,10 +106,10 @@ pub(super) trait SchedulerGuest: Send {
 
     fn set_loads(&self, store: &mut Store<State>, loads: &[Load]) -> Result<()>;
 
-    /// The inner error is a number that no backend can have.
-    fn make_plan(&self, store: &mut Store<State>) -> Result<std::result::Result<Plan, u32>>;
+    /// The inner error says what is wrong with it, as the end of a sentence about the plugin.
+    fn make_plan(&self, store: &mut Store<State>) -> Result<std::result::Result<Plan, String>>;
 
-    /// As [`Self::make_plan`].
+    /// The inner error is a number that no backend can have.
     fn pick(
         &self,
         store: &mut Store<State>,
@@ -152,5 +152,9 @@ pub(super) fn backend(id: u32) -> std::result::Result<BackendId, u32> {
 }
 
 pub(super) fn no_backend(id: u32) -> Failure {
-    Failure::Answer(format!("it names backend {id}, which cannot exist"))
+    Failure::Answer(unknown(id))
+}
+
+pub(super) fn unknown(id: u32) -> String {
+    format!("it names backend {id}, which cannot exist")
 }

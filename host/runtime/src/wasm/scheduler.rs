@@ -105,7 +105,7 @@ impl Scheduler for WasmScheduler {
     fn make_plan(&mut self) -> Result<Plan, PluginError> {
         self.call(
             |guest, store| guest.make_plan(store),
-            |plan| plan.map_err(no_backend),
+            |plan| plan.map_err(Failure::Answer),
         )
     }
 

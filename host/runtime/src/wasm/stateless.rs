@@ -8,7 +8,7 @@ use evenkeel_core::plan::Plan;
 use evenkeel_core::state::BackendId;
 use parking_lot::Mutex;
 
-use super::contracts::{SchedulerCode, no_backend};
+use super::contracts::SchedulerCode;
 use super::instance::{Instance, refused};
 use super::scheduler::WasmScheduler;
 use super::shared::Shared;
@@ -166,7 +166,7 @@ impl Scheduler for StatelessScheduler {
         self.with(|instance, backends| {
             instance.call(|guest, store| guest.set_backends(store, backends))?;
             let plan = instance.call(|guest, store| guest.make_plan(store))?;
-            plan.map_err(no_backend)
+            plan.map_err(Failure::Answer)
         })
     }
 

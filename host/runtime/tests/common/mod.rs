@@ -8,7 +8,6 @@ use evenkeel_core::connections::Counts;
 use evenkeel_core::manifest::{Decision, Setting, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::plan::Plan;
-use evenkeel_core::signals::Signals;
 use evenkeel_core::state::BackendId;
 use evenkeel_core::threshold;
 use evenkeel_runtime::{
@@ -180,8 +179,7 @@ impl Player {
                 id: id(name),
                 facts: BackendFacts {
                     counts,
-                    latency: None,
-                    signals: Signals::NONE,
+                    ..BackendFacts::default()
                 },
             });
         }
@@ -218,7 +216,7 @@ impl Player {
                 .flat_map(|run| (0..run.width).map(|_| Some(name(run.id))))
                 .collect(),
             Plan::None => vec![None],
-            Plan::PerConnection => panic!("a plan is needed"),
+            Plan::Groups(_) | Plan::PerConnection => panic!("a table is needed"),
         }
     }
 }

@@ -255,6 +255,13 @@ fn wanted(wants: Facts, facts: BackendFacts) -> BackendFacts {
         } else {
             Signals::NONE
         },
+        traffic: facts.traffic.filter(|_| wants.traffic),
+        per_minute: if wants.connections {
+            facts.per_minute
+        } else {
+            0
+        },
+        failed: if wants.connections { facts.failed } else { 0 },
     }
 }
 

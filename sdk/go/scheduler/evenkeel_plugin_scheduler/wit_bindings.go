@@ -11,6 +11,7 @@ witTypes "evenkeel.plugin/evenkeel/wit/types"
 )
 
 type BackendId = uint32
+type Ip = evenkeel_plugin_types.Ip
 type Endpoint = evenkeel_plugin_types.Endpoint
 type Protocol = evenkeel_plugin_types.Protocol
 type Manifest = evenkeel_plugin_types.Manifest
@@ -28,12 +29,15 @@ DecisionPerConnection uint8 = 1
 type Decision = uint8
 
 const (
-// `active`, `inactive` and `total` of each backend.
+// `active`, `inactive`, `total`, `per-minute` and `failed` of each
+// backend.
 FactsConnections uint8 = 1 << 0
 // `latency-us` of each backend.
 FactsLatency uint8 = 1 << 1
 // `signals` of each backend.
 FactsSignals uint8 = 1 << 2
+// `traffic` of each backend.
+FactsTraffic uint8 = 1 << 3
 )
 
 // What a scheduler wants to be told of, beyond servers and weights.
@@ -57,6 +61,10 @@ Stateless bool
 // for a slip, and refuses the configuration; others are free. Values
 // come as they are written.
 Labels []evenkeel_plugin_types.SettingSpec
+// The schedulers that its plans may name for a group, 16 at most. The
+// host loads them with it, tells them of what they want to know, and
+// makes their plans.
+Delegates []string
 }
 
 const (
@@ -132,6 +140,14 @@ func MakeHealthFailed() Health {
 
 
 
+// Bytes ever, headers of IP included. May begin anew at any number.
+type Traffic struct {
+        // From clients to the backend.
+ToBackend uint64
+// From the backend to clients.
+ToClients uint64
+}
+
 // What changes all the time.
 type Counts struct {
         // Connections that are open (IPVS: active).
@@ -143,6 +159,14 @@ Inactive uint32
 Total uint64
 // How long the last successful health check took, in microseconds.
 LatencyUs witTypes.Option[uint32]
+// New connections in a minute, as the last ten seconds or so had them.
+PerMinute uint32
+// New connections of TCP ever that ended without having been
+// established: refused, or never answered. May begin anew at any
+// number; with IPVS 0.
+Failed uint64
+// None: the kernel does not count it (conntrack's accounting is off).
+Traffic witTypes.Option[Traffic]
 }
 
 // A number that a check reported about a backend.
@@ -187,17 +211,59 @@ Source evenkeel_plugin_types.Endpoint
 Destination evenkeel_plugin_types.Endpoint
 }
 
+// How many bits of a client's address are its network's: 1 to 32, and 1 to
+// 128.
+type Prefixes struct {
+        V4 uint8
+V6 uint8
+}
+
 const (
-        // The next one, counted over all connections of the service.
+// The next one, counted over all connections of the service.
 SelectorSequence uint8 = 0
 SelectorRandom uint8 = 1
 // By a stable hash of the source address (session affinity).
 SelectorHashSource uint8 = 2
 // By a stable hash of source address and port, and destination.
 SelectorHashFlow uint8 = 3
+// By a stable hash of the source's network.
+SelectorHashNetwork uint8 = 4
 )
+
 // Which slot a new connection takes.
-type Selector = uint8
+type Selector struct {
+        tag uint8
+        value any
+}
+
+func (self Selector) Tag() uint8 {
+        return self.tag
+}
+
+func (self Selector) HashNetwork() Prefixes {
+        if self.tag != SelectorHashNetwork {
+                panic("tag mismatch")
+        }
+        return self.value.(Prefixes)
+}
+
+func MakeSelectorSequence() Selector {
+        return Selector{SelectorSequence, nil}
+}
+func MakeSelectorRandom() Selector {
+        return Selector{SelectorRandom, nil}
+}
+func MakeSelectorHashSource() Selector {
+        return Selector{SelectorHashSource, nil}
+}
+func MakeSelectorHashFlow() Selector {
+        return Selector{SelectorHashFlow, nil}
+}
+func MakeSelectorHashNetwork(value Prefixes) Selector {
+        return Selector{SelectorHashNetwork, value}
+}
+
+
 
 // `width` neighbouring slots of the same backend.
 type Run struct {
@@ -212,15 +278,99 @@ Selector Selector
 RefreshMs witTypes.Option[uint32]
 }
 
+// `width` neighbouring slots that lead to the same group.
+type GroupRun struct {
+        Group uint32
+Width uint32
+}
+
+const (
+// Its connections are refused.
+GroupRefuse uint8 = 0
+// Over servers.
+GroupServers uint8 = 1
+// On to groups of greater numbers.
+GroupSplit uint8 = 2
+// As one of the scheduler's `delegates` plans for these servers, by its
+// defaults.
+GroupDelegate uint8 = 3
+)
+
+// One group of servers. Its number is its place in the list of groups,
+// from 0 on; it is a part of the hash of a group that hashes.
+type Group struct {
+        tag uint8
+        value any
+}
+
+func (self Group) Tag() uint8 {
+        return self.tag
+}
+
+func (self Group) Servers() witTypes.Tuple2[[]Run, Selector] {
+        if self.tag != GroupServers {
+                panic("tag mismatch")
+        }
+        return self.value.(witTypes.Tuple2[[]Run, Selector])
+}
+func (self Group) Split() witTypes.Tuple2[[]GroupRun, Selector] {
+        if self.tag != GroupSplit {
+                panic("tag mismatch")
+        }
+        return self.value.(witTypes.Tuple2[[]GroupRun, Selector])
+}
+func (self Group) Delegate() witTypes.Tuple2[string, []uint32] {
+        if self.tag != GroupDelegate {
+                panic("tag mismatch")
+        }
+        return self.value.(witTypes.Tuple2[string, []uint32])
+}
+
+func MakeGroupRefuse() Group {
+        return Group{GroupRefuse, nil}
+}
+func MakeGroupServers(value witTypes.Tuple2[[]Run, Selector]) Group {
+        return Group{GroupServers, value}
+}
+func MakeGroupSplit(value witTypes.Tuple2[[]GroupRun, Selector]) Group {
+        return Group{GroupSplit, value}
+}
+func MakeGroupDelegate(value witTypes.Tuple2[string, []uint32]) Group {
+        return Group{GroupDelegate, value}
+}
+
+
+
+// In which group the clients of a network begin. Of several networks the
+// one of the longest prefix counts.
+type Rule struct {
+        Network evenkeel_plugin_types.Ip
+Prefix uint8
+Group uint32
+}
+
+type Groups struct {
+        // 1 to 64. The first one is everybody's whom no rule names.
+Groups []Group
+// 4,096 at most. An IPv4-mapped network has the prefix that it has in
+// IPv4.
+Rules []Rule
+// Ask again after that time, even if nothing else changed.
+RefreshMs witTypes.Option[uint32]
+}
+
 const (
 // The host spreads new connections by this table, in the kernel,
 // until it asks again.
 PlanTable uint8 = 0
+// Likewise, by groups of servers. In all they have as many slots as a
+// table may have. IPVS follows the servers' shares alone.
+PlanGroups uint8 = 1
 // There is no plan: only `pick` can tell. While `pick` is out of
 // order, servers take turns.
-PlanPerConnection uint8 = 1
+PlanPerConnection uint8 = 2
 // Refuse new connections.
-PlanNone uint8 = 2
+PlanNone uint8 = 3
 )
 
 type Plan struct {
@@ -238,9 +388,18 @@ func (self Plan) Table() Table {
         }
         return self.value.(Table)
 }
+func (self Plan) Groups() Groups {
+        if self.tag != PlanGroups {
+                panic("tag mismatch")
+        }
+        return self.value.(Groups)
+}
 
 func MakePlanTable(value Table) Plan {
         return Plan{PlanTable, value}
+}
+func MakePlanGroups(value Groups) Plan {
+        return Plan{PlanGroups, value}
 }
 func MakePlanPerConnection() Plan {
         return Plan{PlanPerConnection, nil}

@@ -473,6 +473,20 @@ if (element).Required {
 
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(length18)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(uintptr(uintptr(result17)))
+slice20 := (result).Delegates
+length22 := uint32(len(slice20))
+result21 := witRuntime.Allocate(pinner, uintptr(length22 * (2*4)), 4)
+for index, element := range slice20 {
+        base := unsafe.Add(result21, index * (2*4))
+        utf819 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf819)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf819)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(length22)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uintptr(uintptr(result21)))
 return exportReturnArea
 
         
@@ -582,9 +596,9 @@ func wasm_export_post_return_evenkeel_plugin_scheduler_configure(result uintptr)
 func wasm_export_evenkeel_plugin_scheduler_validate(arg0 uintptr, arg1 uint32) uintptr {
         
         pinner := &syncExportPinner
-        result4 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
+        result5 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
 for index := 0; index < int(arg1); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+6*4))
+        base := unsafe.Add(unsafe.Pointer(arg0), index * (112+6*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))))
 var variant evenkeel_plugin_scheduler.Health
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+2*4)))) {
@@ -614,38 +628,49 @@ case 1:
 default:
         panic("unreachable")
 }
-result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4))))
-for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+2*4))))), index * (8+2*4))
-        value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-
-        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value0, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+var option0 witTypes.Option[evenkeel_plugin_scheduler.Traffic]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88+2*4)))) {
+case 0:
+        
+        option0 = witTypes.None[evenkeel_plugin_scheduler.Traffic]()
+case 1:
+        
+        option0 = witTypes.Some[evenkeel_plugin_scheduler.Traffic](evenkeel_plugin_scheduler.Traffic{ToBackend: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (96+2*4)))), ToClients: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (104+2*4))))})
+default:
+        panic("unreachable")
 }
-
-result3 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4))))
-for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+4*4))))), index * (4*4))
+result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+3*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+3*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+2*4))))), index * (8+2*4))
         value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
 
-        result3 = append(result3, witTypes.Tuple2[string, string]{F0: value1, F1: value2})
+        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value1, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+}
+
+result4 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+5*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+5*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+4*4))))), index * (4*4))
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
+
+        result4 = append(result4, witTypes.Tuple2[string, string]{F0: value2, F1: value3})
 }
 
 
-        result4 = append(result4, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option}, Signals: result, Labels: result3})
+        result5 = append(result5, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option, PerMinute: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (72+2*4)))), Failed: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (80+2*4)))), Traffic: option0}, Signals: result, Labels: result4})
 }
 
 witRuntime.Unpin()
-result5 := export_evenkeel_plugin_scheduler.Validate(result4)
+result6 := export_evenkeel_plugin_scheduler.Validate(result5)
 
-switch result5.Tag() {
+switch result6.Tag() {
 case witTypes.ResultOk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
 
         
 case witTypes.ResultErr:
-        payload := result5.Err()
+        payload := result6.Err()
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 utf8 := unsafe.Pointer(unsafe.StringData(payload))
 pinner.Pin(utf8)
@@ -752,9 +777,9 @@ func wasm_export_evenkeel_plugin_scheduler_set_role(arg0 int32)  {
 func wasm_export_evenkeel_plugin_scheduler_set_backends(arg0 uintptr, arg1 uint32)  {
         
         
-        result4 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
+        result5 := make([]evenkeel_plugin_scheduler.Backend, 0, arg1)
 for index := 0; index < int(arg1); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+6*4))
+        base := unsafe.Add(unsafe.Pointer(arg0), index * (112+6*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))))
 var variant evenkeel_plugin_scheduler.Health
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+2*4)))) {
@@ -784,29 +809,40 @@ case 1:
 default:
         panic("unreachable")
 }
-result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4))))
-for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+3*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+2*4))))), index * (8+2*4))
-        value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-
-        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value0, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+var option0 witTypes.Option[evenkeel_plugin_scheduler.Traffic]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88+2*4)))) {
+case 0:
+        
+        option0 = witTypes.None[evenkeel_plugin_scheduler.Traffic]()
+case 1:
+        
+        option0 = witTypes.Some[evenkeel_plugin_scheduler.Traffic](evenkeel_plugin_scheduler.Traffic{ToBackend: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (96+2*4)))), ToClients: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (104+2*4))))})
+default:
+        panic("unreachable")
 }
-
-result3 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4))))
-for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+5*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+4*4))))), index * (4*4))
+result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+3*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+3*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+2*4))))), index * (8+2*4))
         value1 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
 
-        result3 = append(result3, witTypes.Tuple2[string, string]{F0: value1, F1: value2})
+        result = append(result, evenkeel_plugin_scheduler.Signal{Name: value1, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
+}
+
+result4 := make([]witTypes.Tuple2[string, string], 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+5*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+5*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (112+4*4))))), index * (4*4))
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))))
+
+        result4 = append(result4, witTypes.Tuple2[string, string]{F0: value2, F1: value3})
 }
 
 
-        result4 = append(result4, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option}, Signals: result, Labels: result3})
+        result5 = append(result5, evenkeel_plugin_scheduler.Backend{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Name: value, Endpoint: evenkeel_plugin_types.Endpoint{Addr: evenkeel_plugin_types.Ip{Hi: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))), Lo: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+2*4))))}, Port: uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24+2*4)))))}, Weight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (32+2*4)))), ConfiguredWeight: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (36+2*4)))), Health: variant, Usable: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42+2*4)))) != 0), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (48+2*4)))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (52+2*4)))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (56+2*4)))), LatencyUs: option, PerMinute: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (72+2*4)))), Failed: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (80+2*4)))), Traffic: option0}, Signals: result, Labels: result4})
 }
 
 witRuntime.Unpin()
-export_evenkeel_plugin_scheduler.SetBackends(result4)
+export_evenkeel_plugin_scheduler.SetBackends(result5)
 
         
 }
@@ -815,9 +851,9 @@ export_evenkeel_plugin_scheduler.SetBackends(result4)
 func wasm_export_evenkeel_plugin_scheduler_set_loads(arg0 uintptr, arg1 uint32)  {
         
         
-        result0 := make([]evenkeel_plugin_scheduler.Load, 0, arg1)
+        result1 := make([]evenkeel_plugin_scheduler.Load, 0, arg1)
 for index := 0; index < int(arg1); index++ {
-        base := unsafe.Add(unsafe.Pointer(arg0), index * (32+2*4))
+        base := unsafe.Add(unsafe.Pointer(arg0), index * (72+2*4))
         var option witTypes.Option[uint32]
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24))) {
 case 0:
@@ -829,20 +865,31 @@ case 1:
 default:
         panic("unreachable")
 }
-result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (32+1*4))))
-for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32+1*4)))); index++ {
-        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 32)))), index * (8+2*4))
+var option0 witTypes.Option[evenkeel_plugin_scheduler.Traffic]
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 48))) {
+case 0:
+        
+        option0 = witTypes.None[evenkeel_plugin_scheduler.Traffic]()
+case 1:
+        
+        option0 = witTypes.Some[evenkeel_plugin_scheduler.Traffic](evenkeel_plugin_scheduler.Traffic{ToBackend: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 56))), ToClients: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 64)))})
+default:
+        panic("unreachable")
+}
+result := make([]evenkeel_plugin_scheduler.Signal, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+1*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72+1*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 72)))), index * (8+2*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
 
         result = append(result, evenkeel_plugin_scheduler.Signal{Name: value, Value: *(*float64)(unsafe.Add(unsafe.Pointer(base), (2*4)))})
 }
 
 
-        result0 = append(result0, evenkeel_plugin_scheduler.Load{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 16))), LatencyUs: option}, Signals: result})
+        result1 = append(result1, evenkeel_plugin_scheduler.Load{Id: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 0))), Counts: evenkeel_plugin_scheduler.Counts{Active: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Inactive: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Total: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 16))), LatencyUs: option, PerMinute: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 32))), Failed: uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), 40))), Traffic: option0}, Signals: result})
 }
 
 witRuntime.Unpin()
-export_evenkeel_plugin_scheduler.SetLoads(result0)
+export_evenkeel_plugin_scheduler.SetLoads(result1)
 
         
 }
@@ -869,7 +916,43 @@ for index, element := range slice {
 
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(length)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result0)))
-*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = int8(int32((payload).Selector))
+
+switch (payload).Selector.Tag() {
+case evenkeel_plugin_scheduler.SelectorSequence:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorRandom:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = int8(int32(1))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashSource:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = int8(int32(2))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashFlow:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = int8(int32(3))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashNetwork:
+        payload := (payload).Selector.HashNetwork()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = int8(int32(4))
+*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1+3*4))) = int8(int32((payload).V4))
+*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2+3*4))) = int8(int32((payload).V6))
+
+        
+
+default:
+        panic("unreachable")
+}
 
 switch (payload).RefreshMs.Tag() {
 case witTypes.OptionNone:
@@ -888,15 +971,202 @@ default:
 
         
 
+case evenkeel_plugin_scheduler.PlanGroups:
+        payload := result.Groups()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+slice10 := (payload).Groups
+length12 := uint32(len(slice10))
+result11 := witRuntime.Allocate(pinner, uintptr(length12 * (5*4)), 4)
+for index, element := range slice10 {
+        base := unsafe.Add(result11, index * (5*4))
+        
+switch element.Tag() {
+case evenkeel_plugin_scheduler.GroupRefuse:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_scheduler.GroupServers:
+        payload := element.Servers()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+slice1 := (payload).F0
+length3 := uint32(len(slice1))
+result2 := witRuntime.Allocate(pinner, uintptr(length3 * 8), 4)
+for index, element := range slice1 {
+        base := unsafe.Add(result2, index * 8)
+        *(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = int32((element).Id)
+*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((element).Width)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(length3)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(result2)))
+
+switch (payload).F1.Tag() {
+case evenkeel_plugin_scheduler.SelectorSequence:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorRandom:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(1))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashSource:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(2))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashFlow:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(3))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashNetwork:
+        payload := (payload).F1.HashNetwork()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(4))
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (1+3*4))) = int8(int32((payload).V4))
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (2+3*4))) = int8(int32((payload).V6))
+
+        
+
+default:
+        panic("unreachable")
+}
+
+        
+
+case evenkeel_plugin_scheduler.GroupSplit:
+        payload := element.Split()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+slice4 := (payload).F0
+length6 := uint32(len(slice4))
+result5 := witRuntime.Allocate(pinner, uintptr(length6 * 8), 4)
+for index, element := range slice4 {
+        base := unsafe.Add(result5, index * 8)
+        *(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = int32((element).Group)
+*(*int32)(unsafe.Add(unsafe.Pointer(base), 4)) = int32((element).Width)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(length6)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(result5)))
+
+switch (payload).F1.Tag() {
+case evenkeel_plugin_scheduler.SelectorSequence:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorRandom:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(1))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashSource:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(2))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashFlow:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(3))
+
+        
+
+case evenkeel_plugin_scheduler.SelectorHashNetwork:
+        payload := (payload).F1.HashNetwork()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (3*4))) = int8(int32(4))
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (1+3*4))) = int8(int32((payload).V4))
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (2+3*4))) = int8(int32((payload).V6))
+
+        
+
+default:
+        panic("unreachable")
+}
+
+        
+
+case evenkeel_plugin_scheduler.GroupDelegate:
+        payload := element.Delegate()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+utf8 := unsafe.Pointer(unsafe.StringData((payload).F0))
+pinner.Pin(utf8)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(uint32(len((payload).F0)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8)))
+slice7 := (payload).F1
+length9 := uint32(len(slice7))
+result8 := witRuntime.Allocate(pinner, uintptr(length9 * 4), 4)
+for index, element := range slice7 {
+        base := unsafe.Add(result8, index * 4)
+        *(*int32)(unsafe.Add(unsafe.Pointer(base), 0)) = int32(element)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4*4))) = uint32(length9)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))) = uint32(uintptr(uintptr(result8)))
+
+        
+
+default:
+        panic("unreachable")
+}
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2*4))) = uint32(length12)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result11)))
+slice13 := (payload).Rules
+length15 := uint32(len(slice13))
+result14 := witRuntime.Allocate(pinner, uintptr(length15 * 24), 8)
+for index, element := range slice13 {
+        base := unsafe.Add(result14, index * 24)
+        *(*int64)(unsafe.Add(unsafe.Pointer(base), 0)) = int64(((element).Network).Hi)
+*(*int64)(unsafe.Add(unsafe.Pointer(base), 8)) = int64(((element).Network).Lo)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32((element).Prefix))
+*(*int32)(unsafe.Add(unsafe.Pointer(base), 20)) = int32((element).Group)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(length15)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(uintptr(uintptr(result14)))
+
+switch (payload).RefreshMs.Tag() {
+case witTypes.OptionNone:
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = int8(int32(0))
+
+        
+case witTypes.OptionSome:
+        payload := (payload).RefreshMs.Some()
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = int8(int32(1))
+*(*int32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4+5*4))) = int32(payload)
+
+        
+default:
+        panic("unreachable")
+}
+
+        
+
 case evenkeel_plugin_scheduler.PlanPerConnection:
         
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
 
         
 
 case evenkeel_plugin_scheduler.PlanNone:
         
-        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
+        *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(3))
 
         
 

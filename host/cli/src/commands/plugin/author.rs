@@ -32,8 +32,9 @@ pub(crate) fn run(command: AuthorCommand) -> anyhow::Result<()> {
             plugin,
             settings,
             seed,
+            shipped,
             json,
-        } => test(plugin, settings, seed, json),
+        } => test(plugin, settings, seed, shipped, json),
         AuthorCommand::Bench {
             files,
             shipped,
@@ -81,7 +82,13 @@ fn told(built: &Built) -> String {
     )
 }
 
-fn test(plugin: PathBuf, settings: String, seed: Option<u64>, json: bool) -> anyhow::Result<()> {
+fn test(
+    plugin: PathBuf,
+    settings: String,
+    seed: Option<u64>,
+    shipped: PathBuf,
+    json: bool,
+) -> anyhow::Result<()> {
     let file = if plugin.is_dir() {
         let built = compile::build(&plugin)?;
         if !json {
@@ -95,6 +102,7 @@ fn test(plugin: PathBuf, settings: String, seed: Option<u64>, json: bool) -> any
         // One that a person can type.
         seed: seed.unwrap_or_else(|| u64::from(std::process::id())),
         settings,
+        plugin_dirs: vec![shipped],
         ..Options::default()
     };
     let report = conformance::test(&file, &options)
@@ -149,7 +157,7 @@ fn measure(mut files: Vec<PathBuf>, shipped: &Path, json: bool) -> anyhow::Resul
     files.extend(beside.into_iter().filter(|file| file.exists()));
     let measured: Vec<Figures> = files
         .iter()
-        .map(|file| bench::measure(file))
+        .map(|file| bench::measure(file, &[shipped.to_owned()]))
         .collect::<Result<_, _>>()
         .map_err(|error| Failed::new(exit::CONFIG, error.to_string()))?;
     if json {

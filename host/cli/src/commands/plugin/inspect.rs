@@ -117,16 +117,25 @@ fn can(abilities: &Abilities) -> String {
         connections,
         latency,
         signals,
+        traffic,
     } = abilities.facts;
     text.push_str("\ngoes by: weights");
     for (wanted, words) in [
         (connections, ", connections"),
         (latency, ", time of checks"),
         (signals, ", signals of checks"),
+        (traffic, ", bytes"),
     ] {
         if wanted {
             text.push_str(words);
         }
+    }
+    if !abilities.delegates.is_empty() {
+        let _ = write!(
+            text,
+            "\nleaves servers to: {}",
+            abilities.delegates.join(", ")
+        );
     }
     text.push('\n');
     text

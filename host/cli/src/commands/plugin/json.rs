@@ -84,9 +84,11 @@ fn of(info: &PluginInfo) -> Value {
             "connections": abilities.facts.connections,
             "latency": abilities.facts.latency,
             "signals": abilities.facts.signals,
+            "traffic": abilities.facts.traffic,
         });
         let labels: Vec<Value> = abilities.labels.iter().map(setting).collect();
         value["labels"] = json!(labels);
+        value["delegates"] = json!(abilities.delegates);
     }
     value
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evenkeel_author::delegates;
 use evenkeel_author::simulate::{self, Outcome, Workload};
 use evenkeel_config as config;
-use evenkeel_runtime::{Plugin, PluginRuntime as _, text};
+use evenkeel_runtime::{Plugin, text};
 
 use super::runtime::runtime;
 use crate::args::author::SimulateArgs;
@@ -33,8 +34,8 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let runtime = runtime(config::parse("", "").daemon())?;
     let mut outcomes = Vec::new();
     for (n, plugin) in args.plugins.iter().enumerate() {
-        let plugin = runtime
-            .load(&file(plugin, &args.shipped))
+        let dirs = [args.shipped.clone()];
+        let plugin = delegates::load(&runtime, &file(plugin, &args.shipped), &dirs)
             .map_err(|error| unusable(&error))?;
         let settings = args.settings.get(n).map_or("", String::as_str);
         let outcome = play(&plugin, settings, args, &workload);

@@ -48,10 +48,12 @@ impl Beside {
                 connections: true,
                 latency: false,
                 signals: false,
+                traffic: false,
             },
             deterministic: false,
             stateless: false,
             labels: Vec::new(),
+            delegates: Vec::new(),
         };
         Arc::new(Self {
             manifest: Manifest {

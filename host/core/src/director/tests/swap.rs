@@ -70,6 +70,7 @@ impl How {
                 deterministic: false,
                 stateless: false,
                 labels: Vec::new(),
+                delegates: Vec::new(),
             }),
             name: "swapped".into(),
             version: self.version.into(),

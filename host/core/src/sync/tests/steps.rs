@@ -36,7 +36,7 @@ fn rotated(by: u32) -> ServiceState {
 fn slots(state: &ServiceState) -> &[BackendId] {
     match &state.spread {
         Spread::Slots { slots, .. } => slots,
-        Spread::Refuse => &[],
+        Spread::Refuse | Spread::Groups(_) => &[],
     }
 }
 

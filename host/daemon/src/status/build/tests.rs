@@ -50,6 +50,7 @@ fn service(name: &str, suspended: bool, servers: Vec<ServerReport>) -> ServiceSn
         kernel_problem: None,
         selector: Some(Selector::Sequence),
         followed: None,
+        groups: Vec::new(),
         slots: 1,
         snat: false,
         decision: Decision::Plan,

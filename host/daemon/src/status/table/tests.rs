@@ -170,6 +170,7 @@ fn service() -> ServiceStatus {
         successor_problem: None,
         kernel_problem: None,
         spread: "sequence".into(),
+        groups: Vec::new(),
         followed: None,
         slots: 3,
         snat: false,

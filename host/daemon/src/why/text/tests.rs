@@ -28,6 +28,7 @@ fn why() -> Why {
             remembered: None,
             next: Some(NextWhy {
                 how: "hash".into(),
+                groups: Vec::new(),
                 server: Some("s1".into()),
                 slot: Some(17),
                 ipvs_scheduler: None,
@@ -86,6 +87,7 @@ fn what_is_remembered_and_what_the_scheduler_was_told_is_shown() {
     });
     service.next = Some(NextWhy {
         how: "remembered".into(),
+        groups: Vec::new(),
         server: Some("s1".into()),
         slot: None,
         ipvs_scheduler: None,
@@ -105,6 +107,7 @@ fn what_cannot_be_known_before_is_said_to_be_so() {
     let mut of = |how: &str| {
         why.services[0].next = Some(NextWhy {
             how: how.into(),
+            groups: vec![0, 2],
             server: None,
             slot: None,
             ipvs_scheduler: Some("wrr".into()),
@@ -121,6 +124,7 @@ fn what_cannot_be_known_before_is_said_to_be_so() {
     assert!(of("asked").contains("is asked when it comes"));
     assert!(of("ipvs").contains("IPVS's wrr"));
     assert!(of("hash-port").contains("ADDRESS:PORT"));
+    assert!(of("groups").contains("by groups 0, 2, and what that says"));
     assert!(of("refused").contains("refused"));
 }
 

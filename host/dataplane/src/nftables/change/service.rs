@@ -8,11 +8,13 @@ use crate::nftables::expression::Family;
 use crate::nftables::placed_service::PlacedService;
 use crate::nftables::queue::{QueueChain, QueueForm};
 use crate::nftables::service_chain::ServiceOptions;
+use crate::nftables::slot_rules::SlotRules;
 use crate::nftables::step::NftOp;
 
-/// What is to be done for a service in each of the two batches of a plan.
+/// What is to be done for a service in each of the batches of a plan.
 #[derive(Debug, Default)]
 pub(super) struct ServiceOps {
+    pub(super) before: Vec<NftOp>,
     pub(super) first: Vec<NftOp>,
     pub(super) then: Vec<NftOp>,
 }
@@ -27,11 +29,13 @@ impl ServiceOps {
     ) -> Self {
         let mut ops = Self::default();
         let first = &mut ops.first;
+        let clients = |service: &PlacedService| service.clients().map(NftOp::Add).collect();
         match (old, new) {
             (None, None) => {}
             (None, Some(new)) => {
                 first.push(NftOp::AddChain(ServiceChain::slots(new.chain)));
                 first.push(slot_rule(key, new));
+                ops.before = clients(new);
                 first.extend(new.slots().map(NftOp::Add));
                 first.extend(options(key, None, Some(new)));
                 first.extend(queue(key, None, Some(new), form));
@@ -41,16 +45,19 @@ impl ServiceOps {
                 first.extend(options(key, Some(old), None));
                 first.push(NftOp::DeleteChain(ServiceChain::slots(old.chain)));
                 first.extend(old.slots().map(NftOp::Delete));
+                first.extend(old.clients().map(NftOp::Delete));
             }
             (Some(old), Some(new)) => {
                 if old.range == new.range {
                     let differ = old.slots().zip(new.slots()).filter(|(old, new)| old != new);
                     first.extend(differ.flat_map(|(o, n)| [NftOp::Delete(o), NftOp::Add(n)]));
                 } else {
+                    ops.before = clients(new);
                     first.extend(new.slots().map(NftOp::Add));
                     ops.then.extend(old.slots().map(NftOp::Delete));
+                    ops.then.extend(old.clients().map(NftOp::Delete));
                 }
-                if old.rule() != new.rule() {
+                if old.rules() != new.rules() {
                     first.push(slot_rule(key, new));
                 }
                 first.extend(options(key, Some(old), Some(new)));
@@ -61,12 +68,19 @@ impl ServiceOps {
     }
 }
 
-/// The rule that chooses a slot.
+/// The rules that choose a slot.
 fn slot_rule(key: ServiceKey, service: &PlacedService) -> NftOp {
-    NftOp::SetSlotRule {
-        chain: service.chain,
-        family: Family::of(key.addr),
-        rule: service.rule(),
+    let family = Family::of(key.addr);
+    match service.rules() {
+        SlotRules::One(rule) => NftOp::SetSlotRule {
+            chain: service.chain,
+            family,
+            rule,
+        },
+        SlotRules::Groups(rules) => NftOp::SetRules {
+            chain: ServiceChain::slots(service.chain),
+            rules: rules.raw(family),
+        },
     }
 }
 

@@ -1,7 +1,9 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use evenkeel_core::groups::{Clients, Group, Groups};
+use evenkeel_core::mark::group;
 use evenkeel_core::model::{DataPlaneKind, Persistence, Protocol};
-use evenkeel_core::state::{BackendId, Change, Queue, Selector};
+use evenkeel_core::state::{BackendId, Change, Queue, Selector, Spread};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
@@ -10,7 +12,8 @@ use crate::nftables::chain::{ChainRole, ServiceChain};
 use crate::nftables::element::Element;
 use crate::nftables::expression::Family;
 use crate::nftables::raw_rule::RawRule;
-use crate::nftables::slot_rule::{SlotChoice, SlotRule};
+use crate::nftables::slot_rule::SlotChoice;
+use crate::nftables::slot_rules::SlotRules;
 
 /// Elements as the kernel would hold them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,7 +21,8 @@ struct Simulated {
     slots: HashMap<u32, u32>,
     backends: HashMap<u32, Element>,
     services: HashMap<ServiceKey, ServiceChain>,
-    rules: HashMap<u32, SlotRule>,
+    rules: HashMap<u32, SlotRules>,
+    clients: HashSet<(u32, Clients)>,
     /// Chains of other kinds.
     others: HashMap<ServiceChain, Vec<RawRule>>,
     queues: HashMap<ServiceKey, ServiceChain>,
@@ -41,6 +45,10 @@ impl Simulated {
                     assert!(self.rules.remove(&chain.number).is_some());
                 }
                 NftOp::DeleteChain(chain) => assert!(self.others.remove(chain).is_some()),
+                NftOp::SetRules { chain, rules } if chain.role == ChainRole::Slots => {
+                    let rules = SlotRules::parse(rules, Family::V4).unwrap();
+                    self.rules.insert(chain.number, rules);
+                }
                 NftOp::SetRules { chain, rules } => {
                     assert!(self.others.insert(*chain, rules.clone()).is_some());
                 }
@@ -70,7 +78,13 @@ impl Simulated {
                     assert_eq!(self.queues.remove(key), Some(*chain));
                 }
                 NftOp::SetSlotRule { chain, rule, .. } => {
-                    self.rules.insert(*chain, *rule);
+                    self.rules.insert(*chain, SlotRules::One(*rule));
+                }
+                NftOp::Add(Element::Clients { base, clients }) => {
+                    assert!(self.clients.insert((*base, *clients)));
+                }
+                NftOp::Delete(Element::Clients { base, clients }) => {
+                    assert!(self.clients.remove(&(*base, *clients)));
                 }
                 NftOp::Add(Element::Slot { slot, mark }) => {
                     assert_eq!(self.slots.insert(*slot, *mark), None);
@@ -118,23 +132,56 @@ impl Simulated {
                 kernel.queues.insert(*key, chain);
                 kernel.hooked = true;
             }
-            kernel.rules.insert(held.chain, held.rule());
+            kernel.rules.insert(held.chain, held.rules());
             kernel.carry_out(&steps(held.slots().map(NftOp::Add)));
+            kernel.carry_out(&steps(held.clients().map(NftOp::Add)));
             kernel.carry_out(&steps(held.backends(|_| 0).map(NftOp::Add)));
         }
         kernel
     }
 
-    /// Every number that a service's rule may choose.
-    fn chosen(&self, key: &ServiceKey) -> std::ops::Range<u32> {
-        let rule = self
+    /// Every number of a slot that a service's rules may choose in the end, if the clients are looked up in the one state
+    /// and the groups' slots in the other.
+    fn chosen(&self, key: &ServiceKey, clients: &Self, slots: &Self) -> Vec<u32> {
+        let numbers = |choice: SlotChoice| match choice {
+            SlotChoice::Slot { base, count, .. } => base..base + count,
+            SlotChoice::Refuse => 0..0,
+        };
+        let rules = self
             .services
             .get(key)
             .and_then(|chain| self.rules.get(&chain.number));
-        match rule.map(|rule| rule.choice) {
-            Some(SlotChoice::Slot { base, count, .. }) => base..base + count,
-            Some(SlotChoice::Refuse) | None => 0..0,
+        let rules = match rules {
+            None => return Vec::new(),
+            Some(SlotRules::One(rule)) => return numbers(rule.choice).collect(),
+            Some(SlotRules::Groups(rules)) => rules,
+        };
+        let mut groups = vec![0];
+        for (base, led) in &self.clients {
+            if *base == rules.base {
+                // The client finds its group.
+                assert!(clients.clients.contains(&(*base, *led)));
+                groups.push(led.group);
+            }
         }
+        let mut chosen = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some(number) = groups.pop() {
+            if !seen.insert(number) {
+                continue;
+            }
+            let rule = rules.groups[number];
+            for slot in numbers(rule.choice) {
+                if rule.split {
+                    let to = slots.slots.get(&slot).copied().and_then(group);
+                    assert!(to.is_some_and(|to| to > number && to < rules.groups.len()));
+                    groups.extend(to);
+                } else {
+                    chosen.push(slot);
+                }
+            }
+        }
+        chosen
     }
 }
 
@@ -173,7 +220,10 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
     let persistence = prop::sample::select(vec![None, Some((60, 24)), Some((60, 32))]);
     let queue = prop::option::of(prop::sample::select(vec![Queue(1), Queue(2)]));
     let options = (any::<bool>(), persistence, queue);
-    (options, selector, servers, picks).prop_map(|(options, selector, servers, picks)| {
+    let networks = prop::collection::vec(1..3_usize, 0..3);
+    let grouped = prop::option::of((networks, 1..9_usize));
+    let choice = (selector, grouped);
+    (options, choice, servers, picks).prop_map(|(options, (selector, grouped), servers, picks)| {
         let (snat, persistence, queue) = options;
         let ids: Vec<_> = servers
             .iter()
@@ -183,9 +233,28 @@ fn service(first: u32) -> impl Strategy<Value = ServiceState> {
             0 => Vec::new(),
             len => picks.iter().map(|pick| ids[pick.index(len)]).collect(),
         };
-        let spread = match slots.len() {
-            0 => Spread::Refuse,
-            _ => Spread::Slots { selector, slots },
+        let spread = match (slots.len(), grouped) {
+            (0, _) => Spread::Refuse,
+            (_, None) => Spread::Slots { selector, slots },
+            (_, Some((networks, split))) => Spread::Groups(Groups {
+                groups: vec![
+                    Group::Split {
+                        selector,
+                        slots: (0..split).map(|n| 1 + n % 2).collect(),
+                    },
+                    Group::Refuse,
+                    Group::Servers { selector, slots },
+                ],
+                clients: networks
+                    .into_iter()
+                    .zip(0..)
+                    .map(|(group, n)| Clients {
+                        first: [10, n, 0, 0].into(),
+                        last: [10, n, 0, 9].into(),
+                        group,
+                    })
+                    .collect(),
+            }),
         };
         let backends = ids
             .into_iter()
@@ -213,21 +282,28 @@ proptest! {
         let mut layout = layout_of(key, &old);
         let before = Simulated::of(&layout);
         let plan = plan(&mut layout, &[Change::Put(key, new)]);
+        let mut prepared = Simulated::of(&layout);
+        prepared.carry_out(&plan.before);
         let mut between = Simulated::of(&layout);
+        between.carry_out(&plan.before);
         between.carry_out(&plan.first);
         let mut after = Simulated::of(&layout);
+        after.carry_out(&plan.before);
         after.carry_out(&plan.first);
         after.carry_out(&plan.then);
 
         // The slot is chosen before or after the first batch, looked up after the one or the other, as is its backend.
-        for (service, slots, backends) in [
-            (&before, &before, &between),
-            (&before, &between, &between),
-            (&between, &between, &between),
-            (&between, &between, &after),
-            (&between, &after, &after),
+        // Clients are in an interval set, whose change may be seen a moment later than that of the rules.
+        for (service, clients, slots, backends) in [
+            (&before, &before, &before, &between),
+            (&prepared, &prepared, &before, &between),
+            (&prepared, &prepared, &between, &between),
+            (&between, &prepared, &between, &between),
+            (&between, &between, &between, &after),
+            (&between, &after, &after, &after),
+            (&after, &between, &after, &after),
         ] {
-            for slot in service.chosen(&key) {
+            for slot in service.chosen(&key, clients, slots) {
                 let mark = slots.slots.get(&slot);
                 prop_assert!(mark.is_some(), "slot {slot:#x}");
                 prop_assert!(backends.backends.contains_key(mark.unwrap()), "of slot {slot:#x}");
@@ -259,6 +335,7 @@ proptest! {
             if step % 3 == 2 {
                 plan.abandon(&mut layout);
             } else {
+                kernel.carry_out(&plan.before);
                 kernel.carry_out(&plan.first);
                 kernel.carry_out(&plan.then);
                 plan.commit(&mut layout);

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use evenkeel_core::groups::Clients;
+use evenkeel_core::mark::group;
 use evenkeel_core::model::{Protocol, ServiceKey};
 use ipnet::IpNet;
 use netlink_bindings::utils::{find_attr, parse_be_u64};
@@ -75,6 +77,21 @@ impl Element {
                     None => key,
                 };
                 Some(Self::Hairpin(network(twice(key, v4)?, twice(end, v4)?)?))
+            }
+            Set::Net4 | Set::Net6 => {
+                let v4 = set == Set::Net4;
+                let end = match find_attr(attributes, KEY_END) {
+                    Some(end) => find_attr(end, 1)?,
+                    None => key,
+                };
+                let (first, of_first) = address(key, v4)?;
+                let (last, of_last) = address(end, v4)?;
+                let base = u32::from_be_bytes(of_first.try_into().ok()?);
+                let group = group(mark(find_attr(data?, 1)?)?)?;
+                (of_first == of_last && first <= last).then_some(Self::Clients {
+                    base,
+                    clients: Clients { first, last, group },
+                })
             }
             Set::Inner4 | Set::Inner6 => {
                 let (addr, rest) = address(key, set == Set::Inner4)?;

@@ -112,9 +112,9 @@ impl SchedulerGuest for SchedulerPlugin {
             .call_set_loads(store, &loads)
     }
 
-    fn make_plan(&self, store: &mut Store<State>) -> Result<std::result::Result<Plan, u32>> {
+    fn make_plan(&self, store: &mut Store<State>) -> Result<std::result::Result<Plan, String>> {
         let plan = self.evenkeel_plugin_scheduler().call_make_plan(store)?;
-        Ok(values::plan(plan))
+        Ok(convert::plan(plan))
     }
 
     fn pick(

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Decision, Manifest, Setting, SettingSpec, SettingValue};
 use evenkeel_core::model::Protocol;
-use evenkeel_core::plan::{Plan, Run};
-use evenkeel_core::state::{BackendId, Selector};
 
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
+use crate::Flow;
 use crate::text::clean;
-use crate::{BackendFacts, Flow};
 
 pub(super) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
     let value = |value: &SettingValue| match value {
@@ -51,16 +49,6 @@ pub(super) fn endpoint(address: SocketAddr) -> wit::Endpoint {
     }
 }
 
-pub(super) fn counts(facts: &BackendFacts) -> wit_scheduler::Counts {
-    let micros = |latency: Duration| u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
-    wit_scheduler::Counts {
-        active: facts.counts.active,
-        inactive: facts.counts.inactive,
-        total: facts.counts.total,
-        latency_us: facts.latency.map(micros),
-    }
-}
-
 pub(super) fn flow(flow: &Flow) -> wit_scheduler::Flow {
     wit_scheduler::Flow {
         protocol: match flow.protocol {
@@ -71,31 +59,6 @@ pub(super) fn flow(flow: &Flow) -> wit_scheduler::Flow {
         source: endpoint(flow.source),
         destination: endpoint(flow.destination),
     }
-}
-
-/// `Err` is a number that no backend can have.
-pub(super) fn plan(plan: wit_scheduler::Plan) -> Result<Plan, u32> {
-    let table = match plan {
-        wit_scheduler::Plan::None => return Ok(Plan::None),
-        wit_scheduler::Plan::PerConnection => return Ok(Plan::PerConnection),
-        wit_scheduler::Plan::Table(table) => table,
-    };
-    let run = |run: wit_scheduler::Run| -> Result<Run, u32> {
-        Ok(Run {
-            id: BackendId::new(run.id).ok_or(run.id)?,
-            width: run.width,
-        })
-    };
-    Ok(Plan::Table {
-        slots: table.slots.into_iter().map(run).collect::<Result<_, _>>()?,
-        selector: match table.selector {
-            wit_scheduler::Selector::Sequence => Selector::Sequence,
-            wit_scheduler::Selector::Random => Selector::Random,
-            wit_scheduler::Selector::HashSource => Selector::HashSource,
-            wit_scheduler::Selector::HashFlow => Selector::HashFlow,
-        },
-        refresh_ms: table.refresh_ms,
-    })
 }
 
 /// `Err`: what is wrong with it, as the end of a sentence about the plugin.

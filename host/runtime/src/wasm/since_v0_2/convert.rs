@@ -1,12 +1,16 @@
 //! Between the types that this contract has changed, and the host's own.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use evenkeel_core::manifest::{Abilities, Facts, SettingKind};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::pattern::Pattern;
+use evenkeel_core::plan::{GroupRun, GroupTable, Plan, PlannedGroup, PlannedGroups, Run};
 use evenkeel_core::scheduler::BackendHealth;
 use evenkeel_core::signals::Signals;
+use evenkeel_core::state::{Prefixes, Selector};
+use ipnet::IpNet;
 
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
@@ -14,7 +18,8 @@ use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
 use super::values;
 use crate::text::clean;
 use crate::wasm::MAX_REASON;
-use crate::{Backend, DirectorRole, Load, SavedState, ServiceContext, Verdict};
+use crate::wasm::contracts::{backend, unknown};
+use crate::{Backend, BackendFacts, DirectorRole, Load, SavedState, ServiceContext, Verdict};
 
 pub(super) fn kind(kind: wit::SettingKind) -> Result<SettingKind, String> {
     Ok(match kind {
@@ -47,7 +52,7 @@ pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {
             BackendHealth::Failed => wit_scheduler::Health::Failed,
         },
         usable: backend.usable,
-        counts: values::counts(&backend.facts),
+        counts: counts(&backend.facts),
         signals: signals(&backend.facts.signals),
         labels: backend.labels.clone(),
     };
@@ -62,6 +67,7 @@ pub(super) fn abilities(abilities: wit_scheduler::Abilities) -> Result<Abilities
         deterministic: abilities.deterministic,
         stateless: abilities.stateless,
         labels: values::specs(abilities.labels)?,
+        delegates: abilities.delegates,
     })
 }
 
@@ -123,13 +129,122 @@ fn facts(facts: wit_scheduler::Facts) -> Facts {
         connections: facts.contains(wit_scheduler::Facts::CONNECTIONS),
         latency: facts.contains(wit_scheduler::Facts::LATENCY),
         signals: facts.contains(wit_scheduler::Facts::SIGNALS),
+        traffic: facts.contains(wit_scheduler::Facts::TRAFFIC),
     }
+}
+
+fn counts(facts: &BackendFacts) -> wit_scheduler::Counts {
+    let micros = |latency: Duration| u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+    wit_scheduler::Counts {
+        active: facts.counts.active,
+        inactive: facts.counts.inactive,
+        total: facts.counts.total,
+        latency_us: facts.latency.map(micros),
+        per_minute: facts.per_minute,
+        failed: facts.failed,
+        traffic: facts.traffic.map(|it| wit_scheduler::Traffic {
+            to_backend: it.to_backend,
+            to_clients: it.to_clients,
+        }),
+    }
+}
+
+/// `Err`: what is wrong with it, as the end of a sentence about the plugin.
+pub(super) fn plan(plan: wit_scheduler::Plan) -> Result<Plan, String> {
+    match plan {
+        wit_scheduler::Plan::None => Ok(Plan::None),
+        wit_scheduler::Plan::PerConnection => Ok(Plan::PerConnection),
+        wit_scheduler::Plan::Table(table) => Ok(Plan::Table {
+            slots: runs(table.slots)?,
+            selector: selector(table.selector),
+            refresh_ms: table.refresh_ms,
+        }),
+        wit_scheduler::Plan::Groups(groups) => Ok(Plan::Groups(PlannedGroups {
+            groups: groups
+                .groups
+                .into_iter()
+                .map(group)
+                .collect::<Result<_, _>>()?,
+            rules: groups
+                .rules
+                .into_iter()
+                .map(rule)
+                .collect::<Result<_, _>>()?,
+            refresh_ms: groups.refresh_ms,
+        })),
+    }
+}
+
+fn runs(runs: Vec<wit_scheduler::Run>) -> Result<Vec<Run>, String> {
+    let run = |run: wit_scheduler::Run| {
+        Ok(Run {
+            id: backend(run.id).map_err(unknown)?,
+            width: run.width,
+        })
+    };
+    runs.into_iter().map(run).collect()
+}
+
+fn selector(selector: wit_scheduler::Selector) -> Selector {
+    match selector {
+        wit_scheduler::Selector::Sequence => Selector::Sequence,
+        wit_scheduler::Selector::Random => Selector::Random,
+        wit_scheduler::Selector::HashSource => Selector::HashSource,
+        wit_scheduler::Selector::HashFlow => Selector::HashFlow,
+        wit_scheduler::Selector::HashNetwork(prefixes) => Selector::HashNetwork(Prefixes {
+            v4: prefixes.v4,
+            v6: prefixes.v6,
+        }),
+    }
+}
+
+fn group(group: wit_scheduler::Group) -> Result<PlannedGroup, String> {
+    Ok(match group {
+        wit_scheduler::Group::Refuse => PlannedGroup::Refuse,
+        wit_scheduler::Group::Servers((slots, by)) => PlannedGroup::Servers(GroupTable {
+            slots: runs(slots)?,
+            selector: selector(by),
+        }),
+        wit_scheduler::Group::Split((slots, by)) => PlannedGroup::Split(GroupTable {
+            slots: slots
+                .into_iter()
+                .map(|run| GroupRun {
+                    group: number(run.group),
+                    width: run.width,
+                })
+                .collect(),
+            selector: selector(by),
+        }),
+        wit_scheduler::Group::Delegate((scheduler, servers)) => PlannedGroup::Delegate {
+            scheduler: clean(&scheduler, 64),
+            servers: servers
+                .into_iter()
+                .map(|id| backend(id).map_err(unknown))
+                .collect::<Result<_, _>>()?,
+        },
+    })
+}
+
+fn rule(rule: wit_scheduler::Rule) -> Result<(IpNet, usize), String> {
+    let bits = u128::from(rule.network.hi) << 64 | u128::from(rule.network.lo);
+    let network = Ipv6Addr::from_bits(bits).to_canonical();
+    let net = IpNet::new(network, rule.prefix).map_err(|_| {
+        format!(
+            "its plan has a rule for {network}/{}, which is no network",
+            rule.prefix
+        )
+    })?;
+    Ok((net, number(rule.group)))
+}
+
+fn number(group: u32) -> usize {
+    usize::try_from(group).unwrap_or(usize::MAX)
 }
 
 pub(super) fn loads(loads: &[Load]) -> Vec<wit_scheduler::Load> {
     let load = |load: &Load| wit_scheduler::Load {
         id: load.id.get(),
-        counts: values::counts(&load.facts),
+        counts: counts(&load.facts),
         signals: signals(&load.facts.signals),
     };
     loads.iter().map(load).collect()

@@ -28,6 +28,7 @@ fn manifest(name: &str) -> Manifest {
             deterministic: false,
             stateless: false,
             labels: Vec::new(),
+            delegates: Vec::new(),
         }),
     }
 }

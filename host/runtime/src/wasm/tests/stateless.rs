@@ -28,7 +28,7 @@ fn max_slots(slots: i64) -> [Setting; 2] {
 fn width(plan: &Plan) -> u32 {
     match plan {
         Plan::Table { slots, .. } => slots.iter().map(|run| run.width).sum(),
-        Plan::PerConnection | Plan::None => 0,
+        Plan::Groups(_) | Plan::PerConnection | Plan::None => 0,
     }
 }
 

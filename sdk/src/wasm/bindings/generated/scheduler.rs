@@ -494,6 +494,7 @@ pub mod exports {
                 static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
                 use super::super::super::super::_rt;
                 pub type BackendId = super::super::super::super::evenkeel::plugin::types::BackendId;
+                pub type Ip = super::super::super::super::evenkeel::plugin::types::Ip;
                 pub type Endpoint = super::super::super::super::evenkeel::plugin::types::Endpoint;
                 pub type Protocol = super::super::super::super::evenkeel::plugin::types::Protocol;
                 pub type Manifest = super::super::super::super::evenkeel::plugin::types::Manifest;
@@ -540,10 +541,11 @@ pub mod exports {
                     " What a scheduler wants to be told of, beyond servers and weights."]
                     #[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Clone, Copy)]
                     pub struct Facts : u8 { #[doc =
-                    " `active`, `inactive` and `total` of each backend."] const
-                    CONNECTIONS = 1 << 0; #[doc = " `latency-us` of each backend."] const
-                    LATENCY = 1 << 1; #[doc = " `signals` of each backend."] const
-                    SIGNALS = 1 << 2; }
+                    " `active`, `inactive`, `total`, `per-minute` and `failed` of each"]
+                    #[doc = " backend."] const CONNECTIONS = 1 << 0; #[doc =
+                    " `latency-us` of each backend."] const LATENCY = 1 << 1; #[doc =
+                    " `signals` of each backend."] const SIGNALS = 1 << 2; #[doc =
+                    " `traffic` of each backend."] const TRAFFIC = 1 << 3; }
                 }
                 #[derive(Clone)]
                 pub struct Abilities {
@@ -564,6 +566,10 @@ pub mod exports {
                     /// for a slip, and refuses the configuration; others are free. Values
                     /// come as they are written.
                     pub labels: _rt::Vec<SettingSpec>,
+                    /// The schedulers that its plans may name for a group, 16 at most. The
+                    /// host loads them with it, tells them of what they want to know, and
+                    /// makes their plans.
+                    pub delegates: _rt::Vec<_rt::String>,
                 }
                 impl ::core::fmt::Debug for Abilities {
                     fn fmt(
@@ -576,6 +582,7 @@ pub mod exports {
                             .field("deterministic", &self.deterministic)
                             .field("stateless", &self.stateless)
                             .field("labels", &self.labels)
+                            .field("delegates", &self.delegates)
                             .finish()
                     }
                 }
@@ -699,6 +706,26 @@ pub mod exports {
                         }
                     }
                 }
+                /// Bytes ever, headers of IP included. May begin anew at any number.
+                #[repr(C)]
+                #[derive(Clone, Copy)]
+                pub struct Traffic {
+                    /// From clients to the backend.
+                    pub to_backend: u64,
+                    /// From the backend to clients.
+                    pub to_clients: u64,
+                }
+                impl ::core::fmt::Debug for Traffic {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Traffic")
+                            .field("to-backend", &self.to_backend)
+                            .field("to-clients", &self.to_clients)
+                            .finish()
+                    }
+                }
                 /// What changes all the time.
                 #[repr(C)]
                 #[derive(Clone, Copy)]
@@ -712,6 +739,14 @@ pub mod exports {
                     pub total: u64,
                     /// How long the last successful health check took, in microseconds.
                     pub latency_us: ::core::option::Option<u32>,
+                    /// New connections in a minute, as the last ten seconds or so had them.
+                    pub per_minute: u32,
+                    /// New connections of TCP ever that ended without having been
+                    /// established: refused, or never answered. May begin anew at any
+                    /// number; with IPVS 0.
+                    pub failed: u64,
+                    /// None: the kernel does not count it (conntrack's accounting is off).
+                    pub traffic: ::core::option::Option<Traffic>,
                 }
                 impl ::core::fmt::Debug for Counts {
                     fn fmt(
@@ -723,6 +758,9 @@ pub mod exports {
                             .field("inactive", &self.inactive)
                             .field("total", &self.total)
                             .field("latency-us", &self.latency_us)
+                            .field("per-minute", &self.per_minute)
+                            .field("failed", &self.failed)
+                            .field("traffic", &self.traffic)
                             .finish()
                     }
                 }
@@ -823,9 +861,27 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// How many bits of a client's address are its network's: 1 to 32, and 1 to
+                /// 128.
+                #[repr(C)]
+                #[derive(Clone, Copy)]
+                pub struct Prefixes {
+                    pub v4: u8,
+                    pub v6: u8,
+                }
+                impl ::core::fmt::Debug for Prefixes {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Prefixes")
+                            .field("v4", &self.v4)
+                            .field("v6", &self.v6)
+                            .finish()
+                    }
+                }
                 /// Which slot a new connection takes.
-                #[repr(u8)]
-                #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+                #[derive(Clone, Copy)]
                 pub enum Selector {
                     /// The next one, counted over all connections of the service.
                     Sequence,
@@ -834,6 +890,8 @@ pub mod exports {
                     HashSource,
                     /// By a stable hash of source address and port, and destination.
                     HashFlow,
+                    /// By a stable hash of the source's network.
+                    HashNetwork(Prefixes),
                 }
                 impl ::core::fmt::Debug for Selector {
                     fn fmt(
@@ -853,21 +911,9 @@ pub mod exports {
                             Selector::HashFlow => {
                                 f.debug_tuple("Selector::HashFlow").finish()
                             }
-                        }
-                    }
-                }
-                impl Selector {
-                    #[doc(hidden)]
-                    pub unsafe fn _lift(val: u8) -> Selector {
-                        if !cfg!(debug_assertions) {
-                            return unsafe { ::core::mem::transmute(val) };
-                        }
-                        match val {
-                            0 => Selector::Sequence,
-                            1 => Selector::Random,
-                            2 => Selector::HashSource,
-                            3 => Selector::HashFlow,
-                            _ => panic!("invalid enum discriminant"),
+                            Selector::HashNetwork(e) => {
+                                f.debug_tuple("Selector::HashNetwork").field(e).finish()
+                            }
                         }
                     }
                 }
@@ -908,11 +954,108 @@ pub mod exports {
                             .finish()
                     }
                 }
+                /// `width` neighbouring slots that lead to the same group.
+                #[repr(C)]
+                #[derive(Clone, Copy)]
+                pub struct GroupRun {
+                    pub group: u32,
+                    pub width: u32,
+                }
+                impl ::core::fmt::Debug for GroupRun {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("GroupRun")
+                            .field("group", &self.group)
+                            .field("width", &self.width)
+                            .finish()
+                    }
+                }
+                /// One group of servers. Its number is its place in the list of groups,
+                /// from 0 on; it is a part of the hash of a group that hashes.
+                #[derive(Clone)]
+                pub enum Group {
+                    /// Its connections are refused.
+                    Refuse,
+                    /// Over servers.
+                    Servers((_rt::Vec<Run>, Selector)),
+                    /// On to groups of greater numbers.
+                    Split((_rt::Vec<GroupRun>, Selector)),
+                    /// As one of the scheduler's `delegates` plans for these servers, by its
+                    /// defaults.
+                    Delegate((_rt::String, _rt::Vec<BackendId>)),
+                }
+                impl ::core::fmt::Debug for Group {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        match self {
+                            Group::Refuse => f.debug_tuple("Group::Refuse").finish(),
+                            Group::Servers(e) => {
+                                f.debug_tuple("Group::Servers").field(e).finish()
+                            }
+                            Group::Split(e) => {
+                                f.debug_tuple("Group::Split").field(e).finish()
+                            }
+                            Group::Delegate(e) => {
+                                f.debug_tuple("Group::Delegate").field(e).finish()
+                            }
+                        }
+                    }
+                }
+                /// In which group the clients of a network begin. Of several networks the
+                /// one of the longest prefix counts.
+                #[repr(C)]
+                #[derive(Clone, Copy)]
+                pub struct Rule {
+                    pub network: Ip,
+                    pub prefix: u8,
+                    pub group: u32,
+                }
+                impl ::core::fmt::Debug for Rule {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Rule")
+                            .field("network", &self.network)
+                            .field("prefix", &self.prefix)
+                            .field("group", &self.group)
+                            .finish()
+                    }
+                }
+                #[derive(Clone)]
+                pub struct Groups {
+                    /// 1 to 64. The first one is everybody's whom no rule names.
+                    pub groups: _rt::Vec<Group>,
+                    /// 4,096 at most. An IPv4-mapped network has the prefix that it has in
+                    /// IPv4.
+                    pub rules: _rt::Vec<Rule>,
+                    /// Ask again after that time, even if nothing else changed.
+                    pub refresh_ms: ::core::option::Option<u32>,
+                }
+                impl ::core::fmt::Debug for Groups {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Groups")
+                            .field("groups", &self.groups)
+                            .field("rules", &self.rules)
+                            .field("refresh-ms", &self.refresh_ms)
+                            .finish()
+                    }
+                }
                 #[derive(Clone)]
                 pub enum Plan {
                     /// The host spreads new connections by this table, in the kernel,
                     /// until it asks again.
                     Table(Table),
+                    /// Likewise, by groups of servers. In all they have as many slots as a
+                    /// table may have. IPVS follows the servers' shares alone.
+                    Groups(Groups),
                     /// There is no plan: only `pick` can tell. While `pick` is out of
                     /// order, servers take turns.
                     PerConnection,
@@ -927,6 +1070,9 @@ pub mod exports {
                         match self {
                             Plan::Table(e) => {
                                 f.debug_tuple("Plan::Table").field(e).finish()
+                            }
+                            Plan::Groups(e) => {
+                                f.debug_tuple("Plan::Groups").field(e).finish()
                             }
                             Plan::PerConnection => {
                                 f.debug_tuple("Plan::PerConnection").finish()
@@ -1429,6 +1575,7 @@ pub mod exports {
                             deterministic: deterministic2,
                             stateless: stateless2,
                             labels: labels2,
+                            delegates: delegates2,
                         } = result0;
                         let vec3 = decisions2;
                         let len3 = vec3.len();
@@ -1744,6 +1891,39 @@ pub mod exports {
                         *ptr1
                             .add(3 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = result19;
+                        let vec21 = delegates2;
+                        let len21 = vec21.len();
+                        let layout21 = _rt::alloc::Layout::from_size_align(
+                                vec21.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result21, _cleanup21) = crate::wasm::rt::Cleanup::new(
+                            layout21,
+                        );
+                        if let Some(cleanup) = _cleanup21 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec21.into_iter().enumerate() {
+                            let base = result21
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec20 = (e.into_bytes()).into_boxed_slice();
+                                let ptr20 = vec20.as_ptr().cast::<u8>();
+                                let len20 = vec20.len();
+                                ::core::mem::forget(vec20);
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len20;
+                                *base.add(0).cast::<*mut u8>() = ptr20.cast_mut();
+                            }
+                        }
+                        *ptr1
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len21;
+                        *ptr1
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>() = result21;
                         ptr1
                     }
                 }
@@ -1894,6 +2074,30 @@ pub mod exports {
                             base26,
                             len26 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                             8,
+                        );
+                        let l27 = *arg0
+                            .add(5 * ::core::mem::size_of::<*const u8>())
+                            .cast::<*mut u8>();
+                        let l28 = *arg0
+                            .add(6 * ::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base31 = l27;
+                        let len31 = l28;
+                        for i in 0..len31 {
+                            let base = base31
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l29 = *base.add(0).cast::<*mut u8>();
+                                let l30 = *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l29, l30, 1);
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base31,
+                            len31 * (2 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
                         );
                     }
                 }
@@ -2128,14 +2332,14 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result35 = {
-                            let base34 = arg0;
-                            let len34 = arg1;
-                            let mut result34 = _rt::Vec::with_capacity(len34);
-                            for i in 0..len34 {
-                                let base = base34
-                                    .add(i * (72 + 6 * ::core::mem::size_of::<*const u8>()));
-                                let e34 = {
+                        let result40 = {
+                            let base39 = arg0;
+                            let len39 = arg1;
+                            let mut result39 = _rt::Vec::with_capacity(len39);
+                            for i in 0..len39 {
+                                let base = base39
+                                    .add(i * (112 + 6 * ::core::mem::size_of::<*const u8>()));
+                                let e39 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -2210,84 +2414,95 @@ pub mod exports {
                                     );
                                     let l18 = *base
                                         .add(72 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>();
+                                        .cast::<i32>();
                                     let l19 = *base
-                                        .add(72 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l20 = i32::from(
+                                        *base
+                                            .add(88 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l23 = *base
+                                        .add(112 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l24 = *base
+                                        .add(112 + 3 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base24 = l18;
-                                    let len24 = l19;
-                                    let mut result24 = _rt::Vec::with_capacity(len24);
-                                    for i in 0..len24 {
-                                        let base = base24
+                                    let base29 = l23;
+                                    let len29 = l24;
+                                    let mut result29 = _rt::Vec::with_capacity(len29);
+                                    for i in 0..len29 {
+                                        let base = base29
                                             .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
-                                        let e24 = {
-                                            let l20 = *base.add(0).cast::<*mut u8>();
-                                            let l21 = *base
+                                        let e29 = {
+                                            let l25 = *base.add(0).cast::<*mut u8>();
+                                            let l26 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len22 = l21;
-                                            let bytes22 = _rt::Vec::from_raw_parts(
-                                                l20.cast(),
-                                                len22,
-                                                len22,
+                                            let len27 = l26;
+                                            let bytes27 = _rt::Vec::from_raw_parts(
+                                                l25.cast(),
+                                                len27,
+                                                len27,
                                             );
-                                            let l23 = *base
+                                            let l28 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<f64>();
                                             Signal {
-                                                name: _rt::string_lift(bytes22),
-                                                value: l23,
+                                                name: _rt::string_lift(bytes27),
+                                                value: l28,
                                             }
                                         };
-                                        result24.push(e24);
+                                        result29.push(e29);
                                     }
                                     _rt::cabi_dealloc(
-                                        base24,
-                                        len24 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        base29,
+                                        len29 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
                                         8,
                                     );
-                                    let l25 = *base
-                                        .add(72 + 4 * ::core::mem::size_of::<*const u8>())
+                                    let l30 = *base
+                                        .add(112 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<*mut u8>();
-                                    let l26 = *base
-                                        .add(72 + 5 * ::core::mem::size_of::<*const u8>())
+                                    let l31 = *base
+                                        .add(112 + 5 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base33 = l25;
-                                    let len33 = l26;
-                                    let mut result33 = _rt::Vec::with_capacity(len33);
-                                    for i in 0..len33 {
-                                        let base = base33
+                                    let base38 = l30;
+                                    let len38 = l31;
+                                    let mut result38 = _rt::Vec::with_capacity(len38);
+                                    for i in 0..len38 {
+                                        let base = base38
                                             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                        let e33 = {
-                                            let l27 = *base.add(0).cast::<*mut u8>();
-                                            let l28 = *base
+                                        let e38 = {
+                                            let l32 = *base.add(0).cast::<*mut u8>();
+                                            let l33 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len29 = l28;
-                                            let bytes29 = _rt::Vec::from_raw_parts(
-                                                l27.cast(),
-                                                len29,
-                                                len29,
+                                            let len34 = l33;
+                                            let bytes34 = _rt::Vec::from_raw_parts(
+                                                l32.cast(),
+                                                len34,
+                                                len34,
                                             );
-                                            let l30 = *base
+                                            let l35 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<*mut u8>();
-                                            let l31 = *base
+                                            let l36 = *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len32 = l31;
-                                            let bytes32 = _rt::Vec::from_raw_parts(
-                                                l30.cast(),
-                                                len32,
-                                                len32,
+                                            let len37 = l36;
+                                            let bytes37 = _rt::Vec::from_raw_parts(
+                                                l35.cast(),
+                                                len37,
+                                                len37,
                                             );
-                                            (_rt::string_lift(bytes29), _rt::string_lift(bytes32))
+                                            (_rt::string_lift(bytes34), _rt::string_lift(bytes37))
                                         };
-                                        result33.push(e33);
+                                        result38.push(e38);
                                     }
                                     _rt::cabi_dealloc(
-                                        base33,
-                                        len33 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        base38,
+                                        len38 * (4 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     );
                                     Backend {
@@ -2321,40 +2536,61 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
+                                            per_minute: l18 as u32,
+                                            failed: l19 as u64,
+                                            traffic: match l20 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l21 = *base
+                                                            .add(96 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>();
+                                                        let l22 = *base
+                                                            .add(104 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>();
+                                                        Traffic {
+                                                            to_backend: l21 as u64,
+                                                            to_clients: l22 as u64,
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
                                         },
-                                        signals: result24,
-                                        labels: result33,
+                                        signals: result29,
+                                        labels: result38,
                                     }
                                 };
-                                result34.push(e34);
+                                result39.push(e39);
                             }
                             _rt::cabi_dealloc(
-                                base34,
-                                len34 * (72 + 6 * ::core::mem::size_of::<*const u8>()),
+                                base39,
+                                len39 * (112 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::validate(result34)
+                            T_::validate(result39)
                         };
-                        let ptr36 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result35 {
+                        let ptr41 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result40 {
                             Ok(_) => {
-                                *ptr36.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr41.add(0).cast::<u8>() = (0i32) as u8;
                             }
                             Err(e) => {
-                                *ptr36.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec37 = (e.into_bytes()).into_boxed_slice();
-                                let ptr37 = vec37.as_ptr().cast::<u8>();
-                                let len37 = vec37.len();
-                                ::core::mem::forget(vec37);
-                                *ptr36
+                                *ptr41.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec42 = (e.into_bytes()).into_boxed_slice();
+                                let ptr42 = vec42.as_ptr().cast::<u8>();
+                                let len42 = vec42.len();
+                                ::core::mem::forget(vec42);
+                                *ptr41
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len37;
-                                *ptr36
+                                    .cast::<usize>() = len42;
+                                *ptr41
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr37.cast_mut();
+                                    .cast::<*mut u8>() = ptr42.cast_mut();
                             }
                         };
-                        ptr36
+                        ptr41
                     }
                 }
                 #[doc(hidden)]
@@ -2506,13 +2742,13 @@ pub mod exports {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         {
-                            let base34 = arg0;
-                            let len34 = arg1;
-                            let mut result34 = _rt::Vec::with_capacity(len34);
-                            for i in 0..len34 {
-                                let base = base34
-                                    .add(i * (72 + 6 * ::core::mem::size_of::<*const u8>()));
-                                let e34 = {
+                            let base39 = arg0;
+                            let len39 = arg1;
+                            let mut result39 = _rt::Vec::with_capacity(len39);
+                            for i in 0..len39 {
+                                let base = base39
+                                    .add(i * (112 + 6 * ::core::mem::size_of::<*const u8>()));
+                                let e39 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -2587,84 +2823,95 @@ pub mod exports {
                                     );
                                     let l18 = *base
                                         .add(72 + 2 * ::core::mem::size_of::<*const u8>())
-                                        .cast::<*mut u8>();
+                                        .cast::<i32>();
                                     let l19 = *base
-                                        .add(72 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .add(80 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l20 = i32::from(
+                                        *base
+                                            .add(88 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    let l23 = *base
+                                        .add(112 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l24 = *base
+                                        .add(112 + 3 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base24 = l18;
-                                    let len24 = l19;
-                                    let mut result24 = _rt::Vec::with_capacity(len24);
-                                    for i in 0..len24 {
-                                        let base = base24
+                                    let base29 = l23;
+                                    let len29 = l24;
+                                    let mut result29 = _rt::Vec::with_capacity(len29);
+                                    for i in 0..len29 {
+                                        let base = base29
                                             .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
-                                        let e24 = {
-                                            let l20 = *base.add(0).cast::<*mut u8>();
-                                            let l21 = *base
+                                        let e29 = {
+                                            let l25 = *base.add(0).cast::<*mut u8>();
+                                            let l26 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len22 = l21;
-                                            let bytes22 = _rt::Vec::from_raw_parts(
-                                                l20.cast(),
-                                                len22,
-                                                len22,
+                                            let len27 = l26;
+                                            let bytes27 = _rt::Vec::from_raw_parts(
+                                                l25.cast(),
+                                                len27,
+                                                len27,
                                             );
-                                            let l23 = *base
+                                            let l28 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<f64>();
                                             Signal {
-                                                name: _rt::string_lift(bytes22),
-                                                value: l23,
+                                                name: _rt::string_lift(bytes27),
+                                                value: l28,
                                             }
                                         };
-                                        result24.push(e24);
+                                        result29.push(e29);
                                     }
                                     _rt::cabi_dealloc(
-                                        base24,
-                                        len24 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        base29,
+                                        len29 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
                                         8,
                                     );
-                                    let l25 = *base
-                                        .add(72 + 4 * ::core::mem::size_of::<*const u8>())
+                                    let l30 = *base
+                                        .add(112 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<*mut u8>();
-                                    let l26 = *base
-                                        .add(72 + 5 * ::core::mem::size_of::<*const u8>())
+                                    let l31 = *base
+                                        .add(112 + 5 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base33 = l25;
-                                    let len33 = l26;
-                                    let mut result33 = _rt::Vec::with_capacity(len33);
-                                    for i in 0..len33 {
-                                        let base = base33
+                                    let base38 = l30;
+                                    let len38 = l31;
+                                    let mut result38 = _rt::Vec::with_capacity(len38);
+                                    for i in 0..len38 {
+                                        let base = base38
                                             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                        let e33 = {
-                                            let l27 = *base.add(0).cast::<*mut u8>();
-                                            let l28 = *base
+                                        let e38 = {
+                                            let l32 = *base.add(0).cast::<*mut u8>();
+                                            let l33 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len29 = l28;
-                                            let bytes29 = _rt::Vec::from_raw_parts(
-                                                l27.cast(),
-                                                len29,
-                                                len29,
+                                            let len34 = l33;
+                                            let bytes34 = _rt::Vec::from_raw_parts(
+                                                l32.cast(),
+                                                len34,
+                                                len34,
                                             );
-                                            let l30 = *base
+                                            let l35 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<*mut u8>();
-                                            let l31 = *base
+                                            let l36 = *base
                                                 .add(3 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len32 = l31;
-                                            let bytes32 = _rt::Vec::from_raw_parts(
-                                                l30.cast(),
-                                                len32,
-                                                len32,
+                                            let len37 = l36;
+                                            let bytes37 = _rt::Vec::from_raw_parts(
+                                                l35.cast(),
+                                                len37,
+                                                len37,
                                             );
-                                            (_rt::string_lift(bytes29), _rt::string_lift(bytes32))
+                                            (_rt::string_lift(bytes34), _rt::string_lift(bytes37))
                                         };
-                                        result33.push(e33);
+                                        result38.push(e38);
                                     }
                                     _rt::cabi_dealloc(
-                                        base33,
-                                        len33 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        base38,
+                                        len38 * (4 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     );
                                     Backend {
@@ -2698,19 +2945,40 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
+                                            per_minute: l18 as u32,
+                                            failed: l19 as u64,
+                                            traffic: match l20 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l21 = *base
+                                                            .add(96 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>();
+                                                        let l22 = *base
+                                                            .add(104 + 2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>();
+                                                        Traffic {
+                                                            to_backend: l21 as u64,
+                                                            to_clients: l22 as u64,
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
                                         },
-                                        signals: result24,
-                                        labels: result33,
+                                        signals: result29,
+                                        labels: result38,
                                     }
                                 };
-                                result34.push(e34);
+                                result39.push(e39);
                             }
                             _rt::cabi_dealloc(
-                                base34,
-                                len34 * (72 + 6 * ::core::mem::size_of::<*const u8>()),
+                                base39,
+                                len39 * (112 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::set_backends(result34)
+                            T_::set_backends(result39)
                         };
                     }
                 }
@@ -2723,52 +2991,55 @@ pub mod exports {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         {
-                            let base13 = arg0;
-                            let len13 = arg1;
-                            let mut result13 = _rt::Vec::with_capacity(len13);
-                            for i in 0..len13 {
-                                let base = base13
-                                    .add(i * (32 + 2 * ::core::mem::size_of::<*const u8>()));
-                                let e13 = {
+                            let base18 = arg0;
+                            let len18 = arg1;
+                            let mut result18 = _rt::Vec::with_capacity(len18);
+                            for i in 0..len18 {
+                                let base = base18
+                                    .add(i * (72 + 2 * ::core::mem::size_of::<*const u8>()));
+                                let e18 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = *base.add(8).cast::<i32>();
                                     let l2 = *base.add(12).cast::<i32>();
                                     let l3 = *base.add(16).cast::<i64>();
                                     let l4 = i32::from(*base.add(24).cast::<u8>());
-                                    let l6 = *base.add(32).cast::<*mut u8>();
-                                    let l7 = *base
-                                        .add(32 + 1 * ::core::mem::size_of::<*const u8>())
+                                    let l6 = *base.add(32).cast::<i32>();
+                                    let l7 = *base.add(40).cast::<i64>();
+                                    let l8 = i32::from(*base.add(48).cast::<u8>());
+                                    let l11 = *base.add(72).cast::<*mut u8>();
+                                    let l12 = *base
+                                        .add(72 + 1 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let base12 = l6;
-                                    let len12 = l7;
-                                    let mut result12 = _rt::Vec::with_capacity(len12);
-                                    for i in 0..len12 {
-                                        let base = base12
+                                    let base17 = l11;
+                                    let len17 = l12;
+                                    let mut result17 = _rt::Vec::with_capacity(len17);
+                                    for i in 0..len17 {
+                                        let base = base17
                                             .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
-                                        let e12 = {
-                                            let l8 = *base.add(0).cast::<*mut u8>();
-                                            let l9 = *base
+                                        let e17 = {
+                                            let l13 = *base.add(0).cast::<*mut u8>();
+                                            let l14 = *base
                                                 .add(::core::mem::size_of::<*const u8>())
                                                 .cast::<usize>();
-                                            let len10 = l9;
-                                            let bytes10 = _rt::Vec::from_raw_parts(
-                                                l8.cast(),
-                                                len10,
-                                                len10,
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
                                             );
-                                            let l11 = *base
+                                            let l16 = *base
                                                 .add(2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<f64>();
                                             Signal {
-                                                name: _rt::string_lift(bytes10),
-                                                value: l11,
+                                                name: _rt::string_lift(bytes15),
+                                                value: l16,
                                             }
                                         };
-                                        result12.push(e12);
+                                        result17.push(e17);
                                     }
                                     _rt::cabi_dealloc(
-                                        base12,
-                                        len12 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                        base17,
+                                        len17 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
                                         8,
                                     );
                                     Load {
@@ -2788,18 +3059,35 @@ pub mod exports {
                                                 }
                                                 _ => _rt::invalid_enum_discriminant(),
                                             },
+                                            per_minute: l6 as u32,
+                                            failed: l7 as u64,
+                                            traffic: match l8 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l9 = *base.add(56).cast::<i64>();
+                                                        let l10 = *base.add(64).cast::<i64>();
+                                                        Traffic {
+                                                            to_backend: l9 as u64,
+                                                            to_clients: l10 as u64,
+                                                        }
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
                                         },
-                                        signals: result12,
+                                        signals: result17,
                                     }
                                 };
-                                result13.push(e13);
+                                result18.push(e18);
                             }
                             _rt::cabi_dealloc(
-                                base13,
-                                len13 * (32 + 2 * ::core::mem::size_of::<*const u8>()),
+                                base18,
+                                len18 * (72 + 2 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::set_loads(result13)
+                            T_::set_loads(result18)
                         };
                     }
                 }
@@ -2829,9 +3117,40 @@ pub mod exports {
                                 *ptr1
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr3.cast_mut();
-                                *ptr1
-                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<u8>() = (selector2.clone() as i32) as u8;
+                                match selector2 {
+                                    Selector::Sequence => {
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                    Selector::Random => {
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                    }
+                                    Selector::HashSource => {
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (2i32) as u8;
+                                    }
+                                    Selector::HashFlow => {
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (3i32) as u8;
+                                    }
+                                    Selector::HashNetwork(e) => {
+                                        *ptr1
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (4i32) as u8;
+                                        let Prefixes { v4: v44, v6: v64 } = e;
+                                        *ptr1
+                                            .add(1 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (_rt::as_i32(v44)) as u8;
+                                        *ptr1
+                                            .add(2 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (_rt::as_i32(v64)) as u8;
+                                    }
+                                }
                                 match refresh_ms2 {
                                     Some(e) => {
                                         *ptr1
@@ -2848,11 +3167,198 @@ pub mod exports {
                                     }
                                 };
                             }
-                            Plan::PerConnection => {
+                            Plan::Groups(e) => {
                                 *ptr1.add(0).cast::<u8>() = (1i32) as u8;
+                                let Groups {
+                                    groups: groups5,
+                                    rules: rules5,
+                                    refresh_ms: refresh_ms5,
+                                } = e;
+                                let vec15 = groups5;
+                                let len15 = vec15.len();
+                                let layout15 = _rt::alloc::Layout::from_size_align(
+                                        vec15.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result15, _cleanup15) = crate::wasm::rt::Cleanup::new(
+                                    layout15,
+                                );
+                                if let Some(cleanup) = _cleanup15 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec15.into_iter().enumerate() {
+                                    let base = result15
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        match e {
+                                            Group::Refuse => {
+                                                *base.add(0).cast::<u8>() = (0i32) as u8;
+                                            }
+                                            Group::Servers(e) => {
+                                                *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                let (t6_0, t6_1) = e;
+                                                let vec7 = <_ as Into<_rt::Vec<_>>>::into(t6_0)
+                                                    .into_boxed_slice();
+                                                let ptr7 = vec7.as_ptr().cast::<u8>();
+                                                let len7 = vec7.len();
+                                                ::core::mem::forget(vec7);
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len7;
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr7.cast_mut();
+                                                match t6_1 {
+                                                    Selector::Sequence => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                    Selector::Random => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                    }
+                                                    Selector::HashSource => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                    }
+                                                    Selector::HashFlow => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                    }
+                                                    Selector::HashNetwork(e) => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (4i32) as u8;
+                                                        let Prefixes { v4: v48, v6: v68 } = e;
+                                                        *base
+                                                            .add(1 + 3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (_rt::as_i32(v48)) as u8;
+                                                        *base
+                                                            .add(2 + 3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (_rt::as_i32(v68)) as u8;
+                                                    }
+                                                }
+                                            }
+                                            Group::Split(e) => {
+                                                *base.add(0).cast::<u8>() = (2i32) as u8;
+                                                let (t9_0, t9_1) = e;
+                                                let vec10 = <_ as Into<_rt::Vec<_>>>::into(t9_0)
+                                                    .into_boxed_slice();
+                                                let ptr10 = vec10.as_ptr().cast::<u8>();
+                                                let len10 = vec10.len();
+                                                ::core::mem::forget(vec10);
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len10;
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr10.cast_mut();
+                                                match t9_1 {
+                                                    Selector::Sequence => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                    Selector::Random => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                    }
+                                                    Selector::HashSource => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                    }
+                                                    Selector::HashFlow => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                    }
+                                                    Selector::HashNetwork(e) => {
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (4i32) as u8;
+                                                        let Prefixes { v4: v411, v6: v611 } = e;
+                                                        *base
+                                                            .add(1 + 3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (_rt::as_i32(v411)) as u8;
+                                                        *base
+                                                            .add(2 + 3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (_rt::as_i32(v611)) as u8;
+                                                    }
+                                                }
+                                            }
+                                            Group::Delegate(e) => {
+                                                *base.add(0).cast::<u8>() = (3i32) as u8;
+                                                let (t12_0, t12_1) = e;
+                                                let vec13 = (t12_0.into_bytes()).into_boxed_slice();
+                                                let ptr13 = vec13.as_ptr().cast::<u8>();
+                                                let len13 = vec13.len();
+                                                ::core::mem::forget(vec13);
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len13;
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr13.cast_mut();
+                                                let vec14 = <_ as Into<_rt::Vec<_>>>::into(t12_1)
+                                                    .into_boxed_slice();
+                                                let ptr14 = vec14.as_ptr().cast::<u8>();
+                                                let len14 = vec14.len();
+                                                ::core::mem::forget(vec14);
+                                                *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len14;
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr14.cast_mut();
+                                            }
+                                        }
+                                    }
+                                }
+                                *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len15;
+                                *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result15;
+                                let vec16 = <_ as Into<_rt::Vec<_>>>::into(rules5)
+                                    .into_boxed_slice();
+                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                let len16 = vec16.len();
+                                ::core::mem::forget(vec16);
+                                *ptr1
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len16;
+                                *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                match refresh_ms5 {
+                                    Some(e) => {
+                                        *ptr1
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *ptr1
+                                            .add(4 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *ptr1
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                            }
+                            Plan::PerConnection => {
+                                *ptr1.add(0).cast::<u8>() = (2i32) as u8;
                             }
                             Plan::None => {
-                                *ptr1.add(0).cast::<u8>() = (2i32) as u8;
+                                *ptr1.add(0).cast::<u8>() = (3i32) as u8;
                             }
                         }
                         ptr1
@@ -2875,7 +3381,81 @@ pub mod exports {
                                 let len3 = l2;
                                 _rt::cabi_dealloc(base3, len3 * 8, 4);
                             }
-                            1 => {}
+                            1 => {
+                                let l4 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *arg0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base18 = l4;
+                                let len18 = l5;
+                                for i in 0..len18 {
+                                    let base = base18
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l6 = i32::from(*base.add(0).cast::<u8>());
+                                        match l6 {
+                                            0 => {}
+                                            1 => {
+                                                let l7 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base9 = l7;
+                                                let len9 = l8;
+                                                _rt::cabi_dealloc(base9, len9 * 8, 4);
+                                            }
+                                            2 => {
+                                                let l10 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base12 = l10;
+                                                let len12 = l11;
+                                                _rt::cabi_dealloc(base12, len12 * 8, 4);
+                                            }
+                                            _ => {
+                                                let l13 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l13, l14, 1);
+                                                let l15 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l16 = *base
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base17 = l15;
+                                                let len17 = l16;
+                                                _rt::cabi_dealloc(base17, len17 * 4, 4);
+                                            }
+                                        }
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base18,
+                                    len18 * (5 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l19 = *arg0
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l20 = *arg0
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base21 = l19;
+                                let len21 = l20;
+                                _rt::cabi_dealloc(base21, len21 * 24, 8);
+                            }
+                            2 => {}
                             _ => {}
                         }
                     }
@@ -3250,10 +3830,10 @@ macro_rules! __export_scheduler_plugin_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2271] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2654] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd8\x10\x01A\x02\x01\
-A\x0c\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd7\x13\x01A\x02\x01\
+A\x0d\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
@@ -3270,40 +3850,49 @@ n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x
 \x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
 \x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
 ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
-evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\x08\
-endpoint\x02\x03\0\x01\x08protocol\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07se\
-tting\x02\x03\0\x01\x0csetting-spec\x01BS\x02\x03\x02\x01\x02\x04\0\x0abackend-i\
-d\x03\0\0\x02\x03\x02\x01\x03\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\x04\x04\
-\0\x08protocol\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08manifest\x03\0\x06\x02\x03\
-\x02\x01\x06\x04\0\x07setting\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x0csetting-spe\
-c\x03\0\x0a\x01m\x02\x04plan\x0eper-connection\x04\0\x08decision\x03\0\x0c\x01n\x03\
-\x0bconnections\x07latency\x07signals\x04\0\x05facts\x03\0\x0e\x01p\x0d\x01p\x0b\
-\x01r\x05\x09decisions\x10\x05facts\x0f\x0ddeterministic\x7f\x09stateless\x7f\x06\
-labels\x11\x04\0\x09abilities\x03\0\x12\x01m\x03\x05alone\x06master\x06backup\x04\
-\0\x04role\x03\0\x14\x01r\x02\x08protocol\x05\x08endpoint\x03\x04\0\x08listener\x03\
-\0\x16\x01k\x17\x01r\x03\x07services\x08listener\x18\x04role\x15\x04\0\x07contex\
-t\x03\0\x19\x01p}\x01r\x02\x07versiony\x05bytes\x1b\x04\0\x0bsaved-state\x03\0\x1c\
-\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06failed\0\0\x04\0\x06health\x03\0\x1e\
-\x01ky\x01r\x04\x06activey\x08inactivey\x05totalw\x0alatency-us\x20\x04\0\x06cou\
-nts\x03\0!\x01r\x02\x04names\x05valueu\x04\0\x06signal\x03\0#\x01p$\x01o\x02ss\x01\
-p&\x01r\x0a\x02id\x01\x04names\x08endpoint\x03\x06weighty\x11configured-weighty\x06\
-health\x1f\x06usable\x7f\x06counts\"\x07signals%\x06labels'\x04\0\x07backend\x03\
-\0(\x01r\x03\x02id\x01\x06counts\"\x07signals%\x04\0\x04load\x03\0*\x01r\x03\x08\
-protocol\x05\x06source\x03\x0bdestination\x03\x04\0\x04flow\x03\0,\x01m\x04\x08s\
-equence\x06random\x0bhash-source\x09hash-flow\x04\0\x08selector\x03\0.\x01r\x02\x02\
-id\x01\x05widthy\x04\0\x03run\x03\00\x01p1\x01r\x03\x05slots2\x08selector/\x0are\
-fresh-ms\x20\x04\0\x05table\x03\03\x01q\x03\x05table\x014\0\x0eper-connection\0\0\
-\x04none\0\0\x04\0\x04plan\x03\05\x01@\0\0\x07\x04\0\x08describe\x017\x01@\0\0\x13\
-\x04\0\x0elist-abilities\x018\x01p\x09\x01j\0\x01s\x01@\x02\x08settings9\x07cont\
-ext\x1a\0:\x04\0\x09configure\x01;\x01p)\x01@\x01\x08backends<\0:\x04\0\x08valid\
-ate\x01=\x01@\x01\x05state\x1d\0:\x04\0\x0cimport-state\x01>\x01k\x1d\x01@\0\0?\x04\
-\0\x0cexport-state\x01@\x01@\x01\x04role\x15\x01\0\x04\0\x08set-role\x01A\x01@\x01\
-\x08backends<\x01\0\x04\0\x0cset-backends\x01B\x01p+\x01@\x01\x05loads\xc3\0\x01\
-\0\x04\0\x09set-loads\x01D\x01@\0\06\x04\0\x09make-plan\x01E\x01k\x01\x01@\x01\x04\
-flow-\0\xc6\0\x04\0\x04pick\x01G\x04\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\x08\
-\x04\0&evenkeel:plugin/scheduler-plugin@0.2.0\x04\0\x0b\x16\x01\0\x10scheduler-p\
-lugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.\
-3\x10wit-bindgen-rust\x060.61.1";
+evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\x02\
+ip\x02\x03\0\x01\x08endpoint\x02\x03\0\x01\x08protocol\x02\x03\0\x01\x08manifest\
+\x02\x03\0\x01\x07setting\x02\x03\0\x01\x0csetting-spec\x01Bj\x02\x03\x02\x01\x02\
+\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x02ip\x03\0\x02\x02\x03\x02\
+\x01\x04\x04\0\x08endpoint\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08protocol\x03\0\
+\x06\x02\x03\x02\x01\x06\x04\0\x08manifest\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07\
+setting\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0csetting-spec\x03\0\x0c\x01m\x02\x04\
+plan\x0eper-connection\x04\0\x08decision\x03\0\x0e\x01n\x04\x0bconnections\x07la\
+tency\x07signals\x07traffic\x04\0\x05facts\x03\0\x10\x01p\x0f\x01p\x0d\x01ps\x01\
+r\x06\x09decisions\x12\x05facts\x11\x0ddeterministic\x7f\x09stateless\x7f\x06lab\
+els\x13\x09delegates\x14\x04\0\x09abilities\x03\0\x15\x01m\x03\x05alone\x06maste\
+r\x06backup\x04\0\x04role\x03\0\x17\x01r\x02\x08protocol\x07\x08endpoint\x05\x04\
+\0\x08listener\x03\0\x19\x01k\x1a\x01r\x03\x07services\x08listener\x1b\x04role\x18\
+\x04\0\x07context\x03\0\x1c\x01p}\x01r\x02\x07versiony\x05bytes\x1e\x04\0\x0bsav\
+ed-state\x03\0\x1f\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06failed\0\0\x04\0\
+\x06health\x03\0!\x01r\x02\x0ato-backendw\x0ato-clientsw\x04\0\x07traffic\x03\0#\
+\x01ky\x01k$\x01r\x07\x06activey\x08inactivey\x05totalw\x0alatency-us%\x0aper-mi\
+nutey\x06failedw\x07traffic&\x04\0\x06counts\x03\0'\x01r\x02\x04names\x05valueu\x04\
+\0\x06signal\x03\0)\x01p*\x01o\x02ss\x01p,\x01r\x0a\x02id\x01\x04names\x08endpoi\
+nt\x05\x06weighty\x11configured-weighty\x06health\"\x06usable\x7f\x06counts(\x07\
+signals+\x06labels-\x04\0\x07backend\x03\0.\x01r\x03\x02id\x01\x06counts(\x07sig\
+nals+\x04\0\x04load\x03\00\x01r\x03\x08protocol\x07\x06source\x05\x0bdestination\
+\x05\x04\0\x04flow\x03\02\x01r\x02\x02v4}\x02v6}\x04\0\x08prefixes\x03\04\x01q\x05\
+\x08sequence\0\0\x06random\0\0\x0bhash-source\0\0\x09hash-flow\0\0\x0chash-netwo\
+rk\x015\0\x04\0\x08selector\x03\06\x01r\x02\x02id\x01\x05widthy\x04\0\x03run\x03\
+\08\x01p9\x01r\x03\x05slots:\x08selector7\x0arefresh-ms%\x04\0\x05table\x03\0;\x01\
+r\x02\x05groupy\x05widthy\x04\0\x09group-run\x03\0=\x01o\x02:7\x01p>\x01o\x02\xc0\
+\07\x01p\x01\x01o\x02s\xc2\0\x01q\x04\x06refuse\0\0\x07servers\x01?\0\x05split\x01\
+\xc1\0\0\x08delegate\x01\xc3\0\0\x04\0\x05group\x03\0D\x01r\x03\x07network\x03\x06\
+prefix}\x05groupy\x04\0\x04rule\x03\0F\x01p\xc5\0\x01p\xc7\0\x01r\x03\x06groups\xc8\
+\0\x05rules\xc9\0\x0arefresh-ms%\x04\0\x06groups\x03\0J\x01q\x04\x05table\x01<\0\
+\x06groups\x01\xcb\0\0\x0eper-connection\0\0\x04none\0\0\x04\0\x04plan\x03\0L\x01\
+@\0\0\x09\x04\0\x08describe\x01N\x01@\0\0\x16\x04\0\x0elist-abilities\x01O\x01p\x0b\
+\x01j\0\x01s\x01@\x02\x08settings\xd0\0\x07context\x1d\0\xd1\0\x04\0\x09configur\
+e\x01R\x01p/\x01@\x01\x08backends\xd3\0\0\xd1\0\x04\0\x08validate\x01T\x01@\x01\x05\
+state\x20\0\xd1\0\x04\0\x0cimport-state\x01U\x01k\x20\x01@\0\0\xd6\0\x04\0\x0cex\
+port-state\x01W\x01@\x01\x04role\x18\x01\0\x04\0\x08set-role\x01X\x01@\x01\x08ba\
+ckends\xd3\0\x01\0\x04\0\x0cset-backends\x01Y\x01p1\x01@\x01\x05loads\xda\0\x01\0\
+\x04\0\x09set-loads\x01[\x01@\0\0\xcd\0\x04\0\x09make-plan\x01\\\x01k\x01\x01@\x01\
+\x04flow3\0\xdd\0\x04\0\x04pick\x01^\x04\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\
+\x09\x04\0&evenkeel:plugin/scheduler-plugin@0.2.0\x04\0\x0b\x16\x01\0\x10schedul\
+er-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.\
+258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }

@@ -83,6 +83,22 @@ impl Plan {
     /// A group's number is its place in the list, from 0 on; keep it, since it is a part of the hash of a group that
     /// hashes. 1 to 64 of them, with 65,536 slots together at most. Where IPVS is the data plane, only the servers'
     /// shares are followed.
+    ///
+    /// ```
+    /// use evenkeel_sdk::{Backends, Group, Network, NotANetwork, Plan, Selector};
+    ///
+    /// /// 70 of a hundred clients keep their server, the others take turns; one network's have the fewest connections.
+    /// fn plan(backends: &Backends) -> Result<Plan, NotANetwork> {
+    ///     let office: Network = "10.1.0.0/16".parse()?;
+    ///     let groups = [
+    ///         Group::split(Selector::HashSource, [(1, 70), (2, 30)]),
+    ///         Group::hash_source(backends.taking()),
+    ///         Group::sequence(backends.taking()),
+    ///         Group::delegate("lc", backends.taking().map(|backend| backend.id)),
+    ///     ];
+    ///     Ok(Plan::groups(groups).from_network(office, 3))
+    /// }
+    /// ```
     pub fn groups(groups: impl IntoIterator<Item = Group>) -> Self {
         let groups: Vec<Group> = groups.into_iter().collect();
         if groups.is_empty() {

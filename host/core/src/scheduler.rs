@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connections::Counts;
+pub use crate::connections::Traffic;
 use crate::flow::Flow;
 use crate::manifest::{Manifest, Setting};
 use crate::metrics::PluginMetrics;
@@ -224,15 +225,6 @@ pub struct BackendFacts {
     pub failed: u64,
     /// What was sent ever; `None`: the kernel does not count it.
     pub traffic: Option<Traffic>,
-}
-
-/// Bytes, headers of IP included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// From clients to the server.
-    pub to_backend: u64,
-    /// From the server to clients.
-    pub to_clients: u64,
 }
 
 /// A backend's facts, changed since the last call.

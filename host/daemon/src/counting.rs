@@ -56,6 +56,13 @@ impl Counting {
         self.listening = wanted;
     }
 
+    /// Whether it is wanted how much is sent; a data plane that counts by itself tells it always.
+    pub(crate) fn count_traffic(&self, wanted: bool) {
+        if let CountSource::Events(Some(counter)) = &self.source {
+            counter.count_traffic(wanted);
+        }
+    }
+
     /// The servers of services whose address is on another director: their connections do not count. Where the data
     /// plane counts, the director leaves them out.
     pub(crate) fn set_elsewhere(&self, servers: BTreeSet<BackendId>) {

@@ -65,6 +65,16 @@ impl Counter {
         self.wake();
     }
 
+    /// Whether [`Counts::traffic`] is wanted, too: then all connections are read every few seconds. Without accounting in
+    /// the kernel (`net.netfilter.nf_conntrack_acct`) there is none all the same.
+    pub fn count_traffic(&self, wanted: bool) {
+        let before = self.shared.traffic.swap(wanted, Ordering::AcqRel);
+        if wanted && !before {
+            self.shared.again.store(true, Ordering::Release);
+            self.wake();
+        }
+    }
+
     /// The servers of services whose address is on another director: their connections do not count. See
     /// [`Table::set_elsewhere`](evenkeel_core::connections::Table::set_elsewhere).
     pub fn set_elsewhere(&self, servers: BTreeSet<BackendId>) {

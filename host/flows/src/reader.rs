@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use evenkeel_core::connections::{Event, Key, Phase};
+use evenkeel_core::connections::{End, Event, Key, Phase, Traffic};
 use evenkeel_core::mark;
 use evenkeel_core::state::BackendId;
 use evenkeel_netlink::Message;
@@ -16,6 +16,8 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// It is being taken out: its `DESTROY` has been sent, or is about to be.
     pub(crate) dying: bool,
+    /// How it ended, if it has.
+    pub(crate) end: End,
 }
 
 /// Reads connections. Names them by a hash with a key of this process, so that no client can make two with one name.
@@ -36,6 +38,13 @@ impl Reader {
             backend,
             phase: phase(&it),
             dying: it.has(status::DYING),
+            end: End {
+                failed: is_tcp(&it) && !it.has(status::ASSURED),
+                traffic: it.bytes().map(|[to_backend, to_clients]| Traffic {
+                    to_backend,
+                    to_clients,
+                }),
+            },
         })
     }
 
@@ -45,14 +54,18 @@ impl Reader {
         Some(match Change::of(message)? {
             Change::New => Event::New(it.key, it.backend, it.phase),
             Change::Updated => Event::Changed(it.key, it.backend, it.phase),
-            Change::Destroyed => Event::Gone(it.key),
+            Change::Destroyed => Event::Gone(it.key, it.end),
         })
     }
 }
 
+fn is_tcp(connection: &conntrack::Connection<'_>) -> bool {
+    connection.protocol().map(i32::from) == Some(libc::IPPROTO_TCP)
+}
+
 /// How IPVS would count it: see [`Phase`].
 fn phase(connection: &conntrack::Connection<'_>) -> Phase {
-    if connection.protocol().map(i32::from) != Some(libc::IPPROTO_TCP) {
+    if !is_tcp(connection) {
         return Phase::Inactive;
     }
     match connection.tcp_state() {

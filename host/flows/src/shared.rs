@@ -50,6 +50,10 @@ pub struct Report {
 pub(crate) struct Shared {
     pub(crate) wanted: AtomicBool,
     pub(crate) ended: AtomicBool,
+    /// Whether somebody wants to know what is sent.
+    pub(crate) traffic: AtomicBool,
+    /// All connections are to be read soon.
+    pub(crate) again: AtomicBool,
     /// See [`Counter::set_elsewhere`](crate::Counter::set_elsewhere), until the thread has taken it.
     pub(crate) elsewhere: Mutex<Option<BTreeSet<BackendId>>>,
     pub(crate) report: Mutex<Report>,

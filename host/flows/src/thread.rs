@@ -26,6 +26,8 @@ const GATHER_DELAY: Duration = Duration::from_millis(4);
 const MAX_EVENTS: u64 = 5_000;
 /// Not all connections send events: this long after a dump comes the next.
 const RESYNC: Duration = Duration::from_secs(30);
+/// While somebody wants to know what is sent: events tell it of ended connections only.
+const TRAFFIC_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two dumps there is at least so long, and so many times as long as the last took.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_FACTOR: u32 = 4;
@@ -111,6 +113,10 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> CountingThread<F> {
             self.shared.report.lock().listening = true;
             self.due = Some(now);
         }
+        if self.shared.again.swap(false, Ordering::AcqRel) {
+            let soon = self.earliest();
+            self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+        }
         let busy = self.read()?;
         // After an overrun, events come again only when all have been read: a dump before that would be in vain.
         if !matches!(busy, Busy::Full) && self.due.is_some_and(|due| now >= due) {
@@ -160,7 +166,7 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> CountingThread<F> {
         loop {
             let table = &mut self.table;
             let more = dump.next(&self.reader, |it| {
-                table.dumped(it.key, it.backend, it.phase);
+                table.dumped(it.key, it.backend, it.phase, it.end.traffic);
             })?;
             if !more {
                 break;
@@ -176,8 +182,13 @@ impl<F: FnMut(Vec<(BackendId, Counts)>)> CountingThread<F> {
         let took = start.elapsed();
         self.last_dump = Some((Instant::now(), took));
         let setting = events_setting();
-        if !matches!(setting, Ok(1)) {
-            let soon = (Instant::now() + RESYNC).max(self.earliest());
+        let again = match setting {
+            _ if self.shared.traffic.load(Ordering::Acquire) => Some(TRAFFIC_INTERVAL),
+            Ok(1) => None,
+            _ => Some(RESYNC),
+        };
+        if let Some(again) = again {
+            let soon = (Instant::now() + again).max(self.earliest());
             self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
         }
         if self.due.is_some() {

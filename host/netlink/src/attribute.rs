@@ -143,6 +143,12 @@ pub fn get_be32(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
+/// A number of 64 bits in network byte order.
+#[must_use]
+pub fn get_be64(value: &[u8]) -> Option<u64> {
+    value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
 /// A number of 64 bits.
 #[must_use]
 pub fn get_u64(value: &[u8]) -> Option<u64> {

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::attribute::{Attributes, find, get_be16, get_be32, get_u8, get_v4, get_v6, put_be32};
+use crate::attribute::{
+    Attributes, find, get_be16, get_be32, get_be64, get_u8, get_v4, get_v6, put_be32,
+};
 use crate::message::Message;
 
 /// Types of messages: `IPCTNL_MSG_CT_*`, with `NFNL_SUBSYS_CTNETLINK` as the upper byte.
@@ -27,6 +29,12 @@ pub mod attribute {
     pub const PROTOINFO: u16 = 4;
     /// `CTA_MARK`.
     pub const MARK: u16 = 8;
+    /// `CTA_COUNTERS_ORIG`: packets and bytes as the first packet went.
+    pub const COUNTERS_ORIG: u16 = 9;
+    /// `CTA_COUNTERS_REPLY`: of the answers.
+    pub const COUNTERS_REPLY: u16 = 10;
+    /// `CTA_COUNTERS_BYTES`, in [`COUNTERS_ORIG`] and [`COUNTERS_REPLY`].
+    pub const COUNTERS_BYTES: u16 = 2;
     /// `CTA_ZONE`.
     pub const ZONE: u16 = 18;
     /// `CTA_MARK_MASK`, in requests.
@@ -144,6 +152,8 @@ pub struct Connection<'a> {
     pub status: u32,
     /// `CTA_PROTOINFO`.
     info: &'a [u8],
+    /// `CTA_COUNTERS_ORIG` and `CTA_COUNTERS_REPLY`.
+    counters: [Option<&'a [u8]>; 2],
 }
 
 impl<'a> Connection<'a> {
@@ -159,6 +169,8 @@ impl<'a> Connection<'a> {
                 attribute::PROTOINFO => connection.info = value,
                 attribute::MARK => connection.mark = get_be32(value).unwrap_or(0),
                 attribute::ZONE => connection.zone = value,
+                attribute::COUNTERS_ORIG => connection.counters[0] = Some(value),
+                attribute::COUNTERS_REPLY => connection.counters[1] = Some(value),
                 _ => {}
             }
         }
@@ -189,6 +201,14 @@ impl<'a> Connection<'a> {
     pub fn tcp_state(&self) -> Option<u8> {
         let info = find(self.info, attribute::PROTOINFO_TCP)?;
         get_u8(find(info, attribute::TCP_STATE)?)
+    }
+
+    /// Bytes to the server and back, if the kernel counts them (`net.netfilter.nf_conntrack_acct`).
+    #[must_use]
+    pub fn bytes(&self) -> Option<[u64; 2]> {
+        let bytes = |counters: Option<&[u8]>| get_be64(find(counters?, attribute::COUNTERS_BYTES)?);
+        let [orig, reply] = self.counters;
+        Some([bytes(orig)?, bytes(reply)?])
     }
 
     /// Whether all of these bits of the status are set.
@@ -268,6 +288,14 @@ mod tests {
         });
         put_be32(&mut buf, attribute::MARK, 0x8000_0007);
         put(&mut buf, attribute::ZONE, &[0, 1]);
+        for (kind, bytes) in [
+            (attribute::COUNTERS_ORIG, 700_u64),
+            (attribute::COUNTERS_REPLY, 1 << 40),
+        ] {
+            nest(&mut buf, kind, |buf| {
+                put(buf, attribute::COUNTERS_BYTES, &bytes.to_be_bytes());
+            });
+        }
         buf
     }
 
@@ -279,6 +307,8 @@ mod tests {
             (read.protocol(), read.tcp_state()),
             (Some(6), Some(tcp::FIN_WAIT))
         );
+        assert_eq!(read.bytes(), Some([700, 1 << 40]));
+        assert_eq!(Connection::default().bytes(), None);
         assert_eq!((read.mark, read.zone), (0x8000_0007, &[0, 1][..]));
         assert!(read.has(status::OFFLOAD) && !read.has(status::OFFLOAD | status::DYING));
     }

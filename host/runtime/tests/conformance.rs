@@ -30,6 +30,7 @@ fn load(n: u32, active: u32, inactive: u32, latency: Option<u64>) -> Load {
         active,
         inactive,
         total: u64::from(active) * 3,
+        ..Counts::default()
     };
     Load {
         id: id(n),

@@ -44,6 +44,7 @@ pub(super) fn load(id: BackendId, random: &mut fastrand::Rng) -> Load {
         active: random.u32(0..=most),
         inactive: random.u32(0..=most),
         total: random.u64(..),
+        ..Counts::default()
     };
     Load {
         id,

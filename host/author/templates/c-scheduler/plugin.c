@@ -50,6 +50,9 @@ void exports_evenkeel_plugin_scheduler_list_abilities(exports_evenkeel_plugin_sc
     // Which labels of the servers it reads: none.
     ret->labels.ptr = NULL;
     ret->labels.len = 0;
+    // Which schedulers its plans may name for a group of servers: none.
+    ret->delegates.ptr = NULL;
+    ret->delegates.len = 0;
 }
 
 // True: the settings are good. Otherwise err says why not.
@@ -128,7 +131,7 @@ void exports_evenkeel_plugin_scheduler_make_plan(exports_evenkeel_plugin_schedul
     ret->tag = EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_PLAN_TABLE;
     ret->val.table.slots.ptr = runs;
     ret->val.table.slots.len = filled;
-    ret->val.table.selector = EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_SELECTOR_RANDOM;
+    ret->val.table.selector.tag = EXPORTS_EVENKEEL_PLUGIN_SCHEDULER_SELECTOR_RANDOM;
     ret->val.table.refresh_ms.is_some = false;
 }
 

@@ -98,7 +98,7 @@ func MakePlan() Plan {
 		width := max(1, uint64(server.Weight)*most/total)
 		slots = append(slots, Run{Id: server.Id, Width: uint32(width)})
 	}
-	return MakePlanTable(Table{Slots: slots, Selector: SelectorRandom, RefreshMs: wit_types.None[uint32]()})
+	return MakePlanTable(Table{Slots: slots, Selector: MakeSelectorRandom(), RefreshMs: wit_types.None[uint32]()})
 }
 
 // Pick is called for each connection, where the abilities say so.

@@ -39,6 +39,7 @@ export const scheduler = {
             deterministic: true,
             stateless: true,
             labels: [],
+            delegates: [],
         };
     },
 
@@ -77,7 +78,7 @@ export const scheduler = {
         const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
         const share = total > MAX_SLOTS ? MAX_SLOTS / total : 1;
         const slots = chosen.map(({ id, weight }) => ({ id, width: Math.max(1, Math.floor(weight * share)) }));
-        return { tag: "table", val: { slots, selector: "random", refreshMs: null } };
+        return { tag: "table", val: { slots, selector: { tag: "random" }, refreshMs: null } };
     },
 
     // Called for each connection, where the abilities say so.

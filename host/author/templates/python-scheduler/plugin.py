@@ -20,7 +20,7 @@ from wit_world.exports.scheduler import (
     Role,
     Run,
     SavedState,
-    Selector,
+    Selector_Random,
     Table,
 )
 from wit_world.imports.types import (
@@ -55,7 +55,9 @@ class Scheduler(exports.Scheduler):
 
     def list_abilities(self) -> Abilities:
         """Its plans are followed; it wants to be told of servers and weights only."""
-        return Abilities(decisions=[Decision.PLAN], facts=Facts(0), deterministic=True, stateless=True, labels=[])
+        return Abilities(
+            decisions=[Decision.PLAN], facts=Facts(0), deterministic=True, stateless=True, labels=[], delegates=[]
+        )
 
     def configure(self, settings: list[Setting], context: Context) -> None:
         """Settings that make no sense are refused by: raise Err("why")."""
@@ -93,7 +95,7 @@ class Scheduler(exports.Scheduler):
         total = sum(server.weight for server in chosen)
         most = min(total, MAX_SLOTS)
         slots = [Run(server.id, max(1, server.weight * most // total)) for server in chosen]
-        return Plan_Table(Table(slots, Selector.RANDOM, None))
+        return Plan_Table(Table(slots, Selector_Random(), None))
 
     def pick(self, flow: Flow) -> int | None:
         """Called for each connection, where the abilities say so."""

@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counts::Counts;
+use super::counts::{Counts, Traffic};
 use crate::state::BackendId;
 
 #[cfg(test)]
@@ -34,7 +34,24 @@ pub enum Event {
     /// It has changed, and is this now.
     Changed(Key, BackendId, Phase),
     /// It is gone.
-    Gone(Key),
+    Gone(Key, End),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// It is one of TCP, and was never established: refused, or never answered.
+    pub failed: bool,
+    /// What was sent on it, where the kernel counts that.
+    pub traffic: Option<Traffic>,
+}
+
+impl End {
+    /// Of one of which nothing else is known.
+    pub const PLAIN: Self = Self {
+        failed: false,
+        traffic: None,
+    };
 }
 
 /// All connections to our real servers: some 25 bytes each.
@@ -55,6 +72,8 @@ pub struct Table {
     complete: bool,
     /// Backends of services whose address is on another director.
     elsewhere: BTreeSet<BackendId>,
+    /// What was sent on connections that have ended.
+    ended: BTreeMap<BackendId, Traffic>,
 }
 
 /// A dump that goes on.
@@ -62,6 +81,10 @@ pub struct Table {
 struct Dump {
     /// Connections that ended since it began: its later words about them are old.
     gone: BTreeSet<Key>,
+    /// What was sent on connections that it has told of.
+    live: BTreeMap<BackendId, Traffic>,
+    /// What was sent on those of them that have ended since: it is counted already.
+    late: BTreeMap<BackendId, Traffic>,
 }
 
 /// One connection: a backend's number and, in the bits above it, what else is known.
@@ -129,9 +152,10 @@ impl Table {
                     self.count_new(id);
                 }
             }
-            Event::Gone(key) => {
+            Event::Gone(key, end) => {
                 if let Some(before) = self.connections.remove(&key) {
                     self.subtract(before);
+                    self.ended(before, end);
                 }
                 if let Some(dump) = &mut self.dump {
                     dump.gone.insert(key);
@@ -153,7 +177,12 @@ impl Table {
     }
 
     /// A connection in the kernel's answer. It does not count if an event told of it since the dump began.
-    pub fn dumped(&mut self, key: Key, id: BackendId, phase: Phase) {
+    pub fn dumped(&mut self, key: Key, id: BackendId, phase: Phase, traffic: Option<Traffic>) {
+        if let (Some(dump), Some(traffic)) = (&mut self.dump, traffic)
+            && !dump.gone.contains(&key)
+        {
+            add(&mut dump.live, id, traffic);
+        }
         let known = self.connections.get(&key).copied();
         let told = known.is_some_and(|it| it.mark() == self.mark);
         let gone = (self.dump.as_ref()).is_some_and(|dump| dump.gone.contains(&key));
@@ -177,6 +206,7 @@ impl Table {
 
     /// The kernel's answer was complete: whoever was neither in it nor in an event since is gone.
     pub fn finish_dump(&mut self) {
+        self.count_traffic();
         self.dump = None;
         self.complete = true;
         let mark = self.mark;
@@ -287,6 +317,49 @@ impl Table {
         before
     }
 
+    /// Counts what there is to say of a connection that has ended.
+    fn ended(&mut self, connection: Connection, end: End) {
+        let Some(id) = connection.backend() else {
+            return;
+        };
+        if end.failed {
+            let counts = self.counts.entry(id).or_default();
+            counts.failed = counts.failed.saturating_add(1);
+            self.changed.insert(id);
+        }
+        let Some(traffic) = end.traffic else {
+            return;
+        };
+        let told = connection.mark() == self.mark;
+        match &mut self.dump {
+            Some(dump) if told && dump.live.contains_key(&id) => add(&mut dump.late, id, traffic),
+            _ => add(&mut self.ended, id, traffic),
+        }
+    }
+
+    /// What was sent to each backend until now: on the connections that the dump has told of, and on those that have
+    /// ended.
+    fn count_traffic(&mut self) {
+        let Some(dump) = &mut self.dump else {
+            return;
+        };
+        let live = std::mem::take(&mut dump.live);
+        let late = std::mem::take(&mut dump.late);
+        let ids: BTreeSet<BackendId> = self.ended.keys().chain(live.keys()).copied().collect();
+        for id in ids {
+            let of = |of: &BTreeMap<BackendId, Traffic>| of.get(&id).copied().unwrap_or_default();
+            let traffic = Some(of(&self.ended).and(of(&live)));
+            let counts = self.counts.entry(id).or_default();
+            if counts.traffic != traffic {
+                counts.traffic = traffic;
+                self.changed.insert(id);
+            }
+        }
+        for (id, traffic) in late {
+            add(&mut self.ended, id, traffic);
+        }
+    }
+
     fn subtract(&mut self, connection: Connection) {
         self.adjust(connection, |count| count.saturating_sub(1));
     }
@@ -310,4 +383,9 @@ impl Table {
         counts.total = counts.total.saturating_add(1);
         self.changed.insert(id);
     }
+}
+
+fn add(sums: &mut BTreeMap<BackendId, Traffic>, id: BackendId, traffic: Traffic) {
+    let sum = sums.entry(id).or_default();
+    *sum = sum.and(traffic);
 }

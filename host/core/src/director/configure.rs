@@ -13,6 +13,7 @@ use super::server::RealServer;
 use super::service::VirtualService;
 use super::supervisor::SchedulerSupervisor;
 use crate::approximate;
+use crate::connections::Rate;
 use crate::manifest::Decision;
 use crate::model::{IpvsTimeouts, OnDown, Service, ServiceKey};
 use crate::scheduler::BackendFacts;
@@ -200,18 +201,22 @@ impl Director {
             let left = self.left_counts.remove(&id).unwrap_or_default();
             let counted = old.as_ref().map_or(left, |old| old.counted);
             let full = old.as_ref().is_some_and(|old| old.full);
-            let health = old.and_then(|old| old.health);
+            let (health, rate, per_minute) = match old {
+                Some(old) => (old.health, old.rate, old.per_minute),
+                None => (None, Rate::default(), 0),
+            };
             let mut server = RealServer {
                 health: health.filter(|_| !server.checks.is_empty()),
                 spec: server,
                 id,
                 counted,
+                rate,
+                per_minute,
                 elsewhere: self.elsewhere.contains(&spec.key),
                 full,
                 reported: BackendFacts::default(),
             };
-            // The thresholds may be others now.
-            server.count(counted);
+            server.refill();
             self.owners.insert(id, spec.key);
             servers.push(server);
         }

@@ -18,8 +18,16 @@ impl Director {
     pub fn wants_counts(&self) -> bool {
         self.services.values().any(|service| {
             let limited = |it: &RealServer| it.spec.upper_threshold.is_some();
-            service.facts().connections || service.servers.iter().any(limited)
+            let facts = service.facts();
+            facts.connections || facts.traffic || service.servers.iter().any(limited)
         })
+    }
+
+    /// Whether a scheduler wants to know how much is sent.
+    #[must_use]
+    pub fn wants_traffic(&self) -> bool {
+        let mut services = self.services.values();
+        services.any(|service| service.facts().traffic)
     }
 
     /// Whether a scheduler wants to know what checks measure.
@@ -117,7 +125,7 @@ impl Director {
                 continue;
             };
             changed.insert(key);
-            if server.count(*counts) {
+            if server.count(*counts, now) {
                 let full = server.full;
                 log_full(&service.spec.name, server);
                 self.servers_changed(key, full);

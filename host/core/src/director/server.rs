@@ -1,6 +1,8 @@
 //! One real server of a virtual service: its configuration, health and connections.
 
-use crate::connections::Counts;
+use std::time::Instant;
+
+use crate::connections::{Counts, Rate};
 use crate::desired::Usable;
 use crate::health::ServerHealth;
 use crate::manifest::Facts;
@@ -18,6 +20,10 @@ pub(super) struct RealServer {
     pub(super) health: Option<ServerHealth>,
     /// Its connections as the kernel knows them, while they are counted.
     pub(super) counted: Counts,
+    /// How many of them are new of late.
+    pub(super) rate: Rate,
+    /// That, as of the last time that they were counted.
+    pub(super) per_minute: u32,
     /// Its service's address is on another director: the connections that the kernel still knows are not here.
     pub(super) elsewhere: bool,
     /// Whether it takes no new connections because of its thresholds.
@@ -60,8 +66,9 @@ impl RealServer {
     pub(super) fn counts(&self) -> Counts {
         if self.elsewhere {
             Counts {
-                total: self.counted.total,
-                ..Counts::default()
+                active: 0,
+                inactive: 0,
+                ..self.counted
             }
         } else {
             self.counted
@@ -69,9 +76,16 @@ impl RealServer {
     }
 
     /// Takes in its counts. Says whether that fills it or makes it take connections again.
-    pub(super) fn count(&mut self, counts: Counts) -> bool {
+    pub(super) fn count(&mut self, counts: Counts, now: Instant) -> bool {
+        self.rate.counted(counts.total, now);
         self.counted = counts;
+        self.per_minute = self.rate.per_minute(counts.total, now);
         self.fill()
+    }
+
+    /// Its thresholds may be others now.
+    pub(super) fn refill(&mut self) {
+        self.fill();
     }
 
     /// Its service's address is on another director, or is not. Says whether that fills it or makes it take connections
@@ -96,9 +110,15 @@ impl RealServer {
             .filter_map(|check| check.last.as_ref())
             .map(|last| last.latency)
             .max();
+        let counts = self.counts();
+        let of_connections = wanted.connections;
         BackendFacts {
-            counts: if wanted.connections {
-                self.counts()
+            counts: if of_connections {
+                Counts {
+                    failed: 0,
+                    traffic: None,
+                    ..counts
+                }
             } else {
                 Counts::default()
             },
@@ -109,7 +129,9 @@ impl RealServer {
             } else {
                 Signals::NONE
             },
-            ..BackendFacts::default()
+            per_minute: if of_connections { self.per_minute } else { 0 },
+            failed: if of_connections { counts.failed } else { 0 },
+            traffic: counts.traffic.filter(|_| wanted.traffic),
         }
     }
 

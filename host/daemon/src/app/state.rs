@@ -205,6 +205,7 @@ impl App {
         let still = self.director.elsewhere() & &elsewhere;
         self.set_elsewhere(still, now);
         self.counting.listen(self.director.wants_counts(), now);
+        self.counting.count_traffic(self.director.wants_traffic());
         self.measurements_due = self.director.wants_measurements().then_some(now);
         self.take_snapshots(now);
     }
@@ -266,6 +267,7 @@ impl App {
             self.take_snapshots(now);
         }
         self.counting.listen(self.director.wants_counts(), now);
+        self.counting.count_traffic(self.director.wants_traffic());
         let wanted = self.director.wants_measurements();
         self.measurements_due = wanted.then(|| self.measurements_due.unwrap_or(now));
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-use evenkeel_core::connections::Counts;
+use evenkeel_core::connections::{Counts, Traffic};
 use evenkeel_core::state::BackendId;
 use evenkeel_ipvs::{Client, DestinationEntry, Key};
 
@@ -105,6 +105,11 @@ impl Counting {
                 counts.active = counts.active.saturating_add(entry.active);
                 counts.inactive = counts.inactive.saturating_add(entry.inactive);
                 counts.total = counts.total.saturating_add(entry.stats.total.connections);
+                let traffic = Traffic {
+                    to_backend: entry.stats.total.bytes_in,
+                    to_clients: entry.stats.total.bytes_out,
+                };
+                counts.traffic = Some(counts.traffic.unwrap_or_default().and(traffic));
             }
         }
         for (id, counts) in &mut all {

@@ -1,4 +1,5 @@
-use std::net::{Shutdown, SocketAddr};
+use std::io::Write as _;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use evenkeel_core::model::{Protocol, ServiceKey};
 use evenkeel_core::state::BackendId;
@@ -295,5 +296,37 @@ fn a_number_in_conntrack_is_that_of_the_service_and_the_server_of_its_connection
             )
         });
         assert_eq!(found, expected.into());
+    });
+}
+
+#[test]
+fn connections_that_fail_and_bytes_are_counted_where_they_are_wanted() {
+    on_stage(1, |stage| {
+        run("sysctl", &["-qw", "net.netfilter.nf_conntrack_acct=1"], "");
+        // Before the counter listens, too.
+        let mut early = stage.connect(V4);
+        early.0.write_all(&[0; 5_000]).unwrap();
+        let mut it = Counting::begin(Options::default());
+        it.counter.count_traffic(true);
+        it.wait_beyond(1, |failed, traffic| {
+            failed == 0 && traffic.is_some_and(|it| it.to_backend > 5_000)
+        });
+        let mut later = stage.connect(V4);
+        later.1.write_all(&[0; 30_000]).unwrap();
+        // Nobody listens there: refused.
+        let refused = "
+            table inet t {
+              chain out {
+                ip daddr 127.0.0.11 tcp dport 80 ct mark set 1 dnat ip to 127.0.0.1:9
+              }
+            }";
+        run("nft", &["-f", "-"], refused);
+        let to: SocketAddr = "127.0.0.11:80".parse().unwrap();
+        assert!(TcpStream::connect(to).is_err());
+        drop((early, later));
+        forget();
+        it.wait_beyond(1, |failed, traffic| {
+            failed == 1 && traffic.is_some_and(|it| it.to_clients > 30_000)
+        });
     });
 }

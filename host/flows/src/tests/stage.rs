@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use evenkeel_core::connections::Counts;
+use evenkeel_core::connections::{Counts, Traffic};
 use evenkeel_core::state::BackendId;
 use socket2::{Domain, Type};
 
@@ -98,6 +98,8 @@ pub(super) struct Counting {
     pub(super) counter: Counter,
     reports: Receiver<Vec<(BackendId, Counts)>>,
     known: [(u32, u32, u64); 4],
+    /// Connections that failed, and bytes to the server and back.
+    beyond: [(u64, Option<Traffic>); 4],
 }
 
 impl Counting {
@@ -112,6 +114,7 @@ impl Counting {
             counter,
             reports,
             known: <_>::default(),
+            beyond: <_>::default(),
         };
         assert!(!counting.counter.status().listening);
         counting.counter.listen(true);
@@ -127,6 +130,16 @@ impl Counting {
         };
         for (id, counts) in report {
             self.known[id.get() as usize] = (counts.active, counts.inactive, counts.total);
+            self.beyond[id.get() as usize] = (counts.failed, counts.traffic);
+        }
+    }
+
+    /// Waits until what was counted of a backend beside that is so.
+    pub(super) fn wait_beyond(&mut self, id: usize, wanted: impl Fn(u64, Option<Traffic>) -> bool) {
+        let begin = Instant::now();
+        while !wanted(self.beyond[id].0, self.beyond[id].1) {
+            assert!(begin.elapsed() < PATIENCE, "{id}: {:?}", self.beyond);
+            self.hear();
         }
     }
 

@@ -166,6 +166,7 @@ impl Player {
                 active: count(0),
                 inactive: count(1),
                 total: 0,
+                ..Counts::default()
             };
             let upper = server["upper"]
                 .as_u64()

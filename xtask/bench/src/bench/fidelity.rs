@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Connections for each plan; half as many in User-Mode Linux, where each takes some 0.1 s
     #[arg(long, default_value_t = 2000)]
     connections: u16,
+    /// Only plans of this scheduler
+    #[arg(long)]
+    only: Option<String>,
     /// On this kernel only
     #[arg(long, hide = true)]
     here: bool,
@@ -68,6 +71,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     let own = |connections: u16| {
         let mut own = ["bench", "fidelity", "--here"].map(str::to_owned).to_vec();
         own.push(format!("--connections={connections}"));
+        own.extend(options.only.iter().map(|only| format!("--only={only}")));
         own.extend(as_json.then(|| "--json".to_owned()));
         own
     };
@@ -100,7 +104,11 @@ fn measure(options: &Options, as_json: bool) -> Result<()> {
         .route("10.20.0.0/16", IpAddr::V4(Ipv4Addr::new(10, 10, 54, 10)))?;
     let mut config = String::new();
     let mut backends = Vec::new();
-    for (number, plan) in (0_u16..).zip(&PLANS) {
+    let plans: Vec<&Plan> = PLANS
+        .iter()
+        .filter(|plan| options.only.as_ref().is_none_or(|it| it == plan.scheduler))
+        .collect();
+    for (number, plan) in (0_u16..).zip(&plans) {
         let port = 80 + number;
         config += &format!(
             "[[service]]\nname = \"plan{number}\"\nlisten = \"{}\"\nscheduler = \"{}\"\n",
@@ -126,7 +134,7 @@ fn measure(options: &Options, as_json: bool) -> Result<()> {
         "plan", "share wanted (%)", "seen (%)", "off by at most", "longest run", "clients moved"
     );
     let mut report = Vec::new();
-    for (number, plan) in (0_u16..).zip(&PLANS) {
+    for (number, plan) in (0_u16..).zip(&plans) {
         let seen = ask(&net, 80 + number, options.connections)?;
         report.push(tell(plan, &seen));
     }

@@ -25,9 +25,9 @@ fn a_connection_is_active_then_inactive_then_gone() {
     assert_eq!(counts(&table, 1), (0, 1, 1));
     table.heard(Event::Changed(A, id(1), Phase::Inactive));
     assert_eq!(counts(&table, 1), (0, 1, 1));
-    table.heard(Event::Gone(A));
+    table.heard(Event::Gone(A, End::PLAIN));
     assert_eq!(counts(&table, 1), (0, 0, 1));
-    table.heard(Event::Gone(A));
+    table.heard(Event::Gone(A, End::PLAIN));
     assert_eq!(counts(&table, 1), (0, 0, 1));
 }
 
@@ -43,7 +43,7 @@ fn only_backends_whose_counts_changed_are_reported_and_only_once() {
     assert!(!table.has_changed());
     table.heard(Event::Changed(A, id(1), Phase::Active));
     assert_eq!(ids(&mut table), []);
-    table.heard(Event::Gone(B));
+    table.heard(Event::Gone(B, End::PLAIN));
     assert_eq!(ids(&mut table), [2]);
 }
 
@@ -51,11 +51,11 @@ fn only_backends_whose_counts_changed_are_reported_and_only_once() {
 fn connections_from_before_the_start_count_but_are_not_new() {
     let mut table = Table::default();
     table.begin_dump();
-    table.dumped(A, id(1), Phase::Active);
-    table.dumped(B, id(1), Phase::Inactive);
+    table.dumped(A, id(1), Phase::Active, None);
+    table.dumped(B, id(1), Phase::Inactive, None);
     table.finish_dump();
     assert_eq!(counts(&table, 1), (1, 1, 0));
-    table.heard(Event::Gone(B));
+    table.heard(Event::Gone(B, End::PLAIN));
     table.heard(Event::New(B, id(1), Phase::Active));
     assert_eq!(counts(&table, 1), (2, 0, 1));
 }
@@ -67,9 +67,9 @@ fn an_event_during_a_dump_wins_over_it() {
     table.heard(Event::New(B, id(1), Phase::Active));
     table.begin_dump();
     table.heard(Event::Changed(A, id(1), Phase::Inactive));
-    table.heard(Event::Gone(B));
-    table.dumped(A, id(1), Phase::Active);
-    table.dumped(B, id(1), Phase::Active);
+    table.heard(Event::Gone(B, End::PLAIN));
+    table.dumped(A, id(1), Phase::Active, None);
+    table.dumped(B, id(1), Phase::Active, None);
     table.finish_dump();
     assert_eq!(counts(&table, 1), (0, 1, 2));
 }
@@ -81,7 +81,7 @@ fn who_ended_unheard_is_found_out_by_a_dump_and_who_began_unheard_is_new() {
     table.finish_dump();
     table.heard(Event::New(A, id(1), Phase::Active));
     table.begin_dump();
-    table.dumped(B, id(2), Phase::Active);
+    table.dumped(B, id(2), Phase::Active, None);
     table.finish_dump();
     assert_eq!(counts(&table, 1), (0, 0, 1));
     assert_eq!(counts(&table, 2), (1, 0, 1));
@@ -93,7 +93,7 @@ fn a_connection_found_by_a_dump_is_not_new_again_when_its_event_comes_late() {
     table.begin_dump();
     table.finish_dump();
     table.begin_dump();
-    table.dumped(A, id(1), Phase::Inactive);
+    table.dumped(A, id(1), Phase::Inactive, None);
     table.finish_dump();
     table.heard(Event::New(A, id(1), Phase::Active));
     table.heard(Event::Changed(A, id(1), Phase::Inactive));
@@ -113,9 +113,9 @@ fn a_reused_tuple_moves_to_its_new_backend() {
 fn a_dump_that_broke_off_does_not_keep_alive_whom_it_saw() {
     let mut table = Table::default();
     table.begin_dump();
-    table.dumped(A, id(1), Phase::Active);
+    table.dumped(A, id(1), Phase::Active, None);
     table.begin_dump();
-    table.dumped(B, id(1), Phase::Active);
+    table.dumped(B, id(1), Phase::Active, None);
     table.finish_dump();
     assert_eq!(counts(&table, 1), (1, 0, 0));
     assert_eq!(table.len(), 1);
@@ -130,7 +130,7 @@ fn a_pause_forgets_connections_but_not_totals() {
     assert_eq!(counts(&table, 1), (0, 0, 1));
     assert_eq!(table.take_changed().len(), 1);
     table.begin_dump();
-    table.dumped(A, id(1), Phase::Active);
+    table.dumped(A, id(1), Phase::Active, None);
     table.finish_dump();
     assert_eq!(counts(&table, 1), (1, 0, 1));
 }
@@ -155,7 +155,7 @@ fn connections_that_went_to_another_director_do_not_count_though_the_kernel_keep
     let dump = |table: &mut Table| {
         table.begin_dump();
         for (key, n) in [(A, 1), (B, 2), (Key(3), 1)] {
-            table.dumped(key, id(n), Phase::Active);
+            table.dumped(key, id(n), Phase::Active, None);
         }
         table.finish_dump();
     };
@@ -167,7 +167,7 @@ fn connections_that_went_to_another_director_do_not_count_though_the_kernel_keep
     table.heard(Event::Changed(A, id(1), Phase::Inactive));
     assert_eq!(counts(&table, 1), (1, 1, 3));
     for key in [A, Key(3), Key(4)] {
-        table.heard(Event::Gone(key));
+        table.heard(Event::Gone(key, End::PLAIN));
     }
     assert_eq!(counts(&table, 1), (0, 0, 3));
 }
@@ -177,8 +177,8 @@ fn connections_found_while_their_address_is_elsewhere_do_not_count() {
     let mut table = Table::default();
     table.set_elsewhere([id(1)].into());
     table.begin_dump();
-    table.dumped(A, id(1), Phase::Active);
-    table.dumped(B, id(2), Phase::Active);
+    table.dumped(A, id(1), Phase::Active, None);
+    table.dumped(B, id(2), Phase::Active, None);
     table.finish_dump();
     table.set_elsewhere(BTreeSet::new());
     assert_eq!(counts(&table, 1), (0, 0, 0));
@@ -297,9 +297,9 @@ proptest! {
             match step {
                 Step::New(key, n, phase) => table.heard(Event::New(Key(key), id(n), phase)),
                 Step::Changed(key, n, phase) => table.heard(Event::Changed(Key(key), id(n), phase)),
-                Step::Gone(key) => table.heard(Event::Gone(Key(key))),
+                Step::Gone(key) => table.heard(Event::Gone(Key(key), End::PLAIN)),
                 Step::Begin => table.begin_dump(),
-                Step::Dumped(key, n, phase) if dumping => table.dumped(Key(key), id(n), phase),
+                Step::Dumped(key, n, phase) if dumping => table.dumped(Key(key), id(n), phase, None),
                 Step::Finish if dumping => table.finish_dump(),
                 Step::Clear => table.clear(),
                 Step::Elsewhere(n) => table.set_elsewhere(n.into_iter().map(id).collect()),
@@ -389,7 +389,7 @@ impl Kernel {
             }
             (Some(_), _) => {
                 self.connections.remove(&key);
-                self.queue.push(Event::Gone(Key(key)));
+                self.queue.push(Event::Gone(Key(key), End::PLAIN));
             }
         }
     }
@@ -397,7 +397,70 @@ impl Kernel {
     /// One bucket of the kernel's table.
     fn dump(&self, bucket: u64, table: &mut Table) {
         if let Some((n, phase)) = self.connections.get(&bucket) {
-            table.dumped(Key(bucket), id(*n), *phase);
+            table.dumped(Key(bucket), id(*n), *phase, None);
         }
     }
+}
+
+fn end(failed: bool, to_backend: u64) -> End {
+    End {
+        failed,
+        traffic: Some(Traffic {
+            to_backend,
+            to_clients: 2 * to_backend,
+        }),
+    }
+}
+
+fn sent(table: &Table) -> Option<u64> {
+    let counts = table.counts().get(&id(1))?;
+    counts.traffic.map(|it| it.to_backend)
+}
+
+#[test]
+fn connections_that_were_never_established_are_counted_when_they_end() {
+    let mut table = Table::default();
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.heard(Event::New(B, id(1), Phase::Active));
+    table.take_changed();
+    table.heard(Event::Gone(A, end(true, 0)));
+    table.heard(Event::Gone(B, end(false, 0)));
+    // What was not known is nobody's.
+    table.heard(Event::Gone(B, end(true, 0)));
+    let changed = table.take_changed();
+    assert_eq!(changed.len(), 1);
+    assert_eq!((changed[0].1.failed, changed[0].1.total), (1, 2));
+}
+
+#[test]
+fn what_was_sent_is_that_of_ended_connections_and_of_those_that_a_dump_tells_of() {
+    let mut table = Table::default();
+    let live = |bytes| end(false, bytes).traffic;
+    table.heard(Event::New(A, id(1), Phase::Active));
+    table.heard(Event::New(B, id(1), Phase::Active));
+    assert_eq!(sent(&table), None);
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Active, live(100));
+    table.dumped(B, id(1), Phase::Active, live(10));
+    table.finish_dump();
+    assert_eq!(sent(&table), Some(110));
+    table.heard(Event::Gone(B, end(false, 15)));
+    // Known by the next dump.
+    assert_eq!(sent(&table), Some(110));
+    table.begin_dump();
+    table.dumped(A, id(1), Phase::Active, live(120));
+    // It ends while the dump goes on that has told of it, and is not counted twice.
+    table.heard(Event::Gone(A, end(false, 121)));
+    table.finish_dump();
+    assert_eq!(sent(&table), Some(135));
+    table.begin_dump();
+    table.finish_dump();
+    assert_eq!(sent(&table), Some(136));
+    // Without accounting nothing is said.
+    let mut silent = Table::default();
+    silent.heard(Event::New(A, id(1), Phase::Active));
+    silent.begin_dump();
+    silent.dumped(A, id(1), Phase::Active, None);
+    silent.finish_dump();
+    assert_eq!(sent(&silent), None);
 }

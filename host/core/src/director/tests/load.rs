@@ -11,6 +11,7 @@ fn counts(active: u32) -> Counts {
         active,
         inactive: 0,
         total: u64::from(active),
+        ..Counts::default()
     }
 }
 

@@ -19,6 +19,7 @@ fn active(n: u32) -> Counts {
         active: n,
         inactive: 0,
         total: u64::from(n),
+        ..Counts::default()
     }
 }
 

@@ -88,6 +88,7 @@ fn a_server_whose_address_went_to_another_director_has_no_connections_and_is_not
         active: 5,
         inactive: 2,
         total: 90,
+        ..Counts::default()
     };
     let id = world.id(1);
     world
@@ -105,6 +106,7 @@ fn a_server_whose_address_went_to_another_director_has_no_connections_and_is_not
         active: 0,
         inactive: 0,
         total: 90,
+        ..Counts::default()
     };
     assert_eq!(reported(&world), none, "the total never goes back");
     let config = world.config(vec![service(80, &[1, 2])]);
@@ -147,6 +149,7 @@ fn flows_of_a_server_that_was_found_without_a_share_are_left_alone() {
         active: 1,
         inactive: 0,
         total: 1,
+        ..Counts::default()
     };
     let counted = vec![(world.id(1), full)];
     world.director.handle(Input::Counted(counted), world.now);

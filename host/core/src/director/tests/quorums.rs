@@ -16,6 +16,7 @@ impl World {
             active,
             inactive: 0,
             total: 9,
+            ..Counts::default()
         };
         let input = Input::Counted(vec![(self.id(server), counts)]);
         self.director.handle(input, self.now);

@@ -192,6 +192,7 @@ impl World {
             active,
             inactive: 0,
             total: u64::from(active),
+            ..Counts::default()
         };
         let counted = Input::Counted(vec![(id, counts)]);
         self.director.handle(counted, self.now);

@@ -85,7 +85,7 @@ proptest! {
                 Act::Count(server, active) => {
                     let owned = world.kernel.services.get(&key(80)).into_iter().flat_map(|it| &it.backends);
                     let id = owned.filter(|(_, it)| it.address == address(server)).map(|(id, _)| *id).next();
-                    let counts = Counts { active, inactive: 0, total: u64::from(active) };
+                    let counts = Counts { active, inactive: 0, total: u64::from(active), ..Counts::default() };
                     world.director.handle(Input::Counted(id.map(|id| (id, counts)).into_iter().collect()), world.now);
                 }
                 Act::Broken(broken) => world.broken.store(broken, Ordering::Relaxed),

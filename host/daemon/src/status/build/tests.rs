@@ -24,6 +24,7 @@ fn server(number: u32) -> ServerReport {
             active: 3,
             inactive: 4,
             total: 7,
+            ..Counts::default()
         },
         full: false,
     }
@@ -131,6 +132,7 @@ fn what_was_counted_for_the_status_takes_their_place() {
         active: 7,
         inactive: 8,
         total: 9,
+        ..Counts::default()
     };
     let status = Status::build(sources(Some([(id(2), counted)].into())));
     assert_eq!(counts(&status), [(12, 0, 0), (0, 7, 8)]);

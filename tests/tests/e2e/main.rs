@@ -11,6 +11,7 @@ mod author;
 mod checkers;
 mod cli;
 mod counting;
+mod facts;
 mod files;
 mod groups;
 mod hanging;

@@ -280,6 +280,9 @@ fn servers(decides: &Decides) -> Vec<ServerWhy> {
                 .map(|facts| ToldWhy {
                     active: facts.counts.active,
                     inactive: facts.counts.inactive,
+                    per_minute: facts.per_minute,
+                    failed: facts.failed,
+                    bytes: facts.traffic.map(|it| [it.to_backend, it.to_clients]),
                     latency_us: facts
                         .latency
                         .map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),

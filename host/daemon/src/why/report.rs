@@ -151,6 +151,15 @@ pub struct ToldWhy {
     pub active: u32,
     /// Closing ones.
     pub inactive: u32,
+    /// New ones in a minute.
+    #[serde(default)]
+    pub per_minute: u32,
+    /// Those that failed, ever.
+    #[serde(default)]
+    pub failed: u64,
+    /// Bytes to the server and back; none where it does not want to know, or the kernel does not count.
+    #[serde(default)]
+    pub bytes: Option<[u64; 2]>,
     /// How long the last check took, in microseconds.
     pub latency_us: Option<u64>,
     /// What its checks reported.

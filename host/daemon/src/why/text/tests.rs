@@ -93,6 +93,9 @@ fn what_is_remembered_and_what_the_scheduler_was_told_is_shown() {
         ipvs_scheduler: None,
     });
     service.servers[0].told = Some(ToldWhy {
+        per_minute: 600,
+        failed: 1,
+        bytes: None,
         active: 12,
         inactive: 3,
         latency_us: Some(1500),

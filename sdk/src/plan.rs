@@ -25,7 +25,7 @@ pub use self::slots::{Prefixes, Run, Selector};
 
 /// What a scheduler answers: how new connections are to be spread until it is asked again.
 ///
-/// The constructors take slots as [`BackendId`]s, as [`Backend`]s or as pairs of number and width (as
+/// The constructors take slots as [`BackendId`]s, as [`Backend`](crate::Backend)s or as pairs of number and width (as
 /// many neighbouring slots of the same server). The host takes 65,536 slots at most, and none of a
 /// server with weight 0. With no slot at all new connections are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

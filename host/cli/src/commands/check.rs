@@ -34,7 +34,7 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let seconds = prepared.seconds.iter().map(|(key, it)| (*key, &it.plugin));
     let counted = firsts.chain(seconds).filter(|(_, plugin)| {
         let abilities = plugin.manifest().abilities.as_ref();
-        abilities.is_some_and(|abilities| abilities.facts.connections)
+        abilities.is_some_and(|it| it.facts.connections || it.facts.traffic)
     });
     let counted = counted.map(|(service, _)| service).collect();
     let model = prepared.model;

@@ -93,7 +93,8 @@ fn named(error: PlanError, given: &[Usable]) -> PlanError {
 ///
 /// A plan may be older than the servers: it was made before one failed, or its scheduler has failed since. So slots of
 /// servers that take no connections any more are left out; in a hash table the others take them in turn, so that no
-/// other client gets another server; in groups likewise, each for itself ([`Groups::without_failed`]). Where none remains, or where there never was a plan, the servers share by weight.
+/// other client gets another server; in groups likewise, each for itself ([`Groups::without_failed`]). Where none remains,
+/// or where there never was a plan, the servers share by weight.
 /// Without a server that takes connections the service refuses.
 #[must_use]
 pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> ServiceState {

@@ -152,8 +152,8 @@ impl Groups {
         self.groups.iter().map(Group::slots).sum()
     }
 
-    /// Whether a later spread has a slot of the same meaning wherever this one has one: only what the slots lead to may
-    /// differ.
+    /// Whether a later spread has a slot of the same meaning wherever this one has one: what the slots lead to, and how
+    /// clients come to a group, may differ.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         let shape = |group: &Group| match group {
@@ -162,7 +162,7 @@ impl Groups {
             Group::Split { slots, .. } => (2, slots.len()),
         };
         let shapes = |it: &Self| it.groups.iter().map(shape).collect::<Vec<_>>();
-        self.clients == other.clients && shapes(self) == shapes(other)
+        shapes(self) == shapes(other)
     }
 
     /// Without servers that take no connections any more (`taking`: those that do). In a hash table the others of their

@@ -6,7 +6,8 @@
 //! | N  | S  | R  | V  | 0 or G | number of a backend, 1 to 16,777,215 |
 //! +----+----+----+----+--------+--------------------------------------+
 //!   |    |    |    |       |
-//!   |    |    |    |       +-- GROUP (bit 24)  a group was chosen: bits 15 to 0 are its number in the service's spread
+//!   |    |    |    |       +-- GROUP (bit 24)    a group was chosen: bits 15 to 0 are its number in the service's spread
+//!   |    |    |    |       +-- CLIENTS (bit 25)  the client's network is being looked up: bits 23 to 0 tell by which key
 //!   |    |    |    +-- VERDICT_MARK  only of packets: the daemon's verdict; without this bit, it is the connection's mark
 //!   |    |    +------- REFUSED       the connection is refused: no backend
 //!   |    +------------ SLOT          a slot was chosen: bits 29 to 0 are its number, until its backend is looked up
@@ -18,6 +19,7 @@
 //! | `0x00nnnnnn`, `0x80nnnnnn` | connection | it goes to backend n (with full NAT) |
 //! | `0x40000000` to `0x7fffffff` | connection | a slot, for the rest of the first packet's way through the rules |
 //! | `0x0100gggg` | connection | group g of its service, likewise |
+//! | `0x02kkkkkk` | connection | its service's key for clients' networks, likewise |
 //! | `0x20000000` | connection | refused |
 //! | `0x10nnnnnn`, `0x90nnnnnn`, `0x30000000` | packet | a verdict: one of the above |
 //! | `0x45766b6c` | packet | the heartbeat, between the daemon and itself |
@@ -38,6 +40,8 @@ pub const REFUSED: u32 = 1 << 29;
 pub const VERDICT_MARK: u32 = 1 << 28;
 /// What is below this bit is the number of a group of a service's spread, until a slot has been chosen.
 pub const GROUP: u32 = 1 << 24;
+/// What is below this bit is a service's key in the maps of clients' networks, until a group has been chosen.
+pub const CLIENTS: u32 = 1 << 25;
 /// Bits of a backend's number.
 pub const BACKEND: u32 = (1 << 24) - 1;
 /// Bits that the mark of no connection to a backend has.
@@ -102,6 +106,14 @@ pub const fn group_mark(group: usize) -> u32 {
     GROUP | (group as u32 & 0xffff)
 }
 
+/// The key of the service with this chain in the maps of clients' networks. It has two, in turn: one for those that are
+/// looked up, and one for those that are to take their place.
+#[must_use]
+pub const fn clients_key(chain: u32, turn: bool) -> u32 {
+    let turn = if turn { 1 } else { 0 };
+    CLIENTS | ((chain << 1 | turn) & BACKEND)
+}
+
 /// The group whose connections have this mark.
 #[must_use]
 pub fn group(mark: u32) -> Option<usize> {
@@ -151,13 +163,21 @@ mod tests {
     }
 
     #[test]
-    fn each_bit_has_one_meaning_and_three_have_none() {
-        let bits = [FULL_NAT, SLOT, REFUSED, VERDICT_MARK, GROUP, BACKEND];
+    fn each_bit_has_one_meaning_and_two_have_none() {
+        let bits = [
+            FULL_NAT,
+            SLOT,
+            REFUSED,
+            VERDICT_MARK,
+            GROUP,
+            CLIENTS,
+            BACKEND,
+        ];
         let together = bits.iter().fold(0, |sum, bits| {
             assert_eq!(sum & bits, 0);
             sum | bits
         });
-        assert_eq!(!together, 0x0e00_0000);
+        assert_eq!(!together, 0x0c00_0000);
         assert_eq!(NO_BACKEND, 0x7f00_0000);
         assert_eq!(BackendId::MAX, 0x00ff_ffff);
     }
@@ -170,6 +190,12 @@ mod tests {
             assert_eq!(backend(mark), None);
             assert_eq!(mark & (SLOT | FULL_NAT | REFUSED), 0);
         }
+        for key in [clients_key(0, false), clients_key(7, true)] {
+            assert_eq!((group(key), backend(key)), (None, None));
+            assert_eq!(key & (SLOT | FULL_NAT | REFUSED), 0);
+        }
+        assert_ne!(clients_key(7, true), clients_key(7, false));
+        assert_ne!(clients_key(7, true), clients_key(8, false));
         assert_eq!(group(7), None);
         assert_eq!(group(SLOT), None);
     }

@@ -50,13 +50,18 @@ pub(crate) fn runtime(sandbox: Sandbox) -> WasmRuntime {
     .unwrap()
 }
 
-/// A plugin in a runtime of its own. Its compiled code is kept, since every test is a process of its own.
-pub(crate) fn load(name: &str, sandbox: Sandbox) -> Arc<dyn Plugin> {
-    let runtime = WasmRuntime::new(WasmConfig {
+/// A runtime that keeps compiled code, since every test is a process of its own.
+pub(crate) fn keeping_runtime(sandbox: Sandbox) -> WasmRuntime {
+    WasmRuntime::new(WasmConfig {
         sandbox,
         cache: CacheUse::Own(target_dir().join("lab-cache")),
-    });
-    runtime.unwrap().load(&plugin_file(name)).unwrap()
+    })
+    .unwrap()
+}
+
+/// A plugin in a runtime of its own.
+pub(crate) fn load(name: &str, sandbox: Sandbox) -> Arc<dyn Plugin> {
+    keeping_runtime(sandbox).load(&plugin_file(name)).unwrap()
 }
 
 /// Settings that are words.

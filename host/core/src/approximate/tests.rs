@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{KernelScheduler, approximate, fidelity};
+use crate::groups::{Group, Groups};
 use crate::model::DataPlaneKind;
-use crate::state::{Backend, BackendId, Selector, ServiceState, Spread};
+use crate::state::{Backend, BackendId, Prefixes, Selector, ServiceState, Spread};
 
 fn id(n: u32) -> BackendId {
     BackendId::new(n).unwrap()
@@ -62,6 +63,49 @@ fn equal_shares_of_a_plan_are_round_robin() {
     // Not with weights that would say something else.
     let other = service(&[5, 1], Selector::Sequence, &[1, 2, 1, 2, 1, 2]);
     assert_eq!(ipvs(&other), (Some(KernelScheduler::Rr), vec![1, 1]));
+}
+
+#[test]
+fn groups_become_the_shares_of_their_servers() {
+    let turn = |ids: &[u32]| Group::Servers {
+        selector: Selector::Sequence,
+        slots: ids.iter().copied().map(id).collect(),
+    };
+    let mut grouped = service(&[1, 1, 1], Selector::Sequence, &[1]);
+    grouped.spread = Spread::Groups(Groups {
+        groups: vec![
+            Group::Split {
+                selector: Selector::HashSource,
+                slots: vec![1, 2],
+            },
+            turn(&[1, 2]),
+            turn(&[3]),
+        ],
+        clients: Vec::new(),
+    });
+    assert_eq!(ipvs(&grouped), (Some(KernelScheduler::Wrr), vec![1, 1, 2]));
+    let held = approximate(DataPlaneKind::Ipvs, &grouped);
+    assert_eq!(approximate(DataPlaneKind::Ipvs, &held), held);
+    assert_eq!(
+        fidelity(&grouped.spread, &held.spread).to_string(),
+        "shares exact, in IPVS's order; not by groups, which IPVS does not have"
+    );
+    assert_eq!(
+        approximate(DataPlaneKind::Nftables, &grouped).spread,
+        grouped.spread
+    );
+}
+
+#[test]
+fn a_hash_of_networks_is_one_of_whole_addresses() {
+    let network = Selector::HashNetwork(Prefixes { v4: 24, v6: 128 });
+    let hashed = service(&[1, 1], network, &[1, 2]);
+    let held = approximate(DataPlaneKind::Ipvs, &hashed);
+    assert_eq!(approximate(DataPlaneKind::Ipvs, &held), held);
+    assert_eq!(
+        fidelity(&hashed.spread, &held.spread).to_string(),
+        "shares exact, by IPVS's hash of the whole address"
+    );
 }
 
 #[test]

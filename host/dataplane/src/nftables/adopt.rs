@@ -1,9 +1,9 @@
 //! From what was found in our table to a layout: what an earlier process left is gone on with. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use evenkeel_core::groups::{Clients, Group, Groups};
-use evenkeel_core::mark::group;
+use evenkeel_core::mark::{clients_key, group};
 use evenkeel_core::model::{Persistence, ServiceKey};
 use evenkeel_core::plan::MAX_SLOTS;
 use evenkeel_core::state::{Backend, BackendId, Queue, ServiceState, Spread};
@@ -113,7 +113,7 @@ struct Contents {
     backends: HashMap<u32, Vec<(u32, std::net::SocketAddr)>>,
     backends_len: usize,
     networks: Vec<Element>,
-    /// By the service's first slot.
+    /// By the service's key.
     clients: HashMap<u32, Vec<Clients>>,
 }
 
@@ -149,8 +149,8 @@ impl Contents {
                     contents.backends_len += 1;
                 }
                 Element::Hairpin(_) | Element::Inner(_) => contents.networks.push(*element),
-                Element::Clients { base, clients } => {
-                    contents.clients.entry(*base).or_default().push(*clients);
+                Element::Clients { key, clients } => {
+                    contents.clients.entry(*key).or_default().push(*clients);
                 }
             }
         }
@@ -202,18 +202,13 @@ impl Contents {
 
     /// The clients of no service's groups.
     fn strays(&self, layout: &Layout) -> Vec<Element> {
-        let grouped = layout.services.values().filter_map(|service| {
-            let led = matches!(service.state.spread, Spread::Groups(_));
-            service.range.filter(|_| led).map(|range| range.base)
-        });
-        let grouped: BTreeSet<u32> = grouped.collect();
-        let strays = self
-            .clients
+        let services = layout.services.values();
+        let known: HashSet<Element> = services.flat_map(PlacedService::clients).collect();
+        self.clients
             .iter()
-            .filter(|(base, _)| !grouped.contains(base));
-        strays
-            .flat_map(|(base, clients)| clients.iter().map(|clients| (*base, *clients)))
-            .map(|(base, clients)| Element::Clients { base, clients })
+            .flat_map(|(key, clients)| clients.iter().map(|clients| (*key, *clients)))
+            .map(|(key, clients)| Element::Clients { key, clients })
+            .filter(|element| !known.contains(element))
             .collect()
     }
 
@@ -251,6 +246,7 @@ impl Contents {
             };
             backends.insert(id, Backend::from(*to));
         }
+        let mut turn = false;
         let (spread, range) = match rules {
             SlotRules::One(rule) => match rule.choice {
                 SlotChoice::Refuse => (Spread::Refuse, None),
@@ -265,6 +261,13 @@ impl Contents {
                 }
             },
             SlotRules::Groups(rules) => {
+                if let Some(key) = rules.key {
+                    let turns = [false, true].into_iter();
+                    turn = turns
+                        .into_iter()
+                        .find(|turn| clients_key(chain, *turn) == key)
+                        .ok_or("the key of its clients was changed")?;
+                }
                 let (groups, range) = self.groups(rules, bases)?;
                 (Spread::Groups(groups), Some(range))
             }
@@ -282,6 +285,7 @@ impl Contents {
             },
             chain,
             range,
+            turn,
         })
     }
 
@@ -312,9 +316,10 @@ impl Contents {
             };
             groups.push(group);
         }
-        let clients = self.clients.get(&rules.base).cloned().unwrap_or_default();
+        let clients = rules.key.and_then(|key| self.clients.get(&key));
+        let clients = clients.cloned().unwrap_or_default();
         let wrong = |it: &Clients| it.group == 0 || it.group >= groups.len();
-        if clients.is_empty() == rules.clients || clients.iter().any(wrong) {
+        if clients.is_empty() == rules.key.is_some() || clients.iter().any(wrong) {
             return Err("the clients of its groups were changed".to_owned());
         }
         let range = match next - rules.base {

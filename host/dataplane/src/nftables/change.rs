@@ -183,6 +183,7 @@ impl NftPlan {
                 })
             }
         };
+        let turn = old.is_some_and(|old| old.turn_for(&service.spread));
         let chain = match old {
             Some(old) => old.chain,
             None => {
@@ -195,6 +196,7 @@ impl NftPlan {
             state: service.clone(),
             chain,
             range,
+            turn,
         })
     }
 

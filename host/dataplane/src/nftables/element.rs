@@ -24,7 +24,7 @@ const JUMP: u32 = 0xffff_fffd;
 const KEY_END: u16 = 10;
 
 /// One element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Element {
     /// Where a service's connections go.
     Service {
@@ -49,8 +49,8 @@ pub(super) enum Element {
     Hairpin(IpNet),
     /// A hairpin network inside another.
     Inner(IpNet),
-    /// Clients of the service whose slots begin at `base`, and the group in which their connections begin.
-    Clients { base: u32, clients: Clients },
+    /// Clients of the service with this key, and the group in which their connections begin.
+    Clients { key: u32, clients: Clients },
 }
 
 impl Element {
@@ -92,14 +92,14 @@ impl Element {
             ),
             Self::Hairpin(net) => format!("{net} . {net}"),
             Self::Inner(net) => format!("{} . {}", net.addr(), net.prefix_len()),
-            Self::Clients { base, clients } => {
+            Self::Clients { key, clients } => {
                 let Clients { first, last, group } = clients;
                 let range = if first == last {
                     first.to_string()
                 } else {
                     format!("{first}-{last}")
                 };
-                format!("{range} . {base:#x} : {:#x}", group_mark(*group))
+                format!("{range} . {key:#x} : {:#x}", group_mark(*group))
             }
         }
     }
@@ -179,9 +179,7 @@ impl Element {
                 &u32::from(net.prefix_len()).to_ne_bytes(),
             ]),
             // In network order, as the kernel compares intervals.
-            Self::Clients { base, clients } => {
-                concat(&[&octets(clients.first), &base.to_be_bytes()])
-            }
+            Self::Clients { key, clients } => concat(&[&octets(clients.first), &key.to_be_bytes()]),
         }
     }
 
@@ -192,8 +190,8 @@ impl Element {
                 &octets(net.broadcast()),
                 &octets(net.broadcast()),
             ])),
-            Self::Clients { base, clients } => {
-                Some(concat(&[&octets(clients.last), &base.to_be_bytes()]))
+            Self::Clients { key, clients } => {
+                Some(concat(&[&octets(clients.last), &key.to_be_bytes()]))
             }
             _ => None,
         }

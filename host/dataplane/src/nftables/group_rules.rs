@@ -2,7 +2,7 @@
 //! the kernel keeps. Pure.
 //!
 //! The connection's mark is the group that it is in, until a slot of a group of servers has been chosen: for the first
-//! group the number of the service's first slot, for each other one [`group_mark`]. The rules are in the order of the
+//! group the service's key in the maps of clients' networks, for each other one [`group_mark`]. The rules are in the order of the
 //! groups, and groups lead to later ones only, so one pass over them comes to an end. None but those of splits has a
 //! verdict: replacing a rule with one makes the kernel check the whole table.
 
@@ -32,16 +32,17 @@ pub(super) struct GroupRule {
 pub(super) struct GroupRules {
     /// Number of the service's first slot.
     pub(super) base: u32,
-    /// Whether some clients begin in another group than the first: then the map `net4` or `net6` is asked.
-    pub(super) clients: bool,
+    /// Where some clients begin in another group than the first: the service's key in the map `net4` or `net6`.
+    pub(super) key: Option<u32>,
     pub(super) groups: Vec<GroupRule>,
     /// Whether the service is full NAT.
     pub(super) snat: bool,
 }
 
 impl GroupRules {
-    /// The rules for these groups, whose slots are one after the other from `base` on.
-    pub(super) fn of(groups: &Groups, base: u32, snat: bool) -> Self {
+    /// The rules for these groups, whose slots are one after the other from `base` on. `key`: of the clients, if any
+    /// begin in another group than the first.
+    pub(super) fn of(groups: &Groups, base: u32, key: u32, snat: bool) -> Self {
         let mut next = base;
         let rule = |group: &Group| {
             let (choice, split) = match group {
@@ -62,7 +63,7 @@ impl GroupRules {
         };
         Self {
             base,
-            clients: !groups.clients.is_empty(),
+            key: (!groups.clients.is_empty()).then_some(key),
             groups: groups.groups.iter().map(rule).collect(),
             snat,
         }
@@ -74,12 +75,11 @@ impl GroupRules {
         let comment = comment(self.snat);
         let mut text = String::new();
         // Writing to a String cannot fail.
-        if self.clients {
+        if let Some(key) = self.key {
             let _ = write!(
                 text,
-                "ct mark set numgen inc mod 1 offset {:#x} comment \"{comment}\"; \
-                 ct mark set {ip} saddr . ct mark map @{map} comment \"{comment}\"; ",
-                self.base
+                "ct mark set numgen inc mod 1 offset {key:#x} comment \"{comment}\"; \
+                 ct mark set {ip} saddr . ct mark map @{map} comment \"{comment}\"; "
             );
         }
         for (number, group) in self.groups.iter().enumerate() {
@@ -99,8 +99,8 @@ impl GroupRules {
     /// As they are in the kernel.
     pub(super) fn raw(&self, family: Family) -> Vec<RawRule> {
         let mut rules = Vec::new();
-        if self.clients {
-            rules.push(written(|buf| self.begin(buf)));
+        if let Some(key) = self.key {
+            rules.push(written(|buf| begin(buf, key)));
             rules.push(written(|buf| ask(buf, family)));
         }
         for (number, group) in self.groups.iter().enumerate() {
@@ -114,7 +114,7 @@ impl GroupRules {
         let snat = SlotChoice::snat(&rules.first()?.userdata)?;
         let mut read = Self {
             base: 0,
-            clients: false,
+            key: None,
             groups: Vec::new(),
             snat,
         };
@@ -122,18 +122,15 @@ impl GroupRules {
         if let [first, second, others @ ..] = rules
             && second.expressions == written(|buf| ask(buf, family))
         {
-            read.clients = true;
-            read.base = SlotChoice::base(&first.expressions)?;
+            read.key = Some(SlotChoice::base(&first.expressions)?);
             rest = others;
         }
         if rest.len() > MAX_GROUPS {
             return None;
         }
-        if !read.clients {
-            read.base = rest
-                .iter()
-                .find_map(|rule| SlotChoice::base(&rule.expressions))?;
-        }
+        read.base = rest
+            .iter()
+            .find_map(|rule| SlotChoice::base(&rule.expressions))?;
         for (number, raw) in rest.iter().enumerate() {
             let choices = SlotChoice::candidates(&raw.expressions)?;
             let rules = choices
@@ -150,17 +147,10 @@ impl GroupRules {
     /// The mark that the connections of a group have; `None`: all come to it.
     fn condition(&self, group: usize) -> Option<u32> {
         match group {
-            0 if !self.clients => None,
-            0 => Some(self.base),
+            0 => self.key,
             // At most MAX_GROUPS.
             other => Some(group_mark(other)),
         }
-    }
-
-    /// Everybody begins in the first group. A count to one, since setting a constant makes the kernel check the table.
-    fn begin(&self, buf: &mut Vec<u8>) {
-        SlotChoice::constant(buf, self.base);
-        set_ct_mark(buf, 1);
     }
 
     fn group_rule(&self, number: usize, rule: GroupRule, family: Family) -> Vec<u8> {
@@ -183,6 +173,12 @@ fn names(family: Family) -> (&'static str, &'static str) {
         Family::V4 => ("ip", "net4"),
         Family::V6 => ("ip6", "net6"),
     }
+}
+
+/// Everybody begins in the first group.
+fn begin(buf: &mut Vec<u8>, key: u32) {
+    SlotChoice::constant(buf, key);
+    set_ct_mark(buf, 1);
 }
 
 /// The group of the client's network becomes the mark, if it has one. The key ends with the mark, in network order as
@@ -215,6 +211,7 @@ mod tests {
     use super::*;
 
     const BASE: u32 = 0x4000_0040;
+    const KEY: u32 = 0x0200_000f;
 
     fn all() -> Vec<GroupRules> {
         let servers = |selector| Group::Servers {
@@ -260,7 +257,7 @@ mod tests {
                         clients: kept,
                         ..groups.in_family(v4)
                     };
-                    all.push(GroupRules::of(&groups, BASE, snat));
+                    all.push(GroupRules::of(&groups, BASE, KEY, snat));
                 }
             }
         }

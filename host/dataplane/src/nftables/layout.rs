@@ -54,6 +54,7 @@ impl Layout {
                     state: service,
                     chain,
                     range,
+                    turn: false,
                 },
             );
         }

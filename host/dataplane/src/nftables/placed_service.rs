@@ -1,8 +1,8 @@
 //! One service in the kernel: its state, and where in our table it is.
 
-use evenkeel_core::groups::Group;
-use evenkeel_core::mark::group_mark;
+use evenkeel_core::groups::{Clients, Group};
 pub(super) use evenkeel_core::mark::{backend, of_backend as mark};
+use evenkeel_core::mark::{clients_key, group_mark};
 use evenkeel_core::model::ServiceKey;
 use evenkeel_core::state::{BackendId, ServiceState, Spread};
 
@@ -15,6 +15,14 @@ use super::slot_rule::{SlotChoice, SlotRule};
 use super::slot_rules::SlotRules;
 use super::slots::Range;
 
+/// Clients that begin in another group than the first.
+fn led(spread: &Spread) -> &[Clients] {
+    match spread {
+        Spread::Groups(groups) => &groups.clients,
+        Spread::Slots { .. } | Spread::Refuse => &[],
+    }
+}
+
 /// One service in the kernel.
 #[derive(Debug, Clone)]
 pub(super) struct PlacedService {
@@ -23,6 +31,8 @@ pub(super) struct PlacedService {
     pub(super) chain: u32,
     /// Its slots; none if it refuses.
     pub(super) range: Option<Range>,
+    /// Which of its two keys its clients' networks have.
+    pub(super) turn: bool,
 }
 
 impl PlacedService {
@@ -42,7 +52,12 @@ impl PlacedService {
                 base: range.base,
             },
             (Spread::Groups(groups), Some(range)) => {
-                return SlotRules::Groups(GroupRules::of(groups, range.base, snat));
+                return SlotRules::Groups(GroupRules::of(
+                    groups,
+                    range.base,
+                    self.clients_key(),
+                    snat,
+                ));
             }
             (Spread::Refuse, _) | (_, None) => SlotChoice::Refuse,
         };
@@ -66,17 +81,23 @@ impl PlacedService {
 
     /// The clients that begin in another group than the first.
     pub(super) fn clients(&self) -> impl Iterator<Item = Element> {
-        let clients = match &self.state.spread {
-            Spread::Groups(groups) => groups.clients.as_slice(),
-            Spread::Slots { .. } | Spread::Refuse => &[],
-        };
-        let base = self.range.map(|range| range.base);
-        base.into_iter().flat_map(move |base| {
-            clients.iter().map(move |clients| Element::Clients {
-                base,
+        let key = self.clients_key();
+        led(&self.state.spread)
+            .iter()
+            .map(move |clients| Element::Clients {
+                key,
                 clients: *clients,
             })
-        })
+    }
+
+    /// The key of its clients' networks.
+    fn clients_key(&self) -> u32 {
+        clients_key(self.chain, self.turn)
+    }
+
+    /// Which key the clients' networks of another spread have: they are not changed in place.
+    pub(super) fn turn_for(&self, spread: &Spread) -> bool {
+        self.turn != (led(&self.state.spread) != led(spread))
     }
 
     /// What is done besides choosing a slot.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::native::NativeRuntime;
-use crate::testing::{native_file, plugin_file, runtime};
+use crate::testing::{keeping_runtime, native_file, plugin_file, runtime};
 use crate::wasm::WasmRuntime;
 use crate::{Described, LoadError, ServiceContext};
 
@@ -80,7 +80,7 @@ fn delegates_are_loaded_with_a_scheduler_and_a_new_file_of_one_makes_another_plu
         directory.path().join("s.wasm"),
     )
     .unwrap();
-    let runtime = runtime(Sandbox::default());
+    let runtime = keeping_runtime(Sandbox::default());
     let sites = by_name("sites");
     let next = |before: &Catalogue| {
         let mut next = before.rescan(&runtime, &[path(&directory)]);

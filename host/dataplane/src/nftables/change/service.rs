@@ -52,9 +52,11 @@ impl ServiceOps {
                     let differ = old.slots().zip(new.slots()).filter(|(old, new)| old != new);
                     first.extend(differ.flat_map(|(o, n)| [NftOp::Delete(o), NftOp::Add(n)]));
                 } else {
-                    ops.before = clients(new);
                     first.extend(new.slots().map(NftOp::Add));
                     ops.then.extend(old.slots().map(NftOp::Delete));
+                }
+                if old.turn != new.turn {
+                    ops.before = clients(new);
                     ops.then.extend(old.clients().map(NftOp::Delete));
                 }
                 if old.rules() != new.rules() {

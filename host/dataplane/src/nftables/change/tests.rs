@@ -80,11 +80,11 @@ impl Simulated {
                 NftOp::SetSlotRule { chain, rule, .. } => {
                     self.rules.insert(*chain, SlotRules::One(*rule));
                 }
-                NftOp::Add(Element::Clients { base, clients }) => {
-                    assert!(self.clients.insert((*base, *clients)));
+                NftOp::Add(Element::Clients { key, clients }) => {
+                    assert!(self.clients.insert((*key, *clients)));
                 }
-                NftOp::Delete(Element::Clients { base, clients }) => {
-                    assert!(self.clients.remove(&(*base, *clients)));
+                NftOp::Delete(Element::Clients { key, clients }) => {
+                    assert!(self.clients.remove(&(*key, *clients)));
                 }
                 NftOp::Add(Element::Slot { slot, mark }) => {
                     assert_eq!(self.slots.insert(*slot, *mark), None);
@@ -157,10 +157,10 @@ impl Simulated {
             Some(SlotRules::Groups(rules)) => rules,
         };
         let mut groups = vec![0];
-        for (base, led) in &self.clients {
-            if *base == rules.base {
+        for (key, led) in &self.clients {
+            if Some(*key) == rules.key {
                 // The client finds its group.
-                assert!(clients.clients.contains(&(*base, *led)));
+                assert!(clients.clients.contains(&(*key, *led)));
                 groups.push(led.group);
             }
         }

@@ -86,10 +86,10 @@ impl Element {
                 };
                 let (first, of_first) = address(key, v4)?;
                 let (last, of_last) = address(end, v4)?;
-                let base = u32::from_be_bytes(of_first.try_into().ok()?);
+                let service = u32::from_be_bytes(of_first.try_into().ok()?);
                 let group = group(mark(find_attr(data?, 1)?)?)?;
                 (of_first == of_last && first <= last).then_some(Self::Clients {
-                    base,
+                    key: service,
                     clients: Clients { first, last, group },
                 })
             }

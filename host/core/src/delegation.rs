@@ -98,10 +98,12 @@ impl DelegatingScheduler {
             version: plugin.manifest().version.clone(),
             failure: Failure::Answer(format!("as a delegate for group {group}: {answer}")),
         };
+        let by_id: BTreeMap<BackendId, &SchedulerBackend> =
+            self.backends.iter().map(|it| (it.id, it)).collect();
         let mut told = Vec::with_capacity(servers.len());
         for id in servers {
-            match self.backends.iter().find(|it| it.id == *id) {
-                Some(backend) => told.push(backend.clone()),
+            match by_id.get(id) {
+                Some(backend) => told.push((*backend).clone()),
                 None => return Err(error(format!("backend {id} was not given"))),
             }
         }

@@ -430,11 +430,8 @@ impl SchedulerSupervisor {
         if works {
             self.failures = 0;
         }
-        let wished = match plan {
-            Some(Plan::Table {
-                refresh_ms: Some(ms),
-                ..
-            }) => Some(Duration::from_millis(u64::from(*ms)).max(MIN_REFRESH)),
+        let wished = match plan.map(Plan::refresh_ms) {
+            Some(Some(ms)) => Some(Duration::from_millis(u64::from(ms)).max(MIN_REFRESH)),
             Some(_) if self.decision == Decision::PerConnection => Some(FALLBACK_REFRESH),
             Some(_) | None => None,
         };

@@ -262,8 +262,7 @@ impl Contents {
             },
             SlotRules::Groups(rules) => {
                 if let Some(key) = rules.key {
-                    let turns = [false, true].into_iter();
-                    turn = turns
+                    turn = [false, true]
                         .into_iter()
                         .find(|turn| clients_key(chain, *turn) == key)
                         .ok_or("the key of its clients was changed")?;

@@ -77,6 +77,19 @@ fn groups_and_rules_are_laid_out() {
 }
 
 #[test]
+fn groups_say_when_they_are_to_be_planned_again() {
+    let plan = |refresh_ms| {
+        Plan::Groups(PlannedGroups {
+            refresh_ms,
+            ..PlannedGroups::default()
+        })
+    };
+    assert_eq!(plan(Some(7)).refresh_ms(), Some(7));
+    assert_eq!(plan(None).refresh_ms(), None);
+    assert_eq!(Plan::None.refresh_ms(), None);
+}
+
+#[test]
 fn one_group_is_a_table() {
     let spread = plan(vec![servers(Selector::Random, &[(1, 2), (2, 1)])], &[]);
     let expected = Spread::Slots {

@@ -71,7 +71,7 @@ fn by_weights(wanted: &ServiceState) -> ServiceState {
         _ => (BTreeMap::new(), Spread::Refuse),
     };
     state.spread = spread;
-    for (id, backend) in &mut state.backends {
+    for (id, backend) in state.backends.iter_mut() {
         backend.weight = weights.get(id).copied().unwrap_or(0);
     }
     state

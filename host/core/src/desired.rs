@@ -120,7 +120,7 @@ pub fn service_state(snat: bool, up: &[Usable], last_good: Option<&Spread>) -> S
     };
     ServiceState {
         snat,
-        backends,
+        backends: backends.into(),
         spread,
         persistence: None,
         queue: None,

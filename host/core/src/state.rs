@@ -1,9 +1,13 @@
 //! What the kernel is wanted to hold, and what it holds: one shape for both, so that they can be compared.
 
+mod backends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
+
+pub use self::backends::Backends;
 
 pub use crate::mark::BackendId;
 use crate::model::{Forward, IpvsTimeouts, Persistence, ServiceKey};
@@ -47,7 +51,7 @@ pub struct ServiceState {
     pub snat: bool,
     /// The real servers that may be sent connections. A failed server is not among them; a draining one is, but in no
     /// slot.
-    pub backends: BTreeMap<BackendId, Backend>,
+    pub backends: Backends,
     /// How new connections are spread.
     pub spread: Spread,
     /// Clients go where their last connection went, before anything else decides.

@@ -12,6 +12,7 @@ pub mod control;
 mod counting;
 mod driver;
 mod forwarding;
+mod heap;
 mod kept;
 pub mod lock;
 mod machine;

@@ -39,12 +39,14 @@ pub(crate) fn content(file: &File, max: u64) -> io::Result<Vec<u8>> {
     if metadata.len() > max {
         return Err(too_large());
     }
-    let mut bytes = Vec::new();
+    let expected = usize::try_from(metadata.len()).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(expected + 1);
     // It may grow while it is read.
     file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
         return Err(too_large());
     }
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

@@ -78,7 +78,7 @@ impl Director {
         let Some(service) = self.services.get_mut(&key) else {
             return;
         };
-        service.second = Some(second);
+        service.second = Some(Box::new(second));
         if awaited {
             self.awaiting_canary.insert(key);
         } else {

@@ -16,7 +16,6 @@ use crate::approximate;
 use crate::connections::Rate;
 use crate::manifest::Decision;
 use crate::model::{IpvsTimeouts, OnDown, Service, ServiceKey};
-use crate::scheduler::BackendFacts;
 use crate::state::{BackendId, Spread, State};
 
 impl Director {
@@ -32,7 +31,7 @@ impl Director {
         self.order = config.services.iter().map(|service| service.key).collect();
         for mut spec in config.services {
             let mut before = old.remove(&spec.key);
-            let servers = self.servers_of(&mut spec, before.as_mut());
+            let servers = self.servers_of(&mut spec, before.as_deref_mut());
             match (schedulers.remove(&spec.key), before) {
                 (Some(new), Some(before)) => {
                     let as_before = Service {
@@ -83,7 +82,7 @@ impl Director {
     /// Whether IPVS is to forget the clients of servers of weight 0: if a service wants it. It is everybody's setting,
     /// so it is left as it is if none does, unless one did before.
     fn expires_quiescent(&self) -> Option<bool> {
-        if self.services.values().any(VirtualService::moves_clients) {
+        if self.services.values().any(|it| it.moves_clients()) {
             return Some(true);
         }
         let before = self.sync.wanted().timeouts.expire_quiescent;
@@ -113,7 +112,7 @@ impl Director {
         }
         self.stop_queue(key, spec.decision != Decision::PerConnection);
         self.opening_queues.remove(&key);
-        let service = VirtualService {
+        let service = Box::new(VirtualService {
             quorum: QuorumState::default(),
             queue: self.queues.of(&spec),
             queue_served: false,
@@ -130,7 +129,7 @@ impl Director {
             problem: None,
             kept: None,
             refused: None,
-        };
+        });
         self.services.insert(key, service);
         self.awaiting_first_plan.insert(key);
         self.review_quorum(key, configured);
@@ -140,7 +139,7 @@ impl Director {
     /// A service whose scheduler stays, for the time being.
     fn keep_service(
         &mut self,
-        mut service: VirtualService,
+        mut service: Box<VirtualService>,
         spec: Service,
         servers: Vec<RealServer>,
     ) {
@@ -214,7 +213,7 @@ impl Director {
                 per_minute,
                 elsewhere: self.elsewhere.contains(&spec.key),
                 full,
-                reported: BackendFacts::default(),
+                reported: None,
             };
             server.refill();
             self.owners.insert(id, spec.key);

@@ -61,7 +61,7 @@ impl Director {
         let told = service
             .servers
             .iter()
-            .map(|it| (it.id, it.reported.clone()));
+            .map(|it| (it.id, it.reported.as_deref().cloned().unwrap_or_default()));
         Some(Decides {
             report: report::service(service, self.kind, &self.sync),
             next: next(service, self.kind, held, client),

@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use super::recent_flows::RecentFlows;
 use crate::flow::Flow;
+use crate::manifest::Facts;
 use crate::metrics::PluginMetrics;
 use crate::plan::Plan;
 use crate::plugin::PluginError;
@@ -35,6 +36,8 @@ struct Inner {
     scheduler: Box<dyn Scheduler>,
     /// The servers that it may place a connection on.
     accepting: BTreeSet<BackendId>,
+    /// It is told of facts: of other servers nothing is kept.
+    told_of_facts: bool,
     /// What the kernel counted, and what was placed since, for each server.
     loads: BTreeMap<BackendId, PlacedLoad>,
     recent: RecentFlows,
@@ -78,11 +81,13 @@ impl PlacedLoad {
 }
 
 impl Instance {
-    pub(super) fn new(scheduler: Box<dyn Scheduler>) -> Self {
+    /// `facts`: what it wants to be told of.
+    pub(super) fn new(scheduler: Box<dyn Scheduler>, facts: Facts) -> Self {
         let metrics = scheduler.metrics();
         let inner = Inner {
             scheduler,
             accepting: BTreeSet::new(),
+            told_of_facts: facts.any(),
             loads: BTreeMap::new(),
             recent: RecentFlows::default(),
             broken: None,
@@ -169,7 +174,8 @@ impl Instance {
         let mut inner = self.deciding.lock();
         let accepting = backends.iter().filter(|backend| backend.weight > 0);
         inner.accepting = accepting.map(|backend| backend.id).collect();
-        inner.loads = backends
+        let with_loads = if inner.told_of_facts { backends } else { &[] };
+        inner.loads = with_loads
             .iter()
             .map(|backend| {
                 let mut load = inner.loads.remove(&backend.id).unwrap_or_default();

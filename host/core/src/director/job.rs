@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::instance::Instance;
-use crate::manifest::{Decision, Setting};
+use crate::manifest::{Decision, Facts, Setting};
 use crate::plan::Plan;
 use crate::plugin::PluginError;
 use crate::scheduler::{
@@ -22,6 +22,12 @@ pub struct Ran {
     pub(super) plan: Option<Plan>,
     /// What it would hand to a successor, if it was asked and has something.
     pub(super) exported: Option<SavedState>,
+}
+
+/// What schedulers of this plugin want to be told of.
+pub(super) fn facts_of(plugin: &Arc<dyn SchedulerPlugin>) -> Facts {
+    let abilities = plugin.manifest().abilities.as_ref();
+    abilities.map(|it| it.facts).unwrap_or_default()
 }
 
 /// Tells a scheduler what has changed and asks it for a plan.
@@ -91,6 +97,7 @@ impl SchedulerJob {
     /// As the plugin failed.
     pub fn run(self) -> JobResult {
         let scheduler = || self.plugin.scheduler(&self.context, &self.settings);
+        let facts = facts_of(&self.plugin);
         let mut handed = self.import;
         let instance = match self.instance {
             JobInstance::Running(instance) => {
@@ -102,9 +109,9 @@ impl SchedulerJob {
                 }
                 instance
             }
-            JobInstance::Start => Instance::new(scheduler()?),
+            JobInstance::Start => Instance::new(scheduler()?, facts),
             JobInstance::Successor(scheduler, running) => {
-                let successor = Instance::new(scheduler);
+                let successor = Instance::new(scheduler, facts);
                 successor.set_role(self.context.role)?;
                 handed = running.and_then(|it| it.export(&self.context.service));
                 if let Some(state) = &handed {

@@ -45,7 +45,7 @@ impl Director {
                 service.supervisor.facts().connections && follows(service.last_good.as_ref());
             let second = service
                 .second
-                .as_mut()
+                .as_deref_mut()
                 .filter(|it| follows(it.merged()) && (first || it.facts().connections));
             let in_groups = match &service.last_good {
                 Some(Spread::Groups(groups)) if service.supervisor.facts().connections => {

@@ -49,7 +49,7 @@ pub(super) fn update_interval(services: usize) -> Duration {
 pub struct Director {
     /// Which data plane carries out what is decided.
     pub(super) kind: DataPlaneKind,
-    pub(super) services: BTreeMap<ServiceKey, VirtualService>,
+    pub(super) services: BTreeMap<ServiceKey, Box<VirtualService>>,
     /// The order of the configuration, for reports.
     pub(super) order: Vec<ServiceKey>,
     pub(super) ids: Ids,
@@ -184,13 +184,13 @@ impl Director {
             spec,
             servers,
             ..
-        } = service;
+        } = &mut **service;
         let update = |facts, whole| VirtualService::update(servers, facts, whole);
         let job = supervisor.job(now, self.update_interval, spec, update);
         let plans = job.as_ref().is_some_and(|job| job.wants_plan);
-        let beside = second.as_mut();
+        let beside = second.as_deref_mut();
         let beside = beside.and_then(|it| it.job(now, self.update_interval, spec, servers, plans));
-        let second_at = second.as_ref().and_then(SecondScheduler::poll_at);
+        let second_at = second.as_deref().and_then(SecondScheduler::poll_at);
         match [supervisor.poll_at(), second_at]
             .into_iter()
             .flatten()
@@ -286,7 +286,7 @@ impl Director {
     /// The plugin of a service's second scheduler, whether it runs or was taken back.
     #[must_use]
     pub fn second_plugin(&self, key: &ServiceKey) -> Option<&Arc<dyn SchedulerPlugin>> {
-        let second = self.services.get(key)?.second.as_ref();
+        let second = self.services.get(key)?.second.as_deref();
         second.map(SecondScheduler::plugin)
     }
 
@@ -314,10 +314,8 @@ impl Director {
 
     /// The networks on which clients and servers meet, as far as the data plane lets them.
     pub(super) fn want_hairpin(&mut self) {
-        let tracked = |service: &VirtualService| {
-            service.spec.snat || service.spec.decision == Decision::PerConnection
-        };
-        let tracked = self.services.values().any(tracked);
+        let mut services = self.services.values().map(|service| &service.spec);
+        let tracked = services.any(|spec| spec.snat || spec.decision == Decision::PerConnection);
         let networks = approximate::hairpin(self.kind, &self.hairpin_networks, tracked);
         self.sync.want_hairpin(networks);
     }

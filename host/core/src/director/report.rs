@@ -140,7 +140,7 @@ pub(super) fn service(
         plan: service.plans,
         planned_at: service.planned_at,
         successor_problem: service.refused.as_ref().map(|it| it.problem.clone()),
-        second: service.second.as_ref().map(SecondScheduler::report),
+        second: service.second.as_deref().map(SecondScheduler::report),
         kernel_problem: sync.refusal(&Subject::Service(spec.key)).map(str::to_owned),
         selector,
         groups,

@@ -28,8 +28,8 @@ pub(super) struct RealServer {
     pub(super) elsewhere: bool,
     /// Whether it takes no new connections because of its thresholds.
     pub(super) full: bool,
-    /// What the scheduler was last told of it.
-    pub(super) reported: BackendFacts,
+    /// What the scheduler was last told of it; `None`: of nothing.
+    pub(super) reported: Option<Box<BackendFacts>>,
 }
 
 impl RealServer {
@@ -151,8 +151,9 @@ impl RealServer {
 
     /// As its scheduler sees it, which is told of it herewith.
     pub(super) fn report(&mut self, wanted: Facts) -> SchedulerBackend {
-        self.reported = self.facts(wanted);
-        self.seen(self.reported.clone())
+        let facts = self.facts(wanted);
+        self.reported = boxed(&facts);
+        self.seen(facts)
     }
 
     /// As a scheduler sees it that is told these facts.
@@ -176,10 +177,18 @@ impl RealServer {
     /// The facts that have changed since its scheduler was told last, which is told of them herewith.
     pub(super) fn report_changes(&mut self, wanted: Facts) -> Option<Load> {
         let facts = self.facts(wanted);
-        (facts != self.reported).then(|| {
-            self.reported = facts.clone();
+        (!self.was_told(&facts)).then(|| {
+            self.reported = boxed(&facts);
             Load { id: self.id, facts }
         })
+    }
+
+    /// Whether its scheduler was told these facts last.
+    pub(super) fn was_told(&self, facts: &BackendFacts) -> bool {
+        match &self.reported {
+            Some(reported) => **reported == *facts,
+            None => *facts == BackendFacts::default(),
+        }
     }
 
     /// As plans are made for it; `None`: it has failed, and does not stay for its connections (`inhibit_on_failure`).
@@ -196,6 +205,11 @@ impl RealServer {
             ),
         })
     }
+}
+
+/// Most schedulers ask for no facts, and there are many servers.
+fn boxed(facts: &BackendFacts) -> Option<Box<BackendFacts>> {
+    (*facts != BackendFacts::default()).then(|| Box::new(facts.clone()))
 }
 
 /// The servers that are up, and those that stay although they have failed.

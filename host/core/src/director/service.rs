@@ -26,7 +26,7 @@ pub(super) struct VirtualService {
     pub(super) spec: Service,
     pub(super) supervisor: SchedulerSupervisor,
     /// The scheduler that is tried beside it.
-    pub(super) second: Option<SecondScheduler>,
+    pub(super) second: Option<Box<SecondScheduler>>,
     pub(super) servers: Vec<RealServer>,
     /// The last plan that could be used, laid out.
     pub(super) last_good: Option<Spread>,
@@ -138,12 +138,12 @@ impl VirtualService {
             && self
                 .servers
                 .iter()
-                .any(|server| server.up() && server.facts(wanted) != server.reported)
+                .any(|server| server.up() && !server.was_told(&server.facts(wanted)))
     }
 
     /// What its scheduler wants to be told of, the one that may take over, and the second one.
     pub(super) fn facts(&self) -> Facts {
-        let second = self.second.as_ref().map(SecondScheduler::facts);
+        let second = self.second.as_deref().map(SecondScheduler::facts);
         self.supervisor
             .facts_to_come()
             .or(second.unwrap_or_default())
@@ -162,7 +162,7 @@ impl VirtualService {
             // of a server that it does not have.
             usable.retain(|server| server.weight > 0);
         }
-        let merged = self.second.as_ref().and_then(SecondScheduler::merged);
+        let merged = self.second.as_deref().and_then(SecondScheduler::merged);
         let plan = merged.or(self.last_good.as_ref());
         let state = desired::service_state(self.spec.snat, &usable, plan);
         let decides = self.queue_served

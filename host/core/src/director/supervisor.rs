@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::instance::Instance;
-use super::job::{JobInstance, SchedulerJob, SchedulerUpdate};
+use super::job::{JobInstance, SchedulerJob, SchedulerUpdate, facts_of};
 use super::successor::{Origin, Successor, Trial};
 use crate::manifest::{Decision, Facts, Manifest, Setting};
 use crate::metrics::{Metric, PluginMetrics};
@@ -91,12 +91,6 @@ pub(super) fn title(manifest: &Manifest) -> String {
     format!("plugin {} {}", manifest.name, manifest.version)
 }
 
-/// What schedulers of this plugin want to be told of.
-fn facts(plugin: &Arc<dyn SchedulerPlugin>) -> Facts {
-    let abilities = plugin.manifest().abilities.as_ref();
-    abilities.map(|it| it.facts).unwrap_or_default()
-}
-
 impl SchedulerSupervisor {
     /// With a configured instance.
     pub(super) fn new(
@@ -107,7 +101,7 @@ impl SchedulerSupervisor {
         decision: Decision,
         role: DirectorRole,
     ) -> Self {
-        let instance = Instance::new(scheduler);
+        let instance = Instance::new(scheduler, facts_of(&plugin));
         Self {
             metrics: Arc::clone(instance.metrics()),
             state: InstanceState::Idle(instance),
@@ -283,14 +277,14 @@ impl SchedulerSupervisor {
 
     /// What the scheduler wants to be told of.
     pub(super) fn facts(&self) -> Facts {
-        facts(&self.plugin)
+        facts_of(&self.plugin)
     }
 
     /// What the scheduler wants to be told of, and the one that may take over.
     pub(super) fn facts_to_come(&self) -> Facts {
         let now = self.facts();
         let then = self.origin_to_come();
-        let then = then.map(|(plugin, _)| facts(plugin)).unwrap_or_default();
+        let then = then.map(|(plugin, _)| facts_of(plugin)).unwrap_or_default();
         now.or(then)
     }
 
@@ -366,7 +360,7 @@ impl SchedulerSupervisor {
                 InstanceState::Idle(instance) => Some(instance),
                 _ => None,
             };
-            let update = update(facts(&successor.origin.0), true);
+            let update = update(facts_of(&successor.origin.0), true);
             let same = successor.origin.0.manifest().name == self.name();
             let (job, trial) = successor.job(context, running, same, update, now);
             self.state = InstanceState::Trying(trial);

@@ -178,11 +178,13 @@ pub(super) fn step(
     for index in &changed {
         slots[*index] = target(*index, was[*index]);
     }
+    let leaving = slots.iter().filter(|id| !wanted.backends.contains_key(id));
+    let leaving: Vec<_> = leaving
+        .filter_map(|id| Some((*id, *held.backends.get(id)?)))
+        .collect();
     let mut backends = wanted.backends.clone();
-    for id in &slots {
-        if let Some(backend) = held.backends.get(id) {
-            backends.entry(*id).or_insert(*backend);
-        }
+    if !leaving.is_empty() {
+        backends.extend(leaving);
     }
     let Spread::Slots { selector, .. } = held.spread else {
         return Some(whole(all, urgent));

@@ -13,6 +13,7 @@ use super::reload::{Outcome, Wanted};
 use super::signals::Signals;
 use super::state::App;
 use crate::control::Request;
+use crate::heap;
 use crate::kept::{News, SchedulerState};
 use crate::prober::HealthEvent;
 
@@ -93,6 +94,7 @@ impl App {
         } else {
             info!("ready: the kernel holds what is configured");
         }
+        heap::give_back_soon();
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
             warn!(%error, "cannot tell systemd that the daemon is ready");
         }
@@ -173,6 +175,7 @@ impl App {
                     }
                 };
                 self.reloader.reloaded(problem);
+                heap::give_back_soon();
             }
             Outcome::Rescan(found) => self.use_plugins(found),
         }

@@ -13,12 +13,18 @@ use super::state::{KeptState, News};
 /// After a failure it is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
 
+fn hash(text: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hasher::write(&mut hasher, text);
+    std::hash::Hasher::finish(&hasher)
+}
+
 /// Writes what is new.
 pub(super) struct KeptThread {
     file: KeptFile,
     kept: KeptState,
-    /// What the file has, as far as known.
-    written: Option<Vec<u8>>,
+    /// The hash of what the file has, as far as known: the text itself may be megabytes.
+    written: Option<u64>,
     /// Why the last write failed.
     problem: Option<String>,
     states: Option<SchedulerFiles>,
@@ -92,7 +98,8 @@ impl KeptThread {
 
     fn write(&mut self) {
         let text = form::write(&self.kept);
-        if self.written.as_ref() == Some(&text) {
+        let hash = hash(&text);
+        if self.written == Some(hash) {
             return;
         }
         let problem = self.file.write(&text).err().map(|error| error.to_string());
@@ -106,7 +113,7 @@ impl KeptThread {
             ),
             _ => {}
         }
-        self.written = problem.is_none().then_some(text);
+        self.written = problem.is_none().then_some(hash);
         self.problem = problem;
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn service(
         queue: None,
         persistence: None,
         snat: false,
-        backends,
+        backends: backends.into(),
         spread,
     }
 }

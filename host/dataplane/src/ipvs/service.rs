@@ -152,7 +152,7 @@ pub(super) fn state(held: &Held) -> ServiceState {
     let sound = sound && service.flags.0 == OURS | known | persistent;
     ServiceState {
         snat: false,
-        backends,
+        backends: backends.into(),
         spread,
         persistence: if sound { persistence } else { Some(FOREIGN) },
         queue: None,

@@ -277,7 +277,7 @@ impl Contents {
         Ok(PlacedService {
             state: ServiceState {
                 snat,
-                backends,
+                backends: backends.into(),
                 spread,
                 persistence: None,
                 queue: None,

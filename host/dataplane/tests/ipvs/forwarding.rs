@@ -102,7 +102,8 @@ with_ipvs! {
         let text = refused(&mut plane, put(key, &other_port));
         assert!(text.contains("cannot change the port 80 to 81"), "{text}");
         let mut twice = forwarded(key, Forward::Nat);
-        twice.backends.insert(id(7), twice.backends[&id(1)]);
+        let first = twice.backends[&id(1)];
+        twice.backends.insert(id(7), first);
         let text = refused(&mut plane, put(key, &twice));
         assert!(text.contains("backends 1 and 7 are both"), "{text}");
         let text = refused(&mut plane, Change::Offload(["eth0".to_owned()].into()));

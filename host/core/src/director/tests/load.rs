@@ -301,7 +301,7 @@ fn a_verdict_for_a_server_that_takes_no_connections_breaks_the_instance() {
         }
     }
     let now = epoch();
-    let instance = Instance::new(Box::new(Stubborn));
+    let instance = Instance::new(Box::new(Stubborn), Facts::default());
     let backend =
         |weight| SchedulerBackend::new(BackendId::new(7).unwrap(), "seven", address(7), weight);
     instance.set_backends(&[backend(1)]).unwrap();
@@ -358,7 +358,15 @@ fn a_connection_is_decided_while_a_plan_is_being_made() {
             backends: Vec::new(),
         })
     };
-    let instance = Instance::new(scheduler());
+    let instance = Instance::new(
+        scheduler(),
+        Facts {
+            connections: true,
+            latency: false,
+            signals: false,
+            traffic: false,
+        },
+    );
     assert!(!instance.plans_apart());
     instance.plan_by(Some(scheduler()));
     assert!(instance.plans_apart());

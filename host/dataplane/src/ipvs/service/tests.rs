@@ -95,7 +95,7 @@ prop_compose! {
             timeout: Duration::from_secs(u64::from(secs) + 1),
             prefix: prefix % bits + 1,
         });
-        let state = ServiceState { snat: false, backends, spread, persistence, queue: None };
+        let state = ServiceState { snat: false, backends: backends.into(), spread, persistence, queue: None };
         (key, approximate(DataPlaneKind::Ipvs, &state))
     }
 }
@@ -122,7 +122,7 @@ fn in_turn(weights: &[u32]) -> ServiceState {
     let spread = Spread::Slots { selector, slots };
     let state = ServiceState {
         snat: false,
-        backends,
+        backends: backends.into(),
         spread,
         persistence: None,
         queue: None,

@@ -33,9 +33,20 @@ pub(super) fn check_port(
     service: ServiceKey,
     reader: &mut Reader,
 ) {
+    if let Some(wrong) = fits_port(address, forward, service) {
+        reader.wrong_at("address", &table.address.at, wrong);
+    }
+}
+
+/// What is wrong with the port of a server that is reached in this way; `None`: nothing.
+pub(super) fn fits_port(
+    address: SocketAddr,
+    forward: Forward,
+    service: ServiceKey,
+) -> Option<Wrong> {
     let marked = service.protocol.fwmark().is_some();
     if forward == Forward::Nat || marked || address.port() == service.port {
-        return;
+        return None;
     }
     let what = format!(
         "with forward = \"{forward}\" the port is not changed on the way, and the service's is {}",
@@ -43,7 +54,7 @@ pub(super) fn check_port(
     );
     let right = SocketAddr::new(address.ip(), service.port);
     let help = format!("write \"{right}\", and let the server listen there; or forward = \"nat\"");
-    reader.wrong_at("address", &table.address.at, Wrong::new(what, help));
+    Some(Wrong::new(what, help))
 }
 
 /// Servers that answer clients directly see them; and not every data plane can hide clients everywhere.

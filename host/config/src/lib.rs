@@ -17,6 +17,8 @@ mod network;
 mod optional;
 mod percent;
 mod plugin;
+mod pool;
+mod probe;
 mod reader;
 mod reference;
 mod report;

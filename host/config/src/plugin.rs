@@ -90,6 +90,28 @@ impl Leaf for ManifestName {
     }
 }
 
+/// The name of a check that services refer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CheckName(pub(super) String);
+
+impl Leaf for CheckName {
+    fn kind() -> String {
+        "a name of a-z, 0-9 and -, a letter first".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let name = text(value, "the name of a check")?;
+        let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(right) {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(Wrong::new(
+            "no name of a check",
+            "a name has a-z, 0-9 and -, a letter first",
+        ))
+    }
+}
+
 /// What a plugin's file must contain: its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Digest(pub(super) String);

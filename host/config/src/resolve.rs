@@ -9,13 +9,14 @@ use super::key::{self, key};
 use super::labels;
 use super::optional::optional;
 use super::plugin::{PluginName, Settings, joined};
+use super::pool;
 use super::reader::{Field, Reader, Wrong};
 use super::sandbox;
 use super::schema::{self, File, ServiceTable};
 use super::second;
 use super::servers;
 use super::spread;
-use super::timing::checks;
+use super::timing::{checks, shared, warn_of_unused};
 use super::tree::Span;
 use super::trust;
 use super::unique::unique;
@@ -67,10 +68,13 @@ struct Seen {
 pub(super) fn all(file: &File, uses: &mut Uses<'_>, reader: &mut Reader) -> Vec<Service> {
     let mut seen = Seen::default();
     sandbox::check(file, reader);
+    let shared = shared(file.check.tables(), uses, reader);
+    uses.share(shared);
     let read: Vec<Option<Service>> = services(file)
         .iter()
         .map(|table| service(table, &mut seen, uses, reader))
         .collect();
+    warn_of_unused(file.check.tables(), uses, reader);
     servers::warn_of_chains(services(file), &seen.keys, reader);
     spread::check_on_drain(services(file), uses.dataplane(), reader);
     read.into_iter().flatten().collect()
@@ -102,12 +106,14 @@ fn service(
     let checks = checks(&table.check, uses, reader);
     let assign = assign(table, seen, reader);
     let servers = servers::all(table, key, checks.as_deref(), uses, reader);
+    let servers = servers.and_then(|it| pool::with_sorry(table, key, it, reader));
     let beside = second.iter().flatten().map(|it| &it.scheduler);
     let schedulers = scheduler.iter().chain(beside).map(|it| &it.plugin);
     let declared: Vec<_> = schedulers.map(|it| (it, uses.labels(it))).collect();
     labels::check(table, &declared, reader);
     if let Some(servers) = &servers {
         servers::check_quorum(table, servers, reader);
+        pool::check(table, servers, reader);
         forward::check_snat(table, servers, uses, reader);
     }
     let key = key?;
@@ -132,6 +138,7 @@ fn service(
         hysteresis: table.hysteresis.get()?.0,
         ha_suspend: table.ha_suspend.copied()?,
         max_moves: optional(&table.max_moves, |it| it.0)?,
+        pool: pool::rules(table)?,
         servers: servers?,
     })
 }

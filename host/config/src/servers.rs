@@ -6,14 +6,16 @@ use std::net::SocketAddr;
 use super::address::not_an_endpoint;
 use super::forward;
 use super::key::key;
+use super::optional::optional;
 use super::plugin::Many;
+use super::probe::Probe;
 use super::reader::{Reader, Wrong};
 use super::schema::{ServerTable, ServiceTable};
-use super::timing::{Probe, checks};
+use super::timing::checks;
 use super::tree::Span;
 use super::unique::unique;
 use super::uses::Uses;
-use evenkeel_core::model::{Check, Forward, Server, ServiceKey};
+use evenkeel_core::model::{Check, ChecksRequired, Forward, Server, ServerRole, ServiceKey};
 
 /// What must be unique over the servers of a service, with the place of its first use.
 #[derive(Default)]
@@ -45,6 +47,7 @@ pub(super) fn all(
         .map(|server| {
             let address = address(server, service, table.fwmark.written, &mut seen, reader);
             let how = how(server, table, address, service, reader);
+            let checks = (checks, table.checks_required.copied());
             one(server, address, how, checks, &mut seen, uses, reader)
         })
         .collect();
@@ -70,7 +73,7 @@ fn one(
     table: &ServerTable,
     address: Option<SocketAddr>,
     how: Option<(Forward, bool)>,
-    service_checks: Option<&[Probe]>,
+    (service_checks, service_required): (Option<&[Probe]>, Option<ChecksRequired>),
     seen: &mut Seen,
     uses: &mut Uses<'_>,
     reader: &mut Reader,
@@ -92,6 +95,11 @@ fn one(
         None
     };
     let probes = own.as_deref().or(service_checks);
+    let required = match optional(&table.checks_required, |it| *it) {
+        Some(Some(own)) => Some(own),
+        Some(None) => service_required,
+        None => None,
+    };
     let thresholds = thresholds(table, reader);
     let address = address?;
     let name = match table.name.get() {
@@ -108,10 +116,16 @@ fn one(
         address,
         forward,
         inhibit_on_failure,
+        role: if table.backup.copied()? {
+            ServerRole::Backup
+        } else {
+            ServerRole::Regular
+        },
         weight: table.weight.get()?.0,
         upper_threshold,
         lower_threshold,
         labels: table.labels.get()?.values(),
+        required: required?,
         checks,
     })
 }
@@ -201,7 +215,8 @@ pub(super) fn check_quorum(table: &ServiceTable, servers: &[Server], reader: &mu
         return;
     };
     let (quorum, hysteresis) = (u64::from(quorum.0), u64::from(hysteresis.0));
-    let sum: u64 = servers.iter().map(|server| u64::from(server.weight)).sum();
+    let counting = servers.iter().filter(|it| it.role != ServerRole::Sorry);
+    let sum: u64 = counting.map(|server| u64::from(server.weight)).sum();
     if hysteresis >= quorum {
         let what = format!("not less than the quorum of {quorum}");
         let help = "once reached, the quorum would never be lost";

@@ -1,40 +1,22 @@
 //! A check and its times.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::plugin::Several;
-use super::reader::{Field, Reader};
-use super::schema::CheckTable;
+use super::optional::optional;
+use super::plugin::{CheckName, Several};
+use super::probe::Probe;
+use super::reader::{Field, Reader, Wrong};
+use super::schema::{CheckKeys, CheckTable, SharedCheckTable};
 use super::tree::Span;
+use super::unique::unique;
 use super::units::in_words;
 use super::uses::{Uses, Wanted};
 use evenkeel_core::manifest::PluginKind;
-use evenkeel_core::model::{Check, CheckTiming, PluginUse};
+use evenkeel_core::model::CheckTiming;
 
 /// The timeout unless the interval is shorter.
 const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A check before it is known which server it is for.
-pub(super) struct Probe {
-    plugin: PluginUse,
-    timing: CheckTiming,
-    address: Option<IpAddr>,
-    port: Option<u16>,
-}
-
-impl Probe {
-    /// The check of one server.
-    pub(super) fn of(&self, server: SocketAddr) -> Check {
-        let ip = self.address.unwrap_or(server.ip());
-        let target = SocketAddr::new(ip, self.port.unwrap_or(server.port()));
-        Check {
-            plugin: self.plugin.clone(),
-            target,
-            timing: self.timing,
-        }
-    }
-}
 
 /// The checks; `None` if something in them is wrong.
 pub(super) fn checks(
@@ -51,13 +33,67 @@ pub(super) fn checks(
         .unwrap_or_default();
     let read: Vec<Option<Probe>> = tables
         .iter()
-        .map(|table| probe(table, uses, reader))
+        .map(|table| match uses.shared(table) {
+            Some(shared) => shared,
+            None if uses.changes_shared(table) => {
+                let what = "a [[check]], which is as it is wherever it is named";
+                let help = "write its name alone, in place of the table; or another [[check]] of these keys";
+                let at = &table.plugin.at;
+                reader.wrong_at("plugin", at, Wrong::new(what, help));
+                None
+            }
+            None => probe(table.keys(), uses, reader),
+        })
         .collect();
     read.into_iter().collect()
 }
 
+/// The checks that services refer to, by name; `None` for those in which something is wrong.
+pub(super) fn shared(
+    tables: &[SharedCheckTable],
+    uses: &mut Uses<'_>,
+    reader: &mut Reader,
+) -> BTreeMap<String, Option<Probe>> {
+    let mut seen = BTreeMap::new();
+    let mut checks = BTreeMap::new();
+    for table in tables {
+        let read = probe(table.keys(), uses, reader);
+        let Some(CheckName(name)) = table.name.get() else {
+            continue;
+        };
+        let what = "another [[check]] has this name";
+        unique(
+            &mut seen,
+            name.clone(),
+            "name",
+            &table.name.at,
+            what,
+            reader,
+        );
+        let named = read.map(|probe| Probe {
+            shared: Some(name.clone()),
+            ..probe
+        });
+        checks.entry(name.clone()).or_insert(named);
+    }
+    checks
+}
+
+/// A [[check]] that nobody refers to is a slip.
+pub(super) fn warn_of_unused(tables: &[SharedCheckTable], uses: &Uses<'_>, reader: &mut Reader) {
+    for table in tables {
+        if let Some(CheckName(name)) = table.name.get()
+            && !uses.is_used(name)
+        {
+            let message = format!("check {name} is not used");
+            let help = format!("write check = \"{name}\" in a [[service]] or [[service.server]]");
+            reader.warning(&table.name.at, message, Some(help));
+        }
+    }
+}
+
 /// Understands a check. `None` if something in it is wrong, which has been reported then.
-fn probe(table: &CheckTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<Probe> {
+fn probe(table: CheckKeys<'_>, uses: &mut Uses<'_>, reader: &mut Reader) -> Option<Probe> {
     let timing = timing(table, reader);
     let plugin = match (table.plugin.get(), table.settings.get()) {
         (Some(name), Some(settings)) => {
@@ -65,7 +101,7 @@ fn probe(table: &CheckTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option
                 kind: PluginKind::Checker,
                 name,
                 at: &table.plugin.at,
-                sha256: &table.sha256,
+                sha256: table.sha256,
             };
             uses.resolve(&wanted, settings, reader)
         }
@@ -74,6 +110,7 @@ fn probe(table: &CheckTable, uses: &mut Uses<'_>, reader: &mut Reader) -> Option
     let address = table.address.get().map(|address| address.0);
     let port = table.port.get().and_then(|port| u16::try_from(port.0).ok());
     Some(Probe {
+        shared: None,
         plugin: plugin?,
         timing: timing?,
         address,
@@ -90,27 +127,39 @@ fn or<T, V>(field: &Field<T>, value: fn(&T) -> V, otherwise: V) -> Option<V> {
     }
 }
 
-fn timing(table: &CheckTable, reader: &mut Reader) -> Option<CheckTiming> {
+fn timing(table: CheckKeys<'_>, reader: &mut Reader) -> Option<CheckTiming> {
     let interval = table.interval.get()?.0;
-    let timeout = or(&table.timeout, |timeout| timeout.0, TIMEOUT.min(interval))?;
+    let timeout = or(table.timeout, |timeout| timeout.0, TIMEOUT.min(interval))?;
     let timing = CheckTiming {
         interval,
         timeout,
         retries: table.retries.get()?.0,
-        retry_delay: or(&table.retry_delay, |delay| delay.0, timeout)?,
+        retry_delay: or(table.retry_delay, |delay| delay.0, timeout)?,
         rise: table.rise.get()?.0,
         alpha: *table.alpha.get()?,
+        fast_interval: optional(table.fast_interval, |it| it.0)?,
+        down_interval: optional(table.down_interval, |it| it.0)?,
+        warmup: optional(table.warmup, |it| it.0)?,
     };
     if timing.timeout > timing.interval {
         let written = if table.timeout.written {
-            &table.timeout
+            table.timeout
         } else {
             return Some(timing);
         };
         let what = format!("longer than the interval of {}", in_words(timing.interval));
         slow(&timing, "timeout", &written.at, &what, reader);
     }
-    if timing.retries > 0 && timing.timeout > timing.retry_delay {
+    if timing.fast_interval.is_some() && table.retry_delay.written {
+        let message = format!(
+            "retry_delay = {} means nothing beside fast_interval",
+            reader.written(&table.retry_delay.at)
+        );
+        let help =
+            "remove one of them: fast_interval also holds while a server that was down passes";
+        reader.warning(&table.retry_delay.at, message, Some(help.to_owned()));
+    }
+    if timing.retries > 0 && timing.fast_interval.is_none() && timing.timeout > timing.retry_delay {
         let what = format!("shorter than the timeout of {}", in_words(timing.timeout));
         slow(&timing, "retry_delay", &table.retry_delay.at, &what, reader);
     }
@@ -133,8 +182,10 @@ fn detection(timing: &CheckTiming) -> Duration {
         timeout,
         retries,
         retry_delay,
+        fast_interval,
         ..
     } = *timing;
-    let repetitions = retry_delay.max(timeout).saturating_mul(retries);
+    let repetition = fast_interval.unwrap_or(retry_delay).max(timeout);
+    let repetitions = repetition.saturating_mul(retries);
     interval.saturating_add(repetitions).saturating_add(timeout)
 }

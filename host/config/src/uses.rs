@@ -1,11 +1,12 @@
 //! Which plugins a configuration uses, and with which settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{Found, PluginCatalogue};
 use super::machine::MachineSupport;
 use super::plugin::{Digest, PluginName, Settings, Short, is_native};
+use super::probe::Probe;
 use super::reader::{Field, Reader, similar};
 use super::schema::{CheckTable, File, ServiceTable};
 use super::settings::settings;
@@ -20,6 +21,8 @@ pub(super) const DEFAULT_SCHEDULER: &str = "rr";
 pub(super) fn references(file: &File, dir: &Path, trusted: &[PathBuf]) -> Vec<PluginRef> {
     let mut names: Vec<&PluginName> = Vec::new();
     let default = PluginName(DEFAULT_SCHEDULER.to_owned());
+    let shared = file.check.tables().iter().filter_map(|it| it.name.get());
+    let shared: BTreeSet<&str> = shared.map(|it| it.0.as_str()).collect();
     for service in services(file) {
         match service.scheduler.get() {
             Some(Short(scheduler)) => {
@@ -38,14 +41,37 @@ pub(super) fn references(file: &File, dir: &Path, trusted: &[PathBuf]) -> Vec<Pl
             .flat_map(|servers| &servers.tables);
         let checks = own.map(|server| &server.check).chain([&service.check]);
         let checks = checks.filter_map(Field::get).flat_map(|checks| &checks.0);
+        let checks =
+            checks.filter(|check| shared_name(check).is_none_or(|it| !shared.contains(it)));
         names.extend(checks.filter_map(|check: &CheckTable| check.plugin.get()));
     }
+    names.extend(file.check.tables().iter().filter_map(|it| it.plugin.get()));
     names.sort();
     names.dedup();
     let references = names.into_iter().map(|name| name.reference(dir));
     references
         .filter(|plugin| distrusted(plugin, trusted).is_none())
         .collect()
+}
+
+/// What a check may be the name of: it says nothing but that.
+fn shared_name(table: &CheckTable) -> Option<&str> {
+    let keys = table.keys();
+    let more = keys.sha256.written
+        || keys.settings.written
+        || keys.interval.written
+        || keys.timeout.written
+        || keys.retries.written
+        || keys.retry_delay.written
+        || keys.fast_interval.written
+        || keys.down_interval.written
+        || keys.warmup.written
+        || keys.rise.written
+        || keys.alpha.written
+        || keys.address.written
+        || keys.port.written;
+    let name = keys.plugin.get()?;
+    (!more).then_some(name.0.as_str())
 }
 
 /// The file of a native plugin that the configuration does not trust.
@@ -82,6 +108,10 @@ pub(super) struct Uses<'a> {
     /// The native plugins that may be used.
     trusted: &'a [PathBuf],
     dataplane: &'a Chosen,
+    /// The checks that services refer to by name; `None` where something in one is wrong.
+    shared: BTreeMap<String, Option<Probe>>,
+    /// Those that a service has referred to.
+    used: BTreeSet<String>,
     unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
     /// What plugins said to their settings. Secrets are not in the text of these, and stand beside it.
     answers: BTreeMap<(String, Vec<String>), Result<(), String>>,
@@ -106,9 +136,37 @@ impl<'a> Uses<'a> {
             dir,
             trusted,
             dataplane,
+            shared: BTreeMap::new(),
+            used: BTreeSet::new(),
             unusable: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
+    }
+
+    /// Services may refer to these checks.
+    pub(super) fn share(&mut self, checks: BTreeMap<String, Option<Probe>>) {
+        self.shared = checks;
+    }
+
+    /// The check that services share whose name this is, if it is one; `Some(None)` if something in that is wrong.
+    pub(super) fn shared(&mut self, table: &CheckTable) -> Option<Option<Probe>> {
+        let name = shared_name(table)?;
+        let shared = self.shared.get(name)?.clone();
+        self.used.insert(name.to_owned());
+        Some(shared)
+    }
+
+    /// Whether a check is named as one that services share, but is to be another.
+    pub(super) fn changes_shared(&mut self, table: &CheckTable) -> bool {
+        let name = table.plugin.get().map(|it| it.0.as_str());
+        let shared = name.filter(|it| self.shared.contains_key(*it));
+        self.used.extend(shared.map(str::to_owned));
+        shared.is_some()
+    }
+
+    /// Whether a service refers to this check.
+    pub(super) fn is_used(&self, check: &str) -> bool {
+        self.used.contains(check)
     }
 
     /// One use. `None` if the plugin cannot be used; settings that are wrong are left out and reported.

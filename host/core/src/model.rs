@@ -5,18 +5,20 @@ mod daemon;
 mod dataplane;
 mod key;
 mod plugin;
+mod pool;
 mod second;
 mod service;
 mod share;
 mod vrrp;
 
-pub use check::{Check, CheckTiming};
+pub use check::{Check, CheckTiming, ChecksRequired};
 pub use daemon::{Daemon, PluginTrust, Sandbox, TrustedKey};
 pub use dataplane::{
     Chosen, ConnectionSync, DataPlaneChoice, DataPlaneKind, IpvsTimeouts, Offload,
 };
 pub use key::{Protocol, ServiceKey};
 pub use plugin::{PluginRef, PluginUse};
+pub use pool::{PoolRules, ServerRole, WhenAllDown};
 pub use second::{Canary, Second, SecondRole};
 pub use service::{Assign, Forward, OnDown, OnDrain, Persistence, Server, Service};
 pub use share::Share;

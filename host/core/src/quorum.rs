@@ -40,13 +40,13 @@ impl Quorum {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod fixture {
     use std::net::{Ipv4Addr, SocketAddr};
 
-    use super::*;
-    use crate::model::{OnDown, OnDrain, PluginRef, PluginUse, Protocol, ServiceKey};
+    use crate::model::{OnDown, OnDrain, PluginRef, PluginUse, Protocol, Service, ServiceKey};
 
-    fn service(quorum: u32, hysteresis: u32) -> Service {
+    /// A service with such a quorum, and no servers.
+    pub(crate) fn service(quorum: u32, hysteresis: u32) -> Service {
         let listen = SocketAddr::from((Ipv4Addr::new(10, 10, 54, 151), 80));
         Service {
             decision: crate::manifest::Decision::Plan,
@@ -69,10 +69,17 @@ mod tests {
             hysteresis,
             second: None,
             max_moves: None,
+            pool: Default::default(),
             ha_suspend: false,
             servers: Vec::new(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::service;
+    use super::*;
 
     #[test]
     fn a_quorum_is_reached_and_lost_with_hysteresis_around_it() {

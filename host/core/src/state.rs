@@ -3,46 +3,15 @@
 mod backends;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-pub use self::backends::Backends;
+pub use self::backends::{Backend, Backends};
 
 pub use crate::mark::BackendId;
-use crate::model::{Forward, IpvsTimeouts, Persistence, ServiceKey};
+use crate::model::{IpvsTimeouts, Persistence, ServiceKey};
 pub use crate::selector::{Prefixes, Selector};
 pub use crate::spread::Spread;
-
-/// One real server of a virtual service in the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backend {
-    /// Where connections are sent.
-    pub address: SocketAddr,
-    /// How they get there.
-    pub forward: Forward,
-    /// What the server's share is by its weight alone; 0: draining. For data planes that spread by weights, not by
-    /// slots ([`crate::approximate`]): others hold 0.
-    pub weight: u32,
-    /// With so many connections it gets no new ones; 0: there is no limit. For data planes that count by themselves:
-    /// others hold 0.
-    pub upper_threshold: u32,
-    /// Below so many it gets new ones again; 0: below three quarters of the upper threshold.
-    pub lower_threshold: u32,
-}
-
-impl From<SocketAddr> for Backend {
-    /// One that is reached by NAT, without weight or thresholds: all that nftables knows of it.
-    fn from(address: SocketAddr) -> Self {
-        Self {
-            address,
-            forward: Forward::Nat,
-            weight: 0,
-            upper_threshold: 0,
-            lower_threshold: 0,
-        }
-    }
-}
 
 /// One virtual service in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]

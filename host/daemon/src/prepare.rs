@@ -398,6 +398,7 @@ impl Preparer {
                     checks.push(ReadyCheck {
                         checker,
                         plugin: plugin.manifest().name.clone(),
+                        shared: check.shared.clone(),
                         target: check.target,
                         timing: check.timing,
                     });
@@ -407,6 +408,7 @@ impl Preparer {
                     service: service.key,
                     server_name: server.name.clone(),
                     server: server.address,
+                    required: server.required,
                     checks,
                 });
             }

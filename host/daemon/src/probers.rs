@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::own_limits::OwnLimits;
 use crate::prepare::{ReadyCheck, ServerChecks};
-use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober};
+use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober, SharedChecks};
 
 type Id = (ServiceKey, SocketAddr);
 
@@ -22,6 +22,8 @@ pub(crate) struct Probers {
     /// Services whose checks are suspended.
     suspended: BTreeSet<ServiceKey>,
     events: mpsc::Sender<HealthEvent>,
+    /// Those that are under way.
+    shared: SharedChecks,
     limits: Arc<OwnLimits>,
 }
 
@@ -56,6 +58,7 @@ impl Probers {
             servers: BTreeMap::new(),
             suspended: BTreeSet::new(),
             events,
+            shared: SharedChecks::default(),
             limits,
         }
     }
@@ -71,7 +74,7 @@ impl Probers {
         for server in wanted {
             let id = (server.service, server.server);
             let initial = match old.remove(&id) {
-                Some(checked) if checked.server.checks == server.checks => {
+                Some(checked) if checked.server.is_checked_as(&server) => {
                     self.servers.insert(id, checked);
                     continue;
                 }
@@ -146,16 +149,18 @@ impl Probers {
             service: server.service,
             server_name: server.server_name.clone(),
             server: server.server,
+            required: server.required,
             checks: server.checks.iter().map(probe_check).collect(),
             initial,
             limits: Arc::clone(&self.limits),
         };
-        Prober::start(spec, self.events.clone())
+        Prober::start(spec, &self.events, &self.shared)
     }
 }
 
 fn probe_check(check: &ReadyCheck) -> ProbeCheck {
     ProbeCheck {
+        shared: check.shared.clone(),
         checker: Arc::clone(&check.checker),
         plugin: check.plugin.clone(),
         target: check.target,

@@ -30,6 +30,7 @@ mod per_connection;
 mod persistence;
 mod plugin_files;
 mod plugins;
+mod pools;
 mod reconfigure;
 mod schedulers;
 mod second;

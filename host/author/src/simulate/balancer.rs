@@ -84,6 +84,7 @@ impl Balancer {
             ha_suspend: false,
             second: None,
             max_moves: None,
+            pool: Default::default(),
             servers,
         };
         let played = Played::begin(seed);

@@ -180,6 +180,8 @@ impl Pool {
                 weight: server.spec.weight,
                 inhibit_on_failure: false,
                 upper_threshold: None,
+                required: Default::default(),
+                role: Default::default(),
                 lower_threshold: None,
                 labels: server.spec.labels.clone(),
                 checks: Vec::new(),

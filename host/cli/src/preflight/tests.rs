@@ -47,6 +47,7 @@ fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
         hysteresis: 0,
         second: None,
         max_moves: None,
+        pool: Default::default(),
         ha_suspend: false,
         servers: servers.iter().map(|address| server(address)).collect(),
     }
@@ -56,6 +57,8 @@ fn server(address: &str) -> Server {
     Server {
         lower_threshold: None,
         upper_threshold: None,
+        required: Default::default(),
+        role: Default::default(),
         name: address.to_owned(),
         address: address.parse().unwrap(),
         forward: Forward::Nat,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::check::SharedCheckTable;
 use super::declare::{DAY, table};
 use super::service::ServiceTable;
 use super::sync::ConnectionSyncTable;
@@ -93,6 +94,8 @@ table! {
         sandbox: Single<SandboxTable> = Presence::Optional("its defaults");
         /// What single plugins may use, in place of what `[sandbox]` says.
         plugin_sandbox: Many<PluginSandboxTable> = Presence::Optional("all have the limits of `[sandbox]`");
+        /// Health checks that services refer to by their names.
+        check: Many<SharedCheckTable> = Presence::Optional("none");
         /// The virtual services.
         #[keepalived = "virtual_server"]
         service: Many<ServiceTable> = Presence::Optional("no services");

@@ -12,7 +12,7 @@ mod timeouts;
 mod vrrp;
 mod words;
 
-pub(crate) use check::CheckTable;
+pub(crate) use check::{CheckKeys, CheckTable, SharedCheckTable};
 pub(crate) use daemon::{
     File, PluginSandboxTable, SandboxTable, cache_dir, nft_table, plugin_dirs, resync, socket,
     state_dir,

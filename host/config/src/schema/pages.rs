@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::check::CheckTable;
+use super::check::{CheckTable, SharedCheckTable};
 use super::daemon::{File, PluginSandboxTable, PluginsTable, SandboxTable};
 use super::second::{CanaryTable, ShadowTable};
 use super::service::{PersistenceTable, SchedulerTable, ServerTable, ServiceTable};
@@ -28,6 +28,7 @@ pub(crate) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         CanaryTable::page(),
         PersistenceTable::page(),
         CheckTable::page(),
+        SharedCheckTable::page(),
         VrrpTable::page(),
         AddressTable::page(),
         RouteTable::page(),

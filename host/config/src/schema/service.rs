@@ -8,10 +8,12 @@ use crate::mixed::{Abbreviated, Brief};
 use crate::percent::Percent;
 use crate::plugin::{Digest, Labels, Many, PluginName, Settings, Several, Short, Single};
 use crate::reader::Presence;
-use crate::units::Seconds;
+use crate::units::{Period, Seconds};
 use crate::value::{Interface, Name, Whole};
 use evenkeel_core::manifest::Decision;
-use evenkeel_core::model::{Family, Forward, OnDown, OnDrain, Protocol};
+use evenkeel_core::model::{
+    ChecksRequired, Family, Forward, OnDown, OnDrain, Protocol, WhenAllDown,
+};
 
 table! {
     /// A virtual service: the address that clients reach, and the real servers that answer.
@@ -45,9 +47,11 @@ table! {
         /// With any scheduler. The table `service.persistence` can take all clients of a network as one.
         #[keepalived = "persistence_timeout"]
         persistence: Brief<PersistenceTable> = Presence::Optional("each connection for itself");
-        /// The health checks of each server. If there are several, a server is up while it passes all. Without one,
-        /// servers are always taken as up.
+        /// The health checks of each server. If there are several, `checks_required` says how many a server must pass.
+        /// Without one, servers are always taken as up.
         check: Several<CheckTable> = Presence::Optional("no checks");
+        /// How many of its checks a server must pass to be up.
+        checks_required: ChecksRequired = Presence::Default(ChecksRequired::default);
         /// Full NAT: servers see the director as the client, so that they need no route through it, but learn nothing
         /// of the client's address.
         snat: bool = Presence::Default(|| false);
@@ -80,6 +84,20 @@ table! {
         /// The quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`.
         #[keepalived = "hysteresis"]
         hysteresis: Whole<0, 1_000_000_000> = Presence::Default(|| Whole(0));
+        /// Servers with `backup = true` are used while fewer of the others than this are up (with a weight above 0).
+        min_servers: Whole<1, 65_535> = Presence::Optional("while the others do not have the `quorum`");
+        /// A server that is not checked, and is used in the place of all others while those that are up, backup servers
+        /// among them, do not have the `quorum`: it tells clients that there is nobody else.
+        #[keepalived = "sorry_server"]
+        sorry_server: ServerAddress = Presence::Optional("none");
+        /// What becomes of new connections when no server is up and there is no `sorry_server`. `refuse`: they are
+        /// refused. `use_all`: they go to all servers, as if none were checked. `use_last`: they go to the server, or the
+        /// servers, that were up last.
+        when_all_down: WhenAllDown = Presence::Default(WhenAllDown::default);
+        /// How long the weight of a server that has failed and come back grows, from a twentieth to the whole. Only for
+        /// schedulers that go by weights (`rr` does not). For as long, small weights are multiplied by up to 20 for all
+        /// servers of the service.
+        slow_start: Period<1_000, DAY> = Presence::Optional("the whole weight at once");
         /// Whether its servers are checked only while its address is on this director: it must be that of a `[[vrrp]]`.
         #[keepalived = "ha_suspend"]
         ha_suspend: bool = Presence::Default(|| false);
@@ -109,6 +127,9 @@ table! {
         /// clients that the service remembers (`persistence`, and its `on_drain`).
         #[keepalived = "weight"]
         weight: Whole<0, 65_535> = Presence::Default(|| Whole(1));
+        /// Whether it is a backup server: checked like the others, and used only while too few of these are up
+        /// (`min_servers`).
+        backup: bool = Presence::Default(|| false);
         /// With so many connections it gets no new ones. Inactive ones (closing, or without a handshake) count, as with
         /// IPVS. 0: there is no limit.
         #[keepalived = "uthreshold"]
@@ -129,6 +150,8 @@ table! {
         labels: Labels = Presence::Default(Labels::default);
         /// Checks in place of the service's. `[]` or `"none"`: none, so that the server is always taken as up.
         check: Several<CheckTable> = Presence::Optional("the service's");
+        /// How many of its checks it must pass to be up.
+        checks_required: ChecksRequired = Presence::Optional("the service's");
     }
 }
 

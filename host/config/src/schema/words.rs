@@ -2,10 +2,12 @@
 
 use crate::reader::{Leaf, Wrong};
 use crate::tree::Value;
+use crate::value::Whole;
 use crate::value::{one_of, word};
 use evenkeel_core::manifest::Decision;
 use evenkeel_core::model::{
-    DataPlaneChoice, DataPlaneKind, Forward, Offload, OnDown, OnDrain, Protocol,
+    ChecksRequired, DataPlaneChoice, DataPlaneKind, Forward, Offload, OnDown, OnDrain, Protocol,
+    WhenAllDown,
 };
 
 impl Leaf for Protocol {
@@ -88,6 +90,53 @@ impl Leaf for Decision {
             ("per-connection", Self::PerConnection),
         ];
         word(value, &words)
+    }
+}
+
+impl Leaf for WhenAllDown {
+    fn kind() -> String {
+        one_of(&["refuse", "use_all", "use_last"])
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        let words = [
+            ("refuse", Self::Refuse),
+            ("use_all", Self::UseAll),
+            ("use_last", Self::UseLast),
+        ];
+        word(value, &words)
+    }
+
+    fn show(&self) -> String {
+        let word = match self {
+            Self::Refuse => "refuse",
+            Self::UseAll => "use_all",
+            Self::UseLast => "use_last",
+        };
+        format!("\"{word}\"")
+    }
+}
+
+impl Leaf for ChecksRequired {
+    fn kind() -> String {
+        "\"all\", \"any\" or a whole number from 1 to 1000".to_owned()
+    }
+
+    fn leaf(value: &Value) -> Result<Self, Wrong> {
+        match value {
+            Value::Text(word) if word == "all" => Ok(Self::All),
+            Value::Text(word) if word == "any" => Ok(Self::Any),
+            Value::Integer(_) => Whole::<1, 1_000>::leaf(value).map(|least| Self::AtLeast(least.0)),
+            _ => Err(Wrong::kind(&Self::kind(), None)),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::All => "\"all\"".to_owned(),
+            Self::Any => "\"any\"".to_owned(),
+            Self::AtLeast(least) => least.to_string(),
+        }
     }
 }
 

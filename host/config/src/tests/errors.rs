@@ -321,3 +321,61 @@ fn mistakes_in_a_translated_file_name_the_line_that_they_came_from() {
         "lb.conf: resync = 3: a duration needs a unit"
     );
 }
+
+#[test]
+fn pools_that_cannot_be_meant_say_what_would_be_right() {
+    let servers = |first: &str, second: &str| {
+        format!(
+            "[[service.server]]\naddress = \"10.1.0.1:80\"\n{first}\n[[service.server]]\naddress = \"10.1.0.2:80\"\n{second}\n"
+        )
+    };
+    insta::assert_snapshot!(reports([
+        service(&("min_servers = 1\n".to_owned() + &servers("", ""))),
+        service(&("min_servers = 2\n".to_owned() + &servers("", "backup = true"))),
+        service(&servers("backup = true", "backup = true")),
+        service(&("sorry_server = \"10.1.0.1:80\"\n".to_owned() + &servers("", ""))),
+        service(&("sorry_server = \"10.0.0.1:80\"\n".to_owned() + &servers("", ""))),
+        service(&("sorry_server = \"[2001:db8::1]:80\"\n".to_owned() + &servers("", ""))),
+        service(&("sorry_server = \"10.1.0.3\"\n".to_owned() + &servers("", ""))),
+        service(
+            &("sorry_server = \"10.1.0.3:80\"\nwhen_all_down = \"use_all\"\n".to_owned()
+                + &servers("", ""))
+        ),
+        service(&("when_all_down = \"use\"\nslow_start = \"0s\"\n".to_owned() + &servers("", ""))),
+        service(
+            &("check = [\"tcp\", \"tcp\"]\nchecks_required = 3\n".to_owned() + &servers("", ""))
+        ),
+        service(
+            &("check = [\"tcp\", \"tcp\"]\nchecks_required = 0\n".to_owned()
+                + &servers("checks_required = \"some\"", ""))
+        ),
+    ]));
+}
+
+#[test]
+fn shared_checks_are_named_once_and_used() {
+    let with = |checks: &str, check: &str| {
+        format!(
+            "{checks}\n{}",
+            service(&format!(
+                "check = {check}\n[[service.server]]\naddress = \"10.1.0.1:80\"\n"
+            ))
+        )
+    };
+    let web = "[[check]]\nname = \"web\"\nplugin = \"tcp\"\ninterval = \"1s\"\n";
+    insta::assert_snapshot!(reports([
+        with(web, "\"wed\""),
+        with(web, "{ plugin = \"web\", port = 81 }"),
+        with(&format!("{web}{web}"), "\"web\""),
+        with("[[check]]\nname = \"Web\"\nplugin = \"rr\"\n", "\"web\""),
+        with(
+            "[[check]]\nname = \"web\"\nplugin = \"tcp\"\ninteval = \"1s\"\n",
+            "\"web\""
+        ),
+    ]));
+    let (_, warnings) = resolve(&with(web, "\"tcp\"")).unwrap();
+    let [warning] = warnings.as_slice() else {
+        panic!("{warnings:?}");
+    };
+    assert_eq!(warning.message, "check web is not used");
+}

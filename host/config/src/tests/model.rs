@@ -331,3 +331,90 @@ server = [{ address = "10.0.0.2:80" }]
     // rr, tcp, http with /a, http with /b
     assert_eq!(shelf.asked.get(), 4);
 }
+
+#[test]
+fn backup_servers_the_sorry_server_and_shared_checks_are_in_the_model() {
+    use evenkeel_core::model::{ChecksRequired, PoolRules, ServerRole, Service, WhenAllDown};
+
+    let (model, warnings) = resolve(
+        r#"
+[[check]]
+name = "web"
+plugin = "tcp"
+interval = "2s"
+fast_interval = "500ms"
+down_interval = "10s"
+warmup = "0s"
+
+[[service]]
+name = "a"
+listen = "10.0.0.1:80"
+check = "web"
+min_servers = 1
+when_all_down = "use_last"
+slow_start = "30s"
+server = [{ address = "10.1.0.1:80" }, { address = "10.1.0.2:80", backup = true }]
+
+[[service]]
+name = "b"
+listen = "10.0.0.1:81"
+check = ["web", "tcp"]
+checks_required = "any"
+sorry_server = "10.1.0.9:80"
+server = [{ address = "10.1.0.1:80" }, { address = "10.1.0.2:80", checks_required = 2 }]
+"#,
+    )
+    .unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let [a, b] = model.services.as_slice() else {
+        panic!("two services");
+    };
+    assert_eq!(
+        a.pool,
+        PoolRules {
+            min_servers: Some(1),
+            when_all_down: WhenAllDown::UseLast,
+            slow_start: Some(Duration::from_secs(30)),
+        }
+    );
+    let roles = |service: &Service| -> Vec<ServerRole> {
+        service.servers.iter().map(|it| it.role).collect()
+    };
+    assert_eq!(roles(a), [ServerRole::Regular, ServerRole::Backup]);
+    assert_eq!(
+        roles(b),
+        [ServerRole::Regular, ServerRole::Regular, ServerRole::Sorry]
+    );
+    let sorry = &b.servers[2];
+    assert_eq!(
+        (sorry.name.as_str(), sorry.checks.len()),
+        ("10.1.0.9:80", 0)
+    );
+    let required: Vec<_> = b.servers.iter().map(|it| it.required).collect();
+    assert_eq!(
+        required,
+        [
+            ChecksRequired::Any,
+            ChecksRequired::AtLeast(2),
+            ChecksRequired::All
+        ]
+    );
+    let check = &a.servers[0].checks[0];
+    assert_eq!(check.shared.as_deref(), Some("web"));
+    assert_eq!(check, &b.servers[0].checks[0], "it is the same");
+    assert_eq!(b.servers[0].checks[1].shared, None);
+    let times = (
+        check.timing.fast_interval,
+        check.timing.down_interval,
+        check.timing.warmup,
+    );
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        times,
+        (
+            Some(Duration::from_millis(500)),
+            Some(seconds(10)),
+            Some(seconds(0))
+        )
+    );
+}

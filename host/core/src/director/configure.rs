@@ -59,6 +59,10 @@ impl Director {
         for (key, service) in old {
             self.remove_service(key, &service);
         }
+        for key in self.order.clone() {
+            // A new configuration has a new plan made in any case.
+            self.review_pool(key, now);
+        }
         let mut seconds = config.seconds;
         for key in self.order.clone() {
             self.configure_second(key, seconds.remove(&key), now);
@@ -120,6 +124,8 @@ impl Director {
             supervisor,
             second: None,
             servers,
+            pool: None,
+            scaled: false,
             last_good,
             planned_for: Vec::new(),
             planned_weights: None,
@@ -166,6 +172,7 @@ impl Director {
         self.awaiting_first_plan.remove(&key);
         self.awaiting_canary.remove(&key);
         self.timers.clear(key);
+        self.growing.clear(key);
         self.opening_queues.remove(&key);
         self.queues.release(&key);
         self.stop_queue(key, true);
@@ -200,6 +207,9 @@ impl Director {
             let left = self.left_counts.remove(&id).unwrap_or_default();
             let counted = old.as_ref().map_or(left, |old| old.counted);
             let full = old.as_ref().is_some_and(|old| old.full);
+            let (slow_start, duty) = old
+                .as_ref()
+                .map_or_else(Default::default, |old| (old.slow_start, old.duty));
             let (health, rate, per_minute) = match old {
                 Some(old) => (old.health, old.rate, old.per_minute),
                 None => (None, Rate::default(), 0),
@@ -212,6 +222,10 @@ impl Director {
                 rate,
                 per_minute,
                 elsewhere: self.elsewhere.contains(&spec.key),
+                duty,
+                slow_start,
+                steps: None,
+                scale: 1,
                 full,
                 reported: None,
             };

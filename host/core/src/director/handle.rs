@@ -66,9 +66,11 @@ impl Director {
             return;
         };
         let on_down = service.spec.on_down;
-        let Some(change) = service.set_health(server, health) else {
+        let Some(change) = service.set_health(server, health, now) else {
             return;
         };
+        // Who comes back slowly gets more later.
+        self.review_pool(key, now);
         if let Some(why) = change.for_quorum {
             self.review_quorum(key, || why);
         }

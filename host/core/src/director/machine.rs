@@ -58,6 +58,8 @@ pub struct Director {
     pub(super) needs_plan: BTreeSet<ServiceKey>,
     /// When a service's scheduler may have to be run although nothing happened.
     pub(super) timers: TimerTable<ServiceKey>,
+    /// When a server that has just come back is to get more connections.
+    pub(super) growing: TimerTable<ServiceKey>,
     /// Services whose scheduler has not answered at all yet.
     pub(super) awaiting_first_plan: BTreeSet<ServiceKey>,
     /// Services whose canary has not answered at all yet since the daemon started: its clients would go to the first
@@ -109,6 +111,7 @@ impl Director {
             sync,
             needs_plan: BTreeSet::new(),
             timers: TimerTable::new(),
+            growing: TimerTable::new(),
             awaiting_first_plan: BTreeSet::new(),
             awaiting_canary: BTreeSet::new(),
             pending_flow_kills: PendingFlowKills::default(),
@@ -140,6 +143,7 @@ impl Director {
 
     /// What is to be done now.
     pub fn effects(&mut self, now: Instant) -> Vec<Effect> {
+        self.grow_servers(now);
         while let Some(key) = self.timers.pop(now) {
             self.needs_plan.insert(key);
         }
@@ -212,7 +216,7 @@ impl Director {
     /// [`Self::effects`].
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        let deadlines = [self.timers.next(), self.sync.poll_at()];
+        let deadlines = [self.timers.next(), self.growing.next(), self.sync.poll_at()];
         deadlines.into_iter().flatten().min()
     }
 

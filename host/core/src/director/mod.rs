@@ -38,6 +38,7 @@ mod instance;
 mod job;
 mod leave;
 mod machine;
+mod pooling;
 mod queues;
 mod quorum;
 mod quorums;

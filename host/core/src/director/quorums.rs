@@ -6,7 +6,8 @@ use super::event::Effect;
 use super::machine::Director;
 use super::quorum::QuorumReview;
 use super::server::RealServer;
-use crate::model::ServiceKey;
+use crate::model::{ServerRole, ServiceKey};
+use crate::pool::Duty;
 
 impl Director {
     /// Something may have changed the service's quorum.
@@ -32,8 +33,16 @@ impl Director {
     }
 }
 
-/// The sum of the weights of the servers that are up. One that is at its upper threshold is.
+/// The sum of the weights of the servers that are up. One that is at its upper threshold is. Backup servers count while
+/// they are used, and the sorry server never.
 fn live_weight(servers: &[RealServer]) -> u64 {
-    let up = servers.iter().filter(|server| server.up());
+    let up = servers.iter().filter(|server| {
+        server.up()
+            && match server.spec.role {
+                ServerRole::Regular => true,
+                ServerRole::Backup => server.duty == Duty::Serves,
+                ServerRole::Sorry => false,
+            }
+    });
     up.map(|server| u64::from(server.healthy_weight())).sum()
 }

@@ -14,7 +14,9 @@ use crate::connections::Counts;
 use crate::health::ServerHealth;
 use crate::manifest::Decision;
 use crate::metrics::Metric;
-use crate::model::{DataPlaneKind, Forward, Persistence, ServiceKey};
+use crate::model::{DataPlaneKind, Forward, Persistence, ServerRole, ServiceKey};
+use crate::pool::Duty;
+use crate::slow_start;
 use crate::state::{BackendId, Selector, ServiceState, Spread, Subject};
 use crate::sync::KernelSync;
 
@@ -92,6 +94,10 @@ pub struct ServerReport {
     pub counts: Counts,
     /// Whether it takes no new connections because of its upper threshold.
     pub full: bool,
+    /// What it is in its service.
+    pub role: ServerRole,
+    /// What part of its weight it has, in percent, while it has just come back.
+    pub slow_start: Option<u32>,
 }
 
 /// Whether a real server takes connections.
@@ -105,6 +111,11 @@ pub enum ServerState {
     Drain,
     /// Up, but without new connections: it is at its upper threshold.
     Full,
+    /// Up, but without new connections: it is a backup or sorry server that is not needed, or gives way to the sorry
+    /// server.
+    Standby,
+    /// It has failed, and gets connections all the same, since all have.
+    Forced,
 }
 
 pub(super) fn service(
@@ -169,9 +180,15 @@ fn followed(service: &VirtualService, kind: DataPlaneKind, held: &ServiceState) 
 }
 
 fn server(server: &RealServer) -> ServerReport {
-    let weight = if server.up() { server.weight() } else { 0 };
+    let weight = if server.up() || server.duty == Duty::Forced {
+        server.weight().div_ceil(server.scale.max(1))
+    } else {
+        0
+    };
     let state = match (server.up(), weight) {
+        (false, _) if server.duty == Duty::Forced => ServerState::Forced,
         (false, _) => ServerState::Down,
+        (true, 0) if server.duty == Duty::Waits => ServerState::Standby,
         (true, 0) if server.full => ServerState::Full,
         (true, 0) => ServerState::Drain,
         (true, _) => ServerState::Up,
@@ -187,5 +204,7 @@ fn server(server: &RealServer) -> ServerReport {
         health: server.health.clone(),
         counts: server.counts(),
         full: server.full,
+        role: server.spec.role,
+        slow_start: server.steps.map(|steps| steps * 100 / slow_start::STEPS),
     }
 }

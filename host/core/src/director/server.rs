@@ -7,8 +7,10 @@ use crate::desired::Usable;
 use crate::health::ServerHealth;
 use crate::manifest::Facts;
 use crate::model::Server;
+use crate::pool::{Duty, Member};
 use crate::scheduler::{BackendFacts, BackendHealth, Load, SchedulerBackend};
 use crate::signals::Signals;
+use crate::slow_start::{self, SlowStart};
 use crate::state::BackendId;
 use crate::threshold;
 
@@ -26,6 +28,14 @@ pub(super) struct RealServer {
     pub(super) per_minute: u32,
     /// Its service's address is on another director: the connections that the kernel still knows are not here.
     pub(super) elsewhere: bool,
+    /// What it does in its pool.
+    pub(super) duty: Duty,
+    /// It came back a while ago.
+    pub(super) slow_start: Option<SlowStart>,
+    /// Of how many [steps](slow_start::STEPS) its weight is because of that; `None`: it has the whole.
+    pub(super) steps: Option<u32>,
+    /// What weights are multiplied with for as long as some server of the service has no whole weight.
+    pub(super) scale: u32,
     /// Whether it takes no new connections because of its thresholds.
     pub(super) full: bool,
     /// What the scheduler was last told of it; `None`: of nothing.
@@ -37,10 +47,40 @@ impl RealServer {
         self.health.as_ref().is_none_or(|health| health.up)
     }
 
-    /// The weight now: [`Self::healthy_weight`], which is 0 while it is down; 0 while its thresholds keep it from new
-    /// connections.
+    /// The weight now: [`Self::healthy_weight`], which is 0 while it is down, less what it does not get yet since it has
+    /// just come back; 0 while its thresholds or its pool keep it from new connections.
     pub(super) fn weight(&self) -> u32 {
-        if self.full { 0 } else { self.healthy_weight() }
+        match self.duty {
+            _ if self.full => 0,
+            Duty::Waits => 0,
+            Duty::Forced => self.spec.weight.saturating_mul(self.scale),
+            Duty::Serves => {
+                let whole = self.healthy_weight().saturating_mul(self.scale);
+                match self.steps {
+                    Some(steps) if whole > 0 => (u64::from(whole) * u64::from(steps)
+                        / u64::from(slow_start::STEPS))
+                    .try_into()
+                    .unwrap_or(whole)
+                    .max(1),
+                    _ => whole,
+                }
+            }
+        }
+    }
+
+    /// As plans are made for it.
+    pub(super) fn for_plans(&self) -> (bool, u32) {
+        (self.is_usable(), self.weight())
+    }
+
+    /// As its pool sees it.
+    pub(super) fn as_member(&self) -> Member {
+        Member {
+            id: self.id,
+            role: self.spec.role,
+            up: self.up(),
+            weight: self.healthy_weight(),
+        }
     }
 
     /// The configured weight, less what the checkers take from it, however many connections it has.
@@ -137,7 +177,7 @@ impl RealServer {
 
     /// Whether plans are made for it: it is up, or stays for its connections (`inhibit_on_failure`).
     fn is_usable(&self) -> bool {
-        self.up() || self.spec.inhibit_on_failure
+        self.up() || self.spec.inhibit_on_failure || self.duty == Duty::Forced
     }
 
     /// Its health, for its scheduler.
@@ -164,7 +204,7 @@ impl RealServer {
             name: self.spec.name.clone(),
             address: self.spec.address,
             weight: self.weight(),
-            configured_weight: self.spec.weight,
+            configured_weight: self.spec.weight.saturating_mul(self.scale),
             health: self.in_short(),
             usable: self.is_usable(),
             facts,

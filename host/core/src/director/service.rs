@@ -17,6 +17,7 @@ use crate::manifest::{Decision, Facts};
 use crate::model::{DataPlaneKind, OnDrain, Service};
 use crate::movement::{self, Weights};
 use crate::plan::Plan;
+use crate::pool::Pool;
 use crate::scheduler::SavedState;
 use crate::state::{BackendId, Queue, ServiceState, Spread};
 
@@ -28,6 +29,10 @@ pub(super) struct VirtualService {
     /// The scheduler that is tried beside it.
     pub(super) second: Option<Box<SecondScheduler>>,
     pub(super) servers: Vec<RealServer>,
+    /// Which of them serve, where that is not all that are up.
+    pub(super) pool: Option<Box<Pool>>,
+    /// Weights are multiplied, since some server has just come back.
+    pub(super) scaled: bool,
     /// The last plan that could be used, laid out.
     pub(super) last_good: Option<Spread>,
     /// The servers that the plan under way is made for.
@@ -181,25 +186,34 @@ impl VirtualService {
         &mut self,
         address: std::net::SocketAddr,
         health: ServerHealth,
+        now: Instant,
     ) -> Option<HealthChange> {
-        let server = self
+        let index = self
             .servers
-            .iter_mut()
-            .find(|server| server.spec.address == address)?;
+            .iter()
+            .position(|server| server.spec.address == address)?;
+        let server = self.servers.get_mut(index)?;
         // The first word on a server is how it was found. One that stays when it has failed may only have been full.
         let inhibited = server.spec.inhibit_on_failure;
-        let found = server.health.is_none() && inhibited;
-        let before = (server.up(), server.weight());
+        let first_word = server.health.is_none();
+        let found = first_word && inhibited;
+        let before = (server.up(), server.for_plans());
         let counted = server.healthy_weight();
         server.health = Some(health);
-        let after = (server.up(), server.weight());
-        let recounted = before.0 != after.0 || counted != server.healthy_weight();
+        let up = server.up();
+        let recounted = before.0 != up || counted != server.healthy_weight();
+        let (id, for_quorum) = (server.id, recounted.then(|| server.in_words(counted)));
+        if before.0 != up {
+            self.came_or_went(index, up && !first_word, now);
+        }
+        let others = self.review_pool(now);
+        let after = (up, self.servers.get(index)?.for_plans());
         Some(HealthChange {
-            id: server.id,
-            went_down: before.0 && !after.0 && !found,
-            takes_less: after.1 < before.1,
-            changed: before != after,
-            for_quorum: recounted.then(|| server.in_words(counted)),
+            id,
+            went_down: before.0 && !up && !found,
+            takes_less: after.1.1 < before.1.1 || others.takes_less,
+            changed: before != after || others.changed,
+            for_quorum,
         })
     }
 }

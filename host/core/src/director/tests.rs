@@ -394,6 +394,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         settings: Vec::new(),
     };
     let check = Check {
+        shared: None,
         plugin: scheduler.clone(),
         target: address(1),
         timing: CheckTiming {
@@ -403,6 +404,9 @@ fn service(port: u16, servers: &[u8]) -> Service {
             retry_delay: Duration::from_secs(1),
             rise: 1,
             alpha: false,
+            fast_interval: None,
+            down_interval: None,
+            warmup: None,
         },
     };
     Service {
@@ -419,12 +423,15 @@ fn service(port: u16, servers: &[u8]) -> Service {
         hysteresis: 0,
         second: None,
         max_moves: None,
+        pool: Default::default(),
         ha_suspend: false,
         servers: servers
             .iter()
             .map(|n| Server {
                 lower_threshold: None,
                 upper_threshold: None,
+                required: Default::default(),
+                role: Default::default(),
                 name: n.to_string(),
                 address: address(*n),
                 forward: Forward::Nat,

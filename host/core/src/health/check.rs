@@ -180,7 +180,11 @@ impl CheckMachine {
             }
             Outcome::Shortage(what) => {
                 self.learn_nothing(what);
-                timing::regular(&self.timing, random)
+                if self.health.up {
+                    timing::regular(&self.timing, random)
+                } else {
+                    timing::down(&self.timing, random)
+                }
             }
         };
         self.next = now.max(started + delay);
@@ -198,18 +202,20 @@ impl CheckMachine {
         if self.health.up {
             self.health.share = share;
             self.health.reason = reason;
+            timing::regular(&self.timing, random)
+        } else {
+            timing::rising(&self.timing, random)
         }
-        timing::regular(&self.timing, random)
     }
 
     fn fail(&mut self, now: Instant, reason: String, random: u64) -> Duration {
         self.health.failures += 1;
         self.enter(self.phase.after_failure(&self.timing), now);
         if self.health.up {
-            self.timing.retry_delay
+            timing::repetition(&self.timing)
         } else {
             self.health.reason = Some(reason);
-            timing::regular(&self.timing, random)
+            timing::down(&self.timing, random)
         }
     }
 

@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use super::check::CheckMachine;
 use super::state::{CheckHealth, InitialHealth, NOT_CHECKED, Outcome, ServerHealth, Transition};
-use crate::model::CheckTiming;
+use crate::model::{CheckTiming, ChecksRequired};
 use crate::signals::Signals;
 
-/// The checks of one real server, which must all pass. A server without checks is up.
+/// The checks of one real server, of which all or some must pass. A server without checks is up.
 ///
 /// Driven like [`CheckMachine`], with the check's position in the configuration as a further argument; positions that
 /// do not exist change nothing.
 #[derive(Debug, Clone)]
 pub struct ServerMachine {
     checks: Vec<CheckMachine>,
+    required: ChecksRequired,
     /// The reason that `initial` gave, which no check here has found.
     inherited: Option<String>,
     up: bool,
@@ -26,6 +27,7 @@ impl ServerMachine {
     /// before: nothing for a server that is new in the configuration. `random` is called for each check.
     #[must_use]
     pub fn new(
+        required: ChecksRequired,
         checks: impl IntoIterator<Item = (String, CheckTiming)>,
         initial: Option<&InitialHealth>,
         now: Instant,
@@ -39,6 +41,7 @@ impl ServerMachine {
         let inherited = initial.and_then(|initial| initial.reason.clone());
         let mut machine = Self {
             checks,
+            required,
             inherited,
             up: true,
             share: 100,
@@ -116,12 +119,19 @@ impl ServerMachine {
     /// never come to a verdict and none has failed: such a server is still new.
     #[must_use]
     pub fn handover(&self) -> Option<InitialHealth> {
-        let known = self.checks.iter().all(CheckMachine::is_known);
-        let failed = self
-            .checks
-            .iter()
-            .any(|check| check.is_known() && !check.health().up);
-        (known || failed).then(|| InitialHealth {
+        let known = self.checks.iter().filter(|check| check.is_known());
+        let (mut passed, mut failed) = (0, 0);
+        for check in known {
+            if check.health().up {
+                passed += 1;
+            } else {
+                failed += 1;
+            }
+        }
+        let (all, least) = (self.checks.len(), self.required.of(self.checks.len()));
+        let known = passed + failed == all;
+        // Whatever the others say, it is down.
+        (known || failed > all - least).then(|| InitialHealth {
             up: self.up,
             share: self.share,
             reason: self.reason(),
@@ -130,14 +140,18 @@ impl ServerMachine {
     }
 
     fn combined(&self) -> (bool, u8) {
-        let up = self.checks.iter().all(|check| check.health().up);
-        let share = self
-            .checks
-            .iter()
-            .map(|check| check.health().share)
-            .min()
-            .unwrap_or(100);
-        (up, share)
+        let checks = || self.checks.iter().map(CheckMachine::health);
+        let mut shares: Vec<u8> = checks().filter(|it| it.up).map(|it| it.share).collect();
+        let least = self.required.of(self.checks.len());
+        // What as many checks as must pass grant it.
+        shares.sort_unstable_by(|a, b| b.cmp(a));
+        match least.checked_sub(1) {
+            None => (true, 100),
+            Some(last) => match shares.get(last) {
+                Some(share) => (true, *share),
+                None => (false, checks().map(|it| it.share).min().unwrap_or(100)),
+            },
+        }
     }
 
     /// The word of the first check that failed, else of the first that knows nothing, else of the one that grants the
@@ -153,6 +167,7 @@ impl ServerMachine {
             self.checks
                 .iter()
                 .map(CheckMachine::health)
+                .filter(|check| check.up && check.share >= self.share)
                 .min_by_key(|check| check.share)
         } else {
             down()

@@ -5,7 +5,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::model::CheckTiming;
+use crate::model::{CheckTiming, ChecksRequired};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,6 +24,9 @@ fn article() -> CheckTiming {
         retry_delay: 3 * SECOND,
         rise: 1,
         alpha: false,
+        fast_interval: None,
+        down_interval: None,
+        warmup: None,
     }
 }
 

@@ -22,13 +22,33 @@ const GREATEST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// From a machine's creation to its first check.
 pub(super) fn first(timing: &CheckTiming, random: u64) -> Duration {
-    part(timing.interval.min(FIRST_SPREAD), random)
+    let within = timing.warmup.unwrap_or(timing.interval.min(FIRST_SPREAD));
+    part(within, random)
 }
 
 /// From the start of a check to the start of the next regular one. Never more than the interval, so that jitter does
 /// not lengthen the time in which a failure is noticed.
 pub(super) fn regular(timing: &CheckTiming, random: u64) -> Duration {
-    let interval = timing.interval.max(LEAST_INTERVAL);
+    jittered(timing.interval, random)
+}
+
+/// Likewise, while the server is down.
+pub(super) fn down(timing: &CheckTiming, random: u64) -> Duration {
+    jittered(timing.down_interval.unwrap_or(timing.interval), random)
+}
+
+/// Likewise, while a server that was down has passed, but not often enough.
+pub(super) fn rising(timing: &CheckTiming, random: u64) -> Duration {
+    jittered(timing.fast_interval.unwrap_or(timing.interval), random)
+}
+
+/// From the start of a check that has failed to its repetition.
+pub(super) fn repetition(timing: &CheckTiming) -> Duration {
+    timing.fast_interval.unwrap_or(timing.retry_delay)
+}
+
+fn jittered(interval: Duration, random: u64) -> Duration {
+    let interval = interval.max(LEAST_INTERVAL);
     interval - part(interval / JITTER_PART, random)
 }
 
@@ -63,6 +83,9 @@ mod tests {
             retry_delay,
             rise: 1,
             alpha: false,
+            fast_interval: None,
+            down_interval: None,
+            warmup: None,
         }
     }
 

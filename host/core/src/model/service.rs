@@ -5,9 +5,10 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::check::Check;
+use super::check::{Check, ChecksRequired};
 use super::key::{Protocol, ServiceKey};
 use super::plugin::PluginUse;
+use super::pool::{PoolRules, ServerRole};
 use super::second::Second;
 use super::share::Share;
 use crate::manifest::Decision;
@@ -46,7 +47,10 @@ pub struct Service {
     /// The most clients that one plan of a hashing scheduler may send to another server without a reason
     /// ([`crate::movement::moved`]); `None`: there is no limit.
     pub max_moves: Option<Share>,
-    /// The real servers, in the order of the configuration. Never empty; addresses are unique.
+    /// Which of the servers are used when.
+    pub pool: PoolRules,
+    /// The real servers, in the order of the configuration, with the sorry server last. Never empty; addresses are
+    /// unique.
     pub servers: Vec<Server>,
 }
 
@@ -114,6 +118,8 @@ pub struct Server {
     /// How they get there. Other ways than NAT only with IPVS, and then the port is the service's (unless that is a
     /// firewall mark), since it is not changed on the way.
     pub forward: Forward,
+    /// What it is in its service.
+    pub role: ServerRole,
     /// 0 to 65535. 0: takes no new connections (draining).
     pub weight: u32,
     /// While it has failed it stays in the kernel with weight 0, so that its established connections can go on
@@ -126,7 +132,9 @@ pub struct Server {
     pub lower_threshold: Option<u32>,
     /// Free key/value pairs for schedulers.
     pub labels: BTreeMap<String, String>,
-    /// The checks, which must all pass. Empty: always taken as up.
+    /// How many of the checks must pass.
+    pub required: ChecksRequired,
+    /// The checks. Empty: always taken as up.
     pub checks: Vec<Check>,
 }
 

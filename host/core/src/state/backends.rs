@@ -1,10 +1,42 @@
 //! The real servers of a virtual service in the kernel.
 
 use std::collections::{BTreeMap, btree_map};
+use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use super::{Backend, BackendId};
+use crate::mark::BackendId;
+use crate::model::Forward;
+
+/// One real server of a virtual service in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backend {
+    /// Where connections are sent.
+    pub address: SocketAddr,
+    /// How they get there.
+    pub forward: Forward,
+    /// What the server's share is by its weight alone; 0: draining. For data planes that spread by weights, not by
+    /// slots ([`crate::approximate`]): others hold 0.
+    pub weight: u32,
+    /// With so many connections it gets no new ones; 0: there is no limit. For data planes that count by themselves:
+    /// others hold 0.
+    pub upper_threshold: u32,
+    /// Below so many it gets new ones again; 0: below three quarters of the upper threshold.
+    pub lower_threshold: u32,
+}
+
+impl From<SocketAddr> for Backend {
+    /// One that is reached by NAT, without weight or thresholds: all that nftables knows of it.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            forward: Forward::Nat,
+            weight: 0,
+            upper_threshold: 0,
+            lower_threshold: 0,
+        }
+    }
+}
 
 /// Real servers by their numbers. What is wanted, what is held and what a data plane knows are equal most of the time:
 /// clones share one map until one of them is changed.

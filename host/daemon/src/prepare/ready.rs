@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evenkeel_config::Diagnostic;
 use evenkeel_core::director::{NewScheduler, NewSecond};
-use evenkeel_core::model::{CheckTiming, Model, PluginRef, Service, ServiceKey};
+use evenkeel_core::model::{CheckTiming, ChecksRequired, Model, PluginRef, Service, ServiceKey};
 use evenkeel_runtime::Checker;
 
 use super::identity::PluginIdentity;
@@ -51,8 +51,17 @@ pub struct ServerChecks {
     pub server_name: String,
     /// The server.
     pub server: SocketAddr,
+    /// How many of its checks must pass.
+    pub required: ChecksRequired,
     /// Its checks.
     pub checks: Vec<ReadyCheck>,
+}
+
+impl ServerChecks {
+    /// Whether a prober for the one can go on for the other.
+    pub(crate) fn is_checked_as(&self, other: &Self) -> bool {
+        self.required == other.required && self.checks == other.checks
+    }
 }
 
 /// A check with its checker. Equal if a prober for the one can go on for the other.
@@ -62,6 +71,8 @@ pub struct ReadyCheck {
     pub checker: Arc<dyn Checker>,
     /// The plugin's name.
     pub plugin: String,
+    /// The name of the check that services share, if it is one.
+    pub shared: Option<String>,
     /// What is checked.
     pub target: SocketAddr,
     /// When and how often.
@@ -73,5 +84,6 @@ impl PartialEq for ReadyCheck {
         Arc::ptr_eq(&self.checker, &other.checker)
             && self.target == other.target
             && self.timing == other.timing
+            && self.shared == other.shared
     }
 }

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use evenkeel_core::model::Protocol;
-use evenkeel_runtime::{Failure, PluginError};
+use evenkeel_core::model::{CheckTiming, ChecksRequired, Protocol, ServiceKey};
+use evenkeel_runtime::{CheckReport, Checker, Failure, PluginError, Target, Verdict};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::own_limits::OwnLimits;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -91,6 +96,9 @@ fn timing() -> CheckTiming {
         retry_delay: 3 * SECOND,
         rise: 1,
         alpha: false,
+        fast_interval: None,
+        down_interval: None,
+        warmup: None,
     }
 }
 
@@ -112,8 +120,10 @@ fn spec(checker: &Arc<Scripted>, server: SocketAddr, initial: Option<InitialHeal
         service,
         server_name: server.to_string(),
         server,
+        required: ChecksRequired::All,
         checks: vec![ProbeCheck {
             checker: Arc::clone(checker) as Arc<dyn Checker>,
+            shared: None,
             plugin: "tcp".to_owned(),
             target: server,
             timing: timing(),
@@ -131,7 +141,11 @@ fn up() -> Option<InitialHealth> {
 async fn a_server_that_dies_is_reported_down_in_time_and_up_when_it_is_back() {
     let checker = Arc::new(Scripted::default());
     let (events, mut reported) = mpsc::channel(8);
-    let prober = Prober::start(spec(&checker, server(1), up()), events);
+    let prober = Prober::start(
+        spec(&checker, server(1), up()),
+        &events,
+        &SharedChecks::default(),
+    );
     tokio::time::sleep(60 * SECOND).await;
 
     checker.set(server(1), Act::RunOut);
@@ -154,7 +168,11 @@ async fn a_new_server_that_refuses_is_out_within_two_seconds() {
     checker.set(server(1), Act::Refuse);
     let (events, mut reported) = mpsc::channel(8);
     let begun = Instant::now();
-    let _prober = Prober::start(spec(&checker, server(1), None), events);
+    let _prober = Prober::start(
+        spec(&checker, server(1), None),
+        &events,
+        &SharedChecks::default(),
+    );
     assert!(!reported.recv().await.unwrap().health.up);
     assert!(begun.elapsed() <= 2 * SECOND);
 }
@@ -164,7 +182,11 @@ async fn another_share_of_the_weight_is_reported() {
     let checker = Arc::new(Scripted::default());
     checker.set(server(1), Act::Degrade(40));
     let (events, mut reported) = mpsc::channel(8);
-    let _prober = Prober::start(spec(&checker, server(1), up()), events);
+    let _prober = Prober::start(
+        spec(&checker, server(1), up()),
+        &events,
+        &SharedChecks::default(),
+    );
     let health = reported.recv().await.unwrap().health;
     assert_eq!((health.up, health.weight(10)), (true, 4));
 }
@@ -180,7 +202,11 @@ async fn a_plugin_that_fails_in_any_way_takes_no_server_out_but_is_told() {
         let checker = Arc::new(Scripted::default());
         checker.set(server(1), act);
         let (events, mut reported) = mpsc::channel(8);
-        let prober = Prober::start(spec(&checker, server(1), up()), events);
+        let prober = Prober::start(
+            spec(&checker, server(1), up()),
+            &events,
+            &SharedChecks::default(),
+        );
         tokio::time::sleep(3600 * SECOND).await;
 
         assert!(reported.try_recv().is_err());
@@ -201,7 +227,11 @@ async fn what_this_machine_lacks_takes_no_server_out_and_it_is_checked_again_at_
     let checker = Arc::new(Scripted::default());
     checker.set(server(1), Act::Lack);
     let (events, mut reported) = mpsc::channel(8);
-    let prober = Prober::start(spec(&checker, server(1), up()), events);
+    let prober = Prober::start(
+        spec(&checker, server(1), up()),
+        &events,
+        &SharedChecks::default(),
+    );
     tokio::time::sleep(600 * SECOND).await;
     assert!(reported.try_recv().is_err());
     let check = &prober.snapshot().checks[0];
@@ -230,7 +260,7 @@ async fn while_the_connection_table_is_full_a_server_that_does_not_answer_stays_
             checker.set(server(number), act);
             let mut spec = spec(&checker, server(number), up());
             spec.limits = Arc::clone(&limits);
-            Prober::start(spec, events.clone())
+            Prober::start(spec, &events, &SharedChecks::default())
         })
         .collect();
     // One that refuses has been reached.
@@ -259,7 +289,13 @@ async fn checks_that_hang_trap_or_panic_delay_no_other_one() {
         );
     }
     let probers: Vec<Prober> = (0..SERVERS)
-        .map(|n| Prober::start(spec(&checker, server(n), up()), events.clone()))
+        .map(|n| {
+            Prober::start(
+                spec(&checker, server(n), up()),
+                &events,
+                &SharedChecks::default(),
+            )
+        })
         .collect();
     tokio::time::sleep(60 * SECOND).await;
     for n in 0..SERVERS {
@@ -291,11 +327,15 @@ async fn a_dropped_prober_ends_its_checks_even_one_under_way() {
     let checker = Arc::new(Scripted::default());
     checker.set(server(1), Act::Hang);
     let (events, mut reported) = mpsc::channel(8);
-    let prober = Prober::start(spec(&checker, server(1), up()), events);
+    let prober = Prober::start(
+        spec(&checker, server(1), up()),
+        &events,
+        &SharedChecks::default(),
+    );
     while checker.under_way.load(Ordering::Relaxed) == 0 {
         tokio::time::sleep(SECOND / 10).await;
     }
-    drop(prober);
+    drop((prober, events));
     tokio::time::sleep(SECOND).await;
     let started = checker.started.load(Ordering::Relaxed);
     assert_eq!(checker.under_way.load(Ordering::Relaxed), 0);
@@ -312,10 +352,18 @@ async fn a_failed_server_stays_out_over_a_change_of_the_configuration() {
     let checker = Arc::new(Scripted::default());
     checker.set(server(1), Act::Refuse);
     let (events, mut reported) = mpsc::channel(8);
-    let old = Prober::start(spec(&checker, server(1), None), events.clone());
+    let old = Prober::start(
+        spec(&checker, server(1), None),
+        &events,
+        &SharedChecks::default(),
+    );
     let down = reported.recv().await.unwrap().health;
 
-    let new = Prober::start(spec(&checker, server(1), old.handover()), events);
+    let new = Prober::start(
+        spec(&checker, server(1), old.handover()),
+        &events,
+        &SharedChecks::default(),
+    );
     drop(old);
     assert_eq!(
         (new.snapshot().up, new.snapshot().since),
@@ -336,6 +384,7 @@ async fn the_last_event_is_the_truth_even_if_the_daemon_was_busy() {
     let (events, mut reported) = mpsc::channel(1);
     let mut spec = spec(&checker, server(1), up());
     let mut other = ProbeCheck {
+        shared: None,
         checker: Arc::clone(&checker) as Arc<dyn Checker>,
         plugin: "http".to_owned(),
         target: server(2),
@@ -345,7 +394,7 @@ async fn the_last_event_is_the_truth_even_if_the_daemon_was_busy() {
         check.timing.retries = 0;
     }
     spec.checks.push(other);
-    let prober = Prober::start(spec, events);
+    let prober = Prober::start(spec, &events, &SharedChecks::default());
     for act in [
         Act::Refuse,
         Act::Pass,
@@ -406,16 +455,99 @@ async fn the_log_names_each_change_once_with_service_server_and_reason() {
 
     let checker = Arc::new(Scripted::default());
     let (events, _reported) = mpsc::channel(64);
-    let _prober = Prober::start(spec(&checker, server(1), up()), events);
+    let _prober = Prober::start(
+        spec(&checker, server(1), up()),
+        &events,
+        &SharedChecks::default(),
+    );
     for act in [Act::Trap, Act::Pass, Act::Refuse, Act::Pass] {
         checker.set(server(1), act);
         tokio::time::sleep(600 * SECOND).await;
     }
     let lines = String::from_utf8(log.0.lock().clone()).unwrap();
     insta::assert_snapshot!(lines, @r#"
-    WARN evenkeel_daemon::prober: checker plugin failed: the server stays as it is service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp" error="plugin tcp 1.0.0: trapped: unreachable"
-    INFO evenkeel_daemon::prober: checker plugin works again service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp"
-    WARN evenkeel_daemon::prober: server is down service="web" server="172.16.0.1:80" address=172.16.0.1:80 reason="connection refused"
-    INFO evenkeel_daemon::prober: server is up service="web" server="172.16.0.1:80" address=172.16.0.1:80 share=100
+    WARN evenkeel_daemon::prober::task: checker plugin failed: the server stays as it is service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp" error="plugin tcp 1.0.0: trapped: unreachable"
+    INFO evenkeel_daemon::prober::task: checker plugin works again service="web" server="172.16.0.1:80" address=172.16.0.1:80 plugin="tcp"
+    WARN evenkeel_daemon::prober::server: server is down service="web" server="172.16.0.1:80" address=172.16.0.1:80 reason="connection refused"
+    INFO evenkeel_daemon::prober::server: server is up service="web" server="172.16.0.1:80" address=172.16.0.1:80 share=100
     "#);
+}
+
+/// The same server in another service.
+fn also(checker: &Arc<Scripted>, port: u16, shared: Option<&str>, name: &str) -> ProbeSpec {
+    let mut spec = spec(checker, server(1), up());
+    spec.service.port = port;
+    spec.server_name = name.to_owned();
+    spec.checks[0].shared = shared.map(str::to_owned);
+    spec
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_several_services_check_alike_is_checked_once_and_told_to_all() {
+    for (shared, names, alike) in [
+        (None, ["a", "a", "a"], true),
+        (None, ["a", "b", "c"], false),
+        (Some("web"), ["a", "b", "c"], true),
+    ] {
+        let checker = Arc::new(Scripted::default());
+        let (events, mut reported) = mpsc::channel(8);
+        let checks = SharedChecks::default();
+        let specs = [80, 81, 82].into_iter().zip(names);
+        let mut probers: Vec<Prober> = specs
+            .map(|(port, name)| Prober::start(also(&checker, port, shared, name), &events, &checks))
+            .collect();
+        tokio::time::sleep(600 * SECOND).await;
+        let each = checker.started.load(Ordering::Relaxed) / if alike { 1 } else { 3 };
+        assert!(
+            (100..=112).contains(&each),
+            "{shared:?} {names:?}: {each} checks"
+        );
+
+        checker.set(server(1), Act::Refuse);
+        let mut told = std::collections::BTreeSet::new();
+        for _ in 0..3 {
+            let event = reported.recv().await.unwrap();
+            assert!(!event.health.up);
+            told.insert(event.service.port);
+        }
+        assert_eq!(told.len(), 3, "each service is told");
+
+        // One leaves: the others are checked as before, and it is told nothing.
+        probers.remove(0);
+        checker.set(server(1), Act::Pass);
+        for _ in 0..2 {
+            let event = reported.recv().await.unwrap();
+            assert!(event.health.up && event.service.port != 80);
+        }
+        drop(probers);
+        let before = checker.started.load(Ordering::Relaxed);
+        tokio::time::sleep(60 * SECOND).await;
+        assert_eq!(
+            checker.started.load(Ordering::Relaxed),
+            before,
+            "nobody wants to know"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_a_check_that_is_made_already_waits_no_longer_than_for_one_of_its_own() {
+    let checker = Arc::new(Scripted::default());
+    let (events, mut reported) = mpsc::channel(8);
+    let checks = SharedChecks::default();
+    let long = |port| {
+        let mut spec = also(&checker, port, None, "a");
+        spec.initial = None;
+        spec.checks[0].timing.interval = 3600 * SECOND;
+        spec
+    };
+    let _first = Prober::start(long(80), &events, &checks);
+    tokio::time::sleep(10 * SECOND).await;
+    checker.set(server(1), Act::Refuse);
+    let joined = Instant::now();
+    let _second = Prober::start(long(81), &events, &checks);
+    let event = reported.recv().await.unwrap();
+    assert!(joined.elapsed() <= 2 * SECOND, "{:?}", joined.elapsed());
+    // The first one has passed before, so that it has repetitions left.
+    assert_eq!((event.service.port, event.health.up), (81, false));
 }

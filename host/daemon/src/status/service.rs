@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use evenkeel_core::connections::Counts;
 use evenkeel_core::director::{ServerReport, ServerState, ServiceReport};
 use evenkeel_core::health::CheckHealth;
-use evenkeel_core::model::{Protocol, ServiceKey};
+use evenkeel_core::model::{Protocol, ServerRole, ServiceKey};
 use evenkeel_core::state::{BackendId, Counters};
 use serde::{Deserialize, Serialize};
 
@@ -94,8 +94,16 @@ pub struct ServerStatus {
     pub weight: u32,
     /// As used: less what the checkers take from it. 0 while down.
     pub effective_weight: u32,
-    /// `up`, `down`; or up, but without new connections: `drain`, or `full` at its upper threshold.
+    /// `up`, `down`; or up, but without new connections: `drain`, `full` at its upper threshold, or `standby`, while it
+    /// is a backup or sorry server that is not needed, or gives way to the sorry server; `forced`: down, but all are, and
+    /// the service uses them (`when_all_down`).
     pub health: String,
+    /// `backup` and `sorry`, if it is such a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What part of its weight it has, in percent, while it has just come back (`slow_start`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<u32>,
     /// Why it is down, or gets less than its weight.
     pub reason: Option<String>,
     /// For how long it has been up or down, in seconds; none without checks.
@@ -233,6 +241,12 @@ impl ServerStatus {
             weight: report.weight,
             effective_weight: report.effective_weight,
             health: state_name(report.state).to_owned(),
+            role: match report.role {
+                ServerRole::Regular => None,
+                ServerRole::Backup => Some("backup".to_owned()),
+                ServerRole::Sorry => Some("sorry".to_owned()),
+            },
+            slow_start: report.slow_start,
             reason: health.and_then(|health| health.reason.clone()),
             for_seconds: health.map(|health| now.saturating_duration_since(health.since).as_secs()),
             connections: counters.map_or(0, |counters| counters.connections),
@@ -286,5 +300,7 @@ pub(crate) fn state_name(state: ServerState) -> &'static str {
         ServerState::Down => "down",
         ServerState::Drain => "drain",
         ServerState::Full => "full",
+        ServerState::Standby => "standby",
+        ServerState::Forced => "forced",
     }
 }

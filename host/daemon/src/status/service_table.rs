@@ -188,11 +188,14 @@ fn weight(server: &ServerStatus) -> String {
 }
 
 fn health(server: &ServerStatus) -> String {
-    let mut text = if server.health == "down" {
-        "DOWN".to_owned()
-    } else {
-        server.health.clone()
+    let mut text = match server.health.as_str() {
+        "down" => "DOWN".to_owned(),
+        "forced" => "DOWN, used since all are".to_owned(),
+        state => state.to_owned(),
     };
+    if let Some(role) = &server.role {
+        let _ = write!(text, " ({role})");
+    }
     if let Some(seconds) = server.for_seconds {
         text.push(' ');
         text.push_str(&duration(seconds));
@@ -213,7 +216,10 @@ fn health(server: &ServerStatus) -> String {
             let _ = write!(text, " (check {}: {} failed)", check.plugin, check.failing);
         }
     }
-    if server.checks.is_empty() {
+    if let Some(percent) = server.slow_start {
+        let _ = write!(text, " (slow start: {percent} %)");
+    }
+    if server.checks.is_empty() && server.role.as_deref() != Some("sorry") {
         text.push_str(" (not checked)");
     }
     text

@@ -33,11 +33,13 @@ pub(crate) const SERVER: Words = &[
         "not needed beside an address: the family is its own",
     ),
     (
-        "sorry_server",
-        "Evenkeel has no sorry server: add it as a [[service.server]] of its own to make up for that, or track the service, so that the other director takes over",
+        "sorry_server_inhibit",
+        "the sorry server is out of the kernel's plan while it is not used; its connections go on",
     ),
-    ("sorry_server_inhibit", "Evenkeel has no sorry server"),
-    ("sorry_server_lvs_method", "Evenkeel has no sorry server"),
+    (
+        "sorry_server_lvs_method",
+        "the sorry server is reached as the service says",
+    ),
     (
         "warmup",
         "the first checks are spread over their interval by themselves",

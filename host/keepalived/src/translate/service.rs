@@ -1,5 +1,7 @@
 //! `virtual_server` and its real servers.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::Translator;
 use super::check::Inherited;
 use super::endpoint::Endpoint;
@@ -35,6 +37,7 @@ const TRANSLATED: &[&str] = &[
     "quorum",
     "hysteresis",
     "inhibit_on_failure",
+    "sorry_server",
     "real_server",
 ];
 
@@ -63,6 +66,7 @@ struct Service<'s> {
     table: Table,
     inherited: Inherited,
     real: Vec<&'s Statement>,
+    sorry: Option<&'s Statement>,
     quorum: Option<u32>,
     hysteresis: Option<u32>,
     /// It has firewall marks only, for which a protocol means nothing.
@@ -129,6 +133,7 @@ impl Translator<'_> {
             table,
             inherited: Inherited::default(),
             real: Vec::new(),
+            sorry: None,
             quorum: None,
             hysteresis: None,
             marks: endpoints.iter().all(Endpoint::is_mark),
@@ -156,6 +161,14 @@ impl Translator<'_> {
             let mut table = Table::default();
             self.leave(statement, &mut table, "it has no real_server");
             return Some(Err(table));
+        }
+        if let Some(sorry) = service.sorry {
+            self.sorry_server(
+                sorry,
+                first.port().unwrap_or(0),
+                &service.real,
+                &mut service.table,
+            );
         }
         self.defaults(statement, &mut service);
         let persistence = self.persistence(&service.spread, first.ip(), &mut service.table);
@@ -202,6 +215,7 @@ impl Translator<'_> {
             "quorum" => to.quorum = self.number(table, "quorum", inner),
             "hysteresis" => to.hysteresis = self.number(table, "hysteresis", inner),
             "inhibit_on_failure" => self.inhibits(inner, table),
+            "sorry_server" => to.sorry = Some(inner),
             "real_server" => to.real.push(inner),
             _ => return self.inherit(inner, &mut to.inherited, table),
         }
@@ -267,6 +281,41 @@ impl Translator<'_> {
         table.tables = checks;
         self.server_address(statement, endpoints, service, &mut table);
         table
+    }
+
+    /// The server that is used in the place of all others. Without a port it has the service's.
+    fn sorry_server(
+        &mut self,
+        statement: &Statement,
+        port: u16,
+        real: &[&Statement],
+        table: &mut Table,
+    ) {
+        let ip = statement.word(1).and_then(|it| it.parse::<IpAddr>().ok());
+        let own = statement.word(2).map(str::parse::<u16>);
+        let (Some(ip), None | Some(Ok(_))) = (ip, &own) else {
+            self.leave(statement, table, "it needs an address, and may have a port");
+            return;
+        };
+        let given = own.and_then(Result::ok).filter(|port| *port != 0);
+        let address = SocketAddr::new(ip, given.unwrap_or(port));
+        let same = real.iter().any(|it| {
+            let at = it.word(1).and_then(|it| it.parse::<IpAddr>().ok());
+            let its = it.word(2).and_then(|it| it.parse().ok());
+            at == Some(ip) && its.unwrap_or(port) == address.port()
+        });
+        if same {
+            let why = "it is one of the service's servers; when_all_down = \"use_all\" uses these although they fail";
+            self.leave(statement, table, why);
+            return;
+        }
+        self.no_more(statement, 3, table);
+        let text = if address.port() == 0 {
+            ip.to_string()
+        } else {
+            address.to_string()
+        };
+        self.set(table, "sorry_server", quote(&text), statement);
     }
 
     /// What keepalived lowers where it could never be reached.

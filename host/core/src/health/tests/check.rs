@@ -322,3 +322,46 @@ fn since_is_when_the_server_went_out_or_came_in() {
     run.check_taking(SECOND, Outcome::Healthy);
     assert_eq!(run.machine.health().since, run.epoch + 13 * SECOND);
 }
+
+#[test]
+fn checks_come_faster_between_up_and_down_and_at_their_own_pace_while_it_is_down() {
+    let mut run = Run::new(CheckTiming {
+        retries: 1,
+        rise: 2,
+        fast_interval: Some(SECOND),
+        down_interval: Some(60 * SECOND),
+        ..article()
+    });
+    let mut pauses = Vec::new();
+    let mut check = |outcome| {
+        let before = run.next();
+        run.check(outcome);
+        pauses.push((run.next() - before).as_secs());
+    };
+    for outcome in [
+        Outcome::Healthy, // up: the interval
+        unfit(),          // one repetition is left
+        unfit(),          // down
+        unfit(),
+        Outcome::Shortage("no descriptor".to_owned()),
+        Outcome::Healthy, // once more
+        Outcome::Healthy, // up again
+    ] {
+        check(outcome);
+    }
+    assert_eq!(pauses, [6, 1, 60, 60, 60, 1, 6]);
+}
+
+#[test]
+fn the_first_check_comes_within_the_warm_up() {
+    let first = |warmup, random| {
+        let timing = CheckTiming {
+            warmup: Some(warmup),
+            ..article()
+        };
+        let now = epoch();
+        CheckMachine::new("tcp", timing, None, now, random).poll_at() - now
+    };
+    assert_eq!(first(Duration::ZERO, u64::MAX), Duration::ZERO);
+    assert_eq!(first(60 * SECOND, 1 << 63), 30 * SECOND);
+}

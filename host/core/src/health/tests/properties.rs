@@ -27,6 +27,9 @@ fn timings() -> impl Strategy<Value = CheckTiming> {
                 retry_delay: timeout + more,
                 rise,
                 alpha,
+                fast_interval: None,
+                down_interval: None,
+                warmup: None,
             },
         )
 }
@@ -137,7 +140,7 @@ proptest! {
     ) {
         let mut now = epoch();
         let specs = (0..plugins).map(|n| (format!("p{n}"), timing));
-        let mut server = ServerMachine::new(specs, None, now, || 0);
+        let mut server = ServerMachine::new(ChecksRequired::All, specs, None, now, || 0);
         let (mut up, mut share) = (server.is_up(), server.health().share);
         prop_assert_eq!(up, !timing.alpha);
         for (index, outcome, random) in checks {

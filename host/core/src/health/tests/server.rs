@@ -15,7 +15,7 @@ impl Server {
             .map(|name| ((*name).to_owned(), timing))
             .collect();
         Self {
-            machine: ServerMachine::new(checks, initial.as_ref(), now, || 0),
+            machine: ServerMachine::new(ChecksRequired::All, checks, initial.as_ref(), now, || 0),
             now,
         }
     }
@@ -169,4 +169,55 @@ fn a_check_that_does_not_exist_changes_nothing() {
     assert_eq!(server.check(1, because("refused")), None);
     assert_eq!(server.machine.health(), before);
     assert!(server.machine.check(1).is_none());
+}
+
+fn with(required: ChecksRequired) -> Server {
+    let mut server = Server::new(&["a", "b", "c"], strict(), None);
+    let checks = ["a", "b", "c"].map(|name| (name.to_owned(), strict()));
+    server.machine = ServerMachine::new(required, checks, None, server.now, || 0);
+    server
+}
+
+#[test]
+fn one_check_is_enough_where_any_is_and_so_many_where_a_number_is_required() {
+    let cases = [
+        (ChecksRequired::All, [true, false, false, false]),
+        (ChecksRequired::Any, [true, true, true, false]),
+        (ChecksRequired::AtLeast(1), [true, true, true, false]),
+        (ChecksRequired::AtLeast(2), [true, true, false, false]),
+        (ChecksRequired::AtLeast(9), [true, false, false, false]),
+    ];
+    for (required, up) in cases {
+        let mut server = with(required);
+        let mut found = vec![server.machine.is_up()];
+        for index in 0..3 {
+            server.check(index, because("refused"));
+            found.push(server.machine.is_up());
+        }
+        assert_eq!(found, up, "{required:?}");
+    }
+}
+
+#[test]
+fn its_share_is_what_as_many_checks_grant_it_as_must_pass() {
+    let share = |required| {
+        let mut server = with(required);
+        for (index, share) in [(0, 100), (1, 60), (2, 30)] {
+            server.check(index, Outcome::Degraded(share, None));
+        }
+        server.machine.health().share
+    };
+    assert_eq!(share(ChecksRequired::All), 30);
+    assert_eq!(share(ChecksRequired::AtLeast(2)), 60);
+    assert_eq!(share(ChecksRequired::Any), 100);
+}
+
+#[test]
+fn what_is_handed_over_is_known_as_soon_as_no_check_can_change_it() {
+    let mut all = with(ChecksRequired::All);
+    all.check(0, because("refused"));
+    assert!(all.machine.handover().is_some_and(|it| !it.up));
+    let mut any = with(ChecksRequired::Any);
+    any.check(0, because("refused"));
+    assert!(any.machine.handover().is_none(), "the others may pass");
 }

@@ -27,6 +27,8 @@ fn server(number: u32) -> ServerReport {
             ..Counts::default()
         },
         full: false,
+        role: evenkeel_core::model::ServerRole::Regular,
+        slow_start: None,
     }
 }
 

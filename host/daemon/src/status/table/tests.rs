@@ -21,6 +21,8 @@ fn server(address: &str, health: &str) -> ServerStatus {
         active: 12,
         inactive: 345,
         full: false,
+        role: None,
+        slow_start: None,
         checks: vec![CheckStatus {
             plugin: "tcp".into(),
             state: health.to_owned(),

@@ -44,11 +44,13 @@ pub(crate) mod host;
 pub mod kit;
 mod net;
 mod schedulers;
+mod script;
 
 pub use self::checks::{check, checker_manifest};
 pub(crate) use self::host::{echo, session, set_session};
 pub use self::host::{logged, metrics, set_now, set_utc, signals};
 pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
+pub use self::script::Script;
 
 use crate::manifest::{SettingKind, SettingSpec, SettingValue};
 use crate::settings::{Settings, Values};
@@ -95,7 +97,11 @@ fn checked(spec: &SettingSpec, value: SettingValue) -> Result<SettingValue, Stri
             (min..=max).contains(&value)
         }
         (SettingKind::Boolean, SettingValue::Boolean(_))
-        | (SettingKind::Text, SettingValue::Text(_))
+        | (
+            // Patterns are the host's to check: nobody else has regular expressions here.
+            SettingKind::Text | SettingKind::Matching(_) | SettingKind::Secret | SettingKind::File,
+            SettingValue::Text(_),
+        )
         | (SettingKind::TextList, SettingValue::TextList(_)) => true,
         _ => false,
     };

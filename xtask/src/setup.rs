@@ -72,6 +72,20 @@ pub(crate) const C: &[Package] = &[
 /// What others sign with: for tests that are skipped without it.
 pub(crate) const SIGN: &[Package] = &[package("minisign", "minisign")];
 
+/// Servers that checkers are tried on: for tests that are skipped without them.
+pub(crate) const SERVERS: &[Package] = &[
+    package("redis-server", "redis-server"),
+    package("memcached", "memcached"),
+    package("openssh-server", "/usr/sbin/sshd"),
+    package("dnsmasq-base", "/usr/sbin/dnsmasq"),
+    package("dovecot-imapd", "/usr/lib/dovecot/imap"),
+    package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),
+    package(
+        "python3-aiosmtpd",
+        "/usr/lib/python3/dist-packages/aiosmtpd",
+    ),
+];
+
 /// A registry for plugins: likewise.
 pub(crate) const REGISTRY: &[Package] = &[package("docker-registry", "docker-registry")];
 

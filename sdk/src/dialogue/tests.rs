@@ -44,7 +44,6 @@ macro_rules! checker {
                 Ok(Self)
             }
             fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
-                #[allow(unused_mut)]
                 let mut $dialogue = Dialogue::over(target.connect_tcp()?);
                 $body
             }

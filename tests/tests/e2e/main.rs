@@ -31,6 +31,7 @@ mod persistence;
 mod plugin_files;
 mod plugins;
 mod pools;
+mod real_servers;
 mod reconfigure;
 mod schedulers;
 mod second;

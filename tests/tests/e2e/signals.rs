@@ -28,7 +28,7 @@ fn connections_go_where_an_agent_reports_the_least_load_and_follow_when_that_cha
         let web = Service::new("web", net.vip(80))
             .with("scheduler = \"by-signal\"")
             .with(&format!(
-                "check = {{ plugin = \"agent\", port = {AGENT}, {QUICK} }}"
+                "check = {{ plugin = \"load-agent\", port = {AGENT}, {QUICK} }}"
             ))
             .servers(addresses);
         let mut evenkeel =
@@ -53,7 +53,7 @@ fn connections_go_where_an_agent_reports_the_least_load_and_follow_when_that_cha
             "{status:#}"
         );
         let checkers = &status["checker_metrics"];
-        assert_eq!(checkers[0]["plugin"], "agent");
+        assert_eq!(checkers[0]["plugin"], "load-agent");
         ensure!(
             checkers[0]["counters"]["lines"].as_u64() >= Some(2),
             "{status:#}"

@@ -80,7 +80,7 @@ pub(crate) fn everything_here(profile: &str) -> Result<()> {
 
 fn tests(options: &Options) -> Result<()> {
     setup::packages(&[setup::BUILD, setup::LAB, setup::UML].concat())?;
-    setup::useful(&[setup::C, setup::SIGN].concat());
+    setup::useful(&[setup::C, setup::SIGN, setup::SERVERS].concat());
     if options.all {
         setup::packages(setup::KERNELS)?;
         setup::useful(setup::REGISTRY);

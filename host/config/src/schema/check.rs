@@ -37,7 +37,7 @@ macro_rules! check_table {
                 $($own)*
                 /// Which checker plugin: by name, or by file. A relative file starts from the configuration's
                 /// directory.
-                #[keepalived = "TCP_CHECK, HTTP_GET, UDP_CHECK"]
+                #[keepalived = "TCP_CHECK, HTTP_GET, SSL_GET, SMTP_CHECK, DNS_CHECK, UDP_CHECK, PING_CHECK"]
                 plugin: PluginName = Presence::Required;
                 /// The SHA-256 of the plugin's file, as `sha256sum` and `evenkeel plugin list` print it: another file is
                 /// refused.

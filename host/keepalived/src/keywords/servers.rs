@@ -41,10 +41,6 @@ pub(crate) const SERVER: Words = &[
         "the sorry server is reached as the service says",
     ),
     (
-        "warmup",
-        "the first checks are spread over their interval by themselves",
-    ),
-    (
         "nat_mask",
         "a keyword of keepalived before 1.4 that had no use with NAT",
     ),
@@ -69,16 +65,9 @@ pub(crate) const REAL: Words = &[
     ("smtp_alert", MAIL),
     ("snmp_name", SNMP),
     (
-        "warmup",
-        "the first checks are spread over their interval by themselves",
-    ),
-    (
         "log_all_failures",
         "failures of checks are in the log; `--log debug` shows each",
     ),
-    ("PING_CHECK", "no plugin for ICMP is shipped yet"),
-    ("UDP_CHECK", "no plugin for UDP is shipped yet"),
-    ("DNS_CHECK", "no plugin for DNS is shipped yet"),
     (
         "MISC_CHECK",
         "Evenkeel runs no script as a check: write a plugin (sdk/), or take the tcp or http one",
@@ -107,10 +96,6 @@ pub(crate) const CHECKER: Words = &[
     ),
     ("fwmark", "packets of checks have no mark of their own"),
     (
-        "warmup",
-        "the first checks are spread over their interval by themselves",
-    ),
-    (
         "log_all_failures",
         "failures of checks are in the log; `--log debug` shows each",
     ),
@@ -124,10 +109,6 @@ pub(crate) const CHECKER: Words = &[
         "not needed: the server's name is sent always, if there is a virtualhost",
     ),
     ("tls_compliant", NOT_NEEDED),
-    (
-        "helo_name",
-        "SMTP is not spoken: the server accepts the connection, or not",
-    ),
     (
         "host",
         "the address of the check is `address` and `port` of [service.check]; write one check for each",

@@ -25,9 +25,28 @@ impl Shipped {
             flag("tls"),
             flag("tls-verify"),
         ];
+        let udp = vec![
+            text("payload-hex"),
+            text("require"),
+            text("expect-hex"),
+            spec(
+                "min-length",
+                SettingKind::Integer {
+                    min: 0,
+                    max: 65_535,
+                },
+            ),
+        ];
         let mut plugins = vec![
             (PluginKind::Checker, manifest("tcp", vec![])),
             (PluginKind::Checker, manifest("http", http)),
+            (PluginKind::Checker, manifest("smtp", vec![text("helo")])),
+            (
+                PluginKind::Checker,
+                manifest("dns", vec![text("name"), text("record")]),
+            ),
+            (PluginKind::Checker, manifest("ping", vec![])),
+            (PluginKind::Checker, manifest("udp", udp)),
         ];
         plugins.extend(SCHEDULERS.map(|name| {
             let settings = match name {

@@ -266,3 +266,47 @@ fn mistakes_in_values_are_reported_with_keepaliveds_own_lines() {
     let wrong = resolved(found).unwrap_err().render();
     assert!(wrong.starts_with("k.conf:7: weight = 70000: "), "{wrong}");
 }
+
+#[test]
+fn checkers_of_other_protocols_have_plugins_of_their_own() {
+    let of = |checker: &str| {
+        let translation = translated(&format!(
+            "virtual_server 192.0.2.10 53 {{\nprotocol UDP\nsorry_server 10.0.0.9 5353\nwarmup 3\nreal_server 10.0.0.1 53 {{\n{checker}\n}}\n}}\n"
+        ));
+        assert!(notes(&translation).is_empty(), "{:?}", notes(&translation));
+        let model = model(&translation);
+        let service = &model.services[0];
+        assert_eq!(
+            service.servers[1].role,
+            evenkeel_core::model::ServerRole::Sorry
+        );
+        assert_eq!(service.servers[1].address.to_string(), "10.0.0.9:5353");
+        let check = &service.servers[0].checks[0];
+        assert_eq!(check.timing.warmup, Some(Duration::from_secs(3)));
+        let settings = check.plugin.settings.iter();
+        let settings: Vec<String> = settings
+            .map(|it| format!("{}={:?}", it.key, it.value))
+            .collect();
+        let timing = &check.timing;
+        format!(
+            "{} {} retries {} after {:?}",
+            check.plugin.plugin,
+            settings.join(" "),
+            timing.retries,
+            timing.retry_delay
+        )
+    };
+    assert_eq!(
+        of("DNS_CHECK {\ntype a\nname www.example.org\n}"),
+        "dns name=Text(\"www.example.org\") record=Text(\"A\") retries 3 after 60s"
+    );
+    assert_eq!(
+        of("UDP_CHECK {\npayload 0a ff\nrequire_reply 0b xx\nmin_reply_length 2\n}"),
+        "udp payload-hex=Text(\"0a ff\") require=Text(\"reply\") expect-hex=Text(\"0b xx\") min-length=Integer(2) retries 1 after 1s"
+    );
+    assert_eq!(of("PING_CHECK {\n}"), "ping  retries 1 after 1s");
+    assert_eq!(
+        of("SMTP_CHECK {\nhelo_name mx.example.org\n}"),
+        "smtp helo=Text(\"mx.example.org\") retries 1 after 1s"
+    );
+}

@@ -7,13 +7,14 @@ use crate::note::Kind;
 use crate::tree::Statement;
 
 /// Statements that a virtual server says for its real servers, and those for their checkers.
-const INHERITED: [&str; 6] = [
+const INHERITED: [&str; 7] = [
     "delay_loop",
     "connect_timeout",
     "retry",
     "nb_get_retry",
     "delay_before_retry",
     "alpha",
+    "warmup",
 ];
 
 /// The keywords of a checker that are translated.
@@ -24,10 +25,17 @@ const TRANSLATED: &[&str] = &[
     "nb_get_retry",
     "delay_before_retry",
     "alpha",
+    "warmup",
     "connect_ip",
     "connect_port",
     "virtualhost",
     "url",
+    "helo_name",
+    "name",
+    "type",
+    "payload",
+    "require_reply",
+    "min_reply_length",
 ];
 
 /// What holds for the checkers inside.
@@ -51,6 +59,28 @@ impl Inherited {
         }
         of_checkers
     }
+}
+
+/// Records that the plugin `dns` asks for.
+const RECORDS: [&str; 9] = ["SOA", "A", "AAAA", "NS", "MX", "TXT", "CNAME", "PTR", "SRV"];
+
+/// What a setting is.
+enum Value {
+    Text(String),
+    Number(u32),
+}
+
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::Text(text) => quote(text),
+        Value::Number(number) => number.to_string(),
+    }
+}
+
+/// Bytes as keepalived has them: hexadecimal digits, with blanks between them.
+fn hexadecimal(statement: &Statement) -> String {
+    let words = statement.arguments().iter().map(|word| word.text.as_str());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A request of an HTTP check.
@@ -92,10 +122,10 @@ impl Translator<'_> {
         let plugin = match keyword {
             "TCP_CHECK" => "tcp",
             "HTTP_GET" | "SSL_GET" => "http",
-            "SMTP_CHECK" => {
-                self.changed(checker, "only a connection is made, by the plugin tcp: no plugin for SMTP is shipped yet");
-                "tcp"
-            }
+            "SMTP_CHECK" => "smtp",
+            "DNS_CHECK" => "dns",
+            "UDP_CHECK" => "udp",
+            "PING_CHECK" => "ping",
             _ => {
                 let why = keywords::why(keywords::REAL, keyword)
                     .unwrap_or("no plugin for it is shipped yet");
@@ -106,6 +136,7 @@ impl Translator<'_> {
         let mut table = Table::new("", Source::statement(checker));
         table.set("plugin", quote(plugin), Source::place(checker.place()));
         let mut urls = Vec::new();
+        let mut settings = Vec::new();
         let mut host = inherited
             .0
             .iter()
@@ -127,6 +158,10 @@ impl Translator<'_> {
                         table.remarks(&inner.trail);
                     }
                     "url" if plugin == "http" => urls.push(this.url(inner, table)),
+                    _ if this.setting(plugin, inner, table, &mut settings) => {
+                        table.remarks(&inner.lead);
+                        table.remarks(&inner.trail);
+                    }
                     _ => return this.timing(inner, table),
                 }
                 true
@@ -138,13 +173,30 @@ impl Translator<'_> {
                 self.timing(statement, &mut table);
             }
         }
-        let slow = if plugin == "http" { "\"3s\"" } else { "\"1s\"" };
         table.otherwise("interval", "\"1m\"".to_owned());
         table.otherwise("timeout", "\"5s\"".to_owned());
-        table.otherwise("retries", "1".to_owned());
-        table.otherwise("retry_delay", slow.to_owned());
+        let retries = if plugin == "dns" { "3" } else { "1" };
+        table.otherwise("retries", retries.to_owned());
+        let interval = table.get("interval").unwrap_or("\"1m\"").to_owned();
+        let retry_delay = match plugin {
+            "http" => "\"3s\"",
+            "dns" => &interval,
+            _ => "\"1s\"",
+        };
+        table.otherwise("retry_delay", retry_delay.to_owned());
         table.otherwise("alpha", "false".to_owned());
-        if plugin == "tcp" {
+        if plugin != "http" {
+            if !settings.is_empty() {
+                let settings: Vec<_> = settings
+                    .iter()
+                    .map(|(key, value)| (*key, quoted(value)))
+                    .collect();
+                table.set(
+                    "settings",
+                    inline(&settings),
+                    Source::place(checker.place()),
+                );
+            }
             return vec![table];
         }
         if urls.is_empty() {
@@ -162,6 +214,58 @@ impl Translator<'_> {
             .enumerate()
             .map(|(n, url)| one_of(&table, n, url, host.as_deref(), tls))
             .collect()
+    }
+
+    /// What a checker looks at. Whether it is a statement of that.
+    fn setting(
+        &mut self,
+        plugin: &str,
+        statement: &Statement,
+        table: &mut Table,
+        settings: &mut Vec<(&'static str, Value)>,
+    ) -> bool {
+        let text =
+            |it: &mut Self, table: &mut Table| it.argument(statement, table).map(str::to_owned);
+        match (plugin, statement.keyword()) {
+            ("smtp", "helo_name") => {
+                settings.extend(text(self, table).map(|it| ("helo", Value::Text(it))));
+            }
+            ("dns", "name") => {
+                settings.extend(text(self, table).map(|it| ("name", Value::Text(it))));
+            }
+            ("dns", "type") => {
+                let Some(record) = text(self, table) else {
+                    return true;
+                };
+                let record = record.to_uppercase();
+                if RECORDS.contains(&record.as_str()) {
+                    settings.push(("record", Value::Text(record)));
+                } else {
+                    self.leave(
+                        statement,
+                        table,
+                        "the plugin dns does not ask for records of that type",
+                    );
+                }
+            }
+            ("udp", "payload") => {
+                let bytes = hexadecimal(statement);
+                settings.push(("payload-hex", Value::Text(bytes)));
+            }
+            ("udp", "require_reply") => {
+                settings.push(("require", Value::Text("reply".to_owned())));
+                let bytes = hexadecimal(statement);
+                if !bytes.is_empty() {
+                    settings.push(("expect-hex", Value::Text(bytes)));
+                }
+            }
+            ("udp", "min_reply_length") => {
+                let length = text(self, table).and_then(|it| it.parse().ok());
+                settings.extend(length.map(|it| ("min-length", Value::Number(it))));
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// When a check is made. Whether it is a statement of that.
@@ -254,6 +358,7 @@ fn key_of(keyword: &str) -> Option<&'static str> {
         "retry" | "nb_get_retry" => Some("retries"),
         "delay_before_retry" => Some("retry_delay"),
         "alpha" => Some("alpha"),
+        "warmup" => Some("warmup"),
         _ => None,
     }
 }

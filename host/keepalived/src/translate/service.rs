@@ -32,6 +32,7 @@ const TRANSLATED: &[&str] = &[
     "nb_get_retry",
     "delay_before_retry",
     "alpha",
+    "warmup",
     "virtualhost",
     "ha_suspend",
     "quorum",
@@ -53,12 +54,16 @@ const TRANSLATED_SERVER: &[&str] = &[
     "nb_get_retry",
     "delay_before_retry",
     "alpha",
+    "warmup",
     "virtualhost",
     "inhibit_on_failure",
     "TCP_CHECK",
     "HTTP_GET",
     "SSL_GET",
     "SMTP_CHECK",
+    "DNS_CHECK",
+    "UDP_CHECK",
+    "PING_CHECK",
 ];
 
 /// A virtual server while its statements are read.

@@ -29,7 +29,7 @@ impl HealthChecker for Agent {
     }
 }
 
-register_checker!(Agent, "agent", "an agent answers with numbers");
+register_checker!(Agent, "load-agent", "an agent answers with numbers");
 
 #[cfg(test)]
 mod tests {

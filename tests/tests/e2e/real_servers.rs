@@ -1,0 +1,343 @@
+//! Every checker and a real server of its protocol, from Debian's packages: healthy while it runs, unhealthy with a reason
+//! that a person understands when it has ended. Servers that this machine does not have are skipped, and said.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{PATIENCE, QUICK, Service};
+use anyhow::{Context as _, Result, ensure};
+use evenkeel_tests::{Article, Evenkeel, Node, Process, isolated, skipped};
+
+/// Whether a server's program is there; if not, the test is skipped.
+fn is_installed(test: &str, program: &str) -> Result<bool> {
+    let there = Path::new(program).exists();
+    if !there {
+        let why = format!("it needs {program}, which is not on this machine");
+        skipped(&format!("real_servers::{test}"), &why)?;
+    }
+    Ok(there)
+}
+
+fn words(program: &str, words: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(words.split_whitespace());
+    command
+}
+
+/// A server that runs, and a checker that finds it well, as long as it does.
+struct Tried {
+    /// The port of the service.
+    port: u16,
+    /// The check's plugin and what else there is to say in its table.
+    check: &'static str,
+    /// A check of the same server that finds it unwell, and what its reason must contain.
+    wrong: Option<(&'static str, &'static str)>,
+}
+
+impl Tried {
+    fn on(&self, start: impl FnOnce(&Node, SocketAddr) -> Result<Process>) -> Result<()> {
+        let net = Article::new(1)?;
+        let address = net.server(0, self.port);
+        let mut server = start(&net.servers[0], address)?;
+        let service = |name: &str, port: u16, check: &str| {
+            let check = check.replace("DIR", &net.director.dir().display().to_string());
+            Service::new(name, net.vip(port))
+                .with(&format!("check = {{ {check}, alpha = true, {QUICK} }}"))
+                .servers([address])
+                .text()
+        };
+        let quick = self.check.replace("200ms", "1s");
+        let mut text = service("right", 80, &quick);
+        if let Some((wrong, _)) = self.wrong {
+            text += &service("wrong", 81, wrong);
+        }
+        // Logging in and TLS take their time on a busy machine.
+        let text = text.replace("timeout = \"200ms\"", "timeout = \"3s\"");
+        let mut evenkeel = Evenkeel::new(&net.director, &text)?;
+        evenkeel.start()?;
+        evenkeel
+            .wait_status("the server is found well", PATIENCE, |status| {
+                status["services"][0]["servers"][0]["health"] == "up"
+            })
+            .with_context(|| format!("{}\n{:#?}", server.log(), evenkeel.status()))?;
+        if let Some((_, reason)) = self.wrong {
+            evenkeel
+                .wait_status("the reason", PATIENCE, |status| {
+                    let found = &status["services"][1]["servers"][0];
+                    found["health"] == "down"
+                        && found["reason"]
+                            .as_str()
+                            .is_some_and(|it| it.contains(reason))
+                })
+                .with_context(|| format!("{:#?}", evenkeel.status()))?;
+        }
+        server.kill9()?;
+        evenkeel.wait_status("its end is noticed", PATIENCE, |status| {
+            status["services"][0]["servers"][0]["health"] == "down"
+        })?;
+        let status = evenkeel.status()?;
+        let reason = &status["services"][0]["servers"][0]["reason"];
+        let reason = reason.as_str().unwrap_or_default();
+        ensure!(reason.contains("refused"), "{reason}");
+        Ok(())
+    }
+}
+
+#[test]
+fn redis_is_well_with_its_password_and_in_its_role() -> Result<()> {
+    if !is_installed(
+        "redis_is_well_with_its_password_and_in_its_role",
+        "/usr/bin/redis-server",
+    )? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 6379,
+            check: "plugin = \"redis\", settings = { role = \"master\", password = { file = \"DIR/password\" } }",
+            wrong: Some(("plugin = \"redis\"", "NOAUTH")),
+        };
+        tried.on(|node, address| {
+            // The director's directory is beside the server's.
+            let secret = node.dir().with_file_name("director").join("password");
+            fs::create_dir_all(secret.parent().context("a directory")?)?;
+            fs::write(&secret, "s3cret\n")?;
+            fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
+            let line = format!(
+                "--port {} --bind {} --protected-mode no --appendonly no --requirepass s3cret --dir {}",
+                address.port(),
+                address.ip(),
+                node.dir().display()
+            );
+            let mut command = words("redis-server", &line);
+            command.args(["--save", ""]);
+            node.spawn("redis", command)
+        })
+    })
+}
+
+#[test]
+fn memcached_is_well() -> Result<()> {
+    if !is_installed("memcached_is_well", "/usr/bin/memcached")? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 11211,
+            check: "plugin = \"memcached\"",
+            wrong: Some(("plugin = \"ssh\"", "")),
+        };
+        tried.on(|node, address| {
+            let line = format!("-u root -U 0 -l {} -p {}", address.ip(), address.port());
+            node.spawn("memcached", words("memcached", &line))
+        })
+    })
+}
+
+#[test]
+fn an_ssh_server_is_well() -> Result<()> {
+    if !is_installed("an_ssh_server_is_well", "/usr/sbin/sshd")? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 22,
+            check: "plugin = \"ssh\", settings = { contains = \"OpenSSH\" }",
+            wrong: Some((
+                "plugin = \"ssh\", settings = { contains = \"dropbear\" }",
+                "expected dropbear in the version",
+            )),
+        };
+        tried.on(|node, address| {
+            let dir = node.dir().display().to_string();
+            node.run(
+                "ssh-keygen",
+                &["-q", "-t", "ed25519", "-N", "", "-f", &format!("{dir}/key")],
+            )?;
+            // Its directory for privileges; /run is a private one in an isolated test.
+            let script = format!(
+                "mkdir -p -m 755 /run/sshd && exec /usr/sbin/sshd -D -e -f /dev/null -h {dir}/key -o ListenAddress={} -o UsePAM=no -o PidFile=none",
+                address.ip()
+            );
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]);
+            node.spawn("sshd", command)
+        })
+    })
+}
+
+#[test]
+fn a_dns_server_answers_as_it_should_over_both_transports() -> Result<()> {
+    if !is_installed(
+        "a_dns_server_answers_as_it_should_over_both_transports",
+        "/usr/sbin/dnsmasq",
+    )? {
+        return Ok(());
+    }
+    for transport in ["udp", "tcp"] {
+        isolated(|| {
+            let check = match transport {
+                "udp" => {
+                    "plugin = \"dns\", settings = { name = \"www.example.org\", record = \"A\", answer = \"192.0.2.7\" }"
+                }
+                _ => {
+                    "plugin = \"dns\", settings = { name = \"www.example.org\", record = \"A\", answer = \"192.0.2.7\", transport = \"tcp\" }"
+                }
+            };
+            let tried = Tried {
+                port: 53,
+                check,
+                wrong: Some((
+                    "plugin = \"dns\", settings = { name = \"other.example.net\", record = \"A\" }",
+                    "REFUSED, wanted NOERROR",
+                )),
+            };
+            tried.on(|node, address| {
+                let line = format!(
+                    "--keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --port={} --listen-address={} --bind-interfaces --address=/www.example.org/192.0.2.7 --user=root --pid-file --log-facility=-",
+                    address.port(),
+                    address.ip()
+                );
+                node.spawn("dnsmasq", words("/usr/sbin/dnsmasq", &line))
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// Dovecot, with as little as it starts with.
+fn dovecot(node: &Node, address: SocketAddr, protocol: &str) -> Result<Process> {
+    let dir = node.dir().join("dovecot");
+    fs::create_dir_all(&dir)?;
+    let path = dir.display();
+    let config = dir.join("dovecot.conf");
+    fs::write(
+        &config,
+        format!(
+            "base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = /dev/stderr\nprotocols = {protocol}\nlisten = {}\nssl = no\n\
+             passdb {{\n driver = static\n args = password=x\n}}\nuserdb {{\n driver = static\n args = uid=1000 gid=1000 home=/tmp\n}}\n",
+            address.ip()
+        ),
+    )?;
+    let mut command = Command::new("/usr/sbin/dovecot");
+    command.arg("-F").arg("-c").arg(&config);
+    node.spawn("dovecot", command)
+}
+
+#[test]
+fn dovecot_is_well_by_imap() -> Result<()> {
+    if !is_installed("dovecot_is_well_by_imap", "/usr/lib/dovecot/imap")? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 143,
+            check: "plugin = \"imap\"",
+            wrong: Some((
+                "plugin = \"imap\", settings = { tls = \"starttls\" }",
+                "STARTTLS: expected",
+            )),
+        };
+        tried.on(|node, address| dovecot(node, address, "imap"))
+    })
+}
+
+#[test]
+fn dovecot_is_well_by_pop3() -> Result<()> {
+    if !is_installed("dovecot_is_well_by_pop3", "/usr/lib/dovecot/pop3")? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 110,
+            check: "plugin = \"pop3\"",
+            wrong: Some((
+                "plugin = \"pop3\", settings = { tls = \"starttls\" }",
+                "STLS: expected",
+            )),
+        };
+        tried.on(|node, address| dovecot(node, address, "pop3"))
+    })
+}
+
+#[test]
+fn a_mail_server_is_well_with_and_without_tls() -> Result<()> {
+    if !is_installed(
+        "a_mail_server_is_well_with_and_without_tls",
+        "/usr/lib/python3/dist-packages/aiosmtpd",
+    )? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 25,
+            check: "plugin = \"smtp\", settings = { tls = \"starttls\", tls-verify = false }",
+            wrong: Some((
+                "plugin = \"smtp\", settings = { tls = \"starttls\" }",
+                "certificate",
+            )),
+        };
+        tried.on(|node, address| {
+            let dir = node.dir().display().to_string();
+            let (key, cert) = (format!("{dir}/key.pem"), format!("{dir}/cert.pem"));
+            node.run(
+                "openssl",
+                &[
+                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=mx.test", "-days", "2", "-keyout", &key, "-out", &cert,
+                ],
+            )?;
+            let line = format!(
+                "-m aiosmtpd -n -c aiosmtpd.handlers.Sink -l {address} --tlscert {cert} --tlskey {key}"
+            );
+            node.spawn("aiosmtpd", words("/usr/bin/python3", &line))
+        })
+    })
+}
+
+#[test]
+fn a_machine_that_answers_echo_requests_is_well_until_it_is_off() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let address = net.server(0, 5000);
+        let service = |name: &str, port: u16, check: &str| {
+            Service::new(name, net.vip(port))
+                .with(&format!("check = {{ {check}, alpha = true, interval = \"300ms\", timeout = \"300ms\", retries = 1, retry_delay = \"300ms\" }}"))
+                .servers([address])
+                .text()
+        };
+        // Nobody listens on TCP: the port alone is refused.
+        let text = service("ping", 80, "plugin = \"ping\", settings = { count = 2 }")
+            + &service(
+                "udp",
+                81,
+                "plugin = \"udp\", settings = { wait = \"50ms\" }",
+            );
+        let _silent = net.servers[0].enter(|| std::net::UdpSocket::bind(address))??;
+        let mut evenkeel = Evenkeel::new(&net.director, &text)?;
+        evenkeel.start()?;
+        for name in ["ping", "udp"] {
+            evenkeel
+                .wait_health(name, &address.to_string(), "up", PATIENCE)
+                .with_context(|| format!("{:#?}", evenkeel.status()))?;
+        }
+        let status = evenkeel.status()?;
+        let signals = &status["services"][0]["servers"][0]["checks"][0]["signals"];
+        ensure!(
+            signals["loss-percent"] == 0.0 && signals["rtt-ms"].as_f64() > Some(0.0),
+            "{signals}"
+        );
+        net.servers[0].link_down("eth0")?;
+        for name in ["ping", "udp"] {
+            evenkeel.wait_health(name, &address.to_string(), "down", PATIENCE)?;
+        }
+        net.servers[0].link_up("eth0")?;
+        for name in ["ping", "udp"] {
+            evenkeel.wait_health(name, &address.to_string(), "up", PATIENCE)?;
+        }
+        Ok(())
+    })
+}

@@ -22,6 +22,7 @@ mod interop;
 mod lab;
 mod languages;
 mod live;
+mod misbehaving_servers;
 mod native;
 mod new_addresses;
 mod numbers;

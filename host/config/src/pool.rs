@@ -50,6 +50,7 @@ pub(super) fn with_sorry(
         upper_threshold: None,
         lower_threshold: None,
         labels: std::collections::BTreeMap::new(),
+        notify: None,
         required: ChecksRequired::All,
         checks: Vec::new(),
     });

@@ -23,7 +23,7 @@ use super::unique::unique;
 use super::uses::{DEFAULT_SCHEDULER, Uses, Wanted, services};
 use evenkeel_core::manifest::PluginKind;
 use evenkeel_core::model::{
-    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Service, ServiceKey,
+    Assign, Daemon, DataPlaneChoice, Offload, OnDown, PluginUse, Service, ServiceKey, ServiceNotify,
 };
 
 /// The daemon's own settings. Relative paths start from `dir`.
@@ -139,6 +139,11 @@ fn service(
         ha_suspend: table.ha_suspend.copied()?,
         max_moves: optional(&table.max_moves, |it| it.0)?,
         pool: pool::rules(table)?,
+        notify: ServiceNotify {
+            quorum_up: uses.command(&table.quorum_up)?,
+            quorum_down: uses.command(&table.quorum_down)?,
+            omega: table.omega.copied()?,
+        },
         servers: servers?,
     })
 }

@@ -15,7 +15,9 @@ use super::timing::checks;
 use super::tree::Span;
 use super::unique::unique;
 use super::uses::Uses;
-use evenkeel_core::model::{Check, ChecksRequired, Forward, Server, ServerRole, ServiceKey};
+use evenkeel_core::model::{
+    Check, ChecksRequired, Forward, Server, ServerNotify, ServerRole, ServiceKey,
+};
 
 /// What must be unique over the servers of a service, with the place of its first use.
 #[derive(Default)]
@@ -125,9 +127,19 @@ fn one(
         upper_threshold,
         lower_threshold,
         labels: table.labels.get()?.values(),
+        notify: notify(table, uses)?,
         required: required?,
         checks,
     })
+}
+
+/// What is run of a server; `None` if that is wrong.
+fn notify(table: &ServerTable, uses: &Uses<'_>) -> Option<Option<Box<ServerNotify>>> {
+    let notify = ServerNotify {
+        up: uses.command(&table.notify_up)?,
+        down: uses.command(&table.notify_down)?,
+    };
+    Some((notify != ServerNotify::default()).then(|| Box::new(notify)))
 }
 
 /// The checks of a server; `None` if there is no port to check.

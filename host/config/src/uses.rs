@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{Found, PluginCatalogue};
+use super::command::Command;
 use super::machine::MachineSupport;
+use super::optional::optional;
 use super::plugin::{Digest, PluginName, Settings, Short, is_native};
 use super::probe::Probe;
 use super::reader::{Field, Reader, similar};
@@ -141,6 +143,12 @@ impl<'a> Uses<'a> {
             unusable: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
+    }
+
+    /// The words of a command: its program may be relative to the configuration's directory.
+    pub(super) fn command(&self, field: &Field<Command>) -> Option<Vec<String>> {
+        let words = optional(field, |command| command.words(self.dir))?;
+        Some(words.unwrap_or_default())
     }
 
     /// Services may refer to these checks.

@@ -20,7 +20,9 @@ pub use key::{Protocol, ServiceKey};
 pub use plugin::{PluginRef, PluginUse};
 pub use pool::{PoolRules, ServerRole, WhenAllDown};
 pub use second::{Canary, Second, SecondRole};
-pub use service::{Assign, Forward, OnDown, OnDrain, Persistence, Server, Service};
+pub use service::{
+    Assign, Forward, OnDown, OnDrain, Persistence, Server, ServerNotify, Service, ServiceNotify,
+};
 pub use share::Share;
 pub use vrrp::{
     Announce, Checksum, Family, Notify, Password, Script, SyncGroup, Track, Tracked,

@@ -70,6 +70,7 @@ pub(crate) mod fixture {
             second: None,
             max_moves: None,
             pool: Default::default(),
+            notify: Default::default(),
             ha_suspend: false,
             servers: Vec::new(),
         }

@@ -236,6 +236,11 @@ impl Redundancy {
         false
     }
 
+    /// Has a command of a service, or of one of its servers, run. `last`: since the daemon ends.
+    pub(crate) fn run(&mut self, of: &str, command: Vec<String>, last: bool) {
+        self.notifier.run(of, command, last);
+    }
+
     /// Of the services whose checks may rest, which ones' do: those whose address is an instance's and not here.
     pub(crate) fn suspended(&self, may_rest: &[model::Service]) -> BTreeSet<ServiceKey> {
         let here = self.here.as_ref();

@@ -15,12 +15,20 @@ use line::Line;
 /// How long [`Notifier::finish`] waits.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs notify commands. Those of one instance or group run one after the other, in the order of the changes; those of
-/// different ones side by side. Nobody waits for them. One that has not ended after 60 s is ended, and the next begins.
+/// Whose commands they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Instance,
+    Group,
+    Service,
+}
+
+/// Runs notify commands. Those of one instance, group, service or server run one after the other, in the order of the
+/// changes; those of different ones side by side. Nobody waits for them. One that has not ended after 60 s is ended, and the next begins.
 /// Of those that wait for it, all but the last 16 are left out.
 pub struct Notifier {
-    /// Of each instance or group (`true`), what is to be run.
-    lines: BTreeMap<(bool, String), Arc<Line>>,
+    /// What is to be run, of each that has anything.
+    lines: BTreeMap<(Kind, String), Arc<Line>>,
     tasks: JoinSet<()>,
 }
 
@@ -45,18 +53,27 @@ impl Notifier {
         priority: u8,
     ) {
         for command in commands(notify, group, name, state, priority) {
-            let tasks = &mut self.tasks;
-            let line = self
-                .lines
-                .entry((group, name.to_owned()))
-                .or_insert_with(|| {
-                    let line = Arc::new(Line::new(name));
-                    let worker = Arc::clone(&line);
-                    tasks.spawn(async move { worker.work().await });
-                    line
-                });
-            line.push(command, state == Notified::Stop);
+            let kind = if group { Kind::Group } else { Kind::Instance };
+            self.push((kind, name.to_owned()), command, state == Notified::Stop);
         }
+    }
+
+    /// Has a command of a service, or of a server (`SERVICE/SERVER`), run. `last`: since the daemon ends. As
+    /// [`Self::tell`].
+    pub fn run(&mut self, of: &str, command: Vec<String>, last: bool) {
+        self.push((Kind::Service, of.to_owned()), command, last);
+    }
+
+    fn push(&mut self, of: (Kind, String), command: Vec<String>, last: bool) {
+        let tasks = &mut self.tasks;
+        let name = of.1.clone();
+        let line = self.lines.entry(of).or_insert_with(|| {
+            let line = Arc::new(Line::new(&name));
+            let worker = Arc::clone(&line);
+            tasks.spawn(async move { worker.work().await });
+            line
+        });
+        line.push(command, last);
     }
 
     /// Waits until all have run, but not longer than five seconds: then those that run go on without the daemon. Those

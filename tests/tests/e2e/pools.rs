@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{PATIENCE, QUICK, Service, assert_repeats, servers};
 use anyhow::Result;
-use evenkeel_tests::{Article, Backend, Client, Evenkeel, isolated};
+use evenkeel_tests::{Article, Backend, Client, Evenkeel, isolated, wait_until};
 use serde_json::Value;
 
 /// The state of each server, in the order of the configuration.
@@ -204,6 +204,52 @@ fn a_check_that_two_services_share_is_made_once_and_takes_the_server_out_of_both
         evenkeel.wait_status("both down", PATIENCE, both("down"))?;
         let _back = Backend::tcp(&net.servers[0], address, "0")?;
         evenkeel.wait_status("both up", PATIENCE, both("up"))?;
+        Ok(())
+    })
+}
+
+#[test]
+fn commands_run_when_a_server_and_the_quorum_come_and_go_and_at_the_end() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let address = net.server(0, 80);
+        let said = net.director.dir().join("said");
+        let say = |word: &str| {
+            format!(
+                "[\"/bin/sh\", \"-c\", \"echo {word} >> {}\"]",
+                said.display()
+            )
+        };
+        let text = format!(
+            "{}quorum_up = {}\nquorum_down = {}\nomega = true\n[[service.server]]\naddress = \"{address}\"\nnotify_up = {}\nnotify_down = {}\n",
+            Service::new("web", net.vip(80)).with(&check()).text(),
+            say("quorum-up"),
+            say("quorum-down"),
+            say("up"),
+            say("down"),
+        );
+        let lines = || std::fs::read_to_string(&said).unwrap_or_default();
+        let wait = |wanted: &str| {
+            wait_until(&format!("{wanted:?} is said"), PATIENCE, || {
+                let mut words: Vec<String> = lines().lines().map(str::to_owned).collect();
+                // A server's and its service's run side by side.
+                words.sort_unstable();
+                let mut right: Vec<&str> = wanted.split(' ').collect();
+                right.sort_unstable();
+                Ok(words == right)
+            })
+            .map_err(|error| error.context(lines()))
+        };
+        let backend = Backend::tcp(&net.servers[0], address, "0")?;
+        let mut evenkeel = Evenkeel::new(&net.director, &text)?;
+        evenkeel.start()?;
+        wait("quorum-up")?;
+        drop(backend);
+        wait("quorum-up down quorum-down")?;
+        let _back = Backend::tcp(&net.servers[0], address, "0")?;
+        wait("quorum-up down quorum-down up quorum-up")?;
+        evenkeel.sigterm()?;
+        wait("quorum-up down quorum-down up quorum-up down quorum-down")?;
         Ok(())
     })
 }

@@ -85,6 +85,7 @@ impl Balancer {
             second: None,
             max_moves: None,
             pool: Default::default(),
+            notify: Default::default(),
             servers,
         };
         let played = Played::begin(seed);
@@ -246,6 +247,7 @@ impl Balancer {
             Effect::InKernel(_)
             | Effect::KillFlows(_)
             | Effect::Quorum { .. }
+            | Effect::Run { .. }
             | Effect::KeepState { .. } => None,
         }
     }

@@ -181,6 +181,7 @@ impl Pool {
                 inhibit_on_failure: false,
                 upper_threshold: None,
                 required: Default::default(),
+                notify: None,
                 role: Default::default(),
                 lower_threshold: None,
                 labels: server.spec.labels.clone(),

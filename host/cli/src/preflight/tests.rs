@@ -48,6 +48,7 @@ fn service(name: &str, listen: &str, servers: &[&str]) -> Service {
         second: None,
         max_moves: None,
         pool: Default::default(),
+        notify: Default::default(),
         ha_suspend: false,
         servers: servers.iter().map(|address| server(address)).collect(),
     }
@@ -58,6 +59,7 @@ fn server(address: &str) -> Server {
         lower_threshold: None,
         upper_threshold: None,
         required: Default::default(),
+        notify: None,
         role: Default::default(),
         name: address.to_owned(),
         address: address.parse().unwrap(),

@@ -4,6 +4,7 @@ use super::check::CheckTable;
 use super::declare::{DAY, table};
 use super::second::{CanaryTable, ShadowTable};
 use crate::address::{Endpoint, ServerAddress};
+use crate::command::Command;
 use crate::mixed::{Abbreviated, Brief};
 use crate::percent::Percent;
 use crate::plugin::{Digest, Labels, Many, PluginName, Settings, Several, Short, Single};
@@ -84,6 +85,16 @@ table! {
         /// The quorum is reached at `quorum + hysteresis` and lost below `quorum - hysteresis`. Less than `quorum`.
         #[keepalived = "hysteresis"]
         hysteresis: Whole<0, 1_000_000_000> = Presence::Default(|| Whole(0));
+        /// What is run when the quorum is reached, also at the start. Commands run as those of `[vrrp.notify]` do; those
+        /// of one service one after the other.
+        #[keepalived = "quorum_up"]
+        quorum_up: Command = Presence::Optional("nothing");
+        /// What is run when the quorum is lost.
+        #[keepalived = "quorum_down"]
+        quorum_down: Command = Presence::Optional("nothing");
+        /// Whether `notify_down` of the servers that are up, and `quorum_down`, are also run when the daemon ends.
+        #[keepalived = "omega"]
+        omega: bool = Presence::Default(|| false);
         /// Servers with `backup = true` are used while fewer of the others than this are up (with a weight above 0).
         min_servers: Whole<1, 65_535> = Presence::Optional("while the others do not have the `quorum`");
         /// A server that is not checked, and is used in the place of all others while those that are up, backup servers
@@ -148,6 +159,12 @@ table! {
         /// what values (`evenkeel plugin inspect`): then values that do not fit, labels that are missing, and labels
         /// that are nearly called as one of these, are mistakes.
         labels: Labels = Presence::Default(Labels::default);
+        /// What is run when its checks find it well again.
+        #[keepalived = "notify_up"]
+        notify_up: Command = Presence::Optional("nothing");
+        /// What is run when its checks take it out.
+        #[keepalived = "notify_down"]
+        notify_down: Command = Presence::Optional("nothing");
         /// Checks in place of the service's. `[]` or `"none"`: none, so that the server is always taken as up.
         check: Several<CheckTable> = Presence::Optional("the service's");
         /// How many of its checks it must pass to be up.

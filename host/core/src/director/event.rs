@@ -137,6 +137,13 @@ pub enum Effect {
         /// Whether it has it.
         reached: bool,
     },
+    /// Run this command, after those of the same name that are under way.
+    Run {
+        /// The service, or `SERVICE/SERVER`.
+        of: String,
+        /// A program with its arguments.
+        command: Vec<String>,
+    },
     /// Give a verdict on each new connection from now on; then [`Input::QueueServed`].
     ServeQueue(VerdictRequest),
     /// Keep this for the scheduler of the next start of the daemon.

@@ -71,6 +71,7 @@ impl Director {
         };
         // Who comes back slowly gets more later.
         self.review_pool(key, now);
+        self.effects.extend(change.run);
         if let Some(why) = change.for_quorum {
             self.review_quorum(key, || why);
         }

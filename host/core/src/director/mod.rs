@@ -38,6 +38,7 @@ mod instance;
 mod job;
 mod leave;
 mod machine;
+mod notify;
 mod pooling;
 mod queues;
 mod quorum;

@@ -4,6 +4,7 @@
 
 use super::event::Effect;
 use super::machine::Director;
+use super::notify::run;
 use super::quorum::QuorumReview;
 use super::server::RealServer;
 use crate::model::{ServerRole, ServiceKey};
@@ -26,8 +27,19 @@ impl Director {
             };
             let weight = live_weight(&service.servers);
             let news = service.quorum.review(&service.spec, weight, &review);
-            if let Some((service, reached)) = news {
-                self.effects.push(Effect::Quorum { service, reached });
+            if let Some((name, reached)) = news {
+                let notify = &service.spec.notify;
+                let command = if reached {
+                    &notify.quorum_up
+                } else {
+                    &notify.quorum_down
+                };
+                let run = run(name.clone(), command);
+                self.effects.push(Effect::Quorum {
+                    service: name,
+                    reached,
+                });
+                self.effects.extend(run);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
+use super::event::Effect;
 use super::job::SchedulerUpdate;
 use super::quorum::QuorumState;
 use super::second::SecondScheduler;
@@ -213,18 +214,22 @@ impl VirtualService {
             went_down: before.0 && !up && !found,
             takes_less: after.1.1 < before.1.1 || others.takes_less,
             changed: before != after || others.changed,
+            run: (before.0 != up && !first_word)
+                .then(|| self.notifies(self.servers.get(index)?, up))
+                .flatten(),
             for_quorum,
         })
     }
 }
 
 /// What a health report changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HealthChange {
     pub(super) id: BackendId,
     pub(super) went_down: bool,
     pub(super) takes_less: bool,
     pub(super) changed: bool,
+    /// What is to be run, since it came up or went down.
+    pub(super) run: Option<Effect>,
     /// What changed in words, where the quorum may change with it.
     pub(super) for_quorum: Option<String>,
 }

@@ -29,6 +29,7 @@ mod canary;
 mod leaving;
 mod load;
 mod numbers;
+mod pools;
 mod presence;
 mod quorums;
 mod refused;
@@ -145,6 +146,8 @@ struct World {
     /// Jobs are kept here instead of being run, while it is `Some`.
     held: Option<Vec<(ServiceKey, SchedulerJob)>>,
     quorums: Vec<(String, bool)>,
+    /// What was run.
+    ran: Vec<String>,
     /// What the first scheduler is to take over.
     saved: Option<SavedState>,
     in_kernel: BTreeMap<ServiceKey, InKernel>,
@@ -198,6 +201,7 @@ impl World {
             now,
             held: None,
             quorums: Vec::new(),
+            ran: Vec::new(),
             saved: None,
             in_kernel: BTreeMap::new(),
             served: BTreeMap::new(),
@@ -298,6 +302,7 @@ impl World {
                 });
             }
             Effect::Quorum { service, reached } => self.quorums.push((service, reached)),
+            Effect::Run { of, command } => self.ran.push(format!("{of}: {}", command.join(" "))),
             Effect::StopQueue { service, .. } => {
                 self.served.remove(&service);
             }
@@ -424,6 +429,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
         second: None,
         max_moves: None,
         pool: Default::default(),
+        notify: Default::default(),
         ha_suspend: false,
         servers: servers
             .iter()
@@ -431,6 +437,7 @@ fn service(port: u16, servers: &[u8]) -> Service {
                 lower_threshold: None,
                 upper_threshold: None,
                 required: Default::default(),
+                notify: None,
                 role: Default::default(),
                 name: n.to_string(),
                 address: address(*n),

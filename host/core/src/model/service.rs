@@ -49,6 +49,8 @@ pub struct Service {
     pub max_moves: Option<Share>,
     /// Which of the servers are used when.
     pub pool: PoolRules,
+    /// What is run when the quorum is reached or lost.
+    pub notify: ServiceNotify,
     /// The real servers, in the order of the configuration, with the sorry server last. Never empty; addresses are
     /// unique.
     pub servers: Vec<Server>,
@@ -132,10 +134,32 @@ pub struct Server {
     pub lower_threshold: Option<u32>,
     /// Free key/value pairs for schedulers.
     pub labels: BTreeMap<String, String>,
+    /// What is run when it comes up or goes down; `None`: nothing.
+    pub notify: Option<Box<ServerNotify>>,
     /// How many of the checks must pass.
     pub required: ChecksRequired,
     /// The checks. Empty: always taken as up.
     pub checks: Vec<Check>,
+}
+
+/// What is run of a service's quorum: each a program with arguments, run without a shell; empty: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceNotify {
+    /// When it is reached (keepalived `quorum_up`); also at the start.
+    pub quorum_up: Vec<String>,
+    /// When it is lost (keepalived `quorum_down`).
+    pub quorum_down: Vec<String>,
+    /// Whether what is run when servers and the quorum go down is also run when the daemon ends (keepalived `omega`).
+    pub omega: bool,
+}
+
+/// What is run of a real server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerNotify {
+    /// When its checks find it well again (keepalived `notify_up`).
+    pub up: Vec<String>,
+    /// When they take it out (keepalived `notify_down`).
+    pub down: Vec<String>,
 }
 
 /// How packets reach a real server (IPVS's forwarding methods, keepalived `lvs_method`).

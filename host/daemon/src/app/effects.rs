@@ -19,6 +19,7 @@ impl App {
                 let reading = if reached { Reading::Up } else { Reading::Down };
                 self.redundancy.tracked(Tracked::Service(service), reading);
             }
+            Effect::Run { of, command } => self.redundancy.run(&of, command, false),
             Effect::Kernel(step) => self.kernel.step(step),
             Effect::InKernel(services) => self.network.in_kernel(services),
             Effect::KillFlows(backend) => self.kernel.kill(backend),

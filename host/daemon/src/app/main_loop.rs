@@ -198,6 +198,9 @@ impl App {
         }
         self.keep_states().await;
         self.leave_plans().await;
+        for (of, command) in self.director.last_commands() {
+            self.redundancy.run(&of, command, true);
+        }
         // Nothing else is decided any more, and the probers go on until the other director has taken over.
         self.redundancy.stop(self.receivers.events).await;
         self.synchroniser.finish().await;

@@ -17,18 +17,6 @@ pub(crate) const SERVER: Words = &[
     ("smtp_alert", MAIL),
     ("snmp_name", SNMP),
     (
-        "omega",
-        "servers have no notify commands that could run at the end",
-    ),
-    (
-        "quorum_up",
-        "no command runs for a service's quorum: track it with `track = [{ service = \"NAME\" }]` in a [[vrrp]] that has notify commands",
-    ),
-    (
-        "quorum_down",
-        "no command runs for a service's quorum: track it with `track = [{ service = \"NAME\" }]` in a [[vrrp]] that has notify commands",
-    ),
-    (
         "ip_family",
         "not needed beside an address: the family is its own",
     ),
@@ -54,14 +42,6 @@ pub(crate) const SERVER: Words = &[
 
 /// In `real_server`.
 pub(crate) const REAL: Words = &[
-    (
-        "notify_up",
-        "servers have no notify commands: watch `evenkeel status --json` or the log",
-    ),
-    (
-        "notify_down",
-        "servers have no notify commands: watch `evenkeel status --json` or the log",
-    ),
     ("smtp_alert", MAIL),
     ("snmp_name", SNMP),
     (

@@ -39,6 +39,9 @@ const TRANSLATED: &[&str] = &[
     "hysteresis",
     "inhibit_on_failure",
     "sorry_server",
+    "quorum_up",
+    "quorum_down",
+    "omega",
     "real_server",
 ];
 
@@ -57,6 +60,8 @@ const TRANSLATED_SERVER: &[&str] = &[
     "warmup",
     "virtualhost",
     "inhibit_on_failure",
+    "notify_up",
+    "notify_down",
     "TCP_CHECK",
     "HTTP_GET",
     "SSL_GET",
@@ -221,6 +226,12 @@ impl Translator<'_> {
             "hysteresis" => to.hysteresis = self.number(table, "hysteresis", inner),
             "inhibit_on_failure" => self.inhibits(inner, table),
             "sorry_server" => to.sorry = Some(inner),
+            "quorum_up" => self.command(table, "quorum_up", inner),
+            "quorum_down" => self.command(table, "quorum_down", inner),
+            "omega" => {
+                self.no_more(inner, 1, table);
+                self.set(table, "omega", "true".to_owned(), inner);
+            }
             "real_server" => to.real.push(inner),
             _ => return self.inherit(inner, &mut to.inherited, table),
         }
@@ -262,6 +273,8 @@ impl Translator<'_> {
                 "lthreshold" => self.whole(&mut table, "lower_threshold", inner),
                 "lb_kind" | "lvs_method" => self.method(inner, &mut table),
                 "inhibit_on_failure" => self.inhibits(inner, &mut table),
+                "notify_up" => self.command(&mut table, "notify_up", inner),
+                "notify_down" => self.command(&mut table, "notify_down", inner),
                 checker
                     if checker == "HTTP_GET"
                         || checker == "SSL_GET"

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use evenkeel_sdk::{
-    CheckError, HealthChecker, Target, Verdict, choice, hex, register_checker, settings, shown,
+    CheckError, Connection, HealthChecker, Target, Verdict, choice, hex, register_checker,
+    settings, shown,
 };
 
 mod pattern;
@@ -95,7 +96,7 @@ impl HealthChecker for Udp {
 impl Udp {
     fn reply(&self, target: &Target<'_>) -> Result<Verdict, CheckError> {
         let mut socket = target.connect_udp()?;
-        socket.write_all(&self.payload)?;
+        self.ask(&mut socket)?;
         let mut answer = vec![0; 65_535];
         let length = socket.read(&mut answer)?;
         answer.truncate(length);
@@ -114,13 +115,19 @@ impl Udp {
         }
     }
 
+    /// Sends the datagram. (`write_all` would not send an empty one, so that nothing could be refused; `write` sends all.)
+    fn ask(&self, socket: &mut Connection) -> Result<(), CheckError> {
+        let _all = socket.write(&self.payload)?;
+        Ok(())
+    }
+
     fn no_error(&self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
         if self.ping {
             target.set_connect_timeout(None);
             target.echo(0)?;
         }
         let mut socket = target.connect_udp()?;
-        socket.write_all(&self.payload)?;
+        self.ask(&mut socket)?;
         socket.set_read_timeout(Some(self.wait));
         match socket.read(&mut [0; 1]) {
             Ok(_) => Ok(Verdict::Healthy),

@@ -92,3 +92,9 @@ fn settings_that_make_no_sense_say_why() {
         assert!(refused.contains(why), "{settings:?}: {refused}");
     }
 }
+
+#[test]
+fn an_empty_datagram_is_sent_and_refused_like_any_other() {
+    let settings = [("payload", "".into()), ("ping", false.into())];
+    assert_eq!(judged(&settings, nobody()), unhealthy("connection refused"));
+}

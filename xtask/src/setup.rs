@@ -77,6 +77,8 @@ pub(crate) const SERVERS: &[Package] = &[
     package("redis-server", "redis-server"),
     package("memcached", "memcached"),
     package("openssh-server", "/usr/sbin/sshd"),
+    package("mosquitto", "/usr/sbin/mosquitto"),
+    package("postgresql", "/usr/share/postgresql-common"),
     package("dnsmasq-base", "/usr/sbin/dnsmasq"),
     package("dovecot-imapd", "/usr/lib/dovecot/imap"),
     package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),

@@ -4,6 +4,7 @@
 //! [`facts`] looks, [`machine`], [`counting`], [`vrrp`], [`services`] and [`servers`] judge what was seen. Nothing is
 //! changed.
 
+mod accounting;
 mod counting;
 mod facts;
 mod finding;
@@ -24,16 +25,16 @@ pub(crate) use finding::{Finding, Level};
 /// Looks at the machine (the network namespace of the calling thread; call it inside a tokio runtime) and judges
 /// whether this configuration can work on it. What could not be looked at is a finding too.
 ///
-/// `counted`: the services whose schedulers want to know the number of connections.
+/// `wanted`: the services whose schedulers want to know such things.
 pub(crate) async fn preflight(
     model: &Model,
-    counted: &BTreeSet<ServiceKey>,
+    wanted: &WantedCounts,
     probe: Result<Probe, Error>,
 ) -> Vec<Finding> {
     let probe = probe.unwrap_or_else(|error| machine::not_probed(&error));
     match Facts::gather(model).await {
         Ok(facts) => std::iter::once(machine::chosen(&model.dataplane, &probe))
-            .chain(judge(model, counted, &probe, &facts))
+            .chain(judge(model, wanted, &probe, &facts))
             .collect(),
         Err(error) => vec![Finding::error(
             format!("cannot look at this machine: {error}"),
@@ -42,18 +43,23 @@ pub(crate) async fn preflight(
     }
 }
 
-fn judge(
-    model: &Model,
-    counted: &BTreeSet<ServiceKey>,
-    probe: &Probe,
-    facts: &Facts,
-) -> Vec<Finding> {
+fn judge(model: &Model, wanted: &WantedCounts, probe: &Probe, facts: &Facts) -> Vec<Finding> {
     let mut findings = machine::judge(model, probe, facts);
-    findings.extend(counting::judge(model, counted, facts));
+    findings.extend(counting::judge(model, &wanted.connections, facts));
+    findings.extend(accounting::judge(model, &wanted.bytes, facts));
     findings.extend(vrrp::judge(model, facts));
     findings.extend(services::judge(model, facts));
     findings.extend(servers::judge(model, facts));
     findings
+}
+
+/// The services whose schedulers go by what the kernel counts.
+#[derive(Debug, Default)]
+pub(crate) struct WantedCounts {
+    /// By the number of connections.
+    pub(crate) connections: BTreeSet<ServiceKey>,
+    /// By the bytes that were sent.
+    pub(crate) bytes: BTreeSet<ServiceKey>,
 }
 
 /// What [`preflight`] says of the data plane, the services and the servers alone.

@@ -11,7 +11,7 @@ use evenkeel_tests::{Article, Evenkeel, Node, isolated};
 use serde_json::Value;
 
 /// Every checker that goes by TCP. What is asked for is what none of these servers says.
-const CHECKS: [&str; 17] = [
+const CHECKS: [&str; 20] = [
     r#"plugin = "tcp", settings = { send = "hello\r\n", expect = "welcome" }"#,
     r#"plugin = "tcp", settings = { tls = true, tls-verify = false }"#,
     r#"plugin = "http""#,
@@ -29,6 +29,9 @@ const CHECKS: [&str; 17] = [
     r#"plugin = "redis", settings = { tls = true, tls-verify = false }"#,
     r#"plugin = "memcached""#,
     r#"plugin = "ssh""#,
+    r#"plugin = "mqtt""#,
+    r#"plugin = "postgres""#,
+    r#"plugin = "postgres", settings = { tls = "required", tls-verify = false }"#,
 ];
 
 /// What servers do: what it is called, and what is done with a client.

@@ -170,6 +170,68 @@ fn an_ssh_server_is_well() -> Result<()> {
 }
 
 #[test]
+fn an_mqtt_broker_is_well() -> Result<()> {
+    if !is_installed("an_mqtt_broker_is_well", "/usr/sbin/mosquitto")? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 1883,
+            check: "plugin = \"mqtt\"",
+            wrong: None,
+        };
+        tried.on(|node, address| {
+            let config = node.dir().join("mosquitto.conf");
+            let lines = format!(
+                "listener {} {}\nallow_anonymous true\npersistence false\nuser root\n",
+                address.port(),
+                address.ip()
+            );
+            fs::write(&config, lines)?;
+            let mut command = Command::new("/usr/sbin/mosquitto");
+            command.arg("-c").arg(&config);
+            node.spawn("mosquitto", command)
+        })
+    })
+}
+
+#[test]
+fn postgresql_is_well_whoever_asks() -> Result<()> {
+    // Debian has its version in the path.
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut programs = versions.flatten().map(|it| it.path().join("bin"));
+    let Some(programs) = programs.find(|it| it.join("postgres").exists()) else {
+        let test = "real_servers::postgresql_is_well_whoever_asks";
+        return skipped(test, "there is no PostgreSQL server on this machine");
+    };
+    isolated(|| {
+        let tried = Tried {
+            port: 5432,
+            check: "plugin = \"postgres\"",
+            wrong: Some((
+                "plugin = \"postgres\", settings = { tls = \"required\", tls-verify = false }",
+                "SSLRequest: expected \"S\"",
+            )),
+        };
+        tried.on(|node, address| {
+            // It does not run as root.
+            let dir = node.dir().join("postgres");
+            let (dir, bin) = (dir.display(), programs.display());
+            let script = format!(
+                "mkdir -p {dir} && chown nobody {dir} && chmod 755 $(dirname {dir}) && \
+                 setpriv --reuid nobody --clear-groups {bin}/initdb --no-sync --auth trust -U x -D {dir}/data >/dev/null && \
+                 exec setpriv --reuid nobody --clear-groups {bin}/postgres -D {dir}/data -F -h {} -p {} -k ''",
+                address.ip(),
+                address.port()
+            );
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]).env("LC_ALL", "C.UTF-8");
+            node.spawn("postgres", command)
+        })
+    })
+}
+
+#[test]
 fn a_dns_server_answers_as_it_should_over_both_transports() -> Result<()> {
     if !is_installed(
         "a_dns_server_answers_as_it_should_over_both_transports",

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::args::ConfigArgs;
 use crate::exit::{self, Failed};
-use crate::preflight::{Level, preflight};
+use crate::preflight::{Level, WantedCounts, preflight};
 use evenkeel_daemon::plane;
 use evenkeel_daemon::prepare::{PrepareError, Preparer};
 
@@ -32,11 +32,17 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
         .iter()
         .map(|(key, it)| (*key, &it.plugin));
     let seconds = prepared.seconds.iter().map(|(key, it)| (*key, &it.plugin));
-    let counted = firsts.chain(seconds).filter(|(_, plugin)| {
+    let mut wanted = WantedCounts::default();
+    for (service, plugin) in firsts.chain(seconds) {
         let abilities = plugin.manifest().abilities.as_ref();
-        abilities.is_some_and(|it| it.facts.connections || it.facts.traffic)
-    });
-    let counted = counted.map(|(service, _)| service).collect();
+        let facts = abilities.map(|it| it.facts).unwrap_or_default();
+        if facts.connections || facts.traffic {
+            wanted.connections.insert(service);
+        }
+        if facts.traffic {
+            wanted.bytes.insert(service);
+        }
+    }
     let model = prepared.model;
     let servers: usize = model
         .services
@@ -54,7 +60,7 @@ pub(crate) async fn run(args: ConfigArgs, machine: bool) -> anyhow::Result<()> {
     let probe = tokio::task::spawn_blocking(move || plane::new(kind, &table)?.probe())
         .await
         .context("the data plane's thread")?;
-    let findings = preflight(&model, &counted, probe).await;
+    let findings = preflight(&model, &wanted, probe).await;
     for finding in &findings {
         super::print(&format!("{finding}\n"))?;
     }

@@ -45,6 +45,8 @@ pub(super) struct Facts {
     pub(super) conntrack: Option<Conntrack>,
     /// `net.netfilter.nf_conntrack_events`.
     pub(super) conntrack_events: Option<u64>,
+    /// `net.netfilter.nf_conntrack_acct`.
+    pub(super) conntrack_acct: Option<u64>,
     /// Interfaces that drop a packet if the way back to its sender is another interface (`rp_filter` = 1, IPv4 only).
     pub(super) strict: BTreeSet<String>,
     /// The way to IPv4 addresses that are on no network of this machine.
@@ -129,6 +131,7 @@ impl Facts {
             forwards_v6: setting("ipv6/conf/all/forwarding").map(|value| value != 0),
             conntrack: conntrack(),
             conntrack_events: setting("netfilter/nf_conntrack_events"),
+            conntrack_acct: setting("netfilter/nf_conntrack_acct"),
             strict: strict(&interfaces),
             elsewhere: Some(net.route(ELSEWHERE_V4).await?),
             legacy_drop: LEGACY

@@ -140,6 +140,7 @@ fn director() -> Facts {
             max: 262_144,
         }),
         conntrack_events: Some(2),
+        conntrack_acct: Some(1),
         interfaces: [
             (1, interface("lo")),
             (2, interface("eth0")),
@@ -169,7 +170,7 @@ fn probe() -> Probe {
 }
 
 fn rendered(model: &Model, probe: &Probe, facts: &Facts) -> String {
-    let findings = judge(model, &BTreeSet::new(), probe, facts);
+    let findings = judge(model, &WantedCounts::default(), probe, facts);
     findings
         .iter()
         .map(ToString::to_string)
@@ -179,7 +180,7 @@ fn rendered(model: &Model, probe: &Probe, facts: &Facts) -> String {
 
 /// All that is not as it should be: its level and both its sentences.
 fn amiss(model: &Model, facts: &Facts) -> Vec<(Level, String)> {
-    judge(model, &BTreeSet::new(), &probe(), facts)
+    judge(model, &WantedCounts::default(), &probe(), facts)
         .into_iter()
         .filter(|finding| finding.level != Level::Ok)
         .map(|finding| {

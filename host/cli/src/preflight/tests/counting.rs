@@ -55,7 +55,10 @@ fn thresholds_need_the_kernel_to_tell_of_connections() {
 #[test]
 fn a_scheduler_that_counts_needs_it_too() {
     let (counted, facts) = (
-        BTreeSet::from([article().services[0].key]),
+        WantedCounts {
+            connections: BTreeSet::from([article().services[0].key]),
+            ..WantedCounts::default()
+        },
         with_events(Some(0)),
     );
     let findings = judge(&article(), &counted, &probe(), &facts);
@@ -76,4 +79,31 @@ fn what_cannot_be_seen_before_connections_are_tracked_is_not_held_against_the_ma
         ..with_events(None)
     };
     assert_eq!(amiss(&with_threshold(), &facts), []);
+}
+
+#[test]
+fn a_scheduler_that_goes_by_bytes_needs_them_to_be_counted() {
+    let wanted = WantedCounts {
+        bytes: BTreeSet::from([article().services[0].key]),
+        ..WantedCounts::default()
+    };
+    let said = |conntrack_acct| {
+        let facts = Facts {
+            conntrack_acct,
+            ..with_events(Some(1))
+        };
+        let findings = judge(&article(), &wanted, &probe(), &facts);
+        let lines = findings.iter().map(ToString::to_string);
+        lines
+            .filter(|it| it.contains("goes by bytes"))
+            .collect::<Vec<_>>()
+    };
+    assert!(said(Some(1)).is_empty());
+    let [off] = said(Some(0)).try_into().unwrap();
+    assert!(
+        off.contains("service web") && off.contains("sysctl -w net.netfilter.nf_conntrack_acct=1"),
+        "{off}"
+    );
+    let [none] = said(None).try_into().unwrap();
+    assert!(none.contains("cannot count"), "{none}");
 }

@@ -29,7 +29,7 @@ fn what_the_data_plane_lacks_is_passed_on() {
             problems: vec![problem(fatal)],
             ..probe()
         };
-        let findings = judge(&article(), &BTreeSet::new(), &probe, &director());
+        let findings = judge(&article(), &WantedCounts::default(), &probe, &director());
         let told = Finding {
             level,
             what: "no nft".to_owned(),

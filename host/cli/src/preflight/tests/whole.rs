@@ -165,7 +165,7 @@ fn a_real_machine_is_seen_as_it_is() {
         assert_eq!(facts.listening, listening, "and not the connections");
         drop(client);
 
-        let findings = preflight(&model, &BTreeSet::new(), Ok(probe())).await;
+        let findings = preflight(&model, &WantedCounts::default(), Ok(probe())).await;
         let errors = findings
             .iter()
             .filter(|finding| finding.level == Level::Error)

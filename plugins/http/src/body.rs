@@ -12,6 +12,12 @@ use crate::wire::Wire;
 /// The most bytes of a chunk's first line.
 const MAX_CHUNK_LINE: usize = 4096;
 
+/// Takes what comes in pieces.
+pub(crate) trait Search {
+    /// Takes the next piece. Whether enough is known by now.
+    fn add(&mut self, piece: &[u8]) -> Result<bool, CheckError>;
+}
+
 /// Reads the body until the text was found in it. It is looked for in the first `max` bytes.
 pub(crate) fn find(
     wire: &mut Wire<impl Read>,
@@ -19,33 +25,41 @@ pub(crate) fn find(
     text: &str,
     max: usize,
 ) -> Result<(), CheckError> {
-    let mut search = Search {
+    let mut search = TextSearch {
         finder: Finder::new(text),
         seen: Vec::new(),
         searched: 0,
         max,
     };
-    let found = match head.framing {
-        Framing::Length(length) => sized(wire, length, &mut search)?,
-        Framing::Chunked => chunked(wire, &mut search)?,
-        Framing::Close => until_closed(wire, &mut search)?,
-    };
-    if found {
+    if read(wire, head, &mut search)? {
         Ok(())
     } else {
         Err(CheckError::new(format!("body does not contain {text:?}")))
     }
 }
 
-/// Looks for a text in what comes in pieces.
-struct Search<'a> {
+/// Reads the body until `search` knows enough. `Ok(false)`: it has come to its end before.
+pub(crate) fn read(
+    wire: &mut Wire<impl Read>,
+    head: &Head,
+    search: &mut dyn Search,
+) -> Result<bool, CheckError> {
+    match head.framing {
+        Framing::Length(length) => sized(wire, length, search),
+        Framing::Chunked => chunked(wire, search),
+        Framing::Close => until_closed(wire, search),
+    }
+}
+
+/// Looks for a text.
+struct TextSearch<'a> {
     finder: Finder<'a>,
     seen: Vec<u8>,
     searched: usize,
     max: usize,
 }
 
-impl Search<'_> {
+impl Search for TextSearch<'_> {
     /// Whether the text is in what was seen, now that `piece` was too.
     fn add(&mut self, piece: &[u8]) -> Result<bool, CheckError> {
         let room = self.max.saturating_sub(self.seen.len());
@@ -73,7 +87,7 @@ impl Search<'_> {
 fn sized(
     wire: &mut Wire<impl Read>,
     length: u64,
-    search: &mut Search<'_>,
+    search: &mut dyn Search,
 ) -> Result<bool, CheckError> {
     let mut left = length;
     while left > 0 {
@@ -92,7 +106,7 @@ fn sized(
     Ok(false)
 }
 
-fn until_closed(wire: &mut Wire<impl Read>, search: &mut Search<'_>) -> Result<bool, CheckError> {
+fn until_closed(wire: &mut Wire<impl Read>, search: &mut dyn Search) -> Result<bool, CheckError> {
     loop {
         if search.add(wire.buffered())? {
             return Ok(true);
@@ -104,7 +118,7 @@ fn until_closed(wire: &mut Wire<impl Read>, search: &mut Search<'_>) -> Result<b
     }
 }
 
-fn chunked(wire: &mut Wire<impl Read>, search: &mut Search<'_>) -> Result<bool, CheckError> {
+fn chunked(wire: &mut Wire<impl Read>, search: &mut dyn Search) -> Result<bool, CheckError> {
     loop {
         let size = chunk_size(wire)?;
         if size == 0 {

@@ -12,11 +12,13 @@ mod head;
 mod method;
 mod request;
 mod status;
+mod whole;
 mod wire;
 
 pub use self::method::Method;
 use self::request::Request;
 use self::status::Statuses;
+use self::whole::Whole;
 use self::wire::Wire;
 
 settings! {
@@ -33,7 +35,15 @@ settings! {
         status: String = "200-399",
         /// Text that the body must contain. Without it the body is not read.
         contains: Option<String>,
-        /// Most bytes of the body that are read to find the text in it.
+        /// A regular expression that the body must match, somewhere. Without look-around and back-references.
+        regex: Option<String>,
+        /// A regular expression that the body must not match anywhere.
+        regex_absent: Option<String>,
+        /// The MD5 sum of the body, as keepalived's genhash prints it.
+        #[pattern("[0-9A-Fa-f]{32}")]
+        md5: Option<String>,
+        /// Most bytes of the body that are read to find the text in it. With regex, regex-absent and md5 it may be no
+        /// longer.
         #[range(1..=16_777_216)]
         max_body: usize = 1 << 20,
         /// Whether to speak TLS: 1.3, or 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305.
@@ -63,6 +73,8 @@ pub struct Http {
     request: Request,
     statuses: Statuses,
     contains: Option<String>,
+    /// What is asked of the body as a whole, `contains` with it.
+    whole: Option<Whole>,
     max_body: usize,
     tls: Option<TlsOptions>,
 }
@@ -71,8 +83,14 @@ impl HealthChecker for Http {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, String> {
-        if settings.contains.is_some() && settings.method == Method::Head {
-            return Err("an answer to HEAD has no body: contains needs method = \"GET\"".into());
+        let whole = Whole::new(
+            settings.contains.as_deref(),
+            settings.regex.as_deref(),
+            settings.regex_absent.as_deref(),
+            settings.md5.as_deref(),
+        )?;
+        if (settings.contains.is_some() || whole.is_some()) && settings.method == Method::Head {
+            return Err("an answer to HEAD has no body: contains, regex, regex-absent and md5 need method = \"GET\"".into());
         }
         let identity = match (settings.tls_certificate, settings.tls_key) {
             (None, None) => None,
@@ -99,6 +117,7 @@ impl HealthChecker for Http {
         Ok(Self {
             statuses: settings.status.parse()?,
             contains: settings.contains.filter(|text| !text.is_empty()),
+            whole,
             max_body: settings.max_body,
             request: Request::new(
                 settings.method,
@@ -148,7 +167,9 @@ impl Http {
             let reason = format!("status {}, wanted {}", head.status, self.statuses);
             return Ok(Verdict::Unhealthy(reason));
         }
-        if let Some(text) = &self.contains {
+        if let Some(whole) = &self.whole {
+            whole.judge(&mut wire, &head, self.max_body)?;
+        } else if let Some(text) = &self.contains {
             body::find(&mut wire, &head, text, self.max_body)?;
         }
         Ok(Verdict::Healthy)

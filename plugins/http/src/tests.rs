@@ -126,6 +126,7 @@ fn checker() -> Http {
     Http {
         request: Request::new(Method::Get, "/".into(), None, "x".into(), false).unwrap(),
         statuses: "200-399".parse().unwrap(),
+        whole: None,
         contains: None,
         max_body: 0,
         tls: None,
@@ -157,7 +158,7 @@ fn settings_that_make_no_sense_are_refused_with_the_reason() {
         (&[("user-agent", "a\nb".into())], "user-agent cannot be"),
         (
             &[("method", "HEAD".into()), ("contains", "x".into())],
-            "contains needs method",
+            "contains, regex, regex-absent and md5 need method",
         ),
         (&[("method", "POST".into())], "setting method cannot be"),
     ] {

@@ -34,8 +34,11 @@ const CHECKS: [&str; 20] = [
     r#"plugin = "postgres", settings = { tls = "required", tls-verify = false }"#,
 ];
 
-/// What servers do: what it is called, and what is done with a client.
-const SERVERS: [(&str, fn(&mut TcpStream) -> std::io::Result<()>); 9] = [
+/// What is done with a client.
+type Deed = fn(&mut TcpStream) -> std::io::Result<()>;
+
+/// What servers do, and what it is called.
+const SERVERS: [(&str, Deed); 9] = [
     ("silent", |client| {
         client.read_to_end(&mut Vec::new()).map(drop)
     }),
@@ -76,11 +79,7 @@ const SERVERS: [(&str, fn(&mut TcpStream) -> std::io::Result<()>); 9] = [
 ];
 
 /// Serves each client on a thread of its own, for as long as the test's process runs.
-fn serve(
-    node: &Node,
-    address: SocketAddr,
-    with: fn(&mut TcpStream) -> std::io::Result<()>,
-) -> Result<()> {
+fn serve(node: &Node, address: SocketAddr, with: Deed) -> Result<()> {
     let listener = node.enter(|| TcpListener::bind(address))??;
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {

@@ -98,12 +98,13 @@ pub(crate) const CHECKER: Words = &[
 /// In `url` of an HTTP check.
 pub(crate) const URL: Words = &[
     (
-        "digest",
-        "the body's digest is not compared: have `contains` look for a text in it",
+        "regex_options",
+        "patterns of the plugin http have no options of PCRE",
     ),
-    ("regex_no_match", "`contains` is a text that must be there"),
-    ("regex_options", "`contains` is a plain text"),
-    ("regex_stack", "`contains` is a plain text"),
+    (
+        "regex_stack",
+        "patterns of the plugin http have no options of PCRE",
+    ),
     (
         "regex_min_offset",
         "`contains` is looked for in the whole body",

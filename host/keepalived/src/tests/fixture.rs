@@ -22,6 +22,9 @@ impl Shipped {
             text("host"),
             text("status"),
             text("contains"),
+            text("regex"),
+            text("regex-absent"),
+            text("md5"),
             flag("tls"),
             flag("tls-verify"),
         ];

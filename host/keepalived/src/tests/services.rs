@@ -310,3 +310,44 @@ fn checkers_of_other_protocols_have_plugins_of_their_own() {
         "smtp helo=Text(\"mx.example.org\") retries 1 after 1s"
     );
 }
+
+#[test]
+fn bodies_are_compared_by_patterns_and_digests() {
+    let url = |lines: &str| {
+        let text = around(
+            "",
+            &format!("HTTP_GET {{ \n url {{\n path /\n {lines}\n }}\n }}"),
+        );
+        let translation = translated(&text);
+        let found = model(&translation);
+        let settings = &found.services[0].servers[0].checks[0].plugin.settings;
+        let wanted = settings
+            .iter()
+            .find(|it| ["contains", "regex", "regex-absent", "md5"].contains(&it.key.as_str()));
+        let told = notes(&translation).join("\n");
+        (wanted.map(|it| format!("{}={:?}", it.key, it.value)), told)
+    };
+    let is = |lines: &str, wanted: &str| {
+        let (found, told) = url(lines);
+        assert_eq!(found.as_deref(), Some(wanted), "{told}");
+        assert!(told.is_empty(), "{told}");
+    };
+    is("regex hello", "contains=Text(\"hello\")");
+    is("regex ^a.*b$", "regex=Text(\"^a.*b$\")");
+    is(
+        "regex ^a.*b$\n regex_no_match",
+        "regex-absent=Text(\"^a.*b$\")",
+    );
+    is(
+        "digest 9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d",
+        "md5=Text(\"9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d\")",
+    );
+    for pcre in ["regex a(?=b)", "regex (a)\\1"] {
+        let (found, told) = url(pcre);
+        assert_eq!(found, None);
+        assert!(told.contains("look-around"), "{told}");
+    }
+    let (found, told) = url("digest abc");
+    assert_eq!(found, None);
+    assert!(told.contains("32 hexadecimal digits"), "{told}");
+}

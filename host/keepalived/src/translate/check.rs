@@ -61,6 +61,15 @@ impl Inherited {
     }
 }
 
+/// Whether a pattern has what only PCRE knows: look-around, back-references and the like.
+fn needs_pcre(pattern: &str) -> bool {
+    let groups = [
+        "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|", "(*", "\\K", "\\G", "\\R", "\\X",
+    ];
+    let refers = |digit: char| pattern.contains(&format!("\\{digit}"));
+    groups.iter().any(|it| pattern.contains(it)) || ('1'..='9').any(refers)
+}
+
 /// Records that the plugin `dns` asks for.
 const RECORDS: [&str; 9] = ["SOA", "A", "AAAA", "NS", "MX", "TXT", "CNAME", "PTR", "SRV"];
 
@@ -89,6 +98,9 @@ struct Url {
     status: Vec<String>,
     host: Option<String>,
     contains: Option<String>,
+    /// A pattern, and whether the body must not match it.
+    regex: Option<(String, bool)>,
+    md5: Option<String>,
     from: Statement,
 }
 
@@ -206,6 +218,8 @@ impl Translator<'_> {
                 status: Vec::new(),
                 host: None,
                 contains: None,
+                regex: None,
+                md5: None,
                 from: checker.clone(),
             });
         }
@@ -294,13 +308,22 @@ impl Translator<'_> {
     }
 
     fn url(&mut self, block: &Statement, table: &mut Table) -> Url {
-        const TRANSLATED: &[&str] = &["path", "status_code", "virtualhost", "regex"];
+        const TRANSLATED: &[&str] = &[
+            "path",
+            "status_code",
+            "virtualhost",
+            "digest",
+            "regex",
+            "regex_no_match",
+        ];
         const WORDS: Words = keywords::URL;
         let mut url = Url {
             path: "/".to_owned(),
             status: Vec::new(),
             host: None,
             contains: None,
+            regex: None,
+            md5: None,
             from: block.clone(),
         };
         let negated = block
@@ -325,13 +348,26 @@ impl Translator<'_> {
                 "regex" => {
                     let text = this.argument(inner, table).unwrap_or_default();
                     let plain = |c: char| c.is_alphanumeric() || " _-/<>=:,;@%&'".contains(c);
-                    if negated || text.is_empty() || !text.chars().all(plain) {
+                    if text.is_empty() || needs_pcre(text) {
                         let why =
-                            "`contains` looks for a plain text in the body, not for a pattern";
+                            "patterns of the plugin http have neither look-around nor back-references";
                         this.leave(inner, table, why);
                         return true;
                     }
-                    url.contains = Some(text.to_owned());
+                    if negated || !text.chars().all(plain) {
+                        url.regex = Some((text.to_owned(), negated));
+                    } else {
+                        url.contains = Some(text.to_owned());
+                    }
+                }
+                "regex_no_match" => this.no_more(inner, 1, table),
+                "digest" => {
+                    let digits = this.argument(inner, table).unwrap_or_default();
+                    if digits.len() != 32 || !digits.chars().all(|it| it.is_ascii_hexdigit()) {
+                        this.leave(inner, table, "a digest has 32 hexadecimal digits");
+                        return true;
+                    }
+                    url.md5 = Some(digits.to_owned());
                 }
                 _ => return false,
             }
@@ -388,6 +424,13 @@ fn one_of(like: &Table, n: usize, url: Url, host: Option<&str>, tls: bool) -> Ta
     settings.push(("status", quote(&status)));
     if let Some(text) = url.contains {
         settings.push(("contains", quote(&text)));
+    }
+    if let Some((pattern, absent)) = url.regex {
+        let key = if absent { "regex-absent" } else { "regex" };
+        settings.push((key, quote(&pattern)));
+    }
+    if let Some(digits) = url.md5 {
+        settings.push(("md5", quote(&digits)));
     }
     if tls {
         // keepalived verifies no certificates.

@@ -161,3 +161,75 @@ fn a_body_without_end_is_read_up_to_the_limit() {
         unhealthy("\"y\" is not in the first 1048576 bytes of the body")
     );
 }
+
+const GREETING: &str = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nhello, world";
+
+#[test]
+fn a_body_is_compared_with_patterns_and_a_digest() {
+    let with = |key: &'static str, value: &'static str| {
+        [
+            verdict(&[(key, value.into())], GREETING),
+            dribbled(&[(key, value.into())], GREETING),
+        ]
+    };
+    for (key, value) in [
+        ("regex", "^hello, w.*d$"),
+        ("regex-absent", "[0-9]"),
+        // `printf "hello, world" | md5sum`
+        ("md5", "e4d7f1b4ed2e42d15898f4b27b019da4"),
+        ("md5", "E4D7F1B4ED2E42D15898F4B27B019DA4"),
+    ] {
+        assert_eq!(
+            with(key, value),
+            [Verdict::Healthy, Verdict::Healthy],
+            "{key}"
+        );
+    }
+    let reasons = [
+        (
+            "regex",
+            "^world",
+            "nothing matches /^world/ in the body, which is \"hello, world\"",
+        ),
+        (
+            "regex-absent",
+            "l+",
+            "/l+/ must not match the body, and \"ll\" does",
+        ),
+        (
+            "md5",
+            "00000000000000000000000000000000",
+            "the digest of the body is e4d7f1b4ed2e42d15898f4b27b019da4, wanted 00000000000000000000000000000000, which is \"hello, world\"",
+        ),
+    ];
+    for (key, value, reason) in reasons {
+        assert_eq!(
+            with(key, value),
+            [unhealthy(reason), unhealthy(reason)],
+            "{key}"
+        );
+    }
+    let both = [("contains", "moon".into()), ("regex", "hello".into())];
+    let reason = "\"moon\" is not in the body, which is \"hello, world\"";
+    assert_eq!(verdict(&both, GREETING), unhealthy(reason));
+}
+
+#[test]
+fn a_body_that_is_too_long_to_be_looked_at_as_a_whole_is_unhealthy() {
+    let settings = [("regex", "hello".into()), ("max-body", 11.into())];
+    let reason = "the body is longer than the 11 bytes of max-body";
+    assert_eq!(verdict(&settings, GREETING), unhealthy(reason));
+}
+
+#[test]
+fn patterns_and_digests_that_cannot_be_say_why() {
+    for (key, value, why) in [
+        ("regex", "(", "regex: "),
+        ("regex-absent", "(?=a)", "regex-absent: "),
+        ("md5", "12", "md5: wanted 32"),
+    ] {
+        let settings: [(&str, SettingValue); 1] = [(key, value.into())];
+        let refused = check::<Http>(&settings, ([127, 0, 0, 1], 1).into(), TIMEOUT).unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+}

@@ -236,6 +236,16 @@ fn a_scheduler_that_fails_is_said_to_and_the_servers_take_turns() {
 }
 
 /// Those that ship.
+fn is_scheduler(name: &str) -> bool {
+    let source = format!(
+        "{}/../../plugins/{name}/src/lib.rs",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::read_to_string(source)
+        .unwrap()
+        .contains("register_scheduler!")
+}
+
 fn shipped() -> Vec<String> {
     let directory = built("rr").parent().unwrap().to_owned();
     let entries = std::fs::read_dir(directory).unwrap();
@@ -243,7 +253,7 @@ fn shipped() -> Vec<String> {
     let plugins = files.filter(|file| file.extension().is_some_and(|it| it == "wasm"));
     let mut names: Vec<String> = plugins
         .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
-        .filter(|name| !["tcp", "http"].contains(&&**name))
+        .filter(|name| is_scheduler(name))
         .collect();
     names.sort();
     names

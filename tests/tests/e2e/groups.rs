@@ -223,3 +223,38 @@ fn a_scheduler_whose_delegate_is_missing_is_refused_and_a_new_delegate_is_taken(
         Ok(())
     })
 }
+
+#[test]
+fn a_plan_in_groups_is_asked_for_again_when_it_says_so() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(2)?;
+        let addresses = servers(&net, 80);
+        let _backends = tcp_backends(&net, &addresses)?;
+        let service = Service::new("web", net.vip(80))
+            .with("scheduler = \"turning\"")
+            .servers(addresses);
+        let mut evenkeel = Evenkeel::new(&net.director, &service.text())?
+            .plugin_dir(Paths::default().test_plugins);
+        evenkeel.start()?;
+        // (Of one group alone the kernel has a plain table.)
+        evenkeel.wait_status("a plan", PATIENCE, |status| {
+            status["services"][0]["plan"].as_u64() >= Some(1)
+        })?;
+        // Nothing changes but the time, and the kernel follows.
+        let stream =
+            Client::new(&net.client).keep_asking(net.vip(80), Duration::from_millis(10))?;
+        evenkeel.wait_status("ten plans", PATIENCE, |status| {
+            status["services"][0]["plan"].as_u64() >= Some(10)
+        })?;
+        let record = stream.stop()?;
+        assert_eq!(record.failures().count(), 0);
+        let answers: Vec<&str> = record
+            .answers
+            .iter()
+            .filter_map(|it| it.result.as_deref().ok())
+            .collect();
+        let changes = answers.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(changes >= 4, "{changes} changes in {answers:?}");
+        Ok(())
+    })
+}

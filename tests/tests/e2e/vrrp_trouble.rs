@@ -1,6 +1,7 @@
 //! What else a director meets: adverts that are none, plugins that hang.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -298,5 +299,59 @@ fn a_backup_that_is_not_to_preempt_leaves_the_master_alone_when_it_wakes() -> Re
         pair.wait(BACKUP)?;
         pair.directors[MASTER].start()?;
         pause(&mut pair, MASTER, SECOND / 2)
+    })
+}
+
+#[test]
+fn adverts_keep_their_pace_beside_a_plan_of_65_521_slots_that_changes_all_the_time() -> Result<()> {
+    isolated(|| {
+        let net = Article::pair(2)?;
+        let with = |priority, weight: usize| {
+            let mut service = Service::new("wide", net.vip(81))
+                .with("scheduler = { plugin = \"maglev\", settings = { size = 65521 } }");
+            for n in 0..50_u16 {
+                let weight = if usize::from(n) % 2 == 0 { weight } else { 5 };
+                service = service.server(net.server(0, 8000 + n), &format!("weight = {weight}"));
+            }
+            Instance::v3(priority).toml() + &web(&net) + &service.text()
+        };
+        let configs = PRIORITIES.map(|priority| with(priority, 1));
+        let changed = [9, 1, 9, 1, 9, 1].map(|weight| with(PRIORITIES[MASTER], weight));
+        let held = Instance::v3(1).held();
+        let mut pair = Pair::start(net, &configs, &held)?;
+        let slots = |pair: &Pair| {
+            pair.directors[MASTER].wait_status("all slots", PATIENCE, |status| {
+                status["services"][1]["slots"] == 65_521
+            })
+        };
+        slots(&pair)?;
+        let watch = Watch::start(&pair.nodes, &pair.addresses)?;
+        let capture = Capture::start(&pair.nodes[BACKUP])?;
+        for config in &changed {
+            let before = pair.directors[MASTER].status()?["services"][1]["plan"].clone();
+            pair.directors[MASTER].reload(config)?;
+            pair.directors[MASTER].wait_status("another plan", PATIENCE, |status| {
+                status["services"][1]["plan"] != before
+            })?;
+            std::thread::sleep(SECOND);
+        }
+        let frames = capture.stop()?;
+        let seen = watch.stop()?;
+        let adverts: Vec<_> = frames.iter().filter(|it| it.advert().is_some()).collect();
+        let gaps = adverts.windows(2).map(|pair| pair[1].at - pair[0].at);
+        let longest = gaps.max().context("there are adverts")?;
+        writeln!(
+            std::io::stderr().lock(),
+            "longest time between two of {} adverts: {longest:?}, of an interval of 100 ms",
+            adverts.len()
+        )?;
+        let elsewhere = seen.longest(|held| !held[BACKUP].is_empty());
+        assert!(
+            elsewhere.is_zero(),
+            "the backup took over for {elsewhere:?}\n{}",
+            pair.logs()
+        );
+        assert!(adverts.len() > 50, "{}", adverts.len());
+        Ok(())
     })
 }

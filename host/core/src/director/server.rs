@@ -68,6 +68,11 @@ impl RealServer {
         }
     }
 
+    /// Whether it gets connections as far as its health is concerned, so that its facts matter.
+    pub(super) fn in_use(&self) -> bool {
+        self.up() || self.duty == Duty::Forced
+    }
+
     /// As plans are made for it.
     pub(super) fn for_plans(&self) -> (bool, u32) {
         (self.is_usable(), self.weight())
@@ -177,7 +182,7 @@ impl RealServer {
 
     /// Whether plans are made for it: it is up, or stays for its connections (`inhibit_on_failure`).
     fn is_usable(&self) -> bool {
-        self.up() || self.spec.inhibit_on_failure || self.duty == Duty::Forced
+        self.in_use() || self.spec.inhibit_on_failure
     }
 
     /// Its health, for its scheduler.

@@ -71,8 +71,8 @@ impl VirtualService {
         if whole {
             SchedulerUpdate::Backends(servers.map(|server| server.report(wanted)).collect())
         } else {
-            let up = servers.filter(|server| server.up());
-            let changed = up.filter_map(|server| server.report_changes(wanted));
+            let in_use = servers.filter(|server| server.in_use());
+            let changed = in_use.filter_map(|server| server.report_changes(wanted));
             SchedulerUpdate::Loads(changed.collect())
         }
     }
@@ -144,7 +144,7 @@ impl VirtualService {
             && self
                 .servers
                 .iter()
-                .any(|server| server.up() && !server.was_told(&server.facts(wanted)))
+                .any(|server| server.in_use() && !server.was_told(&server.facts(wanted)))
     }
 
     /// What its scheduler wants to be told of, the one that may take over, and the second one.

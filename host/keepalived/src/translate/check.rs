@@ -197,6 +197,13 @@ impl Translator<'_> {
         };
         table.otherwise("retry_delay", retry_delay.to_owned());
         table.otherwise("alpha", "false".to_owned());
+        let replies = settings.iter().any(|(key, _)| *key == "require");
+        if plugin == "udp" && !replies {
+            self.changed(
+                checker,
+                "its machine must answer an ICMP echo request as well, since one that is off refuses nothing; settings = { ping = false } leaves that out",
+            );
+        }
         if plugin != "http" {
             if !settings.is_empty() {
                 let settings: Vec<_> = settings

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use evenkeel_core::manifest::Setting;
 use evenkeel_core::model::Sandbox;
 use tokio::io::AsyncReadExt as _;
 
@@ -34,6 +35,21 @@ async fn nobody() -> std::net::SocketAddr {
     listener().await.1
 }
 
+/// As the host makes it: with the defaults of all settings.
+fn with_defaults(name: &str) -> Arc<dyn Checker> {
+    let plugin = load(name, Sandbox::default());
+    let specs = plugin.manifest().settings.iter();
+    let settings: Vec<Setting> = specs
+        .filter_map(|spec| {
+            Some(Setting {
+                key: spec.key.clone(),
+                value: spec.default.clone()?,
+            })
+        })
+        .collect();
+    plugin.checker(&settings).unwrap()
+}
+
 async fn failure(how: &str) -> Failure {
     let (_listener, address) = listener().await;
     let checker = misbehaving(how, Sandbox::default());
@@ -46,7 +62,7 @@ async fn failure(how: &str) -> Failure {
 
 #[tokio::test]
 async fn a_server_that_accepts_is_healthy_and_one_that_does_not_is_refused() {
-    let checker = load("tcp", Sandbox::default()).checker(&[]).unwrap();
+    let checker = with_defaults("tcp");
     let (listener, address) = listener().await;
     for _ in 0..3 {
         assert_eq!(
@@ -276,7 +292,7 @@ async fn a_share_above_all_of_the_weight_is_all_of_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundreds_of_checks_run_at_once() {
-    let checker = load("tcp", Sandbox::default()).checker(&[]).unwrap();
+    let checker = with_defaults("tcp");
     let (listener, address) = listener().await;
     let server = tokio::spawn(async move {
         loop {

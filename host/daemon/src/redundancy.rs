@@ -204,7 +204,7 @@ impl Redundancy {
         ))
     }
 
-    /// Takes in what the driver says. Returns whether other addresses are here than before.
+    /// Takes in what the driver says. Returns whether other addresses are here than before, or are about to be.
     pub(crate) fn handle(&mut self, event: VrrpEvent) -> bool {
         match event {
             // Written already.
@@ -228,6 +228,8 @@ impl Redundancy {
                 if let Some(notify) = notify {
                     self.notifier.tell(notify, group, &name, state, priority);
                 }
+                // Its addresses come, and clients with them, before it is known that they are here.
+                return !group && state == Notified::Master;
             }
             VrrpEvent::Here(addresses) => {
                 return self.here.replace(addresses) != self.here;
@@ -248,16 +250,29 @@ impl Redundancy {
         self.not_among(|addr| here.is_some_and(|here| here.contains(addr)), keys)
     }
 
-    /// Of these services, those whose address is on another director: an instance's and not here. None before it is
-    /// known which addresses are here: an earlier daemon may have left them.
+    /// Of these services, those whose address is on another director: an instance's, and neither here nor about to be,
+    /// since the instance has become master. None before it is known which addresses are here: an earlier daemon may
+    /// have left them.
     pub(crate) fn elsewhere<'a>(
         &self,
         services: impl Iterator<Item = &'a ServiceKey>,
     ) -> BTreeSet<ServiceKey> {
         match &self.here {
-            Some(here) => self.not_among(|addr| here.contains(addr), services),
+            Some(here) => {
+                let coming = self.coming();
+                let is_here = |addr: &IpAddr| here.contains(addr) || coming.contains(addr);
+                self.not_among(is_here, services)
+            }
             None => BTreeSet::new(),
         }
+    }
+
+    /// The addresses of those instances that have told that they are master.
+    fn coming(&self) -> BTreeSet<IpAddr> {
+        let instances = self.config.instances.iter();
+        let masters = instances.filter(|it| self.roles.get(&it.name) == Some(Notified::Master));
+        let addresses = masters.flat_map(|instance| &instance.addresses);
+        addresses.map(|address| address.addr).collect()
     }
 
     /// This director's role for each of these services whose address is an instance's. Backup until it is known which

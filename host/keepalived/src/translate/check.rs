@@ -197,25 +197,8 @@ impl Translator<'_> {
         };
         table.otherwise("retry_delay", retry_delay.to_owned());
         table.otherwise("alpha", "false".to_owned());
-        let replies = settings.iter().any(|(key, _)| *key == "require");
-        if plugin == "udp" && !replies {
-            self.changed(
-                checker,
-                "its machine must answer an ICMP echo request as well, since one that is off refuses nothing; settings = { ping = false } leaves that out",
-            );
-        }
         if plugin != "http" {
-            if !settings.is_empty() {
-                let settings: Vec<_> = settings
-                    .iter()
-                    .map(|(key, value)| (*key, quoted(value)))
-                    .collect();
-                table.set(
-                    "settings",
-                    inline(&settings),
-                    Source::place(checker.place()),
-                );
-            }
+            self.with_settings(checker, plugin, &settings, &mut table);
             return vec![table];
         }
         if urls.is_empty() {
@@ -235,6 +218,31 @@ impl Translator<'_> {
             .enumerate()
             .map(|(n, url)| one_of(&table, n, url, host.as_deref(), tls))
             .collect()
+    }
+
+    /// Writes what a checker looks at.
+    fn with_settings(
+        &mut self,
+        checker: &Statement,
+        plugin: &str,
+        settings: &[(&'static str, Value)],
+        table: &mut Table,
+    ) {
+        let replies = settings.iter().any(|(key, _)| *key == "require");
+        if plugin == "udp" && !replies {
+            self.changed(
+                checker,
+                "its machine must answer an ICMP echo request as well, since one that is off refuses nothing; settings = { ping = false } leaves that out",
+            );
+        }
+        if !settings.is_empty() {
+            let settings: Vec<_> = settings
+                .iter()
+                .map(|(key, value)| (*key, quoted(value)))
+                .collect();
+            let from = Source::place(checker.place());
+            table.set("settings", inline(&settings), from);
+        }
     }
 
     /// What a checker looks at. Whether it is a statement of that.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 
 use crate::checker::CheckError;
-use crate::target::Connection;
+use crate::target::{Connection, Target};
 use crate::tls::{Certificate, TlsOptions};
 
 /// Bytes to ask the connection for at a time.
@@ -48,6 +48,17 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
+    /// On a new connection, of TLS if there are options for it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn connect(target: &Target<'_>, tls: Option<&TlsOptions>) -> Result<Self, CheckError> {
+        Ok(Self::over(match tls {
+            Some(options) => target.connect_tls(options)?,
+            None => target.connect_tcp()?,
+        }))
+    }
+
     /// On a connection of TCP or TLS.
     #[must_use]
     pub fn over(connection: Connection) -> Self {

@@ -29,6 +29,17 @@ pub struct Identity {
 }
 
 impl TlsOptions {
+    /// For a server of this name (SNI, certificate; `None`: its address), whose certificate must be valid or need not be.
+    /// The rest is the default.
+    #[must_use]
+    pub fn named(server_name: Option<String>, verify: bool) -> Self {
+        Self {
+            server_name,
+            verify,
+            ..Self::default()
+        }
+    }
+
     /// Whether they are such as a transport of the contract says.
     pub(crate) fn is_plain(&self) -> bool {
         self.authorities.is_none() && self.identity.is_none()

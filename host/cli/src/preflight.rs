@@ -19,8 +19,8 @@ use evenkeel_core::model::{Model, ServiceKey};
 use evenkeel_dataplane::{Error, Probe};
 
 use facts::Facts;
-use finding::listed;
 pub(crate) use finding::{Finding, Level};
+use finding::{listed, services_named};
 
 /// Looks at the machine (the network namespace of the calling thread; call it inside a tokio runtime) and judges
 /// whether this configuration can work on it. What could not be looked at is a finding too.

@@ -10,7 +10,7 @@ use super::optional::optional;
 use super::plugin::{Digest, PluginName, Settings, Short, is_native};
 use super::probe::Probe;
 use super::reader::{Field, Reader, similar};
-use super::schema::{CheckTable, File, ServiceTable};
+use super::schema::{CheckKeys, CheckTable, File, ServiceTable};
 use super::settings::settings;
 use super::tree::Span;
 use evenkeel_core::manifest::{Abilities, Decision, PluginKind, SettingSpec, SettingValue};
@@ -58,21 +58,37 @@ pub(super) fn references(file: &File, dir: &Path, trusted: &[PathBuf]) -> Vec<Pl
 
 /// What a check may be the name of: it says nothing but that.
 fn shared_name(table: &CheckTable) -> Option<&str> {
-    let keys = table.keys();
-    let more = keys.sha256.written
-        || keys.settings.written
-        || keys.interval.written
-        || keys.timeout.written
-        || keys.retries.written
-        || keys.retry_delay.written
-        || keys.fast_interval.written
-        || keys.down_interval.written
-        || keys.warmup.written
-        || keys.rise.written
-        || keys.alpha.written
-        || keys.address.written
-        || keys.port.written;
-    let name = keys.plugin.get()?;
+    // All of them, so that a key that comes is not forgotten here.
+    let CheckKeys {
+        plugin,
+        sha256,
+        settings,
+        interval,
+        timeout,
+        retries,
+        retry_delay,
+        fast_interval,
+        down_interval,
+        warmup,
+        rise,
+        alpha,
+        address,
+        port,
+    } = table.keys();
+    let more = sha256.written
+        || settings.written
+        || interval.written
+        || timeout.written
+        || retries.written
+        || retry_delay.written
+        || fast_interval.written
+        || down_interval.written
+        || warmup.written
+        || rise.written
+        || alpha.written
+        || address.written
+        || port.written;
+    let name = plugin.get()?;
     (!more).then_some(name.0.as_str())
 }
 

@@ -58,19 +58,14 @@ impl HealthChecker for Mqtt {
         let user = settings.username.as_deref();
         Ok(Self {
             connect: Packet(connect(&settings.client_id, user, password)?),
-            tls: settings.tls.then(|| TlsOptions {
-                server_name: settings.sni,
-                verify: settings.tls_verify,
-                ..TlsOptions::default()
-            }),
+            tls: settings
+                .tls
+                .then(|| TlsOptions::named(settings.sni, settings.tls_verify)),
         })
     }
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
-        let mut broker = Dialogue::over(match &self.tls {
-            Some(options) => target.connect_tls(options)?,
-            None => target.connect_tcp()?,
-        });
+        let mut broker = Dialogue::connect(target, self.tls.as_ref())?;
         broker.send(&self.connect.0)?;
         let answer = broker.exactly("CONNACK", 4)?;
         // Type 2, two bytes more: whether a session was kept, and the return code.

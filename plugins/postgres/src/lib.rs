@@ -56,11 +56,7 @@ impl HealthChecker for Postgres {
         }
         Ok(Self {
             startup: startup(&settings.user, settings.database.as_deref())?,
-            tls: tls.then(|| TlsOptions {
-                server_name: settings.sni,
-                verify: settings.tls_verify,
-                ..TlsOptions::default()
-            }),
+            tls: tls.then(|| TlsOptions::named(settings.sni, settings.tls_verify)),
         })
     }
 

@@ -64,19 +64,14 @@ impl HealthChecker for Redis {
         Ok(Self {
             auth,
             role: settings.role,
-            tls: settings.tls.then(|| TlsOptions {
-                server_name: settings.sni,
-                verify: settings.tls_verify,
-                ..TlsOptions::default()
-            }),
+            tls: settings
+                .tls
+                .then(|| TlsOptions::named(settings.sni, settings.tls_verify)),
         })
     }
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
-        let mut server = Dialogue::over(match &self.tls {
-            Some(options) => target.connect_tls(options)?,
-            None => target.connect_tcp()?,
-        });
+        let mut server = Dialogue::connect(target, self.tls.as_ref())?;
         if let Some(auth) = &self.auth {
             server.send(auth.expose())?;
             server.line_with("AUTH", "+OK")?;

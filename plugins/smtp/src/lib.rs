@@ -48,20 +48,13 @@ impl HealthChecker for Smtp {
         Ok(Self {
             helo: settings.helo,
             tls: settings.tls,
-            options: TlsOptions {
-                server_name: settings.sni,
-                verify: settings.tls_verify,
-                ..TlsOptions::default()
-            },
+            options: TlsOptions::named(settings.sni, settings.tls_verify),
         })
     }
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
-        let connection = match self.tls {
-            Tls::Implicit => target.connect_tls(&self.options)?,
-            Tls::No | Tls::Starttls => target.connect_tcp()?,
-        };
-        let mut server = Dialogue::over(connection);
+        let at_once = (self.tls == Tls::Implicit).then_some(&self.options);
+        let mut server = Dialogue::connect(target, at_once)?;
         server.reply("greeting", 220)?;
         let offers = self.hello(&mut server)?;
         if self.tls == Tls::Starttls {

@@ -118,21 +118,15 @@ impl HealthChecker for Tcp {
         Ok(Self {
             send,
             expected,
-            tls: settings.tls.then(|| TlsOptions {
-                server_name: settings.sni,
-                verify: settings.tls_verify,
-                ..TlsOptions::default()
-            }),
+            tls: settings
+                .tls
+                .then(|| TlsOptions::named(settings.sni, settings.tls_verify)),
             close: settings.close,
         })
     }
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
-        let connection = match &self.tls {
-            Some(options) => target.connect_tls(options)?,
-            None => target.connect_tcp()?,
-        };
-        let mut server = Dialogue::over(connection);
+        let mut server = Dialogue::connect(target, self.tls.as_ref())?;
         if !self.send.is_empty() {
             server.send(&self.send)?;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use evenkeel_core::model::{DataPlaneKind, Model, ServiceKey};
 
 use super::facts::Facts;
-use super::{Finding, listed};
+use super::{Finding, services_named};
 
 /// `net/netfilter/nf_conntrack_acct.c`.
 const KEY: &str = "net.netfilter.nf_conntrack_acct";
@@ -20,24 +20,19 @@ pub(super) fn judge(
     if model.dataplane.kind == DataPlaneKind::Ipvs {
         return None;
     }
-    let services = model.services.iter();
-    let wanting = services.filter(|service| by_bytes.contains(&service.key));
+    let wanting = model
+        .services
+        .iter()
+        .filter(|service| by_bytes.contains(&service.key));
     let names: Vec<&str> = wanting.map(|service| service.name.as_str()).collect();
     if names.is_empty() || facts.conntrack_acct == Some(1) {
         return None;
     }
-    let (noun, names) = (
-        if names.len() == 1 {
-            "service"
-        } else {
-            "services"
-        },
-        listed(&names),
-    );
+    let services = services_named(&names);
     Some(match facts.conntrack_acct {
         Some(value) => Finding::warning(
             format!(
-                "{noun} {names}: the scheduler goes by bytes, which the kernel does not count ({KEY} = {value})"
+                "{services}: the scheduler goes by bytes, which the kernel does not count ({KEY} = {value})"
             ),
             format!(
                 "sysctl -w {KEY}=1, and put {KEY} = 1 in a file in /etc/sysctl.d to keep it; connections that are open already are not counted"
@@ -47,7 +42,7 @@ pub(super) fn judge(
         None if facts.conntrack.is_none() => return None,
         None => Finding::warning(
             format!(
-                "{noun} {names}: the scheduler goes by bytes, which this kernel cannot count: there is no {KEY}"
+                "{services}: the scheduler goes by bytes, which this kernel cannot count: there is no {KEY}"
             ),
             "use another scheduler, or IPVS, which counts by itself",
         ),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use evenkeel_core::model::{DataPlaneKind, Model, Service, ServiceKey};
 
 use super::facts::Facts;
-use super::{Finding, listed};
+use super::{Finding, services_named};
 
 /// `net/netfilter/nf_conntrack_ecache.c`: 0 none, 1 of all connections, 2 of those that began while somebody listened.
 const KEY: &str = "net.netfilter.nf_conntrack_events";
@@ -28,15 +28,7 @@ pub(super) fn judge(
     if names.is_empty() {
         return None;
     }
-    let services = format!(
-        "{} {}",
-        if names.len() == 1 {
-            "service"
-        } else {
-            "services"
-        },
-        listed(&names)
-    );
+    let services = services_named(&names);
     let set = format!("sysctl -w {KEY}=1, and put {KEY} = 1 in a file in /etc/sysctl.d to keep it");
     match facts.conntrack_events {
         Some(1) => Some(Finding::ok(format!(

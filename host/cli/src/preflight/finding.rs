@@ -71,6 +71,16 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Services, as a sentence begins with them.
+pub(super) fn services_named(names: &[&str]) -> String {
+    let noun = if names.len() == 1 {
+        "service"
+    } else {
+        "services"
+    };
+    format!("{noun} {}", listed(names))
+}
+
 /// Names in a sentence: all of a few, the first three of many.
 pub(super) fn listed(names: &[impl fmt::Display]) -> String {
     const SHOWN: usize = 3;

@@ -59,12 +59,10 @@ impl Director {
         for (key, service) in old {
             self.remove_service(key, &service);
         }
+        let mut seconds = config.seconds;
         for key in self.order.clone() {
             // A new configuration has a new plan made in any case.
             self.review_pool(key, now);
-        }
-        let mut seconds = config.seconds;
-        for key in self.order.clone() {
             self.configure_second(key, seconds.remove(&key), now);
         }
         if let Some(adopted) = adopted {

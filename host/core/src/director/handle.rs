@@ -69,8 +69,7 @@ impl Director {
         let Some(change) = service.set_health(server, health, now) else {
             return;
         };
-        // Who comes back slowly gets more later.
-        self.review_pool(key, now);
+        self.wake_to_grow(key, now);
         self.effects.extend(change.run);
         if let Some(why) = change.for_quorum {
             self.review_quorum(key, || why);

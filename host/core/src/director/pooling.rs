@@ -174,16 +174,19 @@ impl VirtualService {
 impl Director {
     /// Which of its servers a service uses, and how much, may have changed.
     pub(super) fn review_pool(&mut self, key: ServiceKey, now: Instant) -> PoolChange {
-        let Some(service) = self.services.get_mut(&key) else {
-            self.growing.clear(key);
-            return PoolChange::default();
-        };
-        let change = service.review_pool(now);
-        match service.grows_at(now) {
+        let service = self.services.get_mut(&key);
+        let change = service.map_or_else(PoolChange::default, |it| it.review_pool(now));
+        self.wake_to_grow(key, now);
+        change
+    }
+
+    /// Servers that have just come back get more later.
+    pub(super) fn wake_to_grow(&mut self, key: ServiceKey, now: Instant) {
+        let service = self.services.get(&key);
+        match service.and_then(|it| it.grows_at(now)) {
             Some(at) => self.growing.set(key, at),
             None => self.growing.clear(key),
         }
-        change
     }
 
     /// Servers that have come back get more by now.

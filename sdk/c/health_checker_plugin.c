@@ -91,11 +91,11 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(u
   if ((*((size_t*) (arg0 + (5*sizeof(void*))))) > 0) {
     free(*((uint8_t **) (arg0 + (4*sizeof(void*)))));
   }
-  size_t len3 = *((size_t*) (arg0 + (7*sizeof(void*))));
-  if (len3 > 0) {
-    uint8_t *ptr4 = *((uint8_t **) (arg0 + (6*sizeof(void*))));
-    for (size_t i5 = 0; i5 < len3; i5++) {
-      uint8_t *base = ptr4 + i5 * (48+6*sizeof(void*));
+  size_t len12 = *((size_t*) (arg0 + (7*sizeof(void*))));
+  if (len12 > 0) {
+    uint8_t *ptr13 = *((uint8_t **) (arg0 + (6*sizeof(void*))));
+    for (size_t i14 = 0; i14 < len12; i14++) {
+      uint8_t *base = ptr13 + i14 * (48+6*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -149,6 +149,114 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(u
         case 9: {
           break;
         }
+        case 10: {
+          size_t len6 = *((size_t*) (base + (8+5*sizeof(void*))));
+          if (len6 > 0) {
+            uint8_t *ptr7 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+            for (size_t i8 = 0; i8 < len6; i8++) {
+              uint8_t *base = ptr7 + i8 * (48+6*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (2*sizeof(void*)))));
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (4*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  break;
+                }
+                case 2: {
+                  break;
+                }
+                case 3: {
+                  break;
+                }
+                case 4: {
+                  break;
+                }
+                case 5: {
+                  break;
+                }
+                case 6: {
+                  size_t len0 = *((size_t*) (base + (8+5*sizeof(void*))));
+                  if (len0 > 0) {
+                    uint8_t *ptr1 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+                    for (size_t i2 = 0; i2 < len0; i2++) {
+                      uint8_t *base = ptr1 + i2 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr1);
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 8: {
+                  break;
+                }
+                case 9: {
+                  break;
+                }
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  switch ((int32_t) (int32_t) *((uint8_t*) (base + (32+4*sizeof(void*))))) {
+                    case 0: {
+                      break;
+                    }
+                    case 1: {
+                      break;
+                    }
+                    case 2: {
+                      break;
+                    }
+                    case 3: {
+                      if ((*((size_t*) (base + (40+5*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + (40+4*sizeof(void*)))));
+                      }
+                      break;
+                    }
+                    case 4: {
+                      size_t len3 = *((size_t*) (base + (40+5*sizeof(void*))));
+                      if (len3 > 0) {
+                        uint8_t *ptr4 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                        for (size_t i5 = 0; i5 < len3; i5++) {
+                          uint8_t *base = ptr4 + i5 * (2*sizeof(void*));
+                          (void) base;
+                          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                            free(*((uint8_t **) (base + 0)));
+                          }
+                        }
+                        free(ptr4);
+                      }
+                      break;
+                    }
+                    case 5: {
+                      break;
+                    }
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr7);
+          }
+          break;
+        }
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
         case 0: {
@@ -172,17 +280,17 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(u
               break;
             }
             case 4: {
-              size_t len0 = *((size_t*) (base + (40+5*sizeof(void*))));
-              if (len0 > 0) {
-                uint8_t *ptr1 = *((uint8_t **) (base + (40+4*sizeof(void*))));
-                for (size_t i2 = 0; i2 < len0; i2++) {
-                  uint8_t *base = ptr1 + i2 * (2*sizeof(void*));
+              size_t len9 = *((size_t*) (base + (40+5*sizeof(void*))));
+              if (len9 > 0) {
+                uint8_t *ptr10 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                for (size_t i11 = 0; i11 < len9; i11++) {
+                  uint8_t *base = ptr10 + i11 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr1);
+                free(ptr10);
               }
               break;
             }
@@ -194,7 +302,7 @@ void __wasm_export_exports_evenkeel_plugin_health_checker_describe_post_return(u
         }
       }
     }
-    free(ptr4);
+    free(ptr13);
   }
 }
 
@@ -266,6 +374,77 @@ void health_checker_plugin_list_string_free(health_checker_plugin_list_string_t 
   }
 }
 
+void evenkeel_plugin_types_table_key_kind_free(evenkeel_plugin_types_table_key_kind_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 5: {
+      break;
+    }
+    case 6: {
+      health_checker_plugin_list_string_free(&ptr->val.choice);
+      break;
+    }
+    case 7: {
+      health_checker_plugin_string_free(&ptr->val.matching);
+      break;
+    }
+  }
+}
+
+void evenkeel_plugin_types_plain_value_free(evenkeel_plugin_types_plain_value_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      health_checker_plugin_string_free(&ptr->val.text);
+      break;
+    }
+    case 4: {
+      health_checker_plugin_list_string_free(&ptr->val.text_list);
+      break;
+    }
+    case 5: {
+      break;
+    }
+  }
+}
+
+void evenkeel_plugin_types_option_plain_value_free(evenkeel_plugin_types_option_plain_value_t *ptr) {
+  if (ptr->is_some) {
+    evenkeel_plugin_types_plain_value_free(&ptr->val);
+  }
+}
+
+void evenkeel_plugin_types_table_key_free(evenkeel_plugin_types_table_key_t *ptr) {
+  health_checker_plugin_string_free(&ptr->key);
+  health_checker_plugin_string_free(&ptr->doc);
+  evenkeel_plugin_types_table_key_kind_free(&ptr->kind);
+  evenkeel_plugin_types_option_plain_value_free(&ptr->default_);
+}
+
+void evenkeel_plugin_types_list_table_key_free(evenkeel_plugin_types_list_table_key_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_table_key_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_table_key_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
@@ -285,6 +464,62 @@ void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_
       health_checker_plugin_string_free(&ptr->val.matching);
       break;
     }
+    case 10: {
+      evenkeel_plugin_types_list_table_key_free(&ptr->val.tables);
+      break;
+    }
+  }
+}
+
+void evenkeel_plugin_types_setting_spec_free(evenkeel_plugin_types_setting_spec_t *ptr) {
+  health_checker_plugin_string_free(&ptr->key);
+  health_checker_plugin_string_free(&ptr->doc);
+  evenkeel_plugin_types_setting_kind_free(&ptr->kind);
+  evenkeel_plugin_types_option_plain_value_free(&ptr->default_);
+}
+
+void evenkeel_plugin_types_list_setting_spec_free(evenkeel_plugin_types_list_setting_spec_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_setting_spec_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_setting_spec_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void evenkeel_plugin_types_manifest_free(evenkeel_plugin_types_manifest_t *ptr) {
+  health_checker_plugin_string_free(&ptr->name);
+  health_checker_plugin_string_free(&ptr->version);
+  health_checker_plugin_string_free(&ptr->summary);
+  evenkeel_plugin_types_list_setting_spec_free(&ptr->settings);
+}
+
+void evenkeel_plugin_types_table_entry_free(evenkeel_plugin_types_table_entry_t *ptr) {
+  health_checker_plugin_string_free(&ptr->key);
+  evenkeel_plugin_types_plain_value_free(&ptr->value);
+}
+
+void evenkeel_plugin_types_list_table_entry_free(evenkeel_plugin_types_list_table_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_table_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_table_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void evenkeel_plugin_types_list_list_table_entry_free(evenkeel_plugin_types_list_list_table_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_list_table_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_list_table_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
   }
 }
 
@@ -310,38 +545,11 @@ void evenkeel_plugin_types_setting_value_free(evenkeel_plugin_types_setting_valu
     case 5: {
       break;
     }
-  }
-}
-
-void evenkeel_plugin_types_option_setting_value_free(evenkeel_plugin_types_option_setting_value_t *ptr) {
-  if (ptr->is_some) {
-    evenkeel_plugin_types_setting_value_free(&ptr->val);
-  }
-}
-
-void evenkeel_plugin_types_setting_spec_free(evenkeel_plugin_types_setting_spec_t *ptr) {
-  health_checker_plugin_string_free(&ptr->key);
-  health_checker_plugin_string_free(&ptr->doc);
-  evenkeel_plugin_types_setting_kind_free(&ptr->kind);
-  evenkeel_plugin_types_option_setting_value_free(&ptr->default_);
-}
-
-void evenkeel_plugin_types_list_setting_spec_free(evenkeel_plugin_types_list_setting_spec_t *ptr) {
-  size_t list_len = ptr->len;
-  if (list_len > 0) {
-    evenkeel_plugin_types_setting_spec_t *list_ptr = ptr->ptr;
-    for (size_t i = 0; i < list_len; i++) {
-      evenkeel_plugin_types_setting_spec_free(&list_ptr[i]);
+    case 6: {
+      evenkeel_plugin_types_list_list_table_entry_free(&ptr->val.tables);
+      break;
     }
-    free(list_ptr);
   }
-}
-
-void evenkeel_plugin_types_manifest_free(evenkeel_plugin_types_manifest_t *ptr) {
-  health_checker_plugin_string_free(&ptr->name);
-  health_checker_plugin_string_free(&ptr->version);
-  health_checker_plugin_string_free(&ptr->summary);
-  evenkeel_plugin_types_list_setting_spec_free(&ptr->settings);
 }
 
 void evenkeel_plugin_types_setting_free(evenkeel_plugin_types_setting_t *ptr) {
@@ -1263,18 +1471,18 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_describe(void) {
 
 __attribute__((__export_name__("evenkeel:plugin/health-checker@0.2.0#configure")))
 uint8_t * __wasm_export_exports_evenkeel_plugin_health_checker_configure(uint8_t * arg, size_t arg0) {
-  exports_evenkeel_plugin_health_checker_list_setting_t arg1 = (exports_evenkeel_plugin_health_checker_list_setting_t) { (exports_evenkeel_plugin_health_checker_setting_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_health_checker_list_setting_t arg2 = (exports_evenkeel_plugin_health_checker_list_setting_t) { (exports_evenkeel_plugin_health_checker_setting_t*)(arg), (arg0) };
   exports_evenkeel_plugin_health_checker_result_void_string_t ret;
   health_checker_plugin_string_t err;
-  ret.is_err = !exports_evenkeel_plugin_health_checker_configure(&arg1, &err);
+  ret.is_err = !exports_evenkeel_plugin_health_checker_configure(&arg2, &err);
   if (ret.is_err) {
     ret.val.err = err;
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const health_checker_plugin_string_t *payload2 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload2).len;
-    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload2).ptr;
+    const health_checker_plugin_string_t *payload3 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload3).len;
+    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload3).ptr;
   } else {
     *((int8_t*)(ptr + 0)) = 0;
   }

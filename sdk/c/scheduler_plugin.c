@@ -42,11 +42,11 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_
   if ((*((size_t*) (arg0 + (5*sizeof(void*))))) > 0) {
     free(*((uint8_t **) (arg0 + (4*sizeof(void*)))));
   }
-  size_t len3 = *((size_t*) (arg0 + (7*sizeof(void*))));
-  if (len3 > 0) {
-    uint8_t *ptr4 = *((uint8_t **) (arg0 + (6*sizeof(void*))));
-    for (size_t i5 = 0; i5 < len3; i5++) {
-      uint8_t *base = ptr4 + i5 * (48+6*sizeof(void*));
+  size_t len12 = *((size_t*) (arg0 + (7*sizeof(void*))));
+  if (len12 > 0) {
+    uint8_t *ptr13 = *((uint8_t **) (arg0 + (6*sizeof(void*))));
+    for (size_t i14 = 0; i14 < len12; i14++) {
+      uint8_t *base = ptr13 + i14 * (48+6*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -100,6 +100,114 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_
         case 9: {
           break;
         }
+        case 10: {
+          size_t len6 = *((size_t*) (base + (8+5*sizeof(void*))));
+          if (len6 > 0) {
+            uint8_t *ptr7 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+            for (size_t i8 = 0; i8 < len6; i8++) {
+              uint8_t *base = ptr7 + i8 * (48+6*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (2*sizeof(void*)))));
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (4*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  break;
+                }
+                case 2: {
+                  break;
+                }
+                case 3: {
+                  break;
+                }
+                case 4: {
+                  break;
+                }
+                case 5: {
+                  break;
+                }
+                case 6: {
+                  size_t len0 = *((size_t*) (base + (8+5*sizeof(void*))));
+                  if (len0 > 0) {
+                    uint8_t *ptr1 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+                    for (size_t i2 = 0; i2 < len0; i2++) {
+                      uint8_t *base = ptr1 + i2 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr1);
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 8: {
+                  break;
+                }
+                case 9: {
+                  break;
+                }
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  switch ((int32_t) (int32_t) *((uint8_t*) (base + (32+4*sizeof(void*))))) {
+                    case 0: {
+                      break;
+                    }
+                    case 1: {
+                      break;
+                    }
+                    case 2: {
+                      break;
+                    }
+                    case 3: {
+                      if ((*((size_t*) (base + (40+5*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + (40+4*sizeof(void*)))));
+                      }
+                      break;
+                    }
+                    case 4: {
+                      size_t len3 = *((size_t*) (base + (40+5*sizeof(void*))));
+                      if (len3 > 0) {
+                        uint8_t *ptr4 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                        for (size_t i5 = 0; i5 < len3; i5++) {
+                          uint8_t *base = ptr4 + i5 * (2*sizeof(void*));
+                          (void) base;
+                          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                            free(*((uint8_t **) (base + 0)));
+                          }
+                        }
+                        free(ptr4);
+                      }
+                      break;
+                    }
+                    case 5: {
+                      break;
+                    }
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr7);
+          }
+          break;
+        }
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
         case 0: {
@@ -123,17 +231,17 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_
               break;
             }
             case 4: {
-              size_t len0 = *((size_t*) (base + (40+5*sizeof(void*))));
-              if (len0 > 0) {
-                uint8_t *ptr1 = *((uint8_t **) (base + (40+4*sizeof(void*))));
-                for (size_t i2 = 0; i2 < len0; i2++) {
-                  uint8_t *base = ptr1 + i2 * (2*sizeof(void*));
+              size_t len9 = *((size_t*) (base + (40+5*sizeof(void*))));
+              if (len9 > 0) {
+                uint8_t *ptr10 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                for (size_t i11 = 0; i11 < len9; i11++) {
+                  uint8_t *base = ptr10 + i11 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr1);
+                free(ptr10);
               }
               break;
             }
@@ -145,7 +253,7 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_describe_post_return(uint8_
         }
       }
     }
-    free(ptr4);
+    free(ptr13);
   }
 }
 
@@ -160,11 +268,11 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
     }
     free(ptr);
   }
-  size_t len6 = *((size_t*) (arg0 + (4*sizeof(void*))));
-  if (len6 > 0) {
-    uint8_t *ptr7 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
-    for (size_t i8 = 0; i8 < len6; i8++) {
-      uint8_t *base = ptr7 + i8 * (48+6*sizeof(void*));
+  size_t len15 = *((size_t*) (arg0 + (4*sizeof(void*))));
+  if (len15 > 0) {
+    uint8_t *ptr16 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
+    for (size_t i17 = 0; i17 < len15; i17++) {
+      uint8_t *base = ptr16 + i17 * (48+6*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -218,6 +326,114 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
         case 9: {
           break;
         }
+        case 10: {
+          size_t len9 = *((size_t*) (base + (8+5*sizeof(void*))));
+          if (len9 > 0) {
+            uint8_t *ptr10 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+            for (size_t i11 = 0; i11 < len9; i11++) {
+              uint8_t *base = ptr10 + i11 * (48+6*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (2*sizeof(void*)))));
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (4*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  break;
+                }
+                case 2: {
+                  break;
+                }
+                case 3: {
+                  break;
+                }
+                case 4: {
+                  break;
+                }
+                case 5: {
+                  break;
+                }
+                case 6: {
+                  size_t len3 = *((size_t*) (base + (8+5*sizeof(void*))));
+                  if (len3 > 0) {
+                    uint8_t *ptr4 = *((uint8_t **) (base + (8+4*sizeof(void*))));
+                    for (size_t i5 = 0; i5 < len3; i5++) {
+                      uint8_t *base = ptr4 + i5 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr4);
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 8: {
+                  break;
+                }
+                case 9: {
+                  break;
+                }
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  switch ((int32_t) (int32_t) *((uint8_t*) (base + (32+4*sizeof(void*))))) {
+                    case 0: {
+                      break;
+                    }
+                    case 1: {
+                      break;
+                    }
+                    case 2: {
+                      break;
+                    }
+                    case 3: {
+                      if ((*((size_t*) (base + (40+5*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + (40+4*sizeof(void*)))));
+                      }
+                      break;
+                    }
+                    case 4: {
+                      size_t len6 = *((size_t*) (base + (40+5*sizeof(void*))));
+                      if (len6 > 0) {
+                        uint8_t *ptr7 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                        for (size_t i8 = 0; i8 < len6; i8++) {
+                          uint8_t *base = ptr7 + i8 * (2*sizeof(void*));
+                          (void) base;
+                          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                            free(*((uint8_t **) (base + 0)));
+                          }
+                        }
+                        free(ptr7);
+                      }
+                      break;
+                    }
+                    case 5: {
+                      break;
+                    }
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr10);
+          }
+          break;
+        }
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24+4*sizeof(void*))))) {
         case 0: {
@@ -241,17 +457,17 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
               break;
             }
             case 4: {
-              size_t len3 = *((size_t*) (base + (40+5*sizeof(void*))));
-              if (len3 > 0) {
-                uint8_t *ptr4 = *((uint8_t **) (base + (40+4*sizeof(void*))));
-                for (size_t i5 = 0; i5 < len3; i5++) {
-                  uint8_t *base = ptr4 + i5 * (2*sizeof(void*));
+              size_t len12 = *((size_t*) (base + (40+5*sizeof(void*))));
+              if (len12 > 0) {
+                uint8_t *ptr13 = *((uint8_t **) (base + (40+4*sizeof(void*))));
+                for (size_t i14 = 0; i14 < len12; i14++) {
+                  uint8_t *base = ptr13 + i14 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr4);
+                free(ptr13);
               }
               break;
             }
@@ -263,19 +479,19 @@ void __wasm_export_exports_evenkeel_plugin_scheduler_list_abilities_post_return(
         }
       }
     }
-    free(ptr7);
+    free(ptr16);
   }
-  size_t len9 = *((size_t*) (arg0 + (6*sizeof(void*))));
-  if (len9 > 0) {
-    uint8_t *ptr10 = *((uint8_t **) (arg0 + (5*sizeof(void*))));
-    for (size_t i11 = 0; i11 < len9; i11++) {
-      uint8_t *base = ptr10 + i11 * (2*sizeof(void*));
+  size_t len18 = *((size_t*) (arg0 + (6*sizeof(void*))));
+  if (len18 > 0) {
+    uint8_t *ptr19 = *((uint8_t **) (arg0 + (5*sizeof(void*))));
+    for (size_t i20 = 0; i20 < len18; i20++) {
+      uint8_t *base = ptr19 + i20 * (2*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
       }
     }
-    free(ptr10);
+    free(ptr19);
   }
 }
 
@@ -470,6 +686,77 @@ void scheduler_plugin_list_string_free(scheduler_plugin_list_string_t *ptr) {
   }
 }
 
+void evenkeel_plugin_types_table_key_kind_free(evenkeel_plugin_types_table_key_kind_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 5: {
+      break;
+    }
+    case 6: {
+      scheduler_plugin_list_string_free(&ptr->val.choice);
+      break;
+    }
+    case 7: {
+      scheduler_plugin_string_free(&ptr->val.matching);
+      break;
+    }
+  }
+}
+
+void evenkeel_plugin_types_plain_value_free(evenkeel_plugin_types_plain_value_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      break;
+    }
+    case 1: {
+      break;
+    }
+    case 2: {
+      break;
+    }
+    case 3: {
+      scheduler_plugin_string_free(&ptr->val.text);
+      break;
+    }
+    case 4: {
+      scheduler_plugin_list_string_free(&ptr->val.text_list);
+      break;
+    }
+    case 5: {
+      break;
+    }
+  }
+}
+
+void evenkeel_plugin_types_option_plain_value_free(evenkeel_plugin_types_option_plain_value_t *ptr) {
+  if (ptr->is_some) {
+    evenkeel_plugin_types_plain_value_free(&ptr->val);
+  }
+}
+
+void evenkeel_plugin_types_table_key_free(evenkeel_plugin_types_table_key_t *ptr) {
+  scheduler_plugin_string_free(&ptr->key);
+  scheduler_plugin_string_free(&ptr->doc);
+  evenkeel_plugin_types_table_key_kind_free(&ptr->kind);
+  evenkeel_plugin_types_option_plain_value_free(&ptr->default_);
+}
+
+void evenkeel_plugin_types_list_table_key_free(evenkeel_plugin_types_list_table_key_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_table_key_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_table_key_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 1: {
@@ -489,6 +776,62 @@ void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_
       scheduler_plugin_string_free(&ptr->val.matching);
       break;
     }
+    case 10: {
+      evenkeel_plugin_types_list_table_key_free(&ptr->val.tables);
+      break;
+    }
+  }
+}
+
+void evenkeel_plugin_types_setting_spec_free(evenkeel_plugin_types_setting_spec_t *ptr) {
+  scheduler_plugin_string_free(&ptr->key);
+  scheduler_plugin_string_free(&ptr->doc);
+  evenkeel_plugin_types_setting_kind_free(&ptr->kind);
+  evenkeel_plugin_types_option_plain_value_free(&ptr->default_);
+}
+
+void evenkeel_plugin_types_list_setting_spec_free(evenkeel_plugin_types_list_setting_spec_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_setting_spec_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_setting_spec_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void evenkeel_plugin_types_manifest_free(evenkeel_plugin_types_manifest_t *ptr) {
+  scheduler_plugin_string_free(&ptr->name);
+  scheduler_plugin_string_free(&ptr->version);
+  scheduler_plugin_string_free(&ptr->summary);
+  evenkeel_plugin_types_list_setting_spec_free(&ptr->settings);
+}
+
+void evenkeel_plugin_types_table_entry_free(evenkeel_plugin_types_table_entry_t *ptr) {
+  scheduler_plugin_string_free(&ptr->key);
+  evenkeel_plugin_types_plain_value_free(&ptr->value);
+}
+
+void evenkeel_plugin_types_list_table_entry_free(evenkeel_plugin_types_list_table_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_table_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_table_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void evenkeel_plugin_types_list_list_table_entry_free(evenkeel_plugin_types_list_list_table_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    evenkeel_plugin_types_list_table_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      evenkeel_plugin_types_list_table_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
   }
 }
 
@@ -514,38 +857,11 @@ void evenkeel_plugin_types_setting_value_free(evenkeel_plugin_types_setting_valu
     case 5: {
       break;
     }
-  }
-}
-
-void evenkeel_plugin_types_option_setting_value_free(evenkeel_plugin_types_option_setting_value_t *ptr) {
-  if (ptr->is_some) {
-    evenkeel_plugin_types_setting_value_free(&ptr->val);
-  }
-}
-
-void evenkeel_plugin_types_setting_spec_free(evenkeel_plugin_types_setting_spec_t *ptr) {
-  scheduler_plugin_string_free(&ptr->key);
-  scheduler_plugin_string_free(&ptr->doc);
-  evenkeel_plugin_types_setting_kind_free(&ptr->kind);
-  evenkeel_plugin_types_option_setting_value_free(&ptr->default_);
-}
-
-void evenkeel_plugin_types_list_setting_spec_free(evenkeel_plugin_types_list_setting_spec_t *ptr) {
-  size_t list_len = ptr->len;
-  if (list_len > 0) {
-    evenkeel_plugin_types_setting_spec_t *list_ptr = ptr->ptr;
-    for (size_t i = 0; i < list_len; i++) {
-      evenkeel_plugin_types_setting_spec_free(&list_ptr[i]);
+    case 6: {
+      evenkeel_plugin_types_list_list_table_entry_free(&ptr->val.tables);
+      break;
     }
-    free(list_ptr);
   }
-}
-
-void evenkeel_plugin_types_manifest_free(evenkeel_plugin_types_manifest_t *ptr) {
-  scheduler_plugin_string_free(&ptr->name);
-  scheduler_plugin_string_free(&ptr->version);
-  scheduler_plugin_string_free(&ptr->summary);
-  evenkeel_plugin_types_list_setting_spec_free(&ptr->settings);
 }
 
 void evenkeel_plugin_types_setting_free(evenkeel_plugin_types_setting_t *ptr) {
@@ -986,23 +1302,23 @@ uint8_t * __wasm_export_exports_evenkeel_plugin_scheduler_configure(uint8_t * ar
       break;
     }
   }
-  exports_evenkeel_plugin_scheduler_list_setting_t arg9 = (exports_evenkeel_plugin_scheduler_list_setting_t) { (exports_evenkeel_plugin_scheduler_setting_t*)(arg), (arg0) };
-  exports_evenkeel_plugin_scheduler_context_t arg10 = (exports_evenkeel_plugin_scheduler_context_t) {
+  exports_evenkeel_plugin_scheduler_list_setting_t arg10 = (exports_evenkeel_plugin_scheduler_list_setting_t) { (exports_evenkeel_plugin_scheduler_setting_t*)(arg), (arg0) };
+  exports_evenkeel_plugin_scheduler_context_t arg11 = (exports_evenkeel_plugin_scheduler_context_t) {
     (scheduler_plugin_string_t) (scheduler_plugin_string_t) { (uint8_t*)(arg1), (arg2) },
     (exports_evenkeel_plugin_scheduler_option_listener_t) option,
     (exports_evenkeel_plugin_scheduler_role_t) arg8,
   };
   exports_evenkeel_plugin_scheduler_result_void_string_t ret;
   scheduler_plugin_string_t err;
-  ret.is_err = !exports_evenkeel_plugin_scheduler_configure(&arg9, &arg10, &err);
+  ret.is_err = !exports_evenkeel_plugin_scheduler_configure(&arg10, &arg11, &err);
   if (ret.is_err) {
     ret.val.err = err;
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const scheduler_plugin_string_t *payload11 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload11).len;
-    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload11).ptr;
+    const scheduler_plugin_string_t *payload12 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload12).len;
+    *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload12).ptr;
   } else {
     *((int8_t*)(ptr + 0)) = 0;
   }

@@ -66,6 +66,68 @@ typedef struct {
   size_t len;
 } scheduler_plugin_list_string_t;
 
+// As `setting-kind`; tables in tables are none.
+typedef struct evenkeel_plugin_types_table_key_kind_t {
+  uint8_t tag;
+  union {
+    scheduler_plugin_tuple2_s64_s64_t     integer;
+    scheduler_plugin_tuple2_f64_f64_t     number;
+    scheduler_plugin_tuple2_u64_u64_t     duration;
+    scheduler_plugin_list_string_t     choice;
+    scheduler_plugin_string_t     matching;
+  } val;
+} evenkeel_plugin_types_table_key_kind_t;
+
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_BOOLEAN 0
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_INTEGER 1
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_NUMBER 2
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_TEXT 3
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_TEXT_LIST 4
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_DURATION 5
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_CHOICE 6
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_MATCHING 7
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_SECRET 8
+#define EVENKEEL_PLUGIN_TYPES_TABLE_KEY_KIND_FILE 9
+
+typedef struct evenkeel_plugin_types_plain_value_t {
+  uint8_t tag;
+  union {
+    bool     boolean;
+    int64_t     integer;
+    double     number;
+    scheduler_plugin_string_t     text;
+    scheduler_plugin_list_string_t     text_list;
+    uint64_t     duration;
+  } val;
+} evenkeel_plugin_types_plain_value_t;
+
+#define EVENKEEL_PLUGIN_TYPES_PLAIN_VALUE_BOOLEAN 0
+#define EVENKEEL_PLUGIN_TYPES_PLAIN_VALUE_INTEGER 1
+#define EVENKEEL_PLUGIN_TYPES_PLAIN_VALUE_NUMBER 2
+#define EVENKEEL_PLUGIN_TYPES_PLAIN_VALUE_TEXT 3
+#define EVENKEEL_PLUGIN_TYPES_PLAIN_VALUE_TEXT_LIST 4
+#define EVENKEEL_PLUGIN_TYPES_PLAIN_VALUE_DURATION 5
+
+typedef struct {
+  bool is_some;
+  evenkeel_plugin_types_plain_value_t val;
+} evenkeel_plugin_types_option_plain_value_t;
+
+// One key of a setting's tables; as a setting.
+typedef struct evenkeel_plugin_types_table_key_t {
+  scheduler_plugin_string_t   key;
+  scheduler_plugin_string_t   doc;
+  evenkeel_plugin_types_table_key_kind_t   kind;
+  // None: the key is optional and has no default.
+  evenkeel_plugin_types_option_plain_value_t   default_;
+  bool   required;
+} evenkeel_plugin_types_table_key_t;
+
+typedef struct {
+  evenkeel_plugin_types_table_key_t *ptr;
+  size_t len;
+} evenkeel_plugin_types_list_table_key_t;
+
 typedef struct evenkeel_plugin_types_setting_kind_t {
   uint8_t tag;
   union {
@@ -74,6 +136,7 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
     scheduler_plugin_tuple2_u64_u64_t     duration;
     scheduler_plugin_list_string_t     choice;
     scheduler_plugin_string_t     matching;
+    evenkeel_plugin_types_list_table_key_t     tables;
   } val;
 } evenkeel_plugin_types_setting_kind_t;
 
@@ -99,30 +162,10 @@ typedef struct evenkeel_plugin_types_setting_kind_t {
 // The path of a file of text, 1 MiB at most. The value is a `text`,
 // the content of the file; there is no default.
 #define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_FILE 9
-
-typedef struct evenkeel_plugin_types_setting_value_t {
-  uint8_t tag;
-  union {
-    bool     boolean;
-    int64_t     integer;
-    double     number;
-    scheduler_plugin_string_t     text;
-    scheduler_plugin_list_string_t     text_list;
-    uint64_t     duration;
-  } val;
-} evenkeel_plugin_types_setting_value_t;
-
-#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_BOOLEAN 0
-#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_INTEGER 1
-#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_NUMBER 2
-#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_TEXT 3
-#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_TEXT_LIST 4
-#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_DURATION 5
-
-typedef struct {
-  bool is_some;
-  evenkeel_plugin_types_setting_value_t val;
-} evenkeel_plugin_types_option_setting_value_t;
+// A list of tables, 1,024 at most, each with these keys: such as
+// `sites = [{ name = "north", share = 3 }]`. There is no default: a
+// setting that is not required and not configured is no table.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_KIND_TABLES 10
 
 // One setting that the plugin takes. The host checks the configuration
 // against these and fills in defaults before the plugin sees a value.
@@ -131,7 +174,7 @@ typedef struct evenkeel_plugin_types_setting_spec_t {
   scheduler_plugin_string_t   doc;
   evenkeel_plugin_types_setting_kind_t   kind;
   // None: the setting is optional and has no default.
-  evenkeel_plugin_types_option_setting_value_t   default_;
+  evenkeel_plugin_types_option_plain_value_t   default_;
   bool   required;
 } evenkeel_plugin_types_setting_spec_t;
 
@@ -151,6 +194,44 @@ typedef struct evenkeel_plugin_types_manifest_t {
   scheduler_plugin_string_t   summary;
   evenkeel_plugin_types_list_setting_spec_t   settings;
 } evenkeel_plugin_types_manifest_t;
+
+typedef struct evenkeel_plugin_types_table_entry_t {
+  scheduler_plugin_string_t   key;
+  evenkeel_plugin_types_plain_value_t   value;
+} evenkeel_plugin_types_table_entry_t;
+
+typedef struct {
+  evenkeel_plugin_types_table_entry_t *ptr;
+  size_t len;
+} evenkeel_plugin_types_list_table_entry_t;
+
+typedef struct {
+  evenkeel_plugin_types_list_table_entry_t *ptr;
+  size_t len;
+} evenkeel_plugin_types_list_list_table_entry_t;
+
+// As `plain-value`, or a list of tables.
+typedef struct evenkeel_plugin_types_setting_value_t {
+  uint8_t tag;
+  union {
+    bool     boolean;
+    int64_t     integer;
+    double     number;
+    scheduler_plugin_string_t     text;
+    scheduler_plugin_list_string_t     text_list;
+    uint64_t     duration;
+    evenkeel_plugin_types_list_list_table_entry_t     tables;
+  } val;
+} evenkeel_plugin_types_setting_value_t;
+
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_BOOLEAN 0
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_INTEGER 1
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_NUMBER 2
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_TEXT 3
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_TEXT_LIST 4
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_DURATION 5
+// Each with its keys that are configured or have a default.
+#define EVENKEEL_PLUGIN_TYPES_SETTING_VALUE_TABLES 6
 
 typedef struct evenkeel_plugin_types_setting_t {
   scheduler_plugin_string_t   key;
@@ -598,17 +679,31 @@ void scheduler_plugin_option_s32_free(scheduler_plugin_option_s32_t *ptr);
 
 void scheduler_plugin_list_string_free(scheduler_plugin_list_string_t *ptr);
 
+void evenkeel_plugin_types_table_key_kind_free(evenkeel_plugin_types_table_key_kind_t *ptr);
+
+void evenkeel_plugin_types_plain_value_free(evenkeel_plugin_types_plain_value_t *ptr);
+
+void evenkeel_plugin_types_option_plain_value_free(evenkeel_plugin_types_option_plain_value_t *ptr);
+
+void evenkeel_plugin_types_table_key_free(evenkeel_plugin_types_table_key_t *ptr);
+
+void evenkeel_plugin_types_list_table_key_free(evenkeel_plugin_types_list_table_key_t *ptr);
+
 void evenkeel_plugin_types_setting_kind_free(evenkeel_plugin_types_setting_kind_t *ptr);
-
-void evenkeel_plugin_types_setting_value_free(evenkeel_plugin_types_setting_value_t *ptr);
-
-void evenkeel_plugin_types_option_setting_value_free(evenkeel_plugin_types_option_setting_value_t *ptr);
 
 void evenkeel_plugin_types_setting_spec_free(evenkeel_plugin_types_setting_spec_t *ptr);
 
 void evenkeel_plugin_types_list_setting_spec_free(evenkeel_plugin_types_list_setting_spec_t *ptr);
 
 void evenkeel_plugin_types_manifest_free(evenkeel_plugin_types_manifest_t *ptr);
+
+void evenkeel_plugin_types_table_entry_free(evenkeel_plugin_types_table_entry_t *ptr);
+
+void evenkeel_plugin_types_list_table_entry_free(evenkeel_plugin_types_list_table_entry_t *ptr);
+
+void evenkeel_plugin_types_list_list_table_entry_free(evenkeel_plugin_types_list_list_table_entry_t *ptr);
+
+void evenkeel_plugin_types_setting_value_free(evenkeel_plugin_types_setting_value_t *ptr);
 
 void evenkeel_plugin_types_setting_free(evenkeel_plugin_types_setting_t *ptr);
 

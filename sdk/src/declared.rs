@@ -49,6 +49,10 @@ pub struct DeclaredSetting {
     pub(crate) required: bool,
 }
 
+/// How a default would be written of a setting that has none: a secret, a file, a list of tables.
+#[derive(Debug, Clone, Copy)]
+pub enum NoDefault {}
+
 /// A [`SettingKind`].
 #[derive(Debug, Clone, Copy)]
 pub enum DeclaredKind {
@@ -72,6 +76,27 @@ pub enum DeclaredKind {
     Secret,
     /// See [`SettingKind::File`].
     File,
+    /// See [`SettingKind::Tables`].
+    Tables(&'static [DeclaredSetting]),
+}
+
+impl DeclaredKind {
+    /// Tables with these keys.
+    ///
+    /// # Panics
+    /// One of them is a list of tables itself, which the contract has not. At compile time.
+    #[must_use]
+    pub const fn tables(keys: &'static [DeclaredSetting]) -> Self {
+        let mut rest = keys;
+        while let [key, others @ ..] = rest {
+            assert!(
+                !matches!(key.kind, Self::Tables(_)),
+                "a setting's tables have no tables in them"
+            );
+            rest = others;
+        }
+        Self::Tables(keys)
+    }
 }
 
 /// A [`SettingValue`].
@@ -158,6 +183,9 @@ impl From<DeclaredKind> for SettingKind {
             DeclaredKind::Matching(pattern) => Self::Matching(pattern.to_owned()),
             DeclaredKind::Secret => Self::Secret,
             DeclaredKind::File => Self::File,
+            DeclaredKind::Tables(keys) => {
+                Self::Tables(keys.iter().map(DeclaredSetting::spec).collect())
+            }
         }
     }
 }

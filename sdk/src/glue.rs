@@ -4,9 +4,10 @@
 use crate::backends::{Backend, BackendId, Backends, Counts, Flow};
 use crate::checker::{HealthChecker, Verdict};
 use crate::context::{Context, Role, SavedState};
+use crate::manifest::Values;
 use crate::plan::Plan;
 use crate::scheduler::Scheduler;
-use crate::settings::{Settings, Values};
+use crate::settings::Settings;
 use crate::target::{RawTarget, Target};
 
 /// A scheduler that has been configured, of whatever type.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::declared::DeclaredKind;
+use crate::declared::{DeclaredKind, NoDefault};
 use crate::manifest::SettingValue;
 use crate::settings::SettingType;
 
@@ -36,10 +36,6 @@ impl fmt::Debug for Secret {
 /// The configuration has the path; the file has 1 MiB at most and is read again when the daemon reloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileText(pub String);
-
-/// How a default of a [`Secret`] or a [`FileText`] would be written: not at all.
-#[derive(Debug, Clone, Copy)]
-pub enum NoDefault {}
 
 /// Types whose text is kept elsewhere than in the configuration.
 macro_rules! kept_elsewhere {

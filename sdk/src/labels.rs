@@ -1,8 +1,8 @@
 //! Labels of real servers, as values with types.
 
 use crate::backends::Backend;
-use crate::manifest::{SettingKind, SettingSpec, SettingValue};
-use crate::settings::{Settings, Values};
+use crate::manifest::{SettingKind, SettingSpec, SettingValue, Values};
+use crate::settings::Settings;
 
 impl Backend {
     /// The labels as a struct made by [`settings!`](crate::settings!). A scheduler that declares it has the host check
@@ -89,7 +89,8 @@ fn value(kind: &SettingKind, text: &str) -> Option<SettingValue> {
         SettingKind::TextList
         | SettingKind::Duration(..)
         | SettingKind::Secret
-        | SettingKind::File => None,
+        | SettingKind::File
+        | SettingKind::Tables(_) => None,
     }
 }
 

@@ -135,13 +135,13 @@ pub use host::{count, gauge, now, random, utc, utc_offset};
 pub use kept::{FileText, Secret};
 pub use level::Level;
 pub use log::{log, log_enabled};
-pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+pub use manifest::{Manifest, SettingKind, SettingSpec, SettingValue, Values};
 pub use plan::{
     Greedy, Group, GroupRun, Groups, Network, NotANetwork, Plan, Prefixes, Ratio, Run, Selector,
     Shares, Table, draw, draw_another, least, two_choices,
 };
 pub use scheduler::Scheduler;
-pub use settings::{SettingType, Settings, Values};
+pub use settings::{SettingType, Settings};
 pub use target::{Connection, Target};
 pub use target_error::TargetError;
 pub use tls::{Certificate, Identity, TlsOptions};

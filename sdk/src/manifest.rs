@@ -1,5 +1,6 @@
 //! What a plugin says about itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a plugin says about itself; made by the register macros.
@@ -53,6 +54,8 @@ pub enum SettingKind {
     Secret,
     /// The path of a file, whose content is the value; a [`FileText`](crate::FileText).
     File,
+    /// A list of tables with these keys.
+    Tables(Vec<SettingSpec>),
 }
 
 /// A setting's value.
@@ -71,6 +74,33 @@ pub enum SettingValue {
     TextList(Vec<String>),
     /// See [`SettingKind::Duration`].
     Duration(Duration),
+    /// See [`SettingKind::Tables`]: the keys of each that have a value.
+    Tables(Vec<Values>),
+}
+
+/// The values on their way into a struct of settings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Values(BTreeMap<String, SettingValue>);
+
+impl FromIterator<(String, SettingValue)> for Values {
+    fn from_iter<I: IntoIterator<Item = (String, SettingValue)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl Values {
+    /// The value of that key.
+    pub(crate) fn get(&self, key: &str) -> Option<&SettingValue> {
+        self.0.get(key)
+    }
+
+    /// Key and value of each.
+    pub(crate) fn entries(&self) -> Vec<(&str, SettingValue)> {
+        let entries = self.0.iter();
+        entries
+            .map(|(key, it)| (key.as_str(), it.clone()))
+            .collect()
+    }
 }
 
 /// Values are written in tests as in a configuration: `true`, `3`, `"GET"`.
@@ -94,6 +124,19 @@ value_from! {
     &str => Text,
     Vec<String> => TextList,
     Duration => Duration,
+}
+
+/// Tables, each with some of its keys.
+impl<const N: usize> From<[Vec<(&str, Self)>; N]> for SettingValue {
+    fn from(tables: [Vec<(&str, Self)>; N]) -> Self {
+        let table = |table: Vec<(&str, Self)>| {
+            let entries = table.into_iter();
+            entries
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect()
+        };
+        Self::Tables(tables.map(table).into())
+    }
 }
 
 impl<const N: usize> From<[&str; N]> for SettingValue {

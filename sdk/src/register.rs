@@ -118,7 +118,7 @@ macro_rules! __emit_scheduler {
         const _: () = {
             // SAFETY: nobody else exports the name of this crate's plugin.
             #[used]
-            #[unsafe(export_name = concat!("evenkeel_plugin_abi4_", env!("CARGO_CRATE_NAME")))]
+            #[unsafe(export_name = concat!("evenkeel_plugin_abi5_", env!("CARGO_CRATE_NAME")))]
             static ENTRY: $crate::__private::Entry = $crate::__private::scheduler_entry::<$type>();
         };
     };
@@ -133,7 +133,7 @@ macro_rules! __emit_checker {
         const _: () = {
             // SAFETY: nobody else exports the name of this crate's plugin.
             #[used]
-            #[unsafe(export_name = concat!("evenkeel_plugin_abi4_", env!("CARGO_CRATE_NAME")))]
+            #[unsafe(export_name = concat!("evenkeel_plugin_abi5_", env!("CARGO_CRATE_NAME")))]
             static ENTRY: $crate::__private::Entry = $crate::__private::checker_entry::<$type>();
         };
     };

@@ -12,7 +12,7 @@
 //! setting   = key, documentation (texts), kind, 0 (optional) | 1 (required) | 2, default
 //! kind      = 0 boolean | 1 integer, least, greatest (i64) | 2 number, least, greatest (bits of f64, u64) | 3 text
 //!             | 4 list of texts | 5 duration, least, greatest (milliseconds, u64) | 6 choice, list of texts
-//!             | 7 text that matches, pattern (text) | 8 secret | 9 file
+//!             | 7 text that matches, pattern (text) | 8 secret | 9 file | 10 list of tables, list of keys (each as a setting)
 //! default   = tag as of the kind (a choice and what matches are texts), and the value: u8 0 or 1 | i64 | bits of an f64 (u64) | text
 //!             | list of texts | milliseconds (u64)
 //! ```
@@ -29,7 +29,9 @@ use crate::settings::Settings;
 /// The section's name. The macro `__manifest_section` repeats it.
 pub const NAME: &str = "evenkeel-manifest";
 /// The version of this form.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
+/// Its fourth version: there are no lists of tables.
+pub const FOURTH: u8 = 4;
 /// Its third version: abilities have no delegates.
 pub const THIRD: u8 = 3;
 /// Its second version: abilities have no labels.
@@ -63,6 +65,8 @@ pub mod tag {
     pub const SECRET: u8 = 8;
     /// The content of a file.
     pub const FILE: u8 = 9;
+    /// A list of tables.
+    pub const TABLES: u8 = 10;
     /// A setting that may be left out and has no default.
     pub const OPTIONAL: u8 = 0;
     /// A setting that must be configured.
@@ -296,6 +300,10 @@ impl<const N: usize> Writer<N> {
             }
             DeclaredKind::Secret => self.byte(tag::SECRET),
             DeclaredKind::File => self.byte(tag::FILE),
+            DeclaredKind::Tables(keys) => {
+                self.byte(tag::TABLES);
+                self.settings(keys);
+            }
         }
         match setting.default {
             None if setting.required => self.byte(tag::REQUIRED),

@@ -1,11 +1,10 @@
 //! Typed settings.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::declared::{DeclaredKind, DeclaredSetting, DeclaredValue, key_of};
-use crate::manifest::{SettingKind, SettingSpec, SettingValue};
+use crate::declared::{DeclaredKind, DeclaredSetting, DeclaredValue, NoDefault, key_of};
+use crate::manifest::{SettingKind, SettingSpec, SettingValue, Values};
 
 /// A plugin's settings: what can be configured, and how the values come into a struct. Made by
 /// [`settings!`](crate::settings!); `()` means that there are none.
@@ -35,19 +34,9 @@ impl Settings for () {
     }
 }
 
-/// The values on their way into a struct of settings.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Values(BTreeMap<String, SettingValue>);
-
-impl FromIterator<(String, SettingValue)> for Values {
-    fn from_iter<I: IntoIterator<Item = (String, SettingValue)>>(values: I) -> Self {
-        Self(values.into_iter().collect())
-    }
-}
-
 /// A type that a field of [`settings!`](crate::settings!) may have: `bool`, integers up to 64 bits,
-/// `f64`, `String`, [`Secret`](crate::Secret), [`FileText`](crate::FileText), `Vec<String>`, [`Duration`], what [`choice!`](crate::choice!) makes, and
-/// `Option` of these.
+/// `f64`, `String`, [`Secret`](crate::Secret), [`FileText`](crate::FileText), `Vec<String>`, [`Duration`], what [`choice!`](crate::choice!) makes,
+/// `Option` of these, and `Vec<T>` where `T` is another struct of [`settings!`](crate::settings!): a list of tables.
 pub trait SettingType: Sized {
     /// How a default is written.
     type Literal;
@@ -154,6 +143,30 @@ pub const fn matching<T: Patterned>(pattern: &'static str) -> DeclaredKind {
 /// then, and any other must be configured. `#[range(A..=B)]` narrows what an integer, number or [`Duration`] takes, and
 /// `#[pattern("..")]` a string: all of it matches that regular expression (of at most 500 bytes, without look-around and
 /// back-references). Defaults, ranges and patterns are constants: the file of the plugin carries them beside the code.
+///
+/// A list of tables is a `Vec` of another such struct, whose fields are the keys of a table (and are no lists of tables
+/// themselves). It is empty when nothing is configured.
+///
+/// ```
+/// evenkeel_sdk::settings! {
+///     /// A site, as `{ name = "north", share = 3 }`.
+///     pub struct Site {
+///         /// Its name, as in the label `site` of its servers.
+///         name: String,
+///         /// Its part of the connections.
+///         #[range(0..=100)]
+///         share: u32 = 1,
+///     }
+/// }
+///
+/// evenkeel_sdk::settings! {
+///     /// Settings of a scheduler.
+///     pub struct Settings {
+///         /// The sites, the nearest first.
+///         sites: Vec<Site>,
+///     }
+/// }
+/// ```
 #[macro_export]
 macro_rules! settings {
     (
@@ -347,6 +360,28 @@ where
     const VALUE: DeclaredValue = DeclaredValue::TextList(L::LITERAL);
 }
 
+/// A list of tables: `T` is what [`settings!`](crate::settings!) makes of one. It may be left out, and is empty then.
+impl<T: Settings> SettingType for Vec<T> {
+    type Literal = NoDefault;
+
+    const KIND: DeclaredKind = DeclaredKind::tables(T::DECLARED);
+    const OPTIONAL: bool = true;
+
+    fn from_value(value: SettingValue) -> Option<Self> {
+        match value {
+            SettingValue::Tables(tables) => tables
+                .into_iter()
+                .map(|table| T::from_values(table).ok())
+                .collect(),
+            _ => None,
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
 /// Whole numbers: the contract carries 64 bits with a sign.
 macro_rules! integers {
     ($($type:ty),*) => {$(
@@ -413,7 +448,7 @@ impl<T: DeclaredRange<L>, L> DeclaredRange<L> for Option<T> {
 #[doc(hidden)]
 pub fn take<T: SettingType>(values: &Values, field: &str) -> Result<T, String> {
     let key = key_of(field);
-    match values.0.get(&key) {
+    match values.get(&key) {
         Some(value) => T::from_value(value.clone()).ok_or_else(|| {
             let kind = SettingKind::from(T::KIND);
             format!("setting {key} cannot be {value:?}: wanted {kind:?}")

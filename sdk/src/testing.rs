@@ -52,13 +52,17 @@ pub use self::host::{logged, metrics, set_now, set_utc, signals};
 pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
 pub use self::script::Script;
 
-use crate::manifest::{SettingKind, SettingSpec, SettingValue};
-use crate::settings::{Settings, Values};
+use crate::manifest::{SettingKind, SettingSpec, SettingValue, Values};
+use crate::settings::Settings;
 
 /// The values for a plugin with the settings `S` as the host would hand them over: checked against
 /// the description, with defaults.
 fn values<S: Settings>(given: &[(&str, SettingValue)]) -> Result<Values, String> {
-    let specs = S::specs();
+    filled(&S::specs(), given)
+}
+
+/// What is given of these, and the defaults of the rest.
+fn filled(specs: &[SettingSpec], given: &[(&str, SettingValue)]) -> Result<Values, String> {
     for (key, _) in given {
         if !specs.iter().any(|spec| spec.key == *key) {
             let known: Vec<&str> = specs.iter().map(|spec| spec.key.as_str()).collect();
@@ -75,7 +79,7 @@ fn values<S: Settings>(given: &[(&str, SettingValue)]) -> Result<Values, String>
             .find(|(key, _)| *key == spec.key)
             .map(|(_, value)| value.clone());
         match value.or_else(|| spec.default.clone()) {
-            Some(value) => values.push((spec.key.clone(), checked(&spec, value)?)),
+            Some(value) => values.push((spec.key.clone(), checked(spec, value)?)),
             None if spec.required => return Err(format!("setting {} is required", spec.key)),
             None => {}
         }
@@ -103,6 +107,10 @@ fn checked(spec: &SettingSpec, value: SettingValue) -> Result<SettingValue, Stri
             SettingValue::Text(_),
         )
         | (SettingKind::TextList, SettingValue::TextList(_)) => true,
+        (SettingKind::Tables(keys), SettingValue::Tables(tables)) => {
+            let tables = tables.iter().map(|table| filled(keys, &table.entries()));
+            return Ok(SettingValue::Tables(tables.collect::<Result<_, _>>()?));
+        }
         _ => false,
     };
     if fits {

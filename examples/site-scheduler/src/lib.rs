@@ -7,10 +7,20 @@ use evenkeel_sdk::{
 };
 
 settings! {
+    /// A site, as `{ name = "inner", networks = ["10.1.0.0/16"] }`.
+    pub struct Site {
+        /// As in the label `site` of its servers.
+        name: String,
+        /// The networks whose clients belong to it.
+        networks: Vec<String>,
+    }
+}
+
+settings! {
     /// What can be configured.
     pub struct Settings {
-        /// Which networks' clients belong to which site: `"10.1.0.0/16=inner"`.
-        clients: Vec<String>,
+        /// The sites; clients of no site's networks are divided.
+        sites: Vec<Site>,
         /// So many of a hundred clients of no site keep their server; the others go where connections are fewest.
         #[range(0..=100)]
         sticky: u32 = 50,
@@ -43,34 +53,27 @@ impl Scheduler for Sites {
     const DELEGATES: &'static [&'static str] = &[LEAST];
 
     fn new(settings: Settings) -> Result<Self, String> {
-        let mut sites: Vec<String> = Vec::new();
-        let mut networks = Vec::new();
-        for line in &settings.clients {
-            let (network, site) = line
-                .split_once('=')
-                .ok_or_else(|| format!("{line:?} is not of the form NETWORK=SITE"))?;
-            let network: Network = network
-                .trim()
-                .parse()
-                .map_err(|error| format!("{line:?}: {error}"))?;
-            let site = site.trim();
-            let number = match sites.iter().position(|it| it == site) {
-                Some(number) => number,
-                None => {
-                    sites.push(site.to_owned());
-                    sites.len() - 1
-                }
-            };
-            // Group 0 is everybody's.
-            let group = u32::try_from(number + 1).map_err(|error| error.to_string())?;
-            if networks.iter().any(|(other, _)| *other == network) {
-                return Err(format!("the network {network} is there twice"));
-            }
-            networks.push((network, group));
-        }
         // Beside the sites there are three groups.
-        if sites.len() > 61 {
-            return Err(format!("{} sites; 61 are possible", sites.len()));
+        if settings.sites.len() > 61 {
+            return Err(format!("{} sites; 61 are possible", settings.sites.len()));
+        }
+        let mut sites = Vec::new();
+        let mut networks: Vec<(Network, u32)> = Vec::new();
+        // Group 0 is everybody's.
+        for (group, site) in (1..).zip(settings.sites) {
+            for network in &site.networks {
+                let read: Network = network
+                    .parse()
+                    .map_err(|error| format!("{network:?} of site {}: {error}", site.name))?;
+                if networks.iter().any(|(other, _)| *other == read) {
+                    return Err(format!("the network {read} is there twice"));
+                }
+                networks.push((read, group));
+            }
+            if sites.contains(&site.name) {
+                return Err(format!("the site {:?} is there twice", site.name));
+            }
+            sites.push(site.name);
         }
         Ok(Self {
             sites,

@@ -1,11 +1,16 @@
-use evenkeel_sdk::GroupRun;
 use evenkeel_sdk::testing::SchedulerTest;
+use evenkeel_sdk::{GroupRun, SettingValue};
 
 use super::*;
 
-fn sites(clients: &[&str]) -> Result<SchedulerTest<Sites>, String> {
-    let clients: Vec<String> = clients.iter().map(|&it| it.to_owned()).collect();
-    SchedulerTest::new(&[("clients", clients.into()), ("sticky", 70.into())])
+fn site<const N: usize>(name: &str, networks: [&str; N]) -> Vec<(&'static str, SettingValue)> {
+    vec![("name", name.into()), ("networks", networks.into())]
+}
+
+fn sites<const N: usize>(
+    sites: [Vec<(&str, SettingValue)>; N],
+) -> Result<SchedulerTest<Sites>, String> {
+    SchedulerTest::new(&[("sites", sites.into()), ("sticky", 70.into())])
 }
 
 fn three(test: &mut SchedulerTest<Sites>) {
@@ -25,7 +30,11 @@ fn delegates(group: &Group) -> usize {
 
 #[test]
 fn each_site_is_a_group_and_others_are_divided() {
-    let mut test = sites(&["10.1.0.0/16=inner", "10.2.0.0/16 = outer", "fd00::/8=inner"]).unwrap();
+    let mut test = sites([
+        site("inner", ["10.1.0.0/16", "fd00::/8"]),
+        site("outer", ["10.2.0.0/16"]),
+    ])
+    .unwrap();
     three(&mut test);
     let plan = test.plan();
     let groups = plan.as_groups().unwrap();
@@ -44,12 +53,12 @@ fn each_site_is_a_group_and_others_are_divided() {
         Group::Servers { selector: Selector::HashSource, runs } if runs.len() == 3
     ));
     let led: Vec<u32> = groups.rules.iter().map(|(_, group)| *group).collect();
-    assert_eq!(led, [1, 2, 1]);
+    assert_eq!(led, [1, 1, 2]);
 }
 
 #[test]
 fn a_site_without_servers_is_divided_as_all_others() {
-    let mut test = sites(&["10.1.0.0/16=inner"]).unwrap();
+    let mut test = sites([site("inner", ["10.1.0.0/16"])]).unwrap();
     test.backends(&[("a", 0), ("b", 1)]);
     test.labels("a", &[("site", "inner")]);
     test.backends(&[("a", 0), ("b", 1)]);
@@ -60,11 +69,15 @@ fn a_site_without_servers_is_divided_as_all_others() {
 
 #[test]
 fn what_cannot_be_meant_is_refused() {
-    let wrong = |clients: &[&str]| sites(clients).err().unwrap();
-    assert!(wrong(&["10.0.0.0/8"]).contains("NETWORK=SITE"));
-    assert!(wrong(&["10.0.0.0/99=x"]).contains("not a network"));
-    assert!(wrong(&["10.0.0.0/8=x", "10.1.0.0/8=y"]).contains("twice"));
-    let mut test = sites(&["10.1.0.0/16=inner"]).unwrap();
+    let wrong = |network: &str, other: &str, name: &str| {
+        let both = [site("x", [network]), site(name, [other])];
+        sites(both).err().unwrap()
+    };
+    let reason = wrong("10.0.0.0/99", "10.0.0.0/8", "y");
+    assert!(reason.contains("\"10.0.0.0/99\" of site x: "), "{reason}");
+    assert!(wrong("10.0.0.0/8", "10.1.0.0/8", "y").contains("twice"));
+    assert!(wrong("10.0.0.0/8", "11.0.0.0/8", "x").contains("the site \"x\" is there twice"));
+    let mut test = sites([site("inner", ["10.1.0.0/16"])]).unwrap();
     three(&mut test);
     assert_eq!(
         test.validate(vec![]).unwrap_err(),

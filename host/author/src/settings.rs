@@ -149,7 +149,26 @@ fn values(kind: &SettingKind) -> Vec<SettingValue> {
         }
         SettingKind::File => texts().map(SettingValue::Text).into(),
         SettingKind::Secret => texts().map(Secret::new).map(SettingValue::Secret).into(),
+        SettingKind::Tables(keys) => tables(keys),
     }
+}
+
+/// No table, one, and two of the same; where a key must be given and no value can be guessed, no table only.
+fn tables(keys: &[SettingSpec]) -> Vec<SettingValue> {
+    let entry = |spec: &SettingSpec| {
+        let value = spec.default.clone();
+        let value = value.or_else(|| values(&spec.kind).into_iter().next())?;
+        Some(Setting {
+            key: spec.key.clone(),
+            value,
+        })
+    };
+    let table: Option<Vec<Setting>> = keys.iter().map(entry).collect();
+    let lists = match table {
+        Some(table) => vec![vec![table.clone()], Vec::new(), vec![table.clone(), table]],
+        None => vec![Vec::new()],
+    };
+    lists.into_iter().map(SettingValue::Tables).collect()
 }
 
 /// A value of the author's, if it is one that the setting takes.
@@ -191,9 +210,50 @@ fn read(spec: &SettingSpec, written: &Value) -> Result<SettingValue, Refused> {
             let time = time.filter(|time| (min..=max).contains(&time));
             time.map(SettingValue::Duration)
         }
+        (SettingKind::Tables(keys), Value::Array(list)) => Some(SettingValue::Tables(
+            list.iter()
+                .map(|table| read_table(spec, keys, table))
+                .collect::<Result<_, _>>()?,
+        )),
         _ => None,
     };
     value.ok_or_else(|| Refused(format!("{} = {written}: it takes {}", spec.key, spec.kind)))
+}
+
+/// One table of a setting's.
+fn read_table(
+    spec: &SettingSpec,
+    keys: &[SettingSpec],
+    written: &Value,
+) -> Result<Vec<Setting>, Refused> {
+    let Value::Table(table) = written else {
+        refuse!("{} = {written}: it takes {}", spec.key, spec.kind);
+    };
+    if let Some(key) = table
+        .keys()
+        .find(|key| !keys.iter().any(|it| it.key == **key))
+    {
+        refuse!(
+            "{}: it has no key {key:?}: it takes {}",
+            spec.key,
+            spec.kind
+        );
+    }
+    let mut entries = Vec::new();
+    for key in keys {
+        let value = match table.get(&key.key) {
+            Some(written) => Some(read(key, written)?),
+            None if key.required && key.default.is_none() => {
+                refuse!("{}: each of its tables needs the key {}", spec.key, key.key)
+            }
+            None => key.default.clone(),
+        };
+        entries.extend(value.map(|value| Setting {
+            key: key.key.clone(),
+            value,
+        }));
+    }
+    Ok(entries)
 }
 
 fn show(value: &SettingValue) -> String {
@@ -205,6 +265,14 @@ fn show(value: &SettingValue) -> String {
         SettingValue::TextList(value) => format!("{value:?}"),
         SettingValue::Duration(value) => format!("\"{value:?}\""),
         SettingValue::Secret(_) => "\"***\"".to_owned(),
+        SettingValue::Tables(tables) => {
+            let tables = tables.iter().map(|table| {
+                let entries = table.iter();
+                let entries = entries.map(|it| format!("{} = {}", it.key, show(&it.value)));
+                format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+            });
+            format!("[{}]", tables.collect::<Vec<_>>().join(", "))
+        }
     };
     if let Some((end, _)) = shown.char_indices().nth(40) {
         shown.truncate(end);

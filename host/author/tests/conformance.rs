@@ -51,7 +51,10 @@ fn failures(report: &Report) -> Vec<String> {
 
 #[test]
 fn a_scheduler_that_leaves_servers_to_another_passes_with_it_and_is_refused_without() {
-    let report = report("site-scheduler", "clients = [\"10.1.0.0/16=inner\"]");
+    let report = report(
+        "site-scheduler",
+        "sites = [{ name = \"inner\", networks = [\"10.1.0.0/16\"] }]",
+    );
     assert!(report.passed(), "{:?}", failures(&report));
     let options = Options {
         cache: cache(),

@@ -93,7 +93,8 @@ fn of_text(kind: &SettingKind, text: &str) -> Value {
         | SettingKind::Choice(_)
         | SettingKind::Matching(_)
         | SettingKind::Secret
-        | SettingKind::File => None,
+        | SettingKind::File
+        | SettingKind::Tables(_) => None,
     };
     value.unwrap_or_else(|| Value::Text(text.to_owned()))
 }

@@ -17,36 +17,99 @@ pub(super) fn settings(
     manifest: &Manifest,
     written: &Table,
     at: &Span,
-    (machine, dir): (&dyn MachineSupport, &Path),
+    from: Kept<'_>,
+    reader: &mut Reader,
+) -> Option<Vec<Setting>> {
+    let plugin = &manifest.name;
+    values(
+        Where::Settings { plugin },
+        &manifest.settings,
+        written,
+        at,
+        from,
+        reader,
+    )
+}
+
+/// Where what is not in the configuration itself is from: the machine, and the directory that paths start from.
+type Kept<'a> = (&'a dyn MachineSupport, &'a Path);
+
+/// The table that is read.
+#[derive(Clone, Copy)]
+enum Where<'a> {
+    /// A plugin's settings.
+    Settings { plugin: &'a str },
+    /// One table of a setting's.
+    Tables { plugin: &'a str, setting: &'a str },
+}
+
+impl Where<'_> {
+    /// Who takes keys.
+    fn taker(self) -> String {
+        match self {
+            Self::Settings { plugin } => format!("plugin {plugin}"),
+            Self::Tables { plugin, setting } => format!("a table of plugin {plugin}'s {setting}"),
+        }
+    }
+
+    /// What the keys are called.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Settings { .. } => "setting",
+            Self::Tables { .. } => "key",
+        }
+    }
+
+    fn unknown(self, specs: &[SettingSpec], entry: &Entry, reader: &mut Reader) {
+        let known: Vec<&str> = specs.iter().map(|spec| spec.key.as_str()).collect();
+        let help = if known.is_empty() {
+            format!("{} takes no settings", self.taker())
+        } else {
+            suggest(&entry.key, &known, &format!("its {}s", self.noun()))
+        };
+        let key = reader.written(&entry.at);
+        let message = format!("{} has no {} {key}", self.taker(), self.noun());
+        reader.error(&entry.at, message, Some(help));
+    }
+
+    fn required(self, spec: &SettingSpec, at: &Span, reader: &mut Reader) {
+        let message = format!("{} needs the {} {}", self.taker(), self.noun(), spec.key);
+        let to = match self {
+            Self::Settings { .. } => " to its settings",
+            Self::Tables { .. } => "",
+        };
+        let help = format!("add {}{to}: {} ({})", spec.key, spec.kind, spec.doc.trim());
+        reader.missing(at, message, Some(help));
+    }
+}
+
+/// The values of these keys, in their order.
+fn values(
+    place: Where<'_>,
+    specs: &[SettingSpec],
+    written: &Table,
+    at: &Span,
+    from: Kept<'_>,
     reader: &mut Reader,
 ) -> Option<Vec<Setting>> {
     let mut right = true;
     for entry in &written.entries {
-        if !manifest.settings.iter().any(|spec| spec.key == entry.key) {
-            unknown(manifest, entry, reader);
+        if !specs.iter().any(|spec| spec.key == entry.key) {
+            place.unknown(specs, entry, reader);
             right = false;
         }
     }
-    let mut settings = Vec::with_capacity(manifest.settings.len());
-    for spec in &manifest.settings {
+    let mut settings = Vec::with_capacity(specs.len());
+    for spec in specs {
         let value = match written.get(&spec.key) {
             Some(entry) => {
-                let (key, node) = (&spec.key, &entry.node);
-                let read = match spec.kind {
-                    SettingKind::Secret => {
-                        kept::secret(key, node, dir, machine, reader).map(SettingValue::Secret)
-                    }
-                    SettingKind::File => {
-                        kept::file(key, node, dir, machine, reader).map(SettingValue::Text)
-                    }
-                    _ => read(spec, node, reader),
-                };
+                let read = read(place, spec, &entry.node, from, reader);
                 right &= read.is_some();
                 read
             }
             None => {
                 if spec.required && spec.default.is_none() {
-                    required(manifest, spec, at, reader);
+                    place.required(spec, at, reader);
                     right = false;
                 }
                 spec.default.clone()
@@ -60,44 +123,80 @@ pub(super) fn settings(
     right.then_some(settings)
 }
 
-fn unknown(manifest: &Manifest, entry: &Entry, reader: &mut Reader) {
-    let known: Vec<&str> = manifest
-        .settings
-        .iter()
-        .map(|spec| spec.key.as_str())
-        .collect();
-    let help = if known.is_empty() {
-        format!("plugin {} takes no settings", manifest.name)
-    } else {
-        suggest(&entry.key, &known, "its settings")
-    };
-    let key = reader.written(&entry.at);
-    let message = format!("plugin {} has no setting {key}", manifest.name);
-    reader.error(&entry.at, message, Some(help));
-}
-
-fn required(manifest: &Manifest, spec: &SettingSpec, at: &Span, reader: &mut Reader) {
-    let message = format!("plugin {} needs the setting {}", manifest.name, spec.key);
-    let help = format!(
-        "add {} to its settings: {} ({})",
-        spec.key,
-        spec.kind,
-        spec.doc.trim()
-    );
-    reader.missing(at, message, Some(help));
-}
-
-fn read(spec: &SettingSpec, node: &Node, reader: &mut Reader) -> Option<SettingValue> {
-    match value(&spec.kind, &node.value) {
-        Ok(value) => Some(value),
-        Err(wrong) => {
-            reader.wrong(&spec.key, node, wrong);
-            None
+fn read(
+    place: Where<'_>,
+    spec: &SettingSpec,
+    node: &Node,
+    (machine, dir): Kept<'_>,
+    reader: &mut Reader,
+) -> Option<SettingValue> {
+    let key = &spec.key;
+    match (&spec.kind, place) {
+        (SettingKind::Secret, _) => {
+            kept::secret(key, node, dir, machine, reader).map(SettingValue::Secret)
         }
+        (SettingKind::File, _) => {
+            kept::file(key, node, dir, machine, reader).map(SettingValue::Text)
+        }
+        (SettingKind::Tables(keys), Where::Settings { plugin }) => {
+            let place = Where::Tables {
+                plugin,
+                setting: key,
+            };
+            tables(place, spec, keys, node, (machine, dir), reader).map(SettingValue::Tables)
+        }
+        (kind, _) => match value(kind, &node.value) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                reader.wrong(key, node, wrong);
+                None
+            }
+        },
     }
 }
 
-/// A value of that kind. Secrets and files are none: they are kept elsewhere.
+/// A list of tables; everything that is wrong in any of them is told.
+fn tables(
+    place: Where<'_>,
+    spec: &SettingSpec,
+    keys: &[SettingSpec],
+    node: &Node,
+    from: Kept<'_>,
+    reader: &mut Reader,
+) -> Option<Vec<Vec<Setting>>> {
+    let expected = || spec.kind.to_string();
+    let elements = match &node.value {
+        Value::List(elements) if elements.len() <= SettingKind::MOST_TABLES => elements,
+        Value::List(elements) => {
+            let most = SettingKind::MOST_TABLES;
+            let what = format!("{} tables; {most} are allowed", elements.len());
+            reader.wrong(&spec.key, node, Wrong { what, help: None });
+            return None;
+        }
+        other => {
+            let alone = matches!(other, Value::Table(_));
+            let help = alone.then(|| format!("write one alone as [{{ ... }}], too: a list of one"));
+            reader.wrong(&spec.key, node, Wrong::kind(&expected(), help));
+            return None;
+        }
+    };
+    let mut read = Some(Vec::with_capacity(elements.len()));
+    for element in elements {
+        let table = if let Value::Table(table) = &element.value {
+            values(place, keys, table, &element.span, from, reader)
+        } else {
+            reader.wrong(&spec.key, element, Wrong::kind(&expected(), None));
+            None
+        };
+        match (&mut read, table) {
+            (Some(read), Some(table)) => read.push(table),
+            _ => read = None,
+        }
+    }
+    read
+}
+
+/// A value of that kind. Secrets and files are none, which are kept elsewhere, and neither are tables.
 pub(super) fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue, Wrong> {
     let expected = || kind.to_string();
     match (kind, written) {
@@ -135,7 +234,8 @@ pub(super) fn value(kind: &SettingKind, written: &Value) -> Result<SettingValue,
             SettingKind::Integer { .. }
             | SettingKind::Number { .. }
             | SettingKind::Secret
-            | SettingKind::File,
+            | SettingKind::File
+            | SettingKind::Tables(_),
             _,
         ) => Err(Wrong::kind(&expected(), None)),
     }

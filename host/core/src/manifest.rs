@@ -171,6 +171,8 @@ pub enum SettingKind {
     Secret,
     /// The path of a file of text, whose content is the value.
     File,
+    /// A list of tables with these keys, none of which is a list of tables itself.
+    Tables(Vec<SettingSpec>),
 }
 
 impl SettingKind {
@@ -184,6 +186,8 @@ impl SettingKind {
         min: Duration::ZERO,
         max: Self::LONGEST,
     };
+    /// The most tables that a setting can have.
+    pub const MOST_TABLES: usize = 1024;
     /// The longest time that a setting can say.
     pub const LONGEST: Duration = Duration::from_millis(u64::MAX);
 
@@ -197,7 +201,11 @@ impl SettingKind {
             | Self::Text
             | Self::Choice(_)
             | Self::Matching(_) => true,
-            Self::TextList | Self::Duration { .. } | Self::Secret | Self::File => false,
+            Self::TextList
+            | Self::Duration { .. }
+            | Self::Secret
+            | Self::File
+            | Self::Tables(_) => false,
         }
     }
 }
@@ -249,6 +257,13 @@ impl fmt::Display for SettingKind {
             }
             Self::Matching(pattern) => write!(f, "a string that matches {pattern}"),
             Self::File => f.write_str("the path of a file"),
+            Self::Tables(keys) => {
+                f.write_str("a list of tables with ")?;
+                for (i, spec) in keys.iter().enumerate() {
+                    write!(f, "{}{}", if i == 0 { "" } else { ", " }, spec.key)?;
+                }
+                Ok(())
+            }
             Self::Secret => {
                 f.write_str("{ file = \"...\" } or { credential = \"...\" }, where it is kept")
             }
@@ -273,6 +288,8 @@ pub enum SettingValue {
     Duration(Duration),
     /// See [`SettingKind::Secret`].
     Secret(Secret),
+    /// See [`SettingKind::Tables`]: of each table what is configured or has a default, in the order of the keys.
+    Tables(Vec<Vec<Setting>>),
 }
 
 /// One setting as a plugin gets it.

@@ -47,7 +47,7 @@ pub(crate) fn checked(mut manifest: Manifest) -> Result<Manifest, String> {
         check_specs(&mut abilities.labels, "label")?;
         if let Some(label) = abilities.labels.iter().find(|it| !it.kind.is_for_labels()) {
             return Err(format!(
-                "its label \"{}\" is a list, a duration, a secret or a file, which a label cannot be",
+                "its label \"{}\" is a list, a duration, a secret, a file or tables, which a label cannot be",
                 label.key
             ));
         }
@@ -94,8 +94,30 @@ fn check_specs(specs: &mut [SettingSpec], what: &str) -> Result<(), String> {
             return Err(format!("it names the {what} \"{}\" twice", spec.key));
         }
         check_spec(spec).map_err(|problem| format!("its {what} \"{}\" {problem}", spec.key))?;
+        if let SettingKind::Tables(keys) = &mut spec.kind {
+            check_specs(keys, "key")
+                .map_err(|problem| format!("its {what} \"{}\": {problem}", spec.key))?;
+        }
     }
     Ok(())
+}
+
+/// A list of tables; their keys are checked as settings are.
+fn check_tables(spec: &SettingSpec, keys: &[SettingSpec]) -> Result<(), String> {
+    if keys.is_empty() {
+        return Err("is a list of tables without a key".to_owned());
+    }
+    if spec.default.is_some() {
+        return Err("is a list of tables and has a default, which there is none of".to_owned());
+    }
+    let nested = |key: &&SettingSpec| matches!(key.kind, SettingKind::Tables(_));
+    match keys.iter().find(nested) {
+        Some(key) => Err(format!(
+            "has tables in the key \"{}\" of its tables",
+            key.key
+        )),
+        None => Ok(()),
+    }
 }
 
 /// How what a plugin says of itself differs from what its file says.
@@ -157,6 +179,7 @@ fn check_spec(spec: &SettingSpec) -> Result<(), String> {
                 words.len()
             ));
         }
+        SettingKind::Tables(keys) => return check_tables(spec, keys),
         SettingKind::Choice(words)
             if !words
                 .iter()
@@ -351,6 +374,47 @@ mod tests {
         let mut both = spec("k", SettingKind::Boolean, Some(SettingValue::Boolean(true)));
         both.required = true;
         assert!(refused(vec![both]).contains("one of the two is a mistake"));
+    }
+
+    #[test]
+    fn tables_have_keys_as_settings_and_no_tables_in_them() {
+        let tables = |keys: Vec<SettingSpec>| spec("rows", SettingKind::Tables(keys), None);
+        let key = || spec("name", SettingKind::Text, None);
+        checked(manifest("p", "1.0.0", vec![tables(vec![key()])])).unwrap();
+        let wrong = |keys| refused(vec![tables(keys)]);
+        assert!(wrong(vec![]).contains("without a key"));
+        assert_eq!(
+            wrong(vec![key(), key()]),
+            "its setting \"rows\": it names the key \"name\" twice"
+        );
+        let nested = wrong(vec![
+            key(),
+            spec("more", SettingKind::Tables(vec![key()]), None),
+        ]);
+        assert!(
+            nested.contains("has tables in the key \"more\""),
+            "{nested}"
+        );
+        let empty = SettingKind::Integer { min: 2, max: 1 };
+        assert_eq!(
+            wrong(vec![spec("n", empty, None)]),
+            "its setting \"rows\": its key \"n\" allows no number: its least is 2, its greatest 1"
+        );
+        let mut default = tables(vec![key()]);
+        default.default = Some(SettingValue::Tables(Vec::new()));
+        assert!(refused(vec![default]).contains("there is none of"));
+        let label = checked(Manifest {
+            abilities: Some(Abilities {
+                decisions: vec![Decision::Plan],
+                facts: Facts::default(),
+                deterministic: false,
+                stateless: false,
+                labels: vec![tables(vec![key()])],
+                delegates: Vec::new(),
+            }),
+            ..manifest("p", "1.0.0", vec![])
+        });
+        assert!(label.unwrap_err().contains("which a label cannot be"));
     }
 
     #[test]

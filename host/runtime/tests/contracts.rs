@@ -239,3 +239,65 @@ fn numbers_and_times_have_the_bounds_that_the_plugin_declares() {
         assert_eq!(kind("pause"), SettingKind::Duration { min, max });
     }
 }
+
+#[test]
+fn a_list_of_tables_arrives_as_it_is_and_may_be_left_out() {
+    let setting = |key: &str, value: SettingValue| Setting {
+        key: key.to_owned(),
+        value,
+    };
+    let text = |text: &str| SettingValue::Text(text.to_owned());
+    let words = |words: &[&str]| {
+        SettingValue::TextList(words.iter().map(|&word| word.to_owned()).collect())
+    };
+    for plugin in witnesses() {
+        let mut specs = plugin.manifest().settings.iter();
+        let rows = specs.find(|spec| spec.key == "rows").unwrap();
+        assert!(!rows.required && rows.default.is_none());
+        let SettingKind::Tables(keys) = &rows.kind else {
+            panic!("{rows:?}");
+        };
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|it| (&*it.key, it.kind.to_string(), it.required, &it.default))
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                ("text", "a string".to_owned(), true, &None),
+                (
+                    "times",
+                    "a whole number from 1 to 9".to_owned(),
+                    false,
+                    &Some(SettingValue::Integer(1))
+                ),
+                ("more", "a string".to_owned(), false, &None),
+                (
+                    "words",
+                    "a list of strings".to_owned(),
+                    false,
+                    &Some(words(&["w"]))
+                ),
+            ]
+        );
+        let tables = SettingValue::Tables(vec![
+            vec![
+                setting("text", text("one")),
+                setting("times", SettingValue::Integer(7)),
+                setting("more", text("and \u{e4}")),
+                setting("words", words(&["a", ""])),
+            ],
+            vec![
+                setting("text", text("two")),
+                setting("times", SettingValue::Integer(1)),
+                setting("words", words(&[])),
+            ],
+        ]);
+        let mut scheduler = witness(&*plugin, &[("rows", tables)]);
+        let told = testimony(&mut *scheduler);
+        let wanted = "one 7 Some(\"and \u{e4}\") [\"a\", \"\"]\ntwo 1 None []\n";
+        assert!(told.starts_with(wanted), "{told}");
+        let told = testimony(&mut *witness(&*plugin, &[]));
+        assert!(told.starts_with("web Some("), "{told}");
+    }
+}

@@ -13,7 +13,7 @@ pub use plans::{Group, Plan, Rule, Run, group, plan, selector};
 pub use slice::{Slice, Text};
 
 /// The number of this interface. Host and plugin must have the same.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What the name of the exported [`Entry`] begins with; [`VERSION`], `_` and the name of the crate follow. The crate's
 /// name is there so that several plugins can be linked into one program, such as a test.
@@ -224,6 +224,8 @@ pub mod value {
     pub const SECRET: u32 = 8;
     /// Likewise: the content of a file.
     pub const FILE: u32 = 9;
+    /// In `tables`.
+    pub const TABLES: u32 = 10;
 }
 
 /// The value of a setting.
@@ -240,6 +242,8 @@ pub struct Value<'a> {
     pub text: Text<'a>,
     /// Texts.
     pub texts: Slice<'a, Text<'a>>,
+    /// Tables, each with the keys that have a value.
+    pub tables: Slice<'a, Slice<'a, Setting<'a>>>,
 }
 
 /// A configured setting.
@@ -276,6 +280,8 @@ pub struct Spec<'a> {
     pub words: Slice<'a, Text<'a>>,
     /// The default: none or one.
     pub default: Slice<'a, Value<'a>>,
+    /// Of a list of tables, the keys of each.
+    pub keys: Slice<'a, Spec<'a>>,
 }
 
 /// An address and port.

@@ -9,9 +9,8 @@ use crate::backends::{
 };
 use crate::context::{Context, Role, SavedState};
 use crate::declared::{Declared, DeclaredAbilities, DeclaredSetting};
-use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue, Values};
 use crate::plan::{Group, Network, Plan, Prefixes, Run, Selector};
-use crate::settings::Values;
 
 /// Whole milliseconds, rounded up.
 fn millis(time: Duration) -> u32 {
@@ -31,13 +30,38 @@ struct Described<'a> {
     spec: &'a SettingSpec,
     words: Vec<abi::Text<'a>>,
     default_texts: Vec<abi::Text<'a>>,
+    keys: Vec<Self>,
+}
+
+/// Calls `with` with these descriptions in C's words.
+fn in_c(described: &[Described<'_>], with: &mut dyn FnMut(&[abi::Spec<'_>])) {
+    let defaults: Vec<Vec<_>> = described.iter().map(default).collect();
+    let key_defaults: Vec<Vec<Vec<_>>> = described
+        .iter()
+        .map(|described| described.keys.iter().map(default).collect())
+        .collect();
+    let keys: Vec<Vec<_>> = described
+        .iter()
+        .zip(&key_defaults)
+        .map(|(described, defaults)| {
+            let keys = described.keys.iter().zip(defaults);
+            keys.map(|(key, default)| spec(key, default, &[])).collect()
+        })
+        .collect();
+    let specs: Vec<_> = described
+        .iter()
+        .zip(&defaults)
+        .zip(&keys)
+        .map(|((described, default), keys)| spec(described, default, keys))
+        .collect();
+    with(&specs);
 }
 
 /// Calls `with` with the manifest in C's words.
 pub(super) fn manifest(
     manifest: &Manifest,
     declared: &Declared,
-    with: impl FnOnce(&abi::Manifest<'_>),
+    with: &mut dyn FnMut(&abi::Manifest<'_>),
 ) {
     let DeclaredAbilities {
         decisions,
@@ -62,13 +86,6 @@ pub(super) fn manifest(
         .chain(&labels)
         .map(describe)
         .collect();
-    let defaults: Vec<Vec<_>> = described.iter().map(default).collect();
-    let specs: Vec<_> = described
-        .iter()
-        .zip(&defaults)
-        .map(|(described, default)| spec(described, default))
-        .collect();
-    let (settings, labels) = specs.split_at(manifest.settings.len());
     let decisions: Vec<u32> = decisions
         .iter()
         .map(|decision| match decision {
@@ -76,20 +93,23 @@ pub(super) fn manifest(
             Decision::PerConnection => 1,
         })
         .collect();
-    with(&abi::Manifest {
-        name: bytes(&manifest.name),
-        version: bytes(&manifest.version),
-        summary: bytes(&manifest.summary),
-        settings: abi::Slice::new(settings),
-        decisions: abi::Slice::new(&decisions),
-        connections: facts.connections.into(),
-        latency: facts.latency.into(),
-        signals: facts.signals.into(),
-        traffic: facts.traffic.into(),
-        deterministic: deterministic.into(),
-        stateless: stateless.into(),
-        labels: abi::Slice::new(labels),
-        delegates: abi::Slice::new(&delegates),
+    in_c(&described, &mut |specs| {
+        let (settings, labels) = specs.split_at(manifest.settings.len());
+        with(&abi::Manifest {
+            name: bytes(&manifest.name),
+            version: bytes(&manifest.version),
+            summary: bytes(&manifest.summary),
+            settings: abi::Slice::new(settings),
+            decisions: abi::Slice::new(&decisions),
+            connections: facts.connections.into(),
+            latency: facts.latency.into(),
+            signals: facts.signals.into(),
+            traffic: facts.traffic.into(),
+            deterministic: deterministic.into(),
+            stateless: stateless.into(),
+            labels: abi::Slice::new(labels),
+            delegates: abi::Slice::new(&delegates),
+        });
     });
 }
 
@@ -103,6 +123,10 @@ fn describe(spec: &SettingSpec) -> Described<'_> {
         },
         default_texts: match &spec.default {
             Some(SettingValue::TextList(list)) => texts(list),
+            _ => Vec::new(),
+        },
+        keys: match &spec.kind {
+            SettingKind::Tables(keys) => keys.iter().map(describe).collect(),
             _ => Vec::new(),
         },
     }
@@ -120,6 +144,7 @@ fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Va
         number: 0.0,
         text: bytes(""),
         texts: abi::Slice::new(&[]),
+        tables: abi::Slice::new(&[]),
     };
     match value {
         SettingValue::Boolean(value) => abi::Value {
@@ -151,10 +176,15 @@ fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Va
             integer: millis(*time).into(),
             ..nothing
         },
+        SettingValue::Tables(_) => unreachable!("a list of tables has no default"),
     }
 }
 
-fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi::Spec<'a> {
+fn spec<'a>(
+    described: &'a Described<'a>,
+    default: &'a [abi::Value<'a>],
+    keys: &'a [abi::Spec<'a>],
+) -> abi::Spec<'a> {
     let (mut min, mut max) = (0, 0);
     let (mut least, mut greatest) = (0.0, 0.0);
     let kind = match &described.spec.kind {
@@ -178,6 +208,7 @@ fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi:
         SettingKind::Matching(_) => abi::value::MATCHING,
         SettingKind::Secret => abi::value::SECRET,
         SettingKind::File => abi::value::FILE,
+        SettingKind::Tables(_) => abi::value::TABLES,
     };
     abi::Spec {
         key: bytes(&described.spec.key),
@@ -190,6 +221,7 @@ fn spec<'a>(described: &'a Described<'a>, default: &'a [abi::Value<'a>]) -> abi:
         greatest,
         words: abi::Slice::new(&described.words),
         default: abi::Slice::new(default),
+        keys: abi::Slice::new(keys),
     }
 }
 
@@ -225,6 +257,12 @@ fn value(value: &abi::Value<'_>) -> Result<SettingValue, String> {
             let ms = u64::try_from(value.integer).unwrap_or(0);
             SettingValue::Duration(Duration::from_millis(ms))
         }
+        abi::value::TABLES => SettingValue::Tables(
+            elements(value.tables)
+                .iter()
+                .map(|table| values(*table))
+                .collect::<Result<_, _>>()?,
+        ),
         other => return Err(format!("the host sent a value of unknown kind {other}")),
     })
 }

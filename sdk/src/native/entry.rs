@@ -95,7 +95,7 @@ unsafe extern "C" fn describe<S: Scheduler + Registered>(
 ) -> u32 {
     guarded(said, || {
         let manifest = manifest::<S, S::Settings>();
-        convert::manifest(&manifest, &Declared::scheduler::<S>(), |manifest| {
+        convert::manifest(&manifest, &Declared::scheduler::<S>(), &mut |manifest| {
             // SAFETY: the host copies what it reads before it returns.
             unsafe { (sink.put)(sink.context, std::ptr::from_ref(manifest).cast()) };
         });

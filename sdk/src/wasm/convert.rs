@@ -12,9 +12,8 @@ use crate::checker::Verdict;
 use crate::context::{Context, Role, SavedState};
 use crate::declared::DeclaredAbilities;
 use crate::level::Level;
-use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue};
+use crate::manifest::{Manifest, SettingKind, SettingSpec, SettingValue, Values};
 use crate::plan::{Group, GroupRun, Plan, Prefixes, Run, Selector};
-use crate::settings::Values;
 
 /// Whole milliseconds, as many as the contract can say.
 fn whole_millis(time: Duration) -> u64 {
@@ -82,26 +81,53 @@ impl From<SettingSpec> for types::SettingSpec {
     }
 }
 
-impl From<SettingKind> for types::SettingKind {
-    fn from(kind: SettingKind) -> Self {
-        match kind {
-            SettingKind::Boolean => Self::Boolean,
-            SettingKind::Integer(min, max) => Self::Integer((min, max)),
-            SettingKind::Number(min, max) => Self::Number((min, max)),
-            SettingKind::Text => Self::Text,
-            SettingKind::TextList => Self::TextList,
-            SettingKind::Duration(min, max) => {
-                Self::Duration((whole_millis(min), whole_millis(max)))
-            }
-            SettingKind::Choice(words) => Self::Choice(words),
-            SettingKind::Matching(pattern) => Self::Matching(pattern),
-            SettingKind::Secret => Self::Secret,
-            SettingKind::File => Self::File,
+impl From<SettingSpec> for types::TableKey {
+    fn from(spec: SettingSpec) -> Self {
+        Self {
+            key: spec.key,
+            doc: spec.doc,
+            kind: spec.kind.into(),
+            default: spec.default.map(Into::into),
+            required: spec.required,
         }
     }
 }
 
-impl From<SettingValue> for types::SettingValue {
+/// The contract has no types that contain themselves: so what a setting and a key of a table can be is there twice, and
+/// `$tables` says what becomes of a list of tables.
+macro_rules! kind {
+    ($kind:ident, $tables:expr) => {
+        impl From<SettingKind> for types::$kind {
+            fn from(kind: SettingKind) -> Self {
+                match kind {
+                    SettingKind::Boolean => Self::Boolean,
+                    SettingKind::Integer(min, max) => Self::Integer((min, max)),
+                    SettingKind::Number(min, max) => Self::Number((min, max)),
+                    SettingKind::Text => Self::Text,
+                    SettingKind::TextList => Self::TextList,
+                    SettingKind::Duration(min, max) => {
+                        Self::Duration((whole_millis(min), whole_millis(max)))
+                    }
+                    SettingKind::Choice(words) => Self::Choice(words),
+                    SettingKind::Matching(pattern) => Self::Matching(pattern),
+                    SettingKind::Secret => Self::Secret,
+                    SettingKind::File => Self::File,
+                    SettingKind::Tables(keys) => $tables(keys),
+                }
+            }
+        }
+    };
+}
+
+kind!(SettingKind, |keys: Vec<SettingSpec>| Self::Tables(
+    keys.into_iter().map(Into::into).collect()
+));
+kind!(TableKeyKind, |_| unreachable!(
+    "DeclaredKind::tables refuses tables in tables"
+));
+
+/// A default.
+impl From<SettingValue> for types::PlainValue {
     fn from(value: SettingValue) -> Self {
         match value {
             SettingValue::Boolean(value) => Self::Boolean(value),
@@ -110,23 +136,45 @@ impl From<SettingValue> for types::SettingValue {
             SettingValue::Text(value) => Self::Text(value),
             SettingValue::TextList(value) => Self::TextList(value),
             SettingValue::Duration(time) => Self::Duration(millis(time).into()),
+            SettingValue::Tables(_) => unreachable!("a list of tables has no default"),
         }
     }
 }
 
 /// The values of a configuration.
 pub(super) fn values(settings: Vec<types::Setting>) -> Values {
-    let value = |value| match value {
+    settings
+        .into_iter()
+        .map(|setting| (setting.key, value(setting.value)))
+        .collect()
+}
+
+fn value(value: types::SettingValue) -> SettingValue {
+    match value {
         types::SettingValue::Boolean(value) => SettingValue::Boolean(value),
         types::SettingValue::Integer(value) => SettingValue::Integer(value),
         types::SettingValue::Number(value) => SettingValue::Number(value),
         types::SettingValue::Text(value) => SettingValue::Text(value),
         types::SettingValue::TextList(value) => SettingValue::TextList(value),
         types::SettingValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
+        types::SettingValue::Tables(tables) => {
+            SettingValue::Tables(tables.into_iter().map(table).collect())
+        }
+    }
+}
+
+fn table(entries: Vec<types::TableEntry>) -> Values {
+    let value = |value| match value {
+        types::PlainValue::Boolean(value) => SettingValue::Boolean(value),
+        types::PlainValue::Integer(value) => SettingValue::Integer(value),
+        types::PlainValue::Number(value) => SettingValue::Number(value),
+        types::PlainValue::Text(value) => SettingValue::Text(value),
+        types::PlainValue::TextList(value) => SettingValue::TextList(value),
+        types::PlainValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
     };
-    settings
+    entries
         .into_iter()
-        .map(|setting| (setting.key, value(setting.value)))
+        .map(|entry| (entry.key, value(entry.value)))
         .collect()
 }
 

@@ -12,7 +12,7 @@ use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated};
 use serde_json::Value;
 
 /// Of the client machine's networks 1 is one site's, 2 another's, and 3 nobody's.
-const CLIENTS: &str = "\"10.20.1.0/24=inner\", \"10.20.2.0/24=outer\"";
+const CLIENTS: &str = r#"{ name = "inner", networks = ["10.20.1.0/24"] }, { name = "outer", networks = ["10.20.2.0/24"] }"#;
 
 /// A client of a network.
 fn from(net: &Article, network: u8, host: u8) -> Client {
@@ -22,7 +22,7 @@ fn from(net: &Article, network: u8, host: u8) -> Client {
 /// Servers 0 and 1 are of the inner site, 2 of the outer one, and 3 of none.
 fn sites(to: SocketAddr, clients: &str, addresses: &[SocketAddr], first: u32) -> String {
     let service = Service::new("web", to).with(&format!(
-        "scheduler = {{ plugin = \"sites\", settings = {{ clients = [{clients}], sticky = 60 }} }}"
+        "scheduler = {{ plugin = \"sites\", settings = {{ sites = [{clients}], sticky = 60 }} }}"
     ));
     let lines = [
         format!("weight = {first}\nlabels = {{ site = \"inner\" }}"),
@@ -136,7 +136,7 @@ fn clients_get_the_servers_of_their_own_site_and_others_are_divided() -> Result<
             assert!(!others.contains_key("2"), "{others:?}");
         }
         // And other rules.
-        let moved = "\"10.20.1.0/24=outer\", \"10.20.2.0/24=inner\"";
+        let moved = r#"{ name = "outer", networks = ["10.20.1.0/24"] }, { name = "inner", networks = ["10.20.2.0/24"] }"#;
         evenkeel.reload(&sites(net.vip(80), moved, &addresses, 1))?;
         evenkeel.wait_status("other rules", PATIENCE, |status| {
             let lines = status["services"][0]["groups"].to_string();
@@ -212,7 +212,7 @@ fn a_scheduler_whose_delegate_is_missing_is_refused_and_a_new_delegate_is_taken(
         let said = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();
         assert!(!refused.status.success(), "{said}");
         assert!(said.contains("did you mean"), "{said}");
-        let nobody = config.replacen("=outer", "=nowhere", 1);
+        let nobody = config.replacen("name = \"outer\"", "name = \"nowhere\"", 1);
         evenkeel.configure(&nobody)?;
         let refused = evenkeel.check()?;
         let said = String::from_utf8_lossy(&[refused.stdout, refused.stderr].concat()).into_owned();

@@ -2,7 +2,7 @@
 
 use super::fixture::{Shelf, spec};
 use crate::parse;
-use evenkeel_core::manifest::{SettingKind, SettingValue};
+use evenkeel_core::manifest::{Setting, SettingKind, SettingSpec, SettingValue};
 use evenkeel_core::model::Model;
 use evenkeel_core::pattern::Pattern;
 
@@ -17,6 +17,7 @@ fn shelf() -> Shelf {
                 spec("token", SettingKind::Secret, None, false),
                 spec("path", SettingKind::Matching(pattern), None, false),
                 spec("ca", SettingKind::File, None, false),
+                spec("steps", SettingKind::Tables(step()), None, false),
             ],
         )
         .and_scheduler(
@@ -32,6 +33,16 @@ fn shelf() -> Shelf {
     ]
     .into();
     shelf
+}
+
+/// The keys of a table.
+fn step() -> Vec<SettingSpec> {
+    let times = SettingKind::Integer { min: 1, max: 9 };
+    vec![
+        spec("send", SettingKind::Text, None, true),
+        spec("times", times, Some(SettingValue::Integer(1)), false),
+        spec("token", SettingKind::Secret, None, false),
+    ]
 }
 
 fn service(scheduler: &str, check: &str, server: &str) -> String {
@@ -202,4 +213,70 @@ fn labels_that_only_a_shadow_declares_are_checked_and_are_no_slips_of_the_first_
 fn labels_are_free_where_the_scheduler_declares_none_or_nothing_like_them() {
     assert!(labels("site = \"north\", cpus = \"8\", cpu = \"fast\", owner = \"me\"").is_ok());
     assert!(resolve(&service("rr", "\"none\"", "labels = { sit = \"x\" }")).is_ok());
+}
+
+#[test]
+fn a_list_of_tables_is_read_key_by_key_with_defaults_and_secrets() {
+    let steps =
+        "steps = [{ send = \"a\", token = { credential = \"api\" } }, { times = 3, send = \"b\" }]";
+    let model = check(steps).unwrap();
+    let setting = &model.services[0].servers[0].checks[0].plugin.settings[0];
+    let SettingValue::Tables(tables) = &setting.value else {
+        panic!("{setting:?}");
+    };
+    let shown = |table: &Vec<Setting>| {
+        let entries = table.iter();
+        entries
+            .map(|it| format!("{} {:?}", it.key, it.value))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        shown(&tables[0]),
+        [
+            "send Text(\"a\")",
+            "times Integer(1)",
+            "token Secret(Secret(...))"
+        ]
+    );
+    assert_eq!(shown(&tables[1]), ["send Text(\"b\")", "times Integer(3)"]);
+    assert!(check("steps = []").is_ok());
+}
+
+#[test]
+fn what_is_wrong_in_a_table_is_told_with_its_place_and_all_of_it() {
+    for (steps, wanted) in [
+        ("{ send = \"a\" }", "write one alone as [{ ... }]"),
+        (
+            "[\"a\"]",
+            "expected a list of tables with send, times, token",
+        ),
+        (
+            "[{ times = 2 }]",
+            "a table of plugin api's steps needs the key send",
+        ),
+        (
+            "[{ send = \"a\", sned = 1 }]",
+            "a table of plugin api's steps has no key sned",
+        ),
+        (
+            "[{ send = \"a\", times = 10 }]",
+            "times = 10: not a whole number from 1 to 9",
+        ),
+        (
+            "[{ send = \"a\", times = [2] }]",
+            "expected a whole number from 1 to 9",
+        ),
+    ] {
+        let error = check(&format!("steps = {steps}")).unwrap_err();
+        assert!(error.contains(wanted), "{steps}: {error}");
+        assert!(error.contains("/etc/lb.toml:5:"), "{error}");
+    }
+    let error = check("steps = [{ send = 1 }, { send = \"a\", time = 2 }]").unwrap_err();
+    assert!(error.contains("send = 1: expected a string"), "{error}");
+    assert!(error.contains("did you mean times?"), "{error}");
+    let many = vec!["{ send = \"a\" }"; 1025].join(", ");
+    let error = check(&format!("steps = [{many}]")).unwrap_err();
+    assert!(error.contains("1025 tables; 1024 are allowed"), "{error}");
+    let error = check("steps = [{ send = \"a\", token = \"zq7xv9wk\" }]").unwrap_err();
+    assert!(!error.contains("zq7x"), "{error}");
 }

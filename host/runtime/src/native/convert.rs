@@ -101,9 +101,13 @@ fn spec(spec: &abi::Spec<'_>) -> Result<SettingSpec, String> {
             }
             abi::value::SECRET => SettingKind::Secret,
             abi::value::FILE => SettingKind::File,
+            abi::value::TABLES => SettingKind::Tables(specs(spec.keys)?),
             other => return Err(format!("has a setting of unknown kind {other}")),
         },
-        default: elements(spec.default).first().map(value).transpose()?,
+        default: match spec.kind {
+            abi::value::TABLES => None,
+            _ => elements(spec.default).first().map(value).transpose()?,
+        },
         required: spec.required != 0,
     })
 }
@@ -128,22 +132,64 @@ pub(super) fn settings<T>(
     settings: &[Setting],
     with: impl FnOnce(abi::Slice<'_, abi::Setting<'_>>) -> T,
 ) -> T {
-    let lists: Vec<Vec<_>> = settings
+    let tables: Vec<&[Vec<Setting>]> = settings
         .iter()
         .map(|setting| match &setting.value {
-            SettingValue::TextList(list) => list.iter().map(|text| bytes(text)).collect(),
-            _ => Vec::new(),
+            SettingValue::Tables(tables) => &**tables,
+            _ => &[],
         })
         .collect();
-    let settings: Vec<_> = settings
+    let table_texts: Vec<Vec<Vec<Vec<_>>>> = tables
         .iter()
-        .zip(&lists)
-        .map(|(setting, list)| abi::Setting {
-            key: bytes(&setting.key),
-            value: value_in_c(&setting.value, list),
+        .map(|tables| tables.iter().map(|table| texts_of(table)).collect())
+        .collect();
+    let tables: Vec<Vec<Vec<_>>> = tables
+        .iter()
+        .zip(&table_texts)
+        .map(|(tables, texts)| {
+            let tables = tables.iter().zip(texts);
+            tables
+                .map(|(table, texts)| entries(table, texts, &[]))
+                .collect()
         })
         .collect();
-    with(abi::Slice::new(&settings))
+    let tables: Vec<Vec<_>> = tables
+        .iter()
+        .map(|tables| tables.iter().map(|it| abi::Slice::new(&**it)).collect())
+        .collect();
+    let texts = texts_of(settings);
+    with(abi::Slice::new(&entries(settings, &texts, &tables)))
+}
+
+/// The texts of each that is a list of them.
+fn texts_of(settings: &[Setting]) -> Vec<Vec<abi::Text<'_>>> {
+    let texts = settings.iter().map(|setting| match &setting.value {
+        SettingValue::TextList(list) => list.iter().map(|text| bytes(text)).collect(),
+        _ => Vec::new(),
+    });
+    texts.collect()
+}
+
+/// The settings with their texts and tables; without the latter where there are none.
+fn entries<'a>(
+    settings: &'a [Setting],
+    texts: &'a [Vec<abi::Text<'a>>],
+    tables: &'a [Vec<abi::Slice<'a, abi::Setting<'a>>>],
+) -> Vec<abi::Setting<'a>> {
+    let tables = tables.iter().map(Vec::as_slice);
+    let tables = tables.chain(std::iter::repeat(&[][..]));
+    settings
+        .iter()
+        .zip(texts)
+        .zip(tables)
+        .map(|((setting, texts), tables)| abi::Setting {
+            key: bytes(&setting.key),
+            value: abi::Value {
+                tables: abi::Slice::new(tables),
+                ..value_in_c(&setting.value, texts)
+            },
+        })
+        .collect()
 }
 
 fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Value<'a> {
@@ -153,6 +199,7 @@ fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Va
         number: 0.0,
         text: bytes(""),
         texts: abi::Slice::new(list),
+        tables: abi::Slice::new(&[]),
     };
     match value {
         SettingValue::Boolean(value) => c.integer = (*value).into(),
@@ -169,6 +216,7 @@ fn value_in_c<'a>(value: &'a SettingValue, list: &'a [abi::Text<'a>]) -> abi::Va
             let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
             (c.kind, c.integer) = (abi::value::DURATION, ms);
         }
+        SettingValue::Tables(_) => c.kind = abi::value::TABLES,
     }
     c
 }

@@ -141,7 +141,7 @@ fn refused(change: impl FnOnce(&mut Vec<u8>)) -> String {
 #[test]
 fn a_plugin_whose_symbol_names_another_interface_is_refused_before_its_code_runs() {
     let reason = refused(|content| {
-        let ours = b"evenkeel_plugin_abi4_";
+        let ours = b"evenkeel_plugin_abi5_";
         let places: Vec<usize> = (0..content.len() - ours.len())
             .filter(|at| content[*at..].starts_with(ours))
             .collect();
@@ -150,7 +150,7 @@ fn a_plugin_whose_symbol_names_another_interface_is_refused_before_its_code_runs
             content[at + ours.len() - 2] = b'1';
         }
     });
-    let text = "was built for native interface 1; this daemon has 4: build it anew";
+    let text = "was built for native interface 1; this daemon has 5: build it anew";
     assert!(reason.starts_with(text), "{reason}");
 }
 
@@ -177,7 +177,7 @@ fn patch(content: &mut [u8], place: usize, value: u32) {
 fn a_plugin_whose_structs_are_others_is_refused() {
     let others = [
         (0, 1, "native interface 1 with "),
-        (1, 40, "native interface 4 with 40 bytes"),
+        (1, 40, "native interface 5 with 40 bytes"),
         (2, 8, "native interface another one of the same number"),
     ];
     for (place, value, text) in others {

@@ -6,7 +6,7 @@ use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, SettingKind, SettingSpec, SettingValue,
 };
 use evenkeel_core::pattern::Pattern;
-use evenkeel_sdk::section::{FIRST, MAX_LENGTH, SECOND, THIRD, VERSION, is_whole, tag};
+use evenkeel_sdk::section::{FIRST, FOURTH, MAX_LENGTH, SECOND, THIRD, VERSION, is_whole, tag};
 
 use crate::manifest::checked;
 
@@ -50,7 +50,7 @@ pub(crate) fn decode(bytes: &[u8], kind: PluginKind) -> Result<Option<Manifest>,
 struct Cursor<'a> {
     left: &'a [u8],
     /// Of the form: in the first numbers and times have no bounds, and abilities no promises; in the second those have
-    /// no labels, in the third no delegates.
+    /// no labels, in the third no delegates; up to the fourth there are no lists of tables.
     version: u8,
 }
 
@@ -157,7 +157,13 @@ impl Cursor<'_> {
         }))
     }
 
+    /// A setting, or a label.
     fn setting(&mut self) -> Option<SettingSpec> {
+        self.spec(true)
+    }
+
+    /// `tables`: it may be a list of them. Their keys may not, however deep a file nests them.
+    fn spec(&mut self, tables: bool) -> Option<SettingSpec> {
         let key = self.text()?;
         let doc = self.text()?;
         let kind = match self.byte()? {
@@ -182,6 +188,9 @@ impl Cursor<'_> {
             tag::MATCHING => SettingKind::Matching(Pattern::new(&self.text()?).ok()?),
             tag::SECRET => SettingKind::Secret,
             tag::FILE => SettingKind::File,
+            tag::TABLES if tables && self.version > FOURTH => {
+                SettingKind::Tables(self.list(|it| it.spec(false))?)
+            }
             _ => return None,
         };
         let (required, default) = match self.byte()? {

@@ -115,6 +115,10 @@ impl Content {
             }
             SettingKind::Secret => self.bytes.push(tag::SECRET),
             SettingKind::File => self.bytes.push(tag::FILE),
+            SettingKind::Tables(keys) => {
+                self.bytes.push(tag::TABLES);
+                self.settings(keys)?;
+            }
         }
         match &setting.default {
             None if setting.required => self.bytes.push(tag::REQUIRED),
@@ -158,8 +162,8 @@ impl Content {
                 self.bytes.push(tag::DURATION);
                 self.milliseconds(*value)?;
             }
-            // There is no default of this kind.
-            SettingValue::Secret(_) => return None,
+            // There is no default of these kinds.
+            SettingValue::Secret(_) | SettingValue::Tables(_) => return None,
         }
         Some(())
     }

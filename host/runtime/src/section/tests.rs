@@ -15,6 +15,16 @@ choice! {
 }
 
 settings! {
+    struct Row {
+        /// What.
+        name: String,
+        #[range(1..=9)]
+        times: u8 = 2,
+        way: Option<Way>,
+    }
+}
+
+settings! {
     struct Every {
         /// Whether.
         on: bool = true,
@@ -33,6 +43,7 @@ settings! {
         path: String = "/a",
         token: Option<evenkeel_sdk::Secret>,
         ca: Option<evenkeel_sdk::FileText>,
+        rows: Vec<Row>,
     }
 }
 

@@ -38,11 +38,11 @@ utf81 := unsafe.Pointer(unsafe.StringData((result).Summary))
 pinner.Pin(utf81)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((result).Summary)))
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(utf81)))
-slice14 := (result).Settings
-length16 := uint32(len(slice14))
-result15 := witRuntime.Allocate(pinner, uintptr(length16 * (48+6*4)), 8)
-for index, element := range slice14 {
-        base := unsafe.Add(result15, index * (48+6*4))
+slice31 := (result).Settings
+length33 := uint32(len(slice31))
+result32 := witRuntime.Allocate(pinner, uintptr(length33 * (48+6*4)), 8)
+for index, element := range slice31 {
+        base := unsafe.Add(result32, index * (48+6*4))
         utf82 := unsafe.Pointer(unsafe.StringData((element).Key))
 pinner.Pin(utf82)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
@@ -137,6 +137,108 @@ case evenkeel_plugin_types.SettingKindFile:
 
         
 
+case evenkeel_plugin_types.SettingKindTables:
+        payload := (element).Kind.Tables()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(10))
+slice21 := payload
+length23 := uint32(len(slice21))
+result22 := witRuntime.Allocate(pinner, uintptr(length23 * (48+6*4)), 8)
+for index, element := range slice21 {
+        base := unsafe.Add(result22, index * (48+6*4))
+        utf87 := unsafe.Pointer(unsafe.StringData((element).Key))
+pinner.Pin(utf87)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf87)))
+utf88 := unsafe.Pointer(unsafe.StringData((element).Doc))
+pinner.Pin(utf88)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))) = uint32(uint32(len((element).Doc)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(uintptr(uintptr(utf88)))
+
+switch (element).Kind.Tag() {
+case evenkeel_plugin_types.TableKeyKindBoolean:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindInteger:
+        payload := (element).Kind.Integer()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(1))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = (payload).F0
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = (payload).F1
+
+        
+
+case evenkeel_plugin_types.TableKeyKindNumber:
+        payload := (element).Kind.Number()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(2))
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = (payload).F0
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = (payload).F1
+
+        
+
+case evenkeel_plugin_types.TableKeyKindText:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(3))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindTextList:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(4))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindDuration:
+        payload := (element).Kind.Duration()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(5))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = int64((payload).F0)
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = int64((payload).F1)
+
+        
+
+case evenkeel_plugin_types.TableKeyKindChoice:
+        payload := (element).Kind.Choice()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(6))
+slice10 := payload
+length12 := uint32(len(slice10))
+result11 := witRuntime.Allocate(pinner, uintptr(length12 * (2*4)), 4)
+for index, element := range slice10 {
+        base := unsafe.Add(result11, index * (2*4))
+        utf89 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf89)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf89)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(length12)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(result11)))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindMatching:
+        payload := (element).Kind.Matching()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(7))
+utf813 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf813)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(utf813)))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindSecret:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(8))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindFile:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(9))
+
+        
+
 default:
         panic("unreachable")
 }
@@ -151,64 +253,64 @@ case witTypes.OptionSome:
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(1))
 
 switch payload.Tag() {
-case evenkeel_plugin_types.SettingValueBoolean:
+case evenkeel_plugin_types.PlainValueBoolean:
         payload := payload.Boolean()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
-var result7 int32
+var result14 int32
 if payload {
-        result7 = 1
+        result14 = 1
 } else {
-        result7 = 0
+        result14 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result7)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result14)
 
         
 
-case evenkeel_plugin_types.SettingValueInteger:
+case evenkeel_plugin_types.PlainValueInteger:
         payload := payload.Integer()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(1))
 *(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
 
         
 
-case evenkeel_plugin_types.SettingValueNumber:
+case evenkeel_plugin_types.PlainValueNumber:
         payload := payload.Number()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(2))
 *(*float64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
 
         
 
-case evenkeel_plugin_types.SettingValueText:
+case evenkeel_plugin_types.PlainValueText:
         payload := payload.Text()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
-utf88 := unsafe.Pointer(unsafe.StringData(payload))
-pinner.Pin(utf88)
+utf815 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf815)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf88)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf815)))
 
         
 
-case evenkeel_plugin_types.SettingValueTextList:
+case evenkeel_plugin_types.PlainValueTextList:
         payload := payload.TextList()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
-slice10 := payload
-length12 := uint32(len(slice10))
-result11 := witRuntime.Allocate(pinner, uintptr(length12 * (2*4)), 4)
-for index, element := range slice10 {
-        base := unsafe.Add(result11, index * (2*4))
-        utf89 := unsafe.Pointer(unsafe.StringData(element))
-pinner.Pin(utf89)
+slice17 := payload
+length19 := uint32(len(slice17))
+result18 := witRuntime.Allocate(pinner, uintptr(length19 * (2*4)), 4)
+for index, element := range slice17 {
+        base := unsafe.Add(result18, index * (2*4))
+        utf816 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf816)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf89)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf816)))
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length12)
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result11)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length19)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result18)))
 
         
 
-case evenkeel_plugin_types.SettingValueDuration:
+case evenkeel_plugin_types.PlainValueDuration:
         payload := payload.Duration()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(5))
 *(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int64(payload)
@@ -223,18 +325,119 @@ default:
 default:
         panic("unreachable")
 }
-var result13 int32
+var result20 int32
 if (element).Required {
-        result13 = 1
+        result20 = 1
 } else {
-        result13 = 0
+        result20 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result13)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result20)
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7*4))) = uint32(length16)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(uintptr(uintptr(result15)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(length23)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(result22)))
+
+        
+
+default:
+        panic("unreachable")
+}
+
+switch (element).Default.Tag() {
+case witTypes.OptionNone:
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(0))
+
+        
+case witTypes.OptionSome:
+        payload := (element).Default.Some()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(1))
+
+switch payload.Tag() {
+case evenkeel_plugin_types.PlainValueBoolean:
+        payload := payload.Boolean()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
+var result24 int32
+if payload {
+        result24 = 1
+} else {
+        result24 = 0
+}
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result24)
+
+        
+
+case evenkeel_plugin_types.PlainValueInteger:
+        payload := payload.Integer()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(1))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
+
+        
+
+case evenkeel_plugin_types.PlainValueNumber:
+        payload := payload.Number()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(2))
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
+
+        
+
+case evenkeel_plugin_types.PlainValueText:
+        payload := payload.Text()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
+utf825 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf825)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf825)))
+
+        
+
+case evenkeel_plugin_types.PlainValueTextList:
+        payload := payload.TextList()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
+slice27 := payload
+length29 := uint32(len(slice27))
+result28 := witRuntime.Allocate(pinner, uintptr(length29 * (2*4)), 4)
+for index, element := range slice27 {
+        base := unsafe.Add(result28, index * (2*4))
+        utf826 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf826)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf826)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length29)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result28)))
+
+        
+
+case evenkeel_plugin_types.PlainValueDuration:
+        payload := payload.Duration()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(5))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int64(payload)
+
+        
+
+default:
+        panic("unreachable")
+}
+
+        
+default:
+        panic("unreachable")
+}
+var result30 int32
+if (element).Required {
+        result30 = 1
+} else {
+        result30 = 0
+}
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result30)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7*4))) = uint32(length33)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(uintptr(uintptr(result32)))
 return exportReturnArea
 
         
@@ -250,28 +453,28 @@ func wasm_export_post_return_evenkeel_plugin_health_checker_describe(result uint
 func wasm_export_evenkeel_plugin_health_checker_configure(arg0 uintptr, arg1 uint32) uintptr {
         
         pinner := &syncExportPinner
-        result2 := make([]evenkeel_plugin_types.Setting, 0, arg1)
+        result9 := make([]evenkeel_plugin_types.Setting, 0, arg1)
 for index := 0; index < int(arg1); index++ {
         base := unsafe.Add(unsafe.Pointer(arg0), index * (8+4*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-var variant evenkeel_plugin_types.SettingValue
+var variant8 evenkeel_plugin_types.SettingValue
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))) {
 case 0:
         
-        variant = evenkeel_plugin_types.MakeSettingValueBoolean((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))) != 0))
+        variant8 = evenkeel_plugin_types.MakeSettingValueBoolean((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))) != 0))
 
 case 1:
         
-        variant = evenkeel_plugin_types.MakeSettingValueInteger(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+        variant8 = evenkeel_plugin_types.MakeSettingValueInteger(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
 
 case 2:
         
-        variant = evenkeel_plugin_types.MakeSettingValueNumber(*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+        variant8 = evenkeel_plugin_types.MakeSettingValueNumber(*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
 
 case 3:
         value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
 
-        variant = evenkeel_plugin_types.MakeSettingValueText(value0)
+        variant8 = evenkeel_plugin_types.MakeSettingValueText(value0)
 
 case 4:
         result := make([]string, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
@@ -283,30 +486,87 @@ for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))
 }
 
 
-        variant = evenkeel_plugin_types.MakeSettingValueTextList(result)
+        variant8 = evenkeel_plugin_types.MakeSettingValueTextList(result)
 
 case 5:
         
-        variant = evenkeel_plugin_types.MakeSettingValueDuration(uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))
+        variant8 = evenkeel_plugin_types.MakeSettingValueDuration(uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))
+
+case 6:
+        result7 := make([][]evenkeel_plugin_types.TableEntry, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))), index * (2*4))
+        result6 := make([]evenkeel_plugin_types.TableEntry, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)))), index * (8+4*4))
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+var variant evenkeel_plugin_types.PlainValue
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))) {
+case 0:
+        
+        variant = evenkeel_plugin_types.MakePlainValueBoolean((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))) != 0))
+
+case 1:
+        
+        variant = evenkeel_plugin_types.MakePlainValueInteger(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+
+case 2:
+        
+        variant = evenkeel_plugin_types.MakePlainValueNumber(*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+
+case 3:
+        value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
+
+        variant = evenkeel_plugin_types.MakePlainValueText(value3)
+
+case 4:
+        result5 := make([]string, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))), index * (2*4))
+        value4 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+
+        result5 = append(result5, value4)
+}
+
+
+        variant = evenkeel_plugin_types.MakePlainValueTextList(result5)
+
+case 5:
+        
+        variant = evenkeel_plugin_types.MakePlainValueDuration(uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))
 
 default:
         panic("unreachable")
 }
 
-        result2 = append(result2, evenkeel_plugin_types.Setting{Key: value, Value: variant})
+        result6 = append(result6, evenkeel_plugin_types.TableEntry{Key: value2, Value: variant})
+}
+
+
+        result7 = append(result7, result6)
+}
+
+
+        variant8 = evenkeel_plugin_types.MakeSettingValueTables(result7)
+
+default:
+        panic("unreachable")
+}
+
+        result9 = append(result9, evenkeel_plugin_types.Setting{Key: value, Value: variant8})
 }
 
 witRuntime.Unpin()
-result3 := export_evenkeel_plugin_health_checker.Configure(result2)
+result10 := export_evenkeel_plugin_health_checker.Configure(result9)
 
-switch result3.Tag() {
+switch result10.Tag() {
 case witTypes.ResultOk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
 
         
 case witTypes.ResultErr:
-        payload := result3.Err()
+        payload := result10.Err()
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 utf8 := unsafe.Pointer(unsafe.StringData(payload))
 pinner.Pin(utf8)

@@ -30,6 +30,179 @@ ProtocolUdp uint8 = 1
 type Protocol = uint8
 
 const (
+TableKeyKindBoolean uint8 = 0
+TableKeyKindInteger uint8 = 1
+TableKeyKindNumber uint8 = 2
+TableKeyKindText uint8 = 3
+TableKeyKindTextList uint8 = 4
+TableKeyKindDuration uint8 = 5
+TableKeyKindChoice uint8 = 6
+TableKeyKindMatching uint8 = 7
+TableKeyKindSecret uint8 = 8
+TableKeyKindFile uint8 = 9
+)
+
+// As `setting-kind`; tables in tables are none.
+type TableKeyKind struct {
+        tag uint8
+        value any
+}
+
+func (self TableKeyKind) Tag() uint8 {
+        return self.tag
+}
+
+func (self TableKeyKind) Integer() witTypes.Tuple2[int64, int64] {
+        if self.tag != TableKeyKindInteger {
+                panic("tag mismatch")
+        }
+        return self.value.(witTypes.Tuple2[int64, int64])
+}
+func (self TableKeyKind) Number() witTypes.Tuple2[float64, float64] {
+        if self.tag != TableKeyKindNumber {
+                panic("tag mismatch")
+        }
+        return self.value.(witTypes.Tuple2[float64, float64])
+}
+func (self TableKeyKind) Duration() witTypes.Tuple2[uint64, uint64] {
+        if self.tag != TableKeyKindDuration {
+                panic("tag mismatch")
+        }
+        return self.value.(witTypes.Tuple2[uint64, uint64])
+}
+func (self TableKeyKind) Choice() []string {
+        if self.tag != TableKeyKindChoice {
+                panic("tag mismatch")
+        }
+        return self.value.([]string)
+}
+func (self TableKeyKind) Matching() string {
+        if self.tag != TableKeyKindMatching {
+                panic("tag mismatch")
+        }
+        return self.value.(string)
+}
+
+func MakeTableKeyKindBoolean() TableKeyKind {
+        return TableKeyKind{TableKeyKindBoolean, nil}
+}
+func MakeTableKeyKindInteger(value witTypes.Tuple2[int64, int64]) TableKeyKind {
+        return TableKeyKind{TableKeyKindInteger, value}
+}
+func MakeTableKeyKindNumber(value witTypes.Tuple2[float64, float64]) TableKeyKind {
+        return TableKeyKind{TableKeyKindNumber, value}
+}
+func MakeTableKeyKindText() TableKeyKind {
+        return TableKeyKind{TableKeyKindText, nil}
+}
+func MakeTableKeyKindTextList() TableKeyKind {
+        return TableKeyKind{TableKeyKindTextList, nil}
+}
+func MakeTableKeyKindDuration(value witTypes.Tuple2[uint64, uint64]) TableKeyKind {
+        return TableKeyKind{TableKeyKindDuration, value}
+}
+func MakeTableKeyKindChoice(value []string) TableKeyKind {
+        return TableKeyKind{TableKeyKindChoice, value}
+}
+func MakeTableKeyKindMatching(value string) TableKeyKind {
+        return TableKeyKind{TableKeyKindMatching, value}
+}
+func MakeTableKeyKindSecret() TableKeyKind {
+        return TableKeyKind{TableKeyKindSecret, nil}
+}
+func MakeTableKeyKindFile() TableKeyKind {
+        return TableKeyKind{TableKeyKindFile, nil}
+}
+
+
+
+const (
+PlainValueBoolean uint8 = 0
+PlainValueInteger uint8 = 1
+PlainValueNumber uint8 = 2
+PlainValueText uint8 = 3
+PlainValueTextList uint8 = 4
+PlainValueDuration uint8 = 5
+)
+
+type PlainValue struct {
+        tag uint8
+        value any
+}
+
+func (self PlainValue) Tag() uint8 {
+        return self.tag
+}
+
+func (self PlainValue) Boolean() bool {
+        if self.tag != PlainValueBoolean {
+                panic("tag mismatch")
+        }
+        return self.value.(bool)
+}
+func (self PlainValue) Integer() int64 {
+        if self.tag != PlainValueInteger {
+                panic("tag mismatch")
+        }
+        return self.value.(int64)
+}
+func (self PlainValue) Number() float64 {
+        if self.tag != PlainValueNumber {
+                panic("tag mismatch")
+        }
+        return self.value.(float64)
+}
+func (self PlainValue) Text() string {
+        if self.tag != PlainValueText {
+                panic("tag mismatch")
+        }
+        return self.value.(string)
+}
+func (self PlainValue) TextList() []string {
+        if self.tag != PlainValueTextList {
+                panic("tag mismatch")
+        }
+        return self.value.([]string)
+}
+func (self PlainValue) Duration() uint64 {
+        if self.tag != PlainValueDuration {
+                panic("tag mismatch")
+        }
+        return self.value.(uint64)
+}
+
+func MakePlainValueBoolean(value bool) PlainValue {
+        return PlainValue{PlainValueBoolean, value}
+}
+func MakePlainValueInteger(value int64) PlainValue {
+        return PlainValue{PlainValueInteger, value}
+}
+func MakePlainValueNumber(value float64) PlainValue {
+        return PlainValue{PlainValueNumber, value}
+}
+func MakePlainValueText(value string) PlainValue {
+        return PlainValue{PlainValueText, value}
+}
+func MakePlainValueTextList(value []string) PlainValue {
+        return PlainValue{PlainValueTextList, value}
+}
+func MakePlainValueDuration(value uint64) PlainValue {
+        return PlainValue{PlainValueDuration, value}
+}
+
+
+
+// One key of a setting's tables; as a setting.
+type TableKey struct {
+        Key string
+Doc string
+Kind TableKeyKind
+// None: the key is optional and has no default.
+Default witTypes.Option[PlainValue]
+Required bool
+}
+
+const (
 SettingKindBoolean uint8 = 0
 // Least and greatest value allowed, both included.
 SettingKindInteger uint8 = 1
@@ -52,6 +225,10 @@ SettingKindSecret uint8 = 8
 // The path of a file of text, 1 MiB at most. The value is a `text`,
 // the content of the file; there is no default.
 SettingKindFile uint8 = 9
+// A list of tables, 1,024 at most, each with these keys: such as
+// `sites = [{ name = "north", share = 3 }]`. There is no default: a
+// setting that is not required and not configured is no table.
+SettingKindTables uint8 = 10
 )
 
 type SettingKind struct {
@@ -93,6 +270,12 @@ func (self SettingKind) Matching() string {
         }
         return self.value.(string)
 }
+func (self SettingKind) Tables() []TableKey {
+        if self.tag != SettingKindTables {
+                panic("tag mismatch")
+        }
+        return self.value.([]TableKey)
+}
 
 func MakeSettingKindBoolean() SettingKind {
         return SettingKind{SettingKindBoolean, nil}
@@ -124,8 +307,39 @@ func MakeSettingKindSecret() SettingKind {
 func MakeSettingKindFile() SettingKind {
         return SettingKind{SettingKindFile, nil}
 }
+func MakeSettingKindTables(value []TableKey) SettingKind {
+        return SettingKind{SettingKindTables, value}
+}
 
 
+
+// One setting that the plugin takes. The host checks the configuration
+// against these and fills in defaults before the plugin sees a value.
+type SettingSpec struct {
+        Key string
+Doc string
+Kind SettingKind
+// None: the setting is optional and has no default.
+Default witTypes.Option[PlainValue]
+Required bool
+}
+
+// What a plugin says about itself. Read once, right after loading, by a
+// throw-away instance that has no settings and no target.
+type Manifest struct {
+        // The name that the configuration refers to: [a-z][a-z0-9-]*.
+Name string
+// The plugin's own version (semver).
+Version string
+// One line for `evenkeel plugin list`.
+Summary string
+Settings []SettingSpec
+}
+
+type TableEntry struct {
+        Key string
+Value PlainValue
+}
 
 const (
 SettingValueBoolean uint8 = 0
@@ -134,8 +348,11 @@ SettingValueNumber uint8 = 2
 SettingValueText uint8 = 3
 SettingValueTextList uint8 = 4
 SettingValueDuration uint8 = 5
+// Each with its keys that are configured or have a default.
+SettingValueTables uint8 = 6
 )
 
+// As `plain-value`, or a list of tables.
 type SettingValue struct {
         tag uint8
         value any
@@ -181,6 +398,12 @@ func (self SettingValue) Duration() uint64 {
         }
         return self.value.(uint64)
 }
+func (self SettingValue) Tables() [][]TableEntry {
+        if self.tag != SettingValueTables {
+                panic("tag mismatch")
+        }
+        return self.value.([][]TableEntry)
+}
 
 func MakeSettingValueBoolean(value bool) SettingValue {
         return SettingValue{SettingValueBoolean, value}
@@ -200,31 +423,11 @@ func MakeSettingValueTextList(value []string) SettingValue {
 func MakeSettingValueDuration(value uint64) SettingValue {
         return SettingValue{SettingValueDuration, value}
 }
-
-
-
-// One setting that the plugin takes. The host checks the configuration
-// against these and fills in defaults before the plugin sees a value.
-type SettingSpec struct {
-        Key string
-Doc string
-Kind SettingKind
-// None: the setting is optional and has no default.
-Default witTypes.Option[SettingValue]
-Required bool
+func MakeSettingValueTables(value [][]TableEntry) SettingValue {
+        return SettingValue{SettingValueTables, value}
 }
 
-// What a plugin says about itself. Read once, right after loading, by a
-// throw-away instance that has no settings and no target.
-type Manifest struct {
-        // The name that the configuration refers to: [a-z][a-z0-9-]*.
-Name string
-// The plugin's own version (semver).
-Version string
-// One line for `evenkeel plugin list`.
-Summary string
-Settings []SettingSpec
-}
+
 
 type Setting struct {
         Key string

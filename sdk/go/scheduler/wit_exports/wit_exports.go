@@ -37,11 +37,11 @@ utf81 := unsafe.Pointer(unsafe.StringData((result).Summary))
 pinner.Pin(utf81)
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uint32(len((result).Summary)))
 *(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(uintptr(uintptr(utf81)))
-slice14 := (result).Settings
-length16 := uint32(len(slice14))
-result15 := witRuntime.Allocate(pinner, uintptr(length16 * (48+6*4)), 8)
-for index, element := range slice14 {
-        base := unsafe.Add(result15, index * (48+6*4))
+slice31 := (result).Settings
+length33 := uint32(len(slice31))
+result32 := witRuntime.Allocate(pinner, uintptr(length33 * (48+6*4)), 8)
+for index, element := range slice31 {
+        base := unsafe.Add(result32, index * (48+6*4))
         utf82 := unsafe.Pointer(unsafe.StringData((element).Key))
 pinner.Pin(utf82)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
@@ -136,6 +136,108 @@ case evenkeel_plugin_types.SettingKindFile:
 
         
 
+case evenkeel_plugin_types.SettingKindTables:
+        payload := (element).Kind.Tables()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(10))
+slice21 := payload
+length23 := uint32(len(slice21))
+result22 := witRuntime.Allocate(pinner, uintptr(length23 * (48+6*4)), 8)
+for index, element := range slice21 {
+        base := unsafe.Add(result22, index * (48+6*4))
+        utf87 := unsafe.Pointer(unsafe.StringData((element).Key))
+pinner.Pin(utf87)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf87)))
+utf88 := unsafe.Pointer(unsafe.StringData((element).Doc))
+pinner.Pin(utf88)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))) = uint32(uint32(len((element).Doc)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(uintptr(uintptr(utf88)))
+
+switch (element).Kind.Tag() {
+case evenkeel_plugin_types.TableKeyKindBoolean:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindInteger:
+        payload := (element).Kind.Integer()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(1))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = (payload).F0
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = (payload).F1
+
+        
+
+case evenkeel_plugin_types.TableKeyKindNumber:
+        payload := (element).Kind.Number()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(2))
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = (payload).F0
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = (payload).F1
+
+        
+
+case evenkeel_plugin_types.TableKeyKindText:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(3))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindTextList:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(4))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindDuration:
+        payload := (element).Kind.Duration()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(5))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = int64((payload).F0)
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = int64((payload).F1)
+
+        
+
+case evenkeel_plugin_types.TableKeyKindChoice:
+        payload := (element).Kind.Choice()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(6))
+slice10 := payload
+length12 := uint32(len(slice10))
+result11 := witRuntime.Allocate(pinner, uintptr(length12 * (2*4)), 4)
+for index, element := range slice10 {
+        base := unsafe.Add(result11, index * (2*4))
+        utf89 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf89)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf89)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(length12)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(result11)))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindMatching:
+        payload := (element).Kind.Matching()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(7))
+utf813 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf813)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(utf813)))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindSecret:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(8))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindFile:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(9))
+
+        
+
 default:
         panic("unreachable")
 }
@@ -150,64 +252,64 @@ case witTypes.OptionSome:
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(1))
 
 switch payload.Tag() {
-case evenkeel_plugin_types.SettingValueBoolean:
+case evenkeel_plugin_types.PlainValueBoolean:
         payload := payload.Boolean()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
-var result7 int32
+var result14 int32
 if payload {
-        result7 = 1
+        result14 = 1
 } else {
-        result7 = 0
+        result14 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result7)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result14)
 
         
 
-case evenkeel_plugin_types.SettingValueInteger:
+case evenkeel_plugin_types.PlainValueInteger:
         payload := payload.Integer()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(1))
 *(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
 
         
 
-case evenkeel_plugin_types.SettingValueNumber:
+case evenkeel_plugin_types.PlainValueNumber:
         payload := payload.Number()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(2))
 *(*float64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
 
         
 
-case evenkeel_plugin_types.SettingValueText:
+case evenkeel_plugin_types.PlainValueText:
         payload := payload.Text()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
-utf88 := unsafe.Pointer(unsafe.StringData(payload))
-pinner.Pin(utf88)
+utf815 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf815)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf88)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf815)))
 
         
 
-case evenkeel_plugin_types.SettingValueTextList:
+case evenkeel_plugin_types.PlainValueTextList:
         payload := payload.TextList()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
-slice10 := payload
-length12 := uint32(len(slice10))
-result11 := witRuntime.Allocate(pinner, uintptr(length12 * (2*4)), 4)
-for index, element := range slice10 {
-        base := unsafe.Add(result11, index * (2*4))
-        utf89 := unsafe.Pointer(unsafe.StringData(element))
-pinner.Pin(utf89)
+slice17 := payload
+length19 := uint32(len(slice17))
+result18 := witRuntime.Allocate(pinner, uintptr(length19 * (2*4)), 4)
+for index, element := range slice17 {
+        base := unsafe.Add(result18, index * (2*4))
+        utf816 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf816)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf89)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf816)))
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length12)
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result11)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length19)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result18)))
 
         
 
-case evenkeel_plugin_types.SettingValueDuration:
+case evenkeel_plugin_types.PlainValueDuration:
         payload := payload.Duration()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(5))
 *(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int64(payload)
@@ -222,18 +324,119 @@ default:
 default:
         panic("unreachable")
 }
-var result13 int32
+var result20 int32
 if (element).Required {
-        result13 = 1
+        result20 = 1
 } else {
-        result13 = 0
+        result20 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result13)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result20)
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7*4))) = uint32(length16)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(uintptr(uintptr(result15)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(length23)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(result22)))
+
+        
+
+default:
+        panic("unreachable")
+}
+
+switch (element).Default.Tag() {
+case witTypes.OptionNone:
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(0))
+
+        
+case witTypes.OptionSome:
+        payload := (element).Default.Some()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(1))
+
+switch payload.Tag() {
+case evenkeel_plugin_types.PlainValueBoolean:
+        payload := payload.Boolean()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
+var result24 int32
+if payload {
+        result24 = 1
+} else {
+        result24 = 0
+}
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result24)
+
+        
+
+case evenkeel_plugin_types.PlainValueInteger:
+        payload := payload.Integer()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(1))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
+
+        
+
+case evenkeel_plugin_types.PlainValueNumber:
+        payload := payload.Number()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(2))
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
+
+        
+
+case evenkeel_plugin_types.PlainValueText:
+        payload := payload.Text()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
+utf825 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf825)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf825)))
+
+        
+
+case evenkeel_plugin_types.PlainValueTextList:
+        payload := payload.TextList()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
+slice27 := payload
+length29 := uint32(len(slice27))
+result28 := witRuntime.Allocate(pinner, uintptr(length29 * (2*4)), 4)
+for index, element := range slice27 {
+        base := unsafe.Add(result28, index * (2*4))
+        utf826 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf826)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf826)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length29)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result28)))
+
+        
+
+case evenkeel_plugin_types.PlainValueDuration:
+        payload := payload.Duration()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(5))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int64(payload)
+
+        
+
+default:
+        panic("unreachable")
+}
+
+        
+default:
+        panic("unreachable")
+}
+var result30 int32
+if (element).Required {
+        result30 = 1
+} else {
+        result30 = 0
+}
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result30)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7*4))) = uint32(length33)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(uintptr(uintptr(result32)))
 return exportReturnArea
 
         
@@ -276,11 +479,11 @@ if (result).Stateless {
         result2 = 0
 }
 *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2+2*4))) = int8(result2)
-slice16 := (result).Labels
-length18 := uint32(len(slice16))
-result17 := witRuntime.Allocate(pinner, uintptr(length18 * (48+6*4)), 8)
-for index, element := range slice16 {
-        base := unsafe.Add(result17, index * (48+6*4))
+slice33 := (result).Labels
+length35 := uint32(len(slice33))
+result34 := witRuntime.Allocate(pinner, uintptr(length35 * (48+6*4)), 8)
+for index, element := range slice33 {
+        base := unsafe.Add(result34, index * (48+6*4))
         utf8 := unsafe.Pointer(unsafe.StringData((element).Key))
 pinner.Pin(utf8)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
@@ -375,6 +578,108 @@ case evenkeel_plugin_types.SettingKindFile:
 
         
 
+case evenkeel_plugin_types.SettingKindTables:
+        payload := (element).Kind.Tables()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(10))
+slice23 := payload
+length25 := uint32(len(slice23))
+result24 := witRuntime.Allocate(pinner, uintptr(length25 * (48+6*4)), 8)
+for index, element := range slice23 {
+        base := unsafe.Add(result24, index * (48+6*4))
+        utf89 := unsafe.Pointer(unsafe.StringData((element).Key))
+pinner.Pin(utf89)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf89)))
+utf810 := unsafe.Pointer(unsafe.StringData((element).Doc))
+pinner.Pin(utf810)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3*4))) = uint32(uint32(len((element).Doc)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4))) = uint32(uintptr(uintptr(utf810)))
+
+switch (element).Kind.Tag() {
+case evenkeel_plugin_types.TableKeyKindBoolean:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(0))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindInteger:
+        payload := (element).Kind.Integer()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(1))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = (payload).F0
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = (payload).F1
+
+        
+
+case evenkeel_plugin_types.TableKeyKindNumber:
+        payload := (element).Kind.Number()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(2))
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = (payload).F0
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = (payload).F1
+
+        
+
+case evenkeel_plugin_types.TableKeyKindText:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(3))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindTextList:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(4))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindDuration:
+        payload := (element).Kind.Duration()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(5))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = int64((payload).F0)
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (16+4*4))) = int64((payload).F1)
+
+        
+
+case evenkeel_plugin_types.TableKeyKindChoice:
+        payload := (element).Kind.Choice()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(6))
+slice12 := payload
+length14 := uint32(len(slice12))
+result13 := witRuntime.Allocate(pinner, uintptr(length14 * (2*4)), 4)
+for index, element := range slice12 {
+        base := unsafe.Add(result13, index * (2*4))
+        utf811 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf811)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf811)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(length14)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(result13)))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindMatching:
+        payload := (element).Kind.Matching()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(7))
+utf815 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf815)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(utf815)))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindSecret:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(8))
+
+        
+
+case evenkeel_plugin_types.TableKeyKindFile:
+        
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (4*4))) = int8(int32(9))
+
+        
+
 default:
         panic("unreachable")
 }
@@ -389,64 +694,64 @@ case witTypes.OptionSome:
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(1))
 
 switch payload.Tag() {
-case evenkeel_plugin_types.SettingValueBoolean:
+case evenkeel_plugin_types.PlainValueBoolean:
         payload := payload.Boolean()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
-var result9 int32
+var result16 int32
 if payload {
-        result9 = 1
+        result16 = 1
 } else {
-        result9 = 0
+        result16 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result9)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result16)
 
         
 
-case evenkeel_plugin_types.SettingValueInteger:
+case evenkeel_plugin_types.PlainValueInteger:
         payload := payload.Integer()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(1))
 *(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
 
         
 
-case evenkeel_plugin_types.SettingValueNumber:
+case evenkeel_plugin_types.PlainValueNumber:
         payload := payload.Number()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(2))
 *(*float64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
 
         
 
-case evenkeel_plugin_types.SettingValueText:
+case evenkeel_plugin_types.PlainValueText:
         payload := payload.Text()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
-utf810 := unsafe.Pointer(unsafe.StringData(payload))
-pinner.Pin(utf810)
+utf817 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf817)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf810)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf817)))
 
         
 
-case evenkeel_plugin_types.SettingValueTextList:
+case evenkeel_plugin_types.PlainValueTextList:
         payload := payload.TextList()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
-slice12 := payload
-length14 := uint32(len(slice12))
-result13 := witRuntime.Allocate(pinner, uintptr(length14 * (2*4)), 4)
-for index, element := range slice12 {
-        base := unsafe.Add(result13, index * (2*4))
-        utf811 := unsafe.Pointer(unsafe.StringData(element))
-pinner.Pin(utf811)
+slice19 := payload
+length21 := uint32(len(slice19))
+result20 := witRuntime.Allocate(pinner, uintptr(length21 * (2*4)), 4)
+for index, element := range slice19 {
+        base := unsafe.Add(result20, index * (2*4))
+        utf818 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf818)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf811)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf818)))
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length14)
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result13)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length21)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result20)))
 
         
 
-case evenkeel_plugin_types.SettingValueDuration:
+case evenkeel_plugin_types.PlainValueDuration:
         payload := payload.Duration()
         *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(5))
 *(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int64(payload)
@@ -461,32 +766,133 @@ default:
 default:
         panic("unreachable")
 }
-var result15 int32
+var result22 int32
 if (element).Required {
-        result15 = 1
+        result22 = 1
 } else {
-        result15 = 0
+        result22 = 0
 }
-*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result15)
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result22)
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(length18)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(uintptr(uintptr(result17)))
-slice20 := (result).Delegates
-length22 := uint32(len(slice20))
-result21 := witRuntime.Allocate(pinner, uintptr(length22 * (2*4)), 4)
-for index, element := range slice20 {
-        base := unsafe.Add(result21, index * (2*4))
-        utf819 := unsafe.Pointer(unsafe.StringData(element))
-pinner.Pin(utf819)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+5*4))) = uint32(length25)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+4*4))) = uint32(uintptr(uintptr(result24)))
+
+        
+
+default:
+        panic("unreachable")
+}
+
+switch (element).Default.Tag() {
+case witTypes.OptionNone:
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(0))
+
+        
+case witTypes.OptionSome:
+        payload := (element).Default.Some()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (24+4*4))) = int8(int32(1))
+
+switch payload.Tag() {
+case evenkeel_plugin_types.PlainValueBoolean:
+        payload := payload.Boolean()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(0))
+var result26 int32
+if payload {
+        result26 = 1
+} else {
+        result26 = 0
+}
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int8(result26)
+
+        
+
+case evenkeel_plugin_types.PlainValueInteger:
+        payload := payload.Integer()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(1))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
+
+        
+
+case evenkeel_plugin_types.PlainValueNumber:
+        payload := payload.Number()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(2))
+*(*float64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = payload
+
+        
+
+case evenkeel_plugin_types.PlainValueText:
+        payload := payload.Text()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(3))
+utf827 := unsafe.Pointer(unsafe.StringData(payload))
+pinner.Pin(utf827)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(uint32(len(payload)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(utf827)))
+
+        
+
+case evenkeel_plugin_types.PlainValueTextList:
+        payload := payload.TextList()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(4))
+slice29 := payload
+length31 := uint32(len(slice29))
+result30 := witRuntime.Allocate(pinner, uintptr(length31 * (2*4)), 4)
+for index, element := range slice29 {
+        base := unsafe.Add(result30, index * (2*4))
+        utf828 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf828)
 *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf819)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf828)))
 
 }
 
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(length22)
-*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uintptr(uintptr(result21)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+5*4))) = uint32(length31)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = uint32(uintptr(uintptr(result30)))
+
+        
+
+case evenkeel_plugin_types.PlainValueDuration:
+        payload := payload.Duration()
+        *(*int8)(unsafe.Add(unsafe.Pointer(base), (32+4*4))) = int8(int32(5))
+*(*int64)(unsafe.Add(unsafe.Pointer(base), (40+4*4))) = int64(payload)
+
+        
+
+default:
+        panic("unreachable")
+}
+
+        
+default:
+        panic("unreachable")
+}
+var result32 int32
+if (element).Required {
+        result32 = 1
+} else {
+        result32 = 0
+}
+*(*int8)(unsafe.Add(unsafe.Pointer(base), (40+6*4))) = int8(result32)
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4*4))) = uint32(length35)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3*4))) = uint32(uintptr(uintptr(result34)))
+slice37 := (result).Delegates
+length39 := uint32(len(slice37))
+result38 := witRuntime.Allocate(pinner, uintptr(length39 * (2*4)), 4)
+for index, element := range slice37 {
+        base := unsafe.Add(result38, index * (2*4))
+        utf836 := unsafe.Pointer(unsafe.StringData(element))
+pinner.Pin(utf836)
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf836)))
+
+}
+
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6*4))) = uint32(length39)
+*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5*4))) = uint32(uintptr(uintptr(result38)))
 return exportReturnArea
 
         
@@ -502,28 +908,28 @@ func wasm_export_post_return_evenkeel_plugin_scheduler_list_abilities(result uin
 func wasm_export_evenkeel_plugin_scheduler_configure(arg0 uintptr, arg1 uint32, arg2 uintptr, arg3 uint32, arg4 int32, arg5 int32, arg6 int64, arg7 int64, arg8 int32, arg9 int32) uintptr {
         
         pinner := &syncExportPinner
-        result2 := make([]evenkeel_plugin_types.Setting, 0, arg1)
+        result9 := make([]evenkeel_plugin_types.Setting, 0, arg1)
 for index := 0; index < int(arg1); index++ {
         base := unsafe.Add(unsafe.Pointer(arg0), index * (8+4*4))
         value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-var variant evenkeel_plugin_types.SettingValue
+var variant8 evenkeel_plugin_types.SettingValue
 switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))) {
 case 0:
         
-        variant = evenkeel_plugin_types.MakeSettingValueBoolean((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))) != 0))
+        variant8 = evenkeel_plugin_types.MakeSettingValueBoolean((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))) != 0))
 
 case 1:
         
-        variant = evenkeel_plugin_types.MakeSettingValueInteger(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+        variant8 = evenkeel_plugin_types.MakeSettingValueInteger(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
 
 case 2:
         
-        variant = evenkeel_plugin_types.MakeSettingValueNumber(*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+        variant8 = evenkeel_plugin_types.MakeSettingValueNumber(*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
 
 case 3:
         value0 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
 
-        variant = evenkeel_plugin_types.MakeSettingValueText(value0)
+        variant8 = evenkeel_plugin_types.MakeSettingValueText(value0)
 
 case 4:
         result := make([]string, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
@@ -535,20 +941,77 @@ for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))
 }
 
 
-        variant = evenkeel_plugin_types.MakeSettingValueTextList(result)
+        variant8 = evenkeel_plugin_types.MakeSettingValueTextList(result)
 
 case 5:
         
-        variant = evenkeel_plugin_types.MakeSettingValueDuration(uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))
+        variant8 = evenkeel_plugin_types.MakeSettingValueDuration(uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))
+
+case 6:
+        result7 := make([][]evenkeel_plugin_types.TableEntry, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))), index * (2*4))
+        result6 := make([]evenkeel_plugin_types.TableEntry, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)))), index * (8+4*4))
+        value2 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+var variant evenkeel_plugin_types.PlainValue
+switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2*4)))) {
+case 0:
+        
+        variant = evenkeel_plugin_types.MakePlainValueBoolean((uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))) != 0))
+
+case 1:
+        
+        variant = evenkeel_plugin_types.MakePlainValueInteger(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+
+case 2:
+        
+        variant = evenkeel_plugin_types.MakePlainValueNumber(*(*float64)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))
+
+case 3:
+        value3 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
+
+        variant = evenkeel_plugin_types.MakePlainValueText(value3)
+
+case 4:
+        result5 := make([]string, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4))))
+for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+3*4)))); index++ {
+        base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8+2*4))))), index * (2*4))
+        value4 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+
+        result5 = append(result5, value4)
+}
+
+
+        variant = evenkeel_plugin_types.MakePlainValueTextList(result5)
+
+case 5:
+        
+        variant = evenkeel_plugin_types.MakePlainValueDuration(uint64(*(*int64)(unsafe.Add(unsafe.Pointer(base), (8+2*4)))))
 
 default:
         panic("unreachable")
 }
 
-        result2 = append(result2, evenkeel_plugin_types.Setting{Key: value, Value: variant})
+        result6 = append(result6, evenkeel_plugin_types.TableEntry{Key: value2, Value: variant})
 }
 
-value3 := unsafe.String((*uint8)(unsafe.Pointer(arg2)), arg3)
+
+        result7 = append(result7, result6)
+}
+
+
+        variant8 = evenkeel_plugin_types.MakeSettingValueTables(result7)
+
+default:
+        panic("unreachable")
+}
+
+        result9 = append(result9, evenkeel_plugin_types.Setting{Key: value, Value: variant8})
+}
+
+value10 := unsafe.String((*uint8)(unsafe.Pointer(arg2)), arg3)
 var option witTypes.Option[evenkeel_plugin_scheduler.Listener]
 switch arg4 {
 case 0:
@@ -561,16 +1024,16 @@ default:
         panic("unreachable")
 }
 witRuntime.Unpin()
-result4 := export_evenkeel_plugin_scheduler.Configure(result2, evenkeel_plugin_scheduler.Context{Service: value3, Listener: option, Role: uint8(arg9)})
+result11 := export_evenkeel_plugin_scheduler.Configure(result9, evenkeel_plugin_scheduler.Context{Service: value10, Listener: option, Role: uint8(arg9)})
 
-switch result4.Tag() {
+switch result11.Tag() {
 case witTypes.ResultOk:
         
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
 
         
 case witTypes.ResultErr:
-        payload := result4.Err()
+        payload := result11.Err()
         *(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 utf8 := unsafe.Pointer(unsafe.StringData(payload))
 pinner.Pin(utf8)

@@ -7,6 +7,21 @@ use evenkeel_sdk::{
 };
 
 settings! {
+    /// What a table has.
+    struct Row {
+        /// What is noted.
+        text: String,
+        /// How often.
+        #[range(1..=9)]
+        times: u8 = 1,
+        /// Besides.
+        more: Option<String>,
+        /// Words.
+        words: Vec<String> = &["w"],
+    }
+}
+
+settings! {
     /// What can be configured.
     pub struct Settings {
         /// A server that has to be there.
@@ -19,6 +34,8 @@ settings! {
         /// A pause.
         #[range(Duration::from_millis(10)..=Duration::from_secs(60))]
         pause: Duration = Duration::from_secs(1),
+        /// What is noted of tables.
+        rows: Vec<Row>,
     }
 }
 
@@ -41,7 +58,17 @@ impl Scheduler for Witness {
 
     fn new(settings: Settings) -> Result<Self, String> {
         let seen = String::new();
-        Ok(Self { settings, seen })
+        let mut witness = Self { settings, seen };
+        for row in std::mem::take(&mut witness.settings.rows) {
+            let Row {
+                text,
+                times,
+                more,
+                words,
+            } = row;
+            witness.note(format!("{text} {times} {more:?} {words:?}"));
+        }
+        Ok(witness)
     }
 
     fn set_context(&mut self, context: &Context) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use evenkeel_config as config;
-use evenkeel_core::manifest::{Abilities, Facts, SettingSpec};
+use evenkeel_core::manifest::{Abilities, Facts, SettingKind, SettingSpec};
 use evenkeel_core::model::PluginTrust;
 use evenkeel_daemon::prepare::{read, trust_of};
 use evenkeel_runtime::facts::FileFacts;
@@ -90,6 +90,11 @@ fn describe(info: &PluginInfo, content: &FileFacts, signature: &Signature) -> St
     }
     for setting in &manifest.settings {
         text.push_str(&described("", setting));
+        if let SettingKind::Tables(keys) = &setting.kind {
+            for key in keys {
+                text.push_str(&described(&format!("{}[].", setting.key), key));
+            }
+        }
     }
     for label in manifest.abilities.iter().flat_map(|it| &it.labels) {
         text.push_str(&described("labels.", label));

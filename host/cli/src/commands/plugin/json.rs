@@ -1,6 +1,6 @@
 //! `plugin list` and `plugin inspect` as JSON. The keys are stable.
 
-use evenkeel_core::manifest::{Abilities, SettingSpec};
+use evenkeel_core::manifest::{Abilities, SettingKind, SettingSpec};
 use evenkeel_runtime::PluginInfo;
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::facts::FileFacts;
@@ -99,11 +99,15 @@ fn decisions(abilities: &Abilities) -> Vec<String> {
 }
 
 fn setting(setting: &SettingSpec) -> Value {
-    json!({
+    let mut value = json!({
         "key": setting.key,
         "doc": setting.doc,
         "kind": setting.kind.to_string(),
         "default": setting.default.as_ref().map(show),
         "required": setting.required,
-    })
+    });
+    if let SettingKind::Tables(keys) = &setting.kind {
+        value["keys"] = keys.iter().map(self::setting).collect();
+    }
+    value
 }

@@ -22,5 +22,13 @@ pub(super) fn show(value: &SettingValue) -> String {
         SettingValue::TextList(value) => format!("{value:?}"),
         SettingValue::Duration(value) => format!("\"{value:?}\""),
         SettingValue::Secret(_) => "\"***\"".to_owned(),
+        SettingValue::Tables(tables) => {
+            let tables = tables.iter().map(|table| {
+                let entries = table.iter();
+                let entries = entries.map(|it| format!("{} = {}", it.key, show(&it.value)));
+                format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+            });
+            format!("[{}]", tables.collect::<Vec<_>>().join(", "))
+        }
     }
 }

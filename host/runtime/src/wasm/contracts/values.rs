@@ -1,9 +1,8 @@
 //! Values that are the same in every contract. Compiled once for each: `super` is that contract's module.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use evenkeel_core::manifest::{Abilities, Decision, Manifest, Setting, SettingSpec, SettingValue};
+use evenkeel_core::manifest::{Abilities, Decision, Manifest, Setting, SettingSpec};
 use evenkeel_core::model::Protocol;
 
 use super::scheduler::evenkeel::plugin::types as wit;
@@ -12,22 +11,11 @@ use crate::Flow;
 use crate::text::clean;
 
 pub(super) fn settings(settings: &[Setting]) -> Vec<wit::Setting> {
-    let value = |value: &SettingValue| match value {
-        SettingValue::Boolean(value) => wit::SettingValue::Boolean(*value),
-        SettingValue::Integer(value) => wit::SettingValue::Integer(*value),
-        SettingValue::Number(value) => wit::SettingValue::Number(*value),
-        SettingValue::Text(value) => wit::SettingValue::Text(value.clone()),
-        SettingValue::Secret(secret) => wit::SettingValue::Text(secret.expose().to_owned()),
-        SettingValue::TextList(value) => wit::SettingValue::TextList(value.clone()),
-        SettingValue::Duration(value) => {
-            wit::SettingValue::Duration(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
-        }
-    };
     settings
         .iter()
         .map(|s| wit::Setting {
             key: s.key.clone(),
-            value: value(&s.value),
+            value: super::convert::value(&s.value),
         })
         .collect()
 }
@@ -83,23 +71,49 @@ pub(super) fn specs(specs: Vec<wit::SettingSpec>) -> Result<Vec<SettingSpec>, St
                 .map_err(|problem| format!("its setting {:?} {problem}", clean(&spec.key, 64)))?,
             key: spec.key,
             doc: spec.doc,
-            default: spec.default.map(value),
+            default: spec.default.map(super::convert::default),
             required: spec.required,
         })
     };
     specs.into_iter().map(spec).collect()
 }
 
-fn value(value: wit::SettingValue) -> SettingValue {
-    match value {
-        wit::SettingValue::Boolean(value) => SettingValue::Boolean(value),
-        wit::SettingValue::Integer(value) => SettingValue::Integer(value),
-        wit::SettingValue::Number(value) => SettingValue::Number(value),
-        wit::SettingValue::Text(value) => SettingValue::Text(value),
-        wit::SettingValue::TextList(value) => SettingValue::TextList(value),
-        wit::SettingValue::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
-    }
+/// A value in a type of the contract's that has these cases, and what becomes of a list of tables.
+macro_rules! to_contract {
+    ($contract:ty, $value:expr, $tables:ident => $of_tables:expr) => {{
+        use $contract as Contract;
+        match $value {
+            SettingValue::Boolean(value) => Contract::Boolean(*value),
+            SettingValue::Integer(value) => Contract::Integer(*value),
+            SettingValue::Number(value) => Contract::Number(*value),
+            SettingValue::Text(value) => Contract::Text(value.clone()),
+            SettingValue::Secret(secret) => Contract::Text(secret.expose().to_owned()),
+            SettingValue::TextList(value) => Contract::TextList(value.clone()),
+            SettingValue::Duration(value) => {
+                Contract::Duration(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+            }
+            SettingValue::Tables($tables) => $of_tables,
+        }
+    }};
 }
+
+/// The other way; `$others` are the cases that the type has besides.
+macro_rules! from_contract {
+    ($contract:ty, $value:expr $(, $others:pat => $of_others:expr)?) => {{
+        use $contract as Contract;
+        match $value {
+            Contract::Boolean(value) => SettingValue::Boolean(value),
+            Contract::Integer(value) => SettingValue::Integer(value),
+            Contract::Number(value) => SettingValue::Number(value),
+            Contract::Text(value) => SettingValue::Text(value),
+            Contract::TextList(value) => SettingValue::TextList(value),
+            Contract::Duration(ms) => SettingValue::Duration(Duration::from_millis(ms)),
+            $($others => $of_others,)?
+        }
+    }};
+}
+
+pub(super) use {from_contract, to_contract};
 
 pub(super) fn decision(decision: wit_scheduler::Decision) -> Decision {
     match decision {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use evenkeel_core::manifest::{Abilities, Facts, SettingKind};
+use evenkeel_core::manifest::{Abilities, Facts, SettingKind, SettingValue};
 use evenkeel_core::plan::{Plan, Run};
 use evenkeel_core::state::Selector;
 
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
-use super::values;
+use super::values::{self, from_contract, to_contract};
 use crate::text::clean;
 use crate::wasm::MAX_REASON;
 use crate::wasm::contracts::{backend, unknown};
@@ -25,6 +25,15 @@ pub(super) fn kind(kind: wit::SettingKind) -> Result<SettingKind, String> {
         wit::SettingKind::Duration => SettingKind::DURATION,
         wit::SettingKind::Choice(words) => SettingKind::Choice(words),
     })
+}
+
+/// A configured value. No plugin of this contract can ask for tables.
+pub(super) fn value(value: &SettingValue) -> wit::SettingValue {
+    to_contract!(wit::SettingValue, value, _tables => wit::SettingValue::TextList(Vec::new()))
+}
+
+pub(super) fn default(value: wit::SettingValue) -> SettingValue {
+    from_contract!(wit::SettingValue, value)
 }
 
 /// Those that plans may name: it never hears of others.

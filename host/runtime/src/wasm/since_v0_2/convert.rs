@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use evenkeel_core::manifest::{Abilities, Facts, SettingKind};
+use evenkeel_core::manifest::{Abilities, Facts, Setting, SettingKind, SettingSpec, SettingValue};
 use evenkeel_core::model::Protocol;
 use evenkeel_core::pattern::Pattern;
 use evenkeel_core::plan::{GroupRun, GroupTable, Plan, PlannedGroup, PlannedGroups, Run};
@@ -15,28 +15,74 @@ use ipnet::IpNet;
 use super::checker::exports::evenkeel::plugin::health_checker as wit_checker;
 use super::scheduler::evenkeel::plugin::types as wit;
 use super::scheduler::exports::evenkeel::plugin::scheduler as wit_scheduler;
-use super::values;
+use super::values::{self, from_contract, to_contract};
 use crate::text::clean;
 use crate::wasm::MAX_REASON;
 use crate::wasm::contracts::{backend, unknown};
 use crate::{Backend, BackendFacts, DirectorRole, Load, SavedState, ServiceContext, Verdict};
 
+/// What a setting can be, and what a key of a table can be: no type of a contract contains itself, so each is there
+/// twice. `$others` are the cases that the type has besides.
+macro_rules! kind {
+    ($contract:ty, $kind:expr $(, $others:pat => $of_others:expr)?) => {{
+        use $contract as Contract;
+        match $kind {
+            Contract::Boolean => SettingKind::Boolean,
+            Contract::Integer((min, max)) => SettingKind::Integer { min, max },
+            Contract::Number((min, max)) => SettingKind::Number { min, max },
+            Contract::Text => SettingKind::Text,
+            Contract::TextList => SettingKind::TextList,
+            Contract::Duration((min, max)) => SettingKind::Duration {
+                min: Duration::from_millis(min),
+                max: Duration::from_millis(max),
+            },
+            Contract::Choice(words) => SettingKind::Choice(words),
+            Contract::Matching(pattern) => SettingKind::Matching(Pattern::new(&pattern)?),
+            Contract::Secret => SettingKind::Secret,
+            Contract::File => SettingKind::File,
+            $($others => $of_others,)?
+        }
+    }};
+}
+
 pub(super) fn kind(kind: wit::SettingKind) -> Result<SettingKind, String> {
-    Ok(match kind {
-        wit::SettingKind::Boolean => SettingKind::Boolean,
-        wit::SettingKind::Integer((min, max)) => SettingKind::Integer { min, max },
-        wit::SettingKind::Number((min, max)) => SettingKind::Number { min, max },
-        wit::SettingKind::Text => SettingKind::Text,
-        wit::SettingKind::TextList => SettingKind::TextList,
-        wit::SettingKind::Duration((min, max)) => SettingKind::Duration {
-            min: Duration::from_millis(min),
-            max: Duration::from_millis(max),
-        },
-        wit::SettingKind::Choice(words) => SettingKind::Choice(words),
-        wit::SettingKind::Matching(pattern) => SettingKind::Matching(Pattern::new(&pattern)?),
-        wit::SettingKind::Secret => SettingKind::Secret,
-        wit::SettingKind::File => SettingKind::File,
+    Ok(
+        kind!(wit::SettingKind, kind, wit::SettingKind::Tables(keys) => {
+            SettingKind::Tables(keys.into_iter().map(table_key).collect::<Result<_, _>>()?)
+        }),
+    )
+}
+
+fn table_key(key: wit::TableKey) -> Result<SettingSpec, String> {
+    Ok(SettingSpec {
+        key: key.key,
+        doc: key.doc,
+        kind: kind!(wit::TableKeyKind, key.kind),
+        default: key.default.map(default),
+        required: key.required,
     })
+}
+
+/// A configured value.
+pub(super) fn value(value: &SettingValue) -> wit::SettingValue {
+    to_contract!(wit::SettingValue, value, tables => {
+        wit::SettingValue::Tables(tables.iter().map(|it| table(it)).collect())
+    })
+}
+
+fn table(entries: &[Setting]) -> Vec<wit::TableEntry> {
+    let entry = |entry: &Setting| wit::TableEntry {
+        key: entry.key.clone(),
+        // No key of a table can be a list of tables itself: the contract has no way to ask for it.
+        value: to_contract!(wit::PlainValue, &entry.value, _tables => {
+            wit::PlainValue::TextList(Vec::new())
+        }),
+    };
+    entries.iter().map(entry).collect()
+}
+
+pub(super) fn default(value: wit::PlainValue) -> SettingValue {
+    from_contract!(wit::PlainValue, value)
 }
 
 pub(super) fn backends(backends: &[Backend]) -> Vec<wit_scheduler::Backend> {

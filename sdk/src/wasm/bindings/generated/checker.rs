@@ -1675,22 +1675,22 @@ pub mod exports {
                         *ptr1
                             .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr5.cast_mut();
-                        let vec20 = settings2;
-                        let len20 = vec20.len();
-                        let layout20 = _rt::alloc::Layout::from_size_align(
-                                vec20.len()
+                        let vec35 = settings2;
+                        let len35 = vec35.len();
+                        let layout35 = _rt::alloc::Layout::from_size_align(
+                                vec35.len()
                                     * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result20, _cleanup20) = crate::wasm::rt::Cleanup::new(
-                            layout20,
+                        let (result35, _cleanup35) = crate::wasm::rt::Cleanup::new(
+                            layout35,
                         );
-                        if let Some(cleanup) = _cleanup20 {
+                        if let Some(cleanup) = _cleanup35 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec20.into_iter().enumerate() {
-                            let base = result20
+                        for (i, e) in vec35.into_iter().enumerate() {
+                            let base = result35
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::__with_name1::SettingSpec {
@@ -1718,14 +1718,14 @@ pub mod exports {
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr8.cast_mut();
-                                use super::super::super::super::__with_name1::SettingKind as V15;
+                                use super::super::super::super::__with_name1::SettingKind as V30;
                                 match kind6 {
-                                    V15::Boolean => {
+                                    V30::Boolean => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
-                                    V15::Integer(e) => {
+                                    V30::Integer(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -1737,7 +1737,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t9_1);
                                     }
-                                    V15::Number(e) => {
+                                    V30::Number(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
@@ -1749,17 +1749,17 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<f64>() = _rt::as_f64(t10_1);
                                     }
-                                    V15::Text => {
+                                    V30::Text => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                     }
-                                    V15::TextList => {
+                                    V30::TextList => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (4i32) as u8;
                                     }
-                                    V15::Duration(e) => {
+                                    V30::Duration(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (5i32) as u8;
@@ -1771,7 +1771,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t11_1);
                                     }
-                                    V15::Choice(e) => {
+                                    V30::Choice(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (6i32) as u8;
@@ -1809,7 +1809,7 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = result13;
                                     }
-                                    V15::Matching(e) => {
+                                    V30::Matching(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (7i32) as u8;
@@ -1824,15 +1824,297 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr14.cast_mut();
                                     }
-                                    V15::Secret => {
+                                    V30::Secret => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (8i32) as u8;
                                     }
-                                    V15::File => {
+                                    V30::File => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (9i32) as u8;
+                                    }
+                                    V30::Tables(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (10i32) as u8;
+                                        let vec29 = e;
+                                        let len29 = vec29.len();
+                                        let layout29 = _rt::alloc::Layout::from_size_align(
+                                                vec29.len()
+                                                    * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                                8,
+                                            )
+                                            .unwrap();
+                                        let (result29, _cleanup29) = crate::wasm::rt::Cleanup::new(
+                                            layout29,
+                                        );
+                                        if let Some(cleanup) = _cleanup29 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec29.into_iter().enumerate() {
+                                            let base = result29
+                                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let super::super::super::super::__with_name1::TableKey {
+                                                    key: key15,
+                                                    doc: doc15,
+                                                    kind: kind15,
+                                                    default: default15,
+                                                    required: required15,
+                                                } = e;
+                                                let vec16 = (key15.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len16;
+                                                *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                                let vec17 = (doc15.into_bytes()).into_boxed_slice();
+                                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                                let len17 = vec17.len();
+                                                ::core::mem::forget(vec17);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len17;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr17.cast_mut();
+                                                use super::super::super::super::__with_name1::TableKeyKind as V24;
+                                                match kind15 {
+                                                    V24::Boolean => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                    V24::Integer(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let (t18_0, t18_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t18_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t18_1);
+                                                    }
+                                                    V24::Number(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                        let (t19_0, t19_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<f64>() = _rt::as_f64(t19_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<f64>() = _rt::as_f64(t19_1);
+                                                    }
+                                                    V24::Text => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                    }
+                                                    V24::TextList => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (4i32) as u8;
+                                                    }
+                                                    V24::Duration(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (5i32) as u8;
+                                                        let (t20_0, t20_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t20_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t20_1);
+                                                    }
+                                                    V24::Choice(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (6i32) as u8;
+                                                        let vec22 = e;
+                                                        let len22 = vec22.len();
+                                                        let layout22 = _rt::alloc::Layout::from_size_align(
+                                                                vec22.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                ::core::mem::size_of::<*const u8>(),
+                                                            )
+                                                            .unwrap();
+                                                        let (result22, _cleanup22) = crate::wasm::rt::Cleanup::new(
+                                                            layout22,
+                                                        );
+                                                        if let Some(cleanup) = _cleanup22 {
+                                                            cleanup.forget();
+                                                        }
+                                                        for (i, e) in vec22.into_iter().enumerate() {
+                                                            let base = result22
+                                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let vec21 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr21 = vec21.as_ptr().cast::<u8>();
+                                                                let len21 = vec21.len();
+                                                                ::core::mem::forget(vec21);
+                                                                *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len21;
+                                                                *base.add(0).cast::<*mut u8>() = ptr21.cast_mut();
+                                                            }
+                                                        }
+                                                        *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len22;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = result22;
+                                                    }
+                                                    V24::Matching(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (7i32) as u8;
+                                                        let vec23 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr23 = vec23.as_ptr().cast::<u8>();
+                                                        let len23 = vec23.len();
+                                                        ::core::mem::forget(vec23);
+                                                        *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len23;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr23.cast_mut();
+                                                    }
+                                                    V24::Secret => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (8i32) as u8;
+                                                    }
+                                                    V24::File => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (9i32) as u8;
+                                                    }
+                                                }
+                                                match default15 {
+                                                    Some(e) => {
+                                                        *base
+                                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        use super::super::super::super::__with_name1::PlainValue as V28;
+                                                        match e {
+                                                            V28::Boolean(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (0i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (match e {
+                                                                    true => 1,
+                                                                    false => 0,
+                                                                }) as u8;
+                                                            }
+                                                            V28::Integer(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (1i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>() = _rt::as_i64(e);
+                                                            }
+                                                            V28::Number(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (2i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<f64>() = _rt::as_f64(e);
+                                                            }
+                                                            V28::Text(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (3i32) as u8;
+                                                                let vec25 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr25 = vec25.as_ptr().cast::<u8>();
+                                                                let len25 = vec25.len();
+                                                                ::core::mem::forget(vec25);
+                                                                *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len25;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = ptr25.cast_mut();
+                                                            }
+                                                            V28::TextList(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (4i32) as u8;
+                                                                let vec27 = e;
+                                                                let len27 = vec27.len();
+                                                                let layout27 = _rt::alloc::Layout::from_size_align(
+                                                                        vec27.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                        ::core::mem::size_of::<*const u8>(),
+                                                                    )
+                                                                    .unwrap();
+                                                                let (result27, _cleanup27) = crate::wasm::rt::Cleanup::new(
+                                                                    layout27,
+                                                                );
+                                                                if let Some(cleanup) = _cleanup27 {
+                                                                    cleanup.forget();
+                                                                }
+                                                                for (i, e) in vec27.into_iter().enumerate() {
+                                                                    let base = result27
+                                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                    {
+                                                                        let vec26 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr26 = vec26.as_ptr().cast::<u8>();
+                                                                        let len26 = vec26.len();
+                                                                        ::core::mem::forget(vec26);
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>() = len26;
+                                                                        *base.add(0).cast::<*mut u8>() = ptr26.cast_mut();
+                                                                    }
+                                                                }
+                                                                *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len27;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = result27;
+                                                            }
+                                                            V28::Duration(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (5i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>() = _rt::as_i64(e);
+                                                            }
+                                                        }
+                                                    }
+                                                    None => {
+                                                        *base
+                                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                                *base
+                                                    .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (match required15 {
+                                                    true => 1,
+                                                    false => 0,
+                                                }) as u8;
+                                            }
+                                        }
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len29;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result29;
                                     }
                                 }
                                 match default6 {
@@ -1840,9 +2122,9 @@ pub mod exports {
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        use super::super::super::super::__with_name1::SettingValue as V19;
+                                        use super::super::super::super::__with_name1::PlainValue as V34;
                                         match e {
-                                            V19::Boolean(e) => {
+                                            V34::Boolean(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -1853,7 +2135,7 @@ pub mod exports {
                                                     false => 0,
                                                 }) as u8;
                                             }
-                                            V19::Integer(e) => {
+                                            V34::Integer(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -1861,7 +2143,7 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>() = _rt::as_i64(e);
                                             }
-                                            V19::Number(e) => {
+                                            V34::Number(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -1869,60 +2151,60 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>() = _rt::as_f64(e);
                                             }
-                                            V19::Text(e) => {
+                                            V34::Text(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                let vec16 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr16 = vec16.as_ptr().cast::<u8>();
-                                                let len16 = vec16.len();
-                                                ::core::mem::forget(vec16);
+                                                let vec31 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr31 = vec31.as_ptr().cast::<u8>();
+                                                let len31 = vec31.len();
+                                                ::core::mem::forget(vec31);
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len16;
+                                                    .cast::<usize>() = len31;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                                    .cast::<*mut u8>() = ptr31.cast_mut();
                                             }
-                                            V19::TextList(e) => {
+                                            V34::TextList(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (4i32) as u8;
-                                                let vec18 = e;
-                                                let len18 = vec18.len();
-                                                let layout18 = _rt::alloc::Layout::from_size_align(
-                                                        vec18.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                let vec33 = e;
+                                                let len33 = vec33.len();
+                                                let layout33 = _rt::alloc::Layout::from_size_align(
+                                                        vec33.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result18, _cleanup18) = crate::wasm::rt::Cleanup::new(
-                                                    layout18,
+                                                let (result33, _cleanup33) = crate::wasm::rt::Cleanup::new(
+                                                    layout33,
                                                 );
-                                                if let Some(cleanup) = _cleanup18 {
+                                                if let Some(cleanup) = _cleanup33 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec18.into_iter().enumerate() {
-                                                    let base = result18
+                                                for (i, e) in vec33.into_iter().enumerate() {
+                                                    let base = result33
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let vec17 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr17 = vec17.as_ptr().cast::<u8>();
-                                                        let len17 = vec17.len();
-                                                        ::core::mem::forget(vec17);
+                                                        let vec32 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr32 = vec32.as_ptr().cast::<u8>();
+                                                        let len32 = vec32.len();
+                                                        ::core::mem::forget(vec32);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len17;
-                                                        *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
+                                                            .cast::<usize>() = len32;
+                                                        *base.add(0).cast::<*mut u8>() = ptr32.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len18;
+                                                    .cast::<usize>() = len33;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result18;
+                                                    .cast::<*mut u8>() = result33;
                                             }
-                                            V19::Duration(e) => {
+                                            V34::Duration(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (5i32) as u8;
@@ -1948,10 +2230,10 @@ pub mod exports {
                         }
                         *ptr1
                             .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len20;
+                            .cast::<usize>() = len35;
                         *ptr1
                             .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result20;
+                            .cast::<*mut u8>() = result35;
                         ptr1
                     }
                 }
@@ -1984,10 +2266,10 @@ pub mod exports {
                         let l7 = *arg0
                             .add(7 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base29 = l6;
-                        let len29 = l7;
-                        for i in 0..len29 {
-                            let base = base29
+                        let base53 = l6;
+                        let len53 = l7;
+                        for i in 0..len53 {
+                            let base = base53
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l8 = *base.add(0).cast::<*mut u8>();
@@ -2050,57 +2332,196 @@ pub mod exports {
                                         _rt::cabi_dealloc(l18, l19, 1);
                                     }
                                     8 => {}
-                                    _ => {}
+                                    9 => {}
+                                    _ => {
+                                        let l20 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l21 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base43 = l20;
+                                        let len43 = l21;
+                                        for i in 0..len43 {
+                                            let base = base43
+                                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l22 = *base.add(0).cast::<*mut u8>();
+                                                let l23 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l22, l23, 1);
+                                                let l24 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l24, l25, 1);
+                                                let l26 = i32::from(
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                match l26 {
+                                                    0 => {}
+                                                    1 => {}
+                                                    2 => {}
+                                                    3 => {}
+                                                    4 => {}
+                                                    5 => {}
+                                                    6 => {
+                                                        let l27 = *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l28 = *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base31 = l27;
+                                                        let len31 = l28;
+                                                        for i in 0..len31 {
+                                                            let base = base31
+                                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let l29 = *base.add(0).cast::<*mut u8>();
+                                                                let l30 = *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l29, l30, 1);
+                                                            }
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base31,
+                                                            len31 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                            ::core::mem::size_of::<*const u8>(),
+                                                        );
+                                                    }
+                                                    7 => {
+                                                        let l32 = *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l33 = *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l32, l33, 1);
+                                                    }
+                                                    8 => {}
+                                                    _ => {}
+                                                }
+                                                let l34 = i32::from(
+                                                    *base
+                                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                match l34 {
+                                                    0 => {}
+                                                    _ => {
+                                                        let l35 = i32::from(
+                                                            *base
+                                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        match l35 {
+                                                            0 => {}
+                                                            1 => {}
+                                                            2 => {}
+                                                            3 => {
+                                                                let l36 = *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l37 = *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l36, l37, 1);
+                                                            }
+                                                            4 => {
+                                                                let l38 = *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l39 = *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let base42 = l38;
+                                                                let len42 = l39;
+                                                                for i in 0..len42 {
+                                                                    let base = base42
+                                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                    {
+                                                                        let l40 = *base.add(0).cast::<*mut u8>();
+                                                                        let l41 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        _rt::cabi_dealloc(l40, l41, 1);
+                                                                    }
+                                                                }
+                                                                _rt::cabi_dealloc(
+                                                                    base42,
+                                                                    len42 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                    ::core::mem::size_of::<*const u8>(),
+                                                                );
+                                                            }
+                                                            _ => {}
+                                                        }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base43,
+                                            len43 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                            8,
+                                        );
+                                    }
                                 }
-                                let l20 = i32::from(
+                                let l44 = i32::from(
                                     *base
                                         .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                match l20 {
+                                match l44 {
                                     0 => {}
                                     _ => {
-                                        let l21 = i32::from(
+                                        let l45 = i32::from(
                                             *base
                                                 .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l21 {
+                                        match l45 {
                                             0 => {}
                                             1 => {}
                                             2 => {}
                                             3 => {
-                                                let l22 = *base
+                                                let l46 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l23 = *base
+                                                let l47 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l22, l23, 1);
+                                                _rt::cabi_dealloc(l46, l47, 1);
                                             }
                                             4 => {
-                                                let l24 = *base
+                                                let l48 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l25 = *base
+                                                let l49 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let base28 = l24;
-                                                let len28 = l25;
-                                                for i in 0..len28 {
-                                                    let base = base28
+                                                let base52 = l48;
+                                                let len52 = l49;
+                                                for i in 0..len52 {
+                                                    let base = base52
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let l26 = *base.add(0).cast::<*mut u8>();
-                                                        let l27 = *base
+                                                        let l50 = *base.add(0).cast::<*mut u8>();
+                                                        let l51 = *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l26, l27, 1);
+                                                        _rt::cabi_dealloc(l50, l51, 1);
                                                     }
                                                 }
                                                 _rt::cabi_dealloc(
-                                                    base28,
-                                                    len28 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    base52,
+                                                    len52 * (2 * ::core::mem::size_of::<*const u8>()),
                                                     ::core::mem::size_of::<*const u8>(),
                                                 );
                                             }
@@ -2111,8 +2532,8 @@ pub mod exports {
                             }
                         }
                         _rt::cabi_dealloc(
-                            base29,
-                            len29 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                            base53,
+                            len53 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                             8,
                         );
                     }
@@ -2125,14 +2546,14 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result19 = {
-                            let base18 = arg0;
-                            let len18 = arg1;
-                            let mut result18 = _rt::Vec::with_capacity(len18);
-                            for i in 0..len18 {
-                                let base = base18
+                        let result43 = {
+                            let base42 = arg0;
+                            let len42 = arg1;
+                            let mut result42 = _rt::Vec::with_capacity(len42);
+                            for i in 0..len42 {
+                                let base = base42
                                     .add(i * (8 + 4 * ::core::mem::size_of::<*const u8>()));
-                                let e18 = {
+                                let e42 = {
                                     let l0 = *base.add(0).cast::<*mut u8>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -2148,10 +2569,10 @@ pub mod exports {
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>(),
                                     );
-                                    use super::super::super::super::__with_name1::SettingValue as V17;
-                                    let v17 = match l3 {
+                                    use super::super::super::super::__with_name1::SettingValue as V41;
+                                    let v41 = match l3 {
                                         0 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l4 = i32::from(
                                                     *base
                                                         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
@@ -2159,28 +2580,28 @@ pub mod exports {
                                                 );
                                                 _rt::bool_lift(l4 as u8)
                                             };
-                                            V17::Boolean(e17)
+                                            V41::Boolean(e41)
                                         }
                                         1 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l5 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>();
                                                 l5
                                             };
-                                            V17::Integer(e17)
+                                            V41::Integer(e41)
                                         }
                                         2 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l6 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>();
                                                 l6
                                             };
-                                            V17::Number(e17)
+                                            V41::Number(e41)
                                         }
                                         3 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l7 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2195,10 +2616,10 @@ pub mod exports {
                                                 );
                                                 _rt::string_lift(bytes9)
                                             };
-                                            V17::Text(e17)
+                                            V41::Text(e41)
                                         }
                                         4 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l10 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2233,53 +2654,217 @@ pub mod exports {
                                                 );
                                                 result15
                                             };
-                                            V17::TextList(e17)
+                                            V41::TextList(e41)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
-                                            let e17 = {
+                                        5 => {
+                                            let e41 = {
                                                 let l16 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>();
                                                 l16 as u64
                                             };
-                                            V17::Duration(e17)
+                                            V41::Duration(e41)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e41 = {
+                                                let l17 = *base
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *base
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base40 = l17;
+                                                let len40 = l18;
+                                                let mut result40 = _rt::Vec::with_capacity(len40);
+                                                for i in 0..len40 {
+                                                    let base = base40
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    let e40 = {
+                                                        let l19 = *base.add(0).cast::<*mut u8>();
+                                                        let l20 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base39 = l19;
+                                                        let len39 = l20;
+                                                        let mut result39 = _rt::Vec::with_capacity(len39);
+                                                        for i in 0..len39 {
+                                                            let base = base39
+                                                                .add(i * (8 + 4 * ::core::mem::size_of::<*const u8>()));
+                                                            let e39 = {
+                                                                let l21 = *base.add(0).cast::<*mut u8>();
+                                                                let l22 = *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len23 = l22;
+                                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                                    l21.cast(),
+                                                                    len23,
+                                                                    len23,
+                                                                );
+                                                                let l24 = i32::from(
+                                                                    *base
+                                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<u8>(),
+                                                                );
+                                                                use super::super::super::super::__with_name1::PlainValue as V38;
+                                                                let v38 = match l24 {
+                                                                    0 => {
+                                                                        let e38 = {
+                                                                            let l25 = i32::from(
+                                                                                *base
+                                                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                    .cast::<u8>(),
+                                                                            );
+                                                                            _rt::bool_lift(l25 as u8)
+                                                                        };
+                                                                        V38::Boolean(e38)
+                                                                    }
+                                                                    1 => {
+                                                                        let e38 = {
+                                                                            let l26 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i64>();
+                                                                            l26
+                                                                        };
+                                                                        V38::Integer(e38)
+                                                                    }
+                                                                    2 => {
+                                                                        let e38 = {
+                                                                            let l27 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<f64>();
+                                                                            l27
+                                                                        };
+                                                                        V38::Number(e38)
+                                                                    }
+                                                                    3 => {
+                                                                        let e38 = {
+                                                                            let l28 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l29 = *base
+                                                                                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let len30 = l29;
+                                                                            let bytes30 = _rt::Vec::from_raw_parts(
+                                                                                l28.cast(),
+                                                                                len30,
+                                                                                len30,
+                                                                            );
+                                                                            _rt::string_lift(bytes30)
+                                                                        };
+                                                                        V38::Text(e38)
+                                                                    }
+                                                                    4 => {
+                                                                        let e38 = {
+                                                                            let l31 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l32 = *base
+                                                                                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let base36 = l31;
+                                                                            let len36 = l32;
+                                                                            let mut result36 = _rt::Vec::with_capacity(len36);
+                                                                            for i in 0..len36 {
+                                                                                let base = base36
+                                                                                    .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                                let e36 = {
+                                                                                    let l33 = *base.add(0).cast::<*mut u8>();
+                                                                                    let l34 = *base
+                                                                                        .add(::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<usize>();
+                                                                                    let len35 = l34;
+                                                                                    let bytes35 = _rt::Vec::from_raw_parts(
+                                                                                        l33.cast(),
+                                                                                        len35,
+                                                                                        len35,
+                                                                                    );
+                                                                                    _rt::string_lift(bytes35)
+                                                                                };
+                                                                                result36.push(e36);
+                                                                            }
+                                                                            _rt::cabi_dealloc(
+                                                                                base36,
+                                                                                len36 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                                ::core::mem::size_of::<*const u8>(),
+                                                                            );
+                                                                            result36
+                                                                        };
+                                                                        V38::TextList(e38)
+                                                                    }
+                                                                    n => {
+                                                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                                                        let e38 = {
+                                                                            let l37 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i64>();
+                                                                            l37 as u64
+                                                                        };
+                                                                        V38::Duration(e38)
+                                                                    }
+                                                                };
+                                                                super::super::super::super::__with_name1::TableEntry {
+                                                                    key: _rt::string_lift(bytes23),
+                                                                    value: v38,
+                                                                }
+                                                            };
+                                                            result39.push(e39);
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base39,
+                                                            len39 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
+                                                            8,
+                                                        );
+                                                        result39
+                                                    };
+                                                    result40.push(e40);
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base40,
+                                                    len40 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                                result40
+                                            };
+                                            V41::Tables(e41)
                                         }
                                     };
                                     super::super::super::super::__with_name1::Setting {
                                         key: _rt::string_lift(bytes2),
-                                        value: v17,
+                                        value: v41,
                                     }
                                 };
-                                result18.push(e18);
+                                result42.push(e42);
                             }
                             _rt::cabi_dealloc(
-                                base18,
-                                len18 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
+                                base42,
+                                len42 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            T_::configure(result18)
+                            T_::configure(result42)
                         };
-                        let ptr20 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result19 {
+                        let ptr44 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result43 {
                             Ok(_) => {
-                                *ptr20.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr44.add(0).cast::<u8>() = (0i32) as u8;
                             }
                             Err(e) => {
-                                *ptr20.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec21 = (e.into_bytes()).into_boxed_slice();
-                                let ptr21 = vec21.as_ptr().cast::<u8>();
-                                let len21 = vec21.len();
-                                ::core::mem::forget(vec21);
-                                *ptr20
+                                *ptr44.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec45 = (e.into_bytes()).into_boxed_slice();
+                                let ptr45 = vec45.as_ptr().cast::<u8>();
+                                let len45 = vec45.len();
+                                ::core::mem::forget(vec45);
+                                *ptr44
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len21;
-                                *ptr20
+                                    .cast::<usize>() = len45;
+                                *ptr44
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr21.cast_mut();
+                                    .cast::<*mut u8>() = ptr45.cast_mut();
                             }
                         };
-                        ptr20
+                        ptr44
                     }
                 }
                 #[doc(hidden)]
@@ -2693,66 +3278,73 @@ macro_rules! __export_health_checker_plugin_impl {
         #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:health-checker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2494] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2816] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb2\x12\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf4\x14\x01A\x02\x01\
 A\x16\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
 \0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
 @\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
-ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
-\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
-\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
-s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
-n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
-\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
-\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
-\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
-ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
-evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endpoint\x01B\"\x02\x03\x02\
-\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\x0bunreachable\0\0\x05\
-reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05other\x01s\0\x04\0\x05e\
-rror\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06verify\x7f\x04alpn\x05\
-\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\
-\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\x0aconnection\x03\x01\x01\
-h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.name\x01\x0d\x01@\x01\x04s\
-elf\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\
-\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\
-\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\x04\0\x16[method]target.co\
-nnect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0a\
-timeout-ms\x10\0\x16\x04\0\x17[method]connection.read\x01\x17\x01j\0\x01\x03\x01\
-@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\x04\0\x18[method]connecti\
-on.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[method]connection.finish\x01\
-\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\x02\x03\0\x02\x0aconnectio\
-n\x02\x03\0\x02\x05error\x01B\x17\x02\x03\x02\x01\x04\x04\0\x0aconnection\x03\0\0\
-\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\x02\x01r\x02\x0ccertificatess\x03keys\x04\
-\0\x08identity\x03\0\x04\x01ks\x01ps\x01k\x05\x01r\x05\x0bserver-name\x06\x06ver\
-ify\x7f\x04alpn\x07\x0bauthorities\x06\x08identity\x08\x04\0\x07options\x03\0\x09\
-\x01p}\x01r\x06\x0anot-beforew\x09not-afterw\x07subjects\x06issuers\x05names\x07\
-\x03der\x0b\x04\0\x0bcertificate\x03\0\x0c\x01h\x01\x01ky\x01j\0\x01\x03\x01@\x03\
-\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\x10\x04\0\x05start\x01\x11\
-\x01k\x0d\x01j\x01\x12\x01\x03\x01@\x01\x0aconnection\x0e\0\x13\x04\0\x10peer-ce\
-rtificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\x01B\x06\x02\x03\x02\
-\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01@\x02\x05bytesy\x0ati\
-meout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:plugin/icmp@0.2.0\x05\
-\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\x01@\x01\x05bytes\0\
-\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/session@0.2.0\x05\x08\x01\
-B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\x03\0\x1devenkeel:\
-plugin/signals@0.2.0\x05\x09\x02\x03\0\x01\x08manifest\x02\x03\0\x01\x07setting\x02\
-\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x0a\x04\0\x08manifest\x03\0\0\x02\x03\
-\x02\x01\x0b\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x0c\x04\0\x06target\x03\0\
-\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\0\x06\x01q\x03\x07hea\
-lthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07verdict\x03\0\x08\x01\
-@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01@\x01\x08settings\x0b\
-\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06target\x0e\0\x09\x04\0\x05\
-check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\x0d\x04\0+evenkeel:\
-plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15health-checker-plugin\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+ost@0.2.0\x05\0\x01B#\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\
+\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01\
+m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\
+\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x04\0\x0etable-key-kind\x03\0\x0c\x01q\x06\x07boolean\
+\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0bplain-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03\
+docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x09table-key\x03\0\x11\x01\
+p\x12\x01q\x0b\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x06tables\x01\x13\0\x04\0\x0csetting-kind\x03\0\x14\x01\
+r\x05\x03keys\x03docs\x04kind\x15\x07default\x10\x08required\x7f\x04\0\x0csettin\
+g-spec\x03\0\x16\x01p\x17\x01r\x04\x04names\x07versions\x07summarys\x08settings\x18\
+\x04\0\x08manifest\x03\0\x19\x01r\x02\x03keys\x05value\x0f\x04\0\x0btable-entry\x03\
+\0\x1b\x01p\x1c\x01p\x1d\x01q\x07\x07boolean\x01\x7f\0\x07integer\x01x\0\x06numb\
+er\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x06tables\x01\
+\x1e\0\x04\0\x0dsetting-value\x03\0\x1f\x01r\x02\x03keys\x05value\x20\x04\0\x07s\
+etting\x03\0!\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endp\
+oint\x01B\"\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\
+\x0bunreachable\0\0\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05\
+other\x01s\0\x04\0\x05error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06\
+verify\x7f\x04alpn\x05\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\
+\0\0\x03tls\x01\x07\0\x04\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\
+\x0aconnection\x03\x01\x01h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.\
+name\x01\x0d\x01@\x01\x04self\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\
+\x01@\x01\x04self\x0c\0y\x04\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\
+\x01j\x01\x11\x01\x03\x01@\x03\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\
+\x04\0\x16[method]target.connect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01\
+@\x03\x04self\x14\x03maxy\x0atimeout-ms\x10\0\x16\x04\0\x17[method]connection.re\
+ad\x01\x17\x01j\0\x01\x03\x01@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\
+\x04\0\x18[method]connection.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[\
+method]connection.finish\x01\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\
+\x02\x03\0\x02\x0aconnection\x02\x03\0\x02\x05error\x01B\x17\x02\x03\x02\x01\x04\
+\x04\0\x0aconnection\x03\0\0\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\x02\x01r\x02\
+\x0ccertificatess\x03keys\x04\0\x08identity\x03\0\x04\x01ks\x01ps\x01k\x05\x01r\x05\
+\x0bserver-name\x06\x06verify\x7f\x04alpn\x07\x0bauthorities\x06\x08identity\x08\
+\x04\0\x07options\x03\0\x09\x01p}\x01r\x06\x0anot-beforew\x09not-afterw\x07subje\
+cts\x06issuers\x05names\x07\x03der\x0b\x04\0\x0bcertificate\x03\0\x0c\x01h\x01\x01\
+ky\x01j\0\x01\x03\x01@\x03\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\x10\
+\x04\0\x05start\x01\x11\x01k\x0d\x01j\x01\x12\x01\x03\x01@\x01\x0aconnection\x0e\
+\0\x13\x04\0\x10peer-certificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\
+\x01B\x06\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01\
+@\x02\x05bytesy\x0atimeout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:\
+plugin/icmp@0.2.0\x05\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\
+\x01@\x01\x05bytes\0\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/sessi\
+on@0.2.0\x05\x08\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\
+\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x09\x02\x03\0\x01\x08manifest\x02\x03\
+\0\x01\x07setting\x02\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x0a\x04\0\x08\
+manifest\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x0c\
+\x04\0\x06target\x03\0\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\
+\0\x06\x01q\x03\x07healthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07\
+verdict\x03\0\x08\x01@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01\
+@\x01\x08settings\x0b\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06targ\
+et\x0e\0\x09\x04\0\x05check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\
+\x0d\x04\0+evenkeel:plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15he\
+alth-checker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
+nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -2765,58 +3357,65 @@ pub use __export_health_checker_plugin_impl as export_checker;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2258] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa6\x10\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2580] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe8\x12\x01A\x02\x01\
 A\x11\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
 \0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
 @\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
-ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
-\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
-\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
-s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
-n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
-\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
-\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
-\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
-ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
-evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endpoint\x01B\"\x02\x03\x02\
-\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\x0bunreachable\0\0\x05\
-reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05other\x01s\0\x04\0\x05e\
-rror\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06verify\x7f\x04alpn\x05\
-\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\0\0\x03tls\x01\x07\0\x04\
-\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\x0aconnection\x03\x01\x01\
-h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.name\x01\x0d\x01@\x01\x04s\
-elf\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\x01@\x01\x04self\x0c\0y\x04\
-\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\x01j\x01\x11\x01\x03\x01@\x03\
-\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\x04\0\x16[method]target.co\
-nnect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01@\x03\x04self\x14\x03maxy\x0a\
-timeout-ms\x10\0\x16\x04\0\x17[method]connection.read\x01\x17\x01j\0\x01\x03\x01\
-@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\x04\0\x18[method]connecti\
-on.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[method]connection.finish\x01\
-\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\x02\x03\0\x02\x0aconnectio\
-n\x02\x03\0\x02\x05error\x01B\x17\x02\x03\x02\x01\x04\x04\0\x0aconnection\x03\0\0\
-\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\x02\x01r\x02\x0ccertificatess\x03keys\x04\
-\0\x08identity\x03\0\x04\x01ks\x01ps\x01k\x05\x01r\x05\x0bserver-name\x06\x06ver\
-ify\x7f\x04alpn\x07\x0bauthorities\x06\x08identity\x08\x04\0\x07options\x03\0\x09\
-\x01p}\x01r\x06\x0anot-beforew\x09not-afterw\x07subjects\x06issuers\x05names\x07\
-\x03der\x0b\x04\0\x0bcertificate\x03\0\x0c\x01h\x01\x01ky\x01j\0\x01\x03\x01@\x03\
-\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\x10\x04\0\x05start\x01\x11\
-\x01k\x0d\x01j\x01\x12\x01\x03\x01@\x01\x0aconnection\x0e\0\x13\x04\0\x10peer-ce\
-rtificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\x01B\x06\x02\x03\x02\
-\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01@\x02\x05bytesy\x0ati\
-meout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:plugin/icmp@0.2.0\x05\
-\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\x01@\x01\x05bytes\0\
-\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/session@0.2.0\x05\x08\x01\
-B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\x03\0\x1devenkeel:\
-plugin/signals@0.2.0\x05\x09\x04\0Kevenkeel:plugin/health-checker-plugin-with-al\
-l-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-checker-plugin-with-all-o\
-f-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-com\
-ponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ost@0.2.0\x05\0\x01B#\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\
+\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01\
+m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\
+\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x04\0\x0etable-key-kind\x03\0\x0c\x01q\x06\x07boolean\
+\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0bplain-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03\
+docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x09table-key\x03\0\x11\x01\
+p\x12\x01q\x0b\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x06tables\x01\x13\0\x04\0\x0csetting-kind\x03\0\x14\x01\
+r\x05\x03keys\x03docs\x04kind\x15\x07default\x10\x08required\x7f\x04\0\x0csettin\
+g-spec\x03\0\x16\x01p\x17\x01r\x04\x04names\x07versions\x07summarys\x08settings\x18\
+\x04\0\x08manifest\x03\0\x19\x01r\x02\x03keys\x05value\x0f\x04\0\x0btable-entry\x03\
+\0\x1b\x01p\x1c\x01p\x1d\x01q\x07\x07boolean\x01\x7f\0\x07integer\x01x\0\x06numb\
+er\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x06tables\x01\
+\x1e\0\x04\0\x0dsetting-value\x03\0\x1f\x01r\x02\x03keys\x05value\x20\x04\0\x07s\
+etting\x03\0!\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x08endp\
+oint\x01B\"\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\0\x01q\x07\x07refused\0\0\
+\x0bunreachable\0\0\x05reset\0\0\x09timed-out\0\0\x05limit\0\0\x03tls\x01s\0\x05\
+other\x01s\0\x04\0\x05error\x03\0\x02\x01ks\x01ps\x01r\x03\x0bserver-name\x04\x06\
+verify\x7f\x04alpn\x05\x04\0\x0btls-options\x03\0\x06\x01q\x03\x03tcp\0\0\x03udp\
+\0\0\x03tls\x01\x07\0\x04\0\x09transport\x03\0\x08\x04\0\x06target\x03\x01\x04\0\
+\x0aconnection\x03\x01\x01h\x0a\x01@\x01\x04self\x0c\0s\x04\0\x13[method]target.\
+name\x01\x0d\x01@\x01\x04self\x0c\0\x01\x04\0\x17[method]target.endpoint\x01\x0e\
+\x01@\x01\x04self\x0c\0y\x04\0\x18[method]target.time-left\x01\x0f\x01ky\x01i\x0b\
+\x01j\x01\x11\x01\x03\x01@\x03\x04self\x0c\x09transport\x09\x0atimeout-ms\x10\0\x12\
+\x04\0\x16[method]target.connect\x01\x13\x01h\x0b\x01p}\x01j\x01\x15\x01\x03\x01\
+@\x03\x04self\x14\x03maxy\x0atimeout-ms\x10\0\x16\x04\0\x17[method]connection.re\
+ad\x01\x17\x01j\0\x01\x03\x01@\x03\x04self\x14\x05bytes\x15\x0atimeout-ms\x10\0\x18\
+\x04\0\x18[method]connection.write\x01\x19\x01@\x01\x04self\x14\0\x18\x04\0\x19[\
+method]connection.finish\x01\x1a\x03\0\x1fevenkeel:plugin/target-io@0.2.0\x05\x03\
+\x02\x03\0\x02\x0aconnection\x02\x03\0\x02\x05error\x01B\x17\x02\x03\x02\x01\x04\
+\x04\0\x0aconnection\x03\0\0\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\x02\x01r\x02\
+\x0ccertificatess\x03keys\x04\0\x08identity\x03\0\x04\x01ks\x01ps\x01k\x05\x01r\x05\
+\x0bserver-name\x06\x06verify\x7f\x04alpn\x07\x0bauthorities\x06\x08identity\x08\
+\x04\0\x07options\x03\0\x09\x01p}\x01r\x06\x0anot-beforew\x09not-afterw\x07subje\
+cts\x06issuers\x05names\x07\x03der\x0b\x04\0\x0bcertificate\x03\0\x0c\x01h\x01\x01\
+ky\x01j\0\x01\x03\x01@\x03\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\x10\
+\x04\0\x05start\x01\x11\x01k\x0d\x01j\x01\x12\x01\x03\x01@\x01\x0aconnection\x0e\
+\0\x13\x04\0\x10peer-certificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\
+\x01B\x06\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01\
+@\x02\x05bytesy\x0atimeout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:\
+plugin/icmp@0.2.0\x05\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\
+\x01@\x01\x05bytes\0\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/sessi\
+on@0.2.0\x05\x08\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\
+\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x09\x04\0Kevenkeel:plugin/health-che\
+cker-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-checke\
+r-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocesse\
+d-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -315,6 +315,119 @@ pub mod evenkeel {
                     }
                 }
             }
+            /// As `setting-kind`; tables in tables are none.
+            #[derive(Clone)]
+            pub enum TableKeyKind {
+                Boolean,
+                Integer((i64, i64)),
+                Number((f64, f64)),
+                Text,
+                TextList,
+                Duration((u64, u64)),
+                Choice(_rt::Vec<_rt::String>),
+                Matching(_rt::String),
+                Secret,
+                File,
+            }
+            impl ::core::fmt::Debug for TableKeyKind {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        TableKeyKind::Boolean => {
+                            f.debug_tuple("TableKeyKind::Boolean").finish()
+                        }
+                        TableKeyKind::Integer(e) => {
+                            f.debug_tuple("TableKeyKind::Integer").field(e).finish()
+                        }
+                        TableKeyKind::Number(e) => {
+                            f.debug_tuple("TableKeyKind::Number").field(e).finish()
+                        }
+                        TableKeyKind::Text => {
+                            f.debug_tuple("TableKeyKind::Text").finish()
+                        }
+                        TableKeyKind::TextList => {
+                            f.debug_tuple("TableKeyKind::TextList").finish()
+                        }
+                        TableKeyKind::Duration(e) => {
+                            f.debug_tuple("TableKeyKind::Duration").field(e).finish()
+                        }
+                        TableKeyKind::Choice(e) => {
+                            f.debug_tuple("TableKeyKind::Choice").field(e).finish()
+                        }
+                        TableKeyKind::Matching(e) => {
+                            f.debug_tuple("TableKeyKind::Matching").field(e).finish()
+                        }
+                        TableKeyKind::Secret => {
+                            f.debug_tuple("TableKeyKind::Secret").finish()
+                        }
+                        TableKeyKind::File => {
+                            f.debug_tuple("TableKeyKind::File").finish()
+                        }
+                    }
+                }
+            }
+            #[derive(Clone)]
+            pub enum PlainValue {
+                Boolean(bool),
+                Integer(i64),
+                Number(f64),
+                Text(_rt::String),
+                TextList(_rt::Vec<_rt::String>),
+                Duration(u64),
+            }
+            impl ::core::fmt::Debug for PlainValue {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        PlainValue::Boolean(e) => {
+                            f.debug_tuple("PlainValue::Boolean").field(e).finish()
+                        }
+                        PlainValue::Integer(e) => {
+                            f.debug_tuple("PlainValue::Integer").field(e).finish()
+                        }
+                        PlainValue::Number(e) => {
+                            f.debug_tuple("PlainValue::Number").field(e).finish()
+                        }
+                        PlainValue::Text(e) => {
+                            f.debug_tuple("PlainValue::Text").field(e).finish()
+                        }
+                        PlainValue::TextList(e) => {
+                            f.debug_tuple("PlainValue::TextList").field(e).finish()
+                        }
+                        PlainValue::Duration(e) => {
+                            f.debug_tuple("PlainValue::Duration").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// One key of a setting's tables; as a setting.
+            #[derive(Clone)]
+            pub struct TableKey {
+                pub key: _rt::String,
+                pub doc: _rt::String,
+                pub kind: TableKeyKind,
+                /// None: the key is optional and has no default.
+                pub default: ::core::option::Option<PlainValue>,
+                pub required: bool,
+            }
+            impl ::core::fmt::Debug for TableKey {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("TableKey")
+                        .field("key", &self.key)
+                        .field("doc", &self.doc)
+                        .field("kind", &self.kind)
+                        .field("default", &self.default)
+                        .field("required", &self.required)
+                        .finish()
+                }
+            }
             #[derive(Clone)]
             pub enum SettingKind {
                 Boolean,
@@ -339,6 +452,10 @@ pub mod evenkeel {
                 /// The path of a file of text, 1 MiB at most. The value is a `text`,
                 /// the content of the file; there is no default.
                 File,
+                /// A list of tables, 1,024 at most, each with these keys: such as
+                /// `sites = [{ name = "north", share = 3 }]`. There is no default: a
+                /// setting that is not required and not configured is no table.
+                Tables(_rt::Vec<TableKey>),
             }
             impl ::core::fmt::Debug for SettingKind {
                 fn fmt(
@@ -372,41 +489,8 @@ pub mod evenkeel {
                             f.debug_tuple("SettingKind::Secret").finish()
                         }
                         SettingKind::File => f.debug_tuple("SettingKind::File").finish(),
-                    }
-                }
-            }
-            #[derive(Clone)]
-            pub enum SettingValue {
-                Boolean(bool),
-                Integer(i64),
-                Number(f64),
-                Text(_rt::String),
-                TextList(_rt::Vec<_rt::String>),
-                Duration(u64),
-            }
-            impl ::core::fmt::Debug for SettingValue {
-                fn fmt(
-                    &self,
-                    f: &mut ::core::fmt::Formatter<'_>,
-                ) -> ::core::fmt::Result {
-                    match self {
-                        SettingValue::Boolean(e) => {
-                            f.debug_tuple("SettingValue::Boolean").field(e).finish()
-                        }
-                        SettingValue::Integer(e) => {
-                            f.debug_tuple("SettingValue::Integer").field(e).finish()
-                        }
-                        SettingValue::Number(e) => {
-                            f.debug_tuple("SettingValue::Number").field(e).finish()
-                        }
-                        SettingValue::Text(e) => {
-                            f.debug_tuple("SettingValue::Text").field(e).finish()
-                        }
-                        SettingValue::TextList(e) => {
-                            f.debug_tuple("SettingValue::TextList").field(e).finish()
-                        }
-                        SettingValue::Duration(e) => {
-                            f.debug_tuple("SettingValue::Duration").field(e).finish()
+                        SettingKind::Tables(e) => {
+                            f.debug_tuple("SettingKind::Tables").field(e).finish()
                         }
                     }
                 }
@@ -419,7 +503,7 @@ pub mod evenkeel {
                 pub doc: _rt::String,
                 pub kind: SettingKind,
                 /// None: the setting is optional and has no default.
-                pub default: ::core::option::Option<SettingValue>,
+                pub default: ::core::option::Option<PlainValue>,
                 pub required: bool,
             }
             impl ::core::fmt::Debug for SettingSpec {
@@ -459,6 +543,64 @@ pub mod evenkeel {
                         .field("summary", &self.summary)
                         .field("settings", &self.settings)
                         .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub struct TableEntry {
+                pub key: _rt::String,
+                pub value: PlainValue,
+            }
+            impl ::core::fmt::Debug for TableEntry {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("TableEntry")
+                        .field("key", &self.key)
+                        .field("value", &self.value)
+                        .finish()
+                }
+            }
+            /// As `plain-value`, or a list of tables.
+            #[derive(Clone)]
+            pub enum SettingValue {
+                Boolean(bool),
+                Integer(i64),
+                Number(f64),
+                Text(_rt::String),
+                TextList(_rt::Vec<_rt::String>),
+                Duration(u64),
+                /// Each with its keys that are configured or have a default.
+                Tables(_rt::Vec<_rt::Vec<TableEntry>>),
+            }
+            impl ::core::fmt::Debug for SettingValue {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SettingValue::Boolean(e) => {
+                            f.debug_tuple("SettingValue::Boolean").field(e).finish()
+                        }
+                        SettingValue::Integer(e) => {
+                            f.debug_tuple("SettingValue::Integer").field(e).finish()
+                        }
+                        SettingValue::Number(e) => {
+                            f.debug_tuple("SettingValue::Number").field(e).finish()
+                        }
+                        SettingValue::Text(e) => {
+                            f.debug_tuple("SettingValue::Text").field(e).finish()
+                        }
+                        SettingValue::TextList(e) => {
+                            f.debug_tuple("SettingValue::TextList").field(e).finish()
+                        }
+                        SettingValue::Duration(e) => {
+                            f.debug_tuple("SettingValue::Duration").field(e).finish()
+                        }
+                        SettingValue::Tables(e) => {
+                            f.debug_tuple("SettingValue::Tables").field(e).finish()
+                        }
+                    }
                 }
             }
             #[derive(Clone)]
@@ -1120,22 +1262,22 @@ pub mod exports {
                         *ptr1
                             .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = ptr5.cast_mut();
-                        let vec20 = settings2;
-                        let len20 = vec20.len();
-                        let layout20 = _rt::alloc::Layout::from_size_align(
-                                vec20.len()
+                        let vec35 = settings2;
+                        let len35 = vec35.len();
+                        let layout35 = _rt::alloc::Layout::from_size_align(
+                                vec35.len()
                                     * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result20, _cleanup20) = crate::wasm::rt::Cleanup::new(
-                            layout20,
+                        let (result35, _cleanup35) = crate::wasm::rt::Cleanup::new(
+                            layout35,
                         );
-                        if let Some(cleanup) = _cleanup20 {
+                        if let Some(cleanup) = _cleanup35 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec20.into_iter().enumerate() {
-                            let base = result20
+                        for (i, e) in vec35.into_iter().enumerate() {
+                            let base = result35
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::evenkeel::plugin::types::SettingSpec {
@@ -1163,14 +1305,14 @@ pub mod exports {
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr8.cast_mut();
-                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V15;
+                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V30;
                                 match kind6 {
-                                    V15::Boolean => {
+                                    V30::Boolean => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
-                                    V15::Integer(e) => {
+                                    V30::Integer(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -1182,7 +1324,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t9_1);
                                     }
-                                    V15::Number(e) => {
+                                    V30::Number(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
@@ -1194,17 +1336,17 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<f64>() = _rt::as_f64(t10_1);
                                     }
-                                    V15::Text => {
+                                    V30::Text => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                     }
-                                    V15::TextList => {
+                                    V30::TextList => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (4i32) as u8;
                                     }
-                                    V15::Duration(e) => {
+                                    V30::Duration(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (5i32) as u8;
@@ -1216,7 +1358,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t11_1);
                                     }
-                                    V15::Choice(e) => {
+                                    V30::Choice(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (6i32) as u8;
@@ -1254,7 +1396,7 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = result13;
                                     }
-                                    V15::Matching(e) => {
+                                    V30::Matching(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (7i32) as u8;
@@ -1269,15 +1411,297 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr14.cast_mut();
                                     }
-                                    V15::Secret => {
+                                    V30::Secret => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (8i32) as u8;
                                     }
-                                    V15::File => {
+                                    V30::File => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (9i32) as u8;
+                                    }
+                                    V30::Tables(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (10i32) as u8;
+                                        let vec29 = e;
+                                        let len29 = vec29.len();
+                                        let layout29 = _rt::alloc::Layout::from_size_align(
+                                                vec29.len()
+                                                    * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                                8,
+                                            )
+                                            .unwrap();
+                                        let (result29, _cleanup29) = crate::wasm::rt::Cleanup::new(
+                                            layout29,
+                                        );
+                                        if let Some(cleanup) = _cleanup29 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec29.into_iter().enumerate() {
+                                            let base = result29
+                                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let super::super::super::super::evenkeel::plugin::types::TableKey {
+                                                    key: key15,
+                                                    doc: doc15,
+                                                    kind: kind15,
+                                                    default: default15,
+                                                    required: required15,
+                                                } = e;
+                                                let vec16 = (key15.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len16;
+                                                *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                                let vec17 = (doc15.into_bytes()).into_boxed_slice();
+                                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                                let len17 = vec17.len();
+                                                ::core::mem::forget(vec17);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len17;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr17.cast_mut();
+                                                use super::super::super::super::evenkeel::plugin::types::TableKeyKind as V24;
+                                                match kind15 {
+                                                    V24::Boolean => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                    V24::Integer(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let (t18_0, t18_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t18_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t18_1);
+                                                    }
+                                                    V24::Number(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                        let (t19_0, t19_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<f64>() = _rt::as_f64(t19_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<f64>() = _rt::as_f64(t19_1);
+                                                    }
+                                                    V24::Text => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                    }
+                                                    V24::TextList => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (4i32) as u8;
+                                                    }
+                                                    V24::Duration(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (5i32) as u8;
+                                                        let (t20_0, t20_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t20_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t20_1);
+                                                    }
+                                                    V24::Choice(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (6i32) as u8;
+                                                        let vec22 = e;
+                                                        let len22 = vec22.len();
+                                                        let layout22 = _rt::alloc::Layout::from_size_align(
+                                                                vec22.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                ::core::mem::size_of::<*const u8>(),
+                                                            )
+                                                            .unwrap();
+                                                        let (result22, _cleanup22) = crate::wasm::rt::Cleanup::new(
+                                                            layout22,
+                                                        );
+                                                        if let Some(cleanup) = _cleanup22 {
+                                                            cleanup.forget();
+                                                        }
+                                                        for (i, e) in vec22.into_iter().enumerate() {
+                                                            let base = result22
+                                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let vec21 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr21 = vec21.as_ptr().cast::<u8>();
+                                                                let len21 = vec21.len();
+                                                                ::core::mem::forget(vec21);
+                                                                *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len21;
+                                                                *base.add(0).cast::<*mut u8>() = ptr21.cast_mut();
+                                                            }
+                                                        }
+                                                        *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len22;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = result22;
+                                                    }
+                                                    V24::Matching(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (7i32) as u8;
+                                                        let vec23 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr23 = vec23.as_ptr().cast::<u8>();
+                                                        let len23 = vec23.len();
+                                                        ::core::mem::forget(vec23);
+                                                        *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len23;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr23.cast_mut();
+                                                    }
+                                                    V24::Secret => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (8i32) as u8;
+                                                    }
+                                                    V24::File => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (9i32) as u8;
+                                                    }
+                                                }
+                                                match default15 {
+                                                    Some(e) => {
+                                                        *base
+                                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        use super::super::super::super::evenkeel::plugin::types::PlainValue as V28;
+                                                        match e {
+                                                            V28::Boolean(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (0i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (match e {
+                                                                    true => 1,
+                                                                    false => 0,
+                                                                }) as u8;
+                                                            }
+                                                            V28::Integer(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (1i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>() = _rt::as_i64(e);
+                                                            }
+                                                            V28::Number(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (2i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<f64>() = _rt::as_f64(e);
+                                                            }
+                                                            V28::Text(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (3i32) as u8;
+                                                                let vec25 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr25 = vec25.as_ptr().cast::<u8>();
+                                                                let len25 = vec25.len();
+                                                                ::core::mem::forget(vec25);
+                                                                *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len25;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = ptr25.cast_mut();
+                                                            }
+                                                            V28::TextList(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (4i32) as u8;
+                                                                let vec27 = e;
+                                                                let len27 = vec27.len();
+                                                                let layout27 = _rt::alloc::Layout::from_size_align(
+                                                                        vec27.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                        ::core::mem::size_of::<*const u8>(),
+                                                                    )
+                                                                    .unwrap();
+                                                                let (result27, _cleanup27) = crate::wasm::rt::Cleanup::new(
+                                                                    layout27,
+                                                                );
+                                                                if let Some(cleanup) = _cleanup27 {
+                                                                    cleanup.forget();
+                                                                }
+                                                                for (i, e) in vec27.into_iter().enumerate() {
+                                                                    let base = result27
+                                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                    {
+                                                                        let vec26 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr26 = vec26.as_ptr().cast::<u8>();
+                                                                        let len26 = vec26.len();
+                                                                        ::core::mem::forget(vec26);
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>() = len26;
+                                                                        *base.add(0).cast::<*mut u8>() = ptr26.cast_mut();
+                                                                    }
+                                                                }
+                                                                *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len27;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = result27;
+                                                            }
+                                                            V28::Duration(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (5i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>() = _rt::as_i64(e);
+                                                            }
+                                                        }
+                                                    }
+                                                    None => {
+                                                        *base
+                                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                                *base
+                                                    .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (match required15 {
+                                                    true => 1,
+                                                    false => 0,
+                                                }) as u8;
+                                            }
+                                        }
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len29;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result29;
                                     }
                                 }
                                 match default6 {
@@ -1285,9 +1709,9 @@ pub mod exports {
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        use super::super::super::super::evenkeel::plugin::types::SettingValue as V19;
+                                        use super::super::super::super::evenkeel::plugin::types::PlainValue as V34;
                                         match e {
-                                            V19::Boolean(e) => {
+                                            V34::Boolean(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -1298,7 +1722,7 @@ pub mod exports {
                                                     false => 0,
                                                 }) as u8;
                                             }
-                                            V19::Integer(e) => {
+                                            V34::Integer(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -1306,7 +1730,7 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>() = _rt::as_i64(e);
                                             }
-                                            V19::Number(e) => {
+                                            V34::Number(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -1314,60 +1738,60 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>() = _rt::as_f64(e);
                                             }
-                                            V19::Text(e) => {
+                                            V34::Text(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                let vec16 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr16 = vec16.as_ptr().cast::<u8>();
-                                                let len16 = vec16.len();
-                                                ::core::mem::forget(vec16);
+                                                let vec31 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr31 = vec31.as_ptr().cast::<u8>();
+                                                let len31 = vec31.len();
+                                                ::core::mem::forget(vec31);
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len16;
+                                                    .cast::<usize>() = len31;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                                    .cast::<*mut u8>() = ptr31.cast_mut();
                                             }
-                                            V19::TextList(e) => {
+                                            V34::TextList(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (4i32) as u8;
-                                                let vec18 = e;
-                                                let len18 = vec18.len();
-                                                let layout18 = _rt::alloc::Layout::from_size_align(
-                                                        vec18.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                let vec33 = e;
+                                                let len33 = vec33.len();
+                                                let layout33 = _rt::alloc::Layout::from_size_align(
+                                                        vec33.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result18, _cleanup18) = crate::wasm::rt::Cleanup::new(
-                                                    layout18,
+                                                let (result33, _cleanup33) = crate::wasm::rt::Cleanup::new(
+                                                    layout33,
                                                 );
-                                                if let Some(cleanup) = _cleanup18 {
+                                                if let Some(cleanup) = _cleanup33 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec18.into_iter().enumerate() {
-                                                    let base = result18
+                                                for (i, e) in vec33.into_iter().enumerate() {
+                                                    let base = result33
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let vec17 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr17 = vec17.as_ptr().cast::<u8>();
-                                                        let len17 = vec17.len();
-                                                        ::core::mem::forget(vec17);
+                                                        let vec32 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr32 = vec32.as_ptr().cast::<u8>();
+                                                        let len32 = vec32.len();
+                                                        ::core::mem::forget(vec32);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len17;
-                                                        *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
+                                                            .cast::<usize>() = len32;
+                                                        *base.add(0).cast::<*mut u8>() = ptr32.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len18;
+                                                    .cast::<usize>() = len33;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result18;
+                                                    .cast::<*mut u8>() = result33;
                                             }
-                                            V19::Duration(e) => {
+                                            V34::Duration(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (5i32) as u8;
@@ -1393,10 +1817,10 @@ pub mod exports {
                         }
                         *ptr1
                             .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len20;
+                            .cast::<usize>() = len35;
                         *ptr1
                             .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result20;
+                            .cast::<*mut u8>() = result35;
                         ptr1
                     }
                 }
@@ -1429,10 +1853,10 @@ pub mod exports {
                         let l7 = *arg0
                             .add(7 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base29 = l6;
-                        let len29 = l7;
-                        for i in 0..len29 {
-                            let base = base29
+                        let base53 = l6;
+                        let len53 = l7;
+                        for i in 0..len53 {
+                            let base = base53
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l8 = *base.add(0).cast::<*mut u8>();
@@ -1495,57 +1919,196 @@ pub mod exports {
                                         _rt::cabi_dealloc(l18, l19, 1);
                                     }
                                     8 => {}
-                                    _ => {}
+                                    9 => {}
+                                    _ => {
+                                        let l20 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l21 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base43 = l20;
+                                        let len43 = l21;
+                                        for i in 0..len43 {
+                                            let base = base43
+                                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l22 = *base.add(0).cast::<*mut u8>();
+                                                let l23 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l22, l23, 1);
+                                                let l24 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l25 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l24, l25, 1);
+                                                let l26 = i32::from(
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                match l26 {
+                                                    0 => {}
+                                                    1 => {}
+                                                    2 => {}
+                                                    3 => {}
+                                                    4 => {}
+                                                    5 => {}
+                                                    6 => {
+                                                        let l27 = *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l28 = *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base31 = l27;
+                                                        let len31 = l28;
+                                                        for i in 0..len31 {
+                                                            let base = base31
+                                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let l29 = *base.add(0).cast::<*mut u8>();
+                                                                let l30 = *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l29, l30, 1);
+                                                            }
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base31,
+                                                            len31 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                            ::core::mem::size_of::<*const u8>(),
+                                                        );
+                                                    }
+                                                    7 => {
+                                                        let l32 = *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l33 = *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l32, l33, 1);
+                                                    }
+                                                    8 => {}
+                                                    _ => {}
+                                                }
+                                                let l34 = i32::from(
+                                                    *base
+                                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                match l34 {
+                                                    0 => {}
+                                                    _ => {
+                                                        let l35 = i32::from(
+                                                            *base
+                                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        match l35 {
+                                                            0 => {}
+                                                            1 => {}
+                                                            2 => {}
+                                                            3 => {
+                                                                let l36 = *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l37 = *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l36, l37, 1);
+                                                            }
+                                                            4 => {
+                                                                let l38 = *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l39 = *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let base42 = l38;
+                                                                let len42 = l39;
+                                                                for i in 0..len42 {
+                                                                    let base = base42
+                                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                    {
+                                                                        let l40 = *base.add(0).cast::<*mut u8>();
+                                                                        let l41 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        _rt::cabi_dealloc(l40, l41, 1);
+                                                                    }
+                                                                }
+                                                                _rt::cabi_dealloc(
+                                                                    base42,
+                                                                    len42 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                    ::core::mem::size_of::<*const u8>(),
+                                                                );
+                                                            }
+                                                            _ => {}
+                                                        }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base43,
+                                            len43 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                            8,
+                                        );
+                                    }
                                 }
-                                let l20 = i32::from(
+                                let l44 = i32::from(
                                     *base
                                         .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                match l20 {
+                                match l44 {
                                     0 => {}
                                     _ => {
-                                        let l21 = i32::from(
+                                        let l45 = i32::from(
                                             *base
                                                 .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l21 {
+                                        match l45 {
                                             0 => {}
                                             1 => {}
                                             2 => {}
                                             3 => {
-                                                let l22 = *base
+                                                let l46 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l23 = *base
+                                                let l47 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l22, l23, 1);
+                                                _rt::cabi_dealloc(l46, l47, 1);
                                             }
                                             4 => {
-                                                let l24 = *base
+                                                let l48 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l25 = *base
+                                                let l49 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let base28 = l24;
-                                                let len28 = l25;
-                                                for i in 0..len28 {
-                                                    let base = base28
+                                                let base52 = l48;
+                                                let len52 = l49;
+                                                for i in 0..len52 {
+                                                    let base = base52
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let l26 = *base.add(0).cast::<*mut u8>();
-                                                        let l27 = *base
+                                                        let l50 = *base.add(0).cast::<*mut u8>();
+                                                        let l51 = *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l26, l27, 1);
+                                                        _rt::cabi_dealloc(l50, l51, 1);
                                                     }
                                                 }
                                                 _rt::cabi_dealloc(
-                                                    base28,
-                                                    len28 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    base52,
+                                                    len52 * (2 * ::core::mem::size_of::<*const u8>()),
                                                     ::core::mem::size_of::<*const u8>(),
                                                 );
                                             }
@@ -1556,8 +2119,8 @@ pub mod exports {
                             }
                         }
                         _rt::cabi_dealloc(
-                            base29,
-                            len29 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                            base53,
+                            len53 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                             8,
                         );
                     }
@@ -1614,22 +2177,22 @@ pub mod exports {
                             true => 1,
                             false => 0,
                         }) as u8;
-                        let vec19 = labels2;
-                        let len19 = vec19.len();
-                        let layout19 = _rt::alloc::Layout::from_size_align(
-                                vec19.len()
+                        let vec34 = labels2;
+                        let len34 = vec34.len();
+                        let layout34 = _rt::alloc::Layout::from_size_align(
+                                vec34.len()
                                     * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result19, _cleanup19) = crate::wasm::rt::Cleanup::new(
-                            layout19,
+                        let (result34, _cleanup34) = crate::wasm::rt::Cleanup::new(
+                            layout34,
                         );
-                        if let Some(cleanup) = _cleanup19 {
+                        if let Some(cleanup) = _cleanup34 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec19.into_iter().enumerate() {
-                            let base = result19
+                        for (i, e) in vec34.into_iter().enumerate() {
+                            let base = result34
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::evenkeel::plugin::types::SettingSpec {
@@ -1657,14 +2220,14 @@ pub mod exports {
                                 *base
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr7.cast_mut();
-                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V14;
+                                use super::super::super::super::evenkeel::plugin::types::SettingKind as V29;
                                 match kind5 {
-                                    V14::Boolean => {
+                                    V29::Boolean => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
-                                    V14::Integer(e) => {
+                                    V29::Integer(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
@@ -1676,7 +2239,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t8_1);
                                     }
-                                    V14::Number(e) => {
+                                    V29::Number(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (2i32) as u8;
@@ -1688,17 +2251,17 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<f64>() = _rt::as_f64(t9_1);
                                     }
-                                    V14::Text => {
+                                    V29::Text => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (3i32) as u8;
                                     }
-                                    V14::TextList => {
+                                    V29::TextList => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (4i32) as u8;
                                     }
-                                    V14::Duration(e) => {
+                                    V29::Duration(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (5i32) as u8;
@@ -1710,7 +2273,7 @@ pub mod exports {
                                             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(t10_1);
                                     }
-                                    V14::Choice(e) => {
+                                    V29::Choice(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (6i32) as u8;
@@ -1748,7 +2311,7 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = result12;
                                     }
-                                    V14::Matching(e) => {
+                                    V29::Matching(e) => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (7i32) as u8;
@@ -1763,15 +2326,297 @@ pub mod exports {
                                             .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr13.cast_mut();
                                     }
-                                    V14::Secret => {
+                                    V29::Secret => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (8i32) as u8;
                                     }
-                                    V14::File => {
+                                    V29::File => {
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (9i32) as u8;
+                                    }
+                                    V29::Tables(e) => {
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (10i32) as u8;
+                                        let vec28 = e;
+                                        let len28 = vec28.len();
+                                        let layout28 = _rt::alloc::Layout::from_size_align(
+                                                vec28.len()
+                                                    * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                                8,
+                                            )
+                                            .unwrap();
+                                        let (result28, _cleanup28) = crate::wasm::rt::Cleanup::new(
+                                            layout28,
+                                        );
+                                        if let Some(cleanup) = _cleanup28 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec28.into_iter().enumerate() {
+                                            let base = result28
+                                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let super::super::super::super::evenkeel::plugin::types::TableKey {
+                                                    key: key14,
+                                                    doc: doc14,
+                                                    kind: kind14,
+                                                    default: default14,
+                                                    required: required14,
+                                                } = e;
+                                                let vec15 = (key14.into_bytes()).into_boxed_slice();
+                                                let ptr15 = vec15.as_ptr().cast::<u8>();
+                                                let len15 = vec15.len();
+                                                ::core::mem::forget(vec15);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len15;
+                                                *base.add(0).cast::<*mut u8>() = ptr15.cast_mut();
+                                                let vec16 = (doc14.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len16;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                                use super::super::super::super::evenkeel::plugin::types::TableKeyKind as V23;
+                                                match kind14 {
+                                                    V23::Boolean => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                    V23::Integer(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        let (t17_0, t17_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t17_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t17_1);
+                                                    }
+                                                    V23::Number(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (2i32) as u8;
+                                                        let (t18_0, t18_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<f64>() = _rt::as_f64(t18_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<f64>() = _rt::as_f64(t18_1);
+                                                    }
+                                                    V23::Text => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (3i32) as u8;
+                                                    }
+                                                    V23::TextList => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (4i32) as u8;
+                                                    }
+                                                    V23::Duration(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (5i32) as u8;
+                                                        let (t19_0, t19_1) = e;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t19_0);
+                                                        *base
+                                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<i64>() = _rt::as_i64(t19_1);
+                                                    }
+                                                    V23::Choice(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (6i32) as u8;
+                                                        let vec21 = e;
+                                                        let len21 = vec21.len();
+                                                        let layout21 = _rt::alloc::Layout::from_size_align(
+                                                                vec21.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                ::core::mem::size_of::<*const u8>(),
+                                                            )
+                                                            .unwrap();
+                                                        let (result21, _cleanup21) = crate::wasm::rt::Cleanup::new(
+                                                            layout21,
+                                                        );
+                                                        if let Some(cleanup) = _cleanup21 {
+                                                            cleanup.forget();
+                                                        }
+                                                        for (i, e) in vec21.into_iter().enumerate() {
+                                                            let base = result21
+                                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let vec20 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr20 = vec20.as_ptr().cast::<u8>();
+                                                                let len20 = vec20.len();
+                                                                ::core::mem::forget(vec20);
+                                                                *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len20;
+                                                                *base.add(0).cast::<*mut u8>() = ptr20.cast_mut();
+                                                            }
+                                                        }
+                                                        *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len21;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = result21;
+                                                    }
+                                                    V23::Matching(e) => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (7i32) as u8;
+                                                        let vec22 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr22 = vec22.as_ptr().cast::<u8>();
+                                                        let len22 = vec22.len();
+                                                        ::core::mem::forget(vec22);
+                                                        *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len22;
+                                                        *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr22.cast_mut();
+                                                    }
+                                                    V23::Secret => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (8i32) as u8;
+                                                    }
+                                                    V23::File => {
+                                                        *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (9i32) as u8;
+                                                    }
+                                                }
+                                                match default14 {
+                                                    Some(e) => {
+                                                        *base
+                                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (1i32) as u8;
+                                                        use super::super::super::super::evenkeel::plugin::types::PlainValue as V27;
+                                                        match e {
+                                                            V27::Boolean(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (0i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (match e {
+                                                                    true => 1,
+                                                                    false => 0,
+                                                                }) as u8;
+                                                            }
+                                                            V27::Integer(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (1i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>() = _rt::as_i64(e);
+                                                            }
+                                                            V27::Number(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (2i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<f64>() = _rt::as_f64(e);
+                                                            }
+                                                            V27::Text(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (3i32) as u8;
+                                                                let vec24 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr24 = vec24.as_ptr().cast::<u8>();
+                                                                let len24 = vec24.len();
+                                                                ::core::mem::forget(vec24);
+                                                                *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len24;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = ptr24.cast_mut();
+                                                            }
+                                                            V27::TextList(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (4i32) as u8;
+                                                                let vec26 = e;
+                                                                let len26 = vec26.len();
+                                                                let layout26 = _rt::alloc::Layout::from_size_align(
+                                                                        vec26.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                        ::core::mem::size_of::<*const u8>(),
+                                                                    )
+                                                                    .unwrap();
+                                                                let (result26, _cleanup26) = crate::wasm::rt::Cleanup::new(
+                                                                    layout26,
+                                                                );
+                                                                if let Some(cleanup) = _cleanup26 {
+                                                                    cleanup.forget();
+                                                                }
+                                                                for (i, e) in vec26.into_iter().enumerate() {
+                                                                    let base = result26
+                                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                    {
+                                                                        let vec25 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr25 = vec25.as_ptr().cast::<u8>();
+                                                                        let len25 = vec25.len();
+                                                                        ::core::mem::forget(vec25);
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>() = len25;
+                                                                        *base.add(0).cast::<*mut u8>() = ptr25.cast_mut();
+                                                                    }
+                                                                }
+                                                                *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len26;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = result26;
+                                                            }
+                                                            V27::Duration(e) => {
+                                                                *base
+                                                                    .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<u8>() = (5i32) as u8;
+                                                                *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i64>() = _rt::as_i64(e);
+                                                            }
+                                                        }
+                                                    }
+                                                    None => {
+                                                        *base
+                                                            .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>() = (0i32) as u8;
+                                                    }
+                                                };
+                                                *base
+                                                    .add(40 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (match required14 {
+                                                    true => 1,
+                                                    false => 0,
+                                                }) as u8;
+                                            }
+                                        }
+                                        *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len28;
+                                        *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result28;
                                     }
                                 }
                                 match default5 {
@@ -1779,9 +2624,9 @@ pub mod exports {
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        use super::super::super::super::evenkeel::plugin::types::SettingValue as V18;
+                                        use super::super::super::super::evenkeel::plugin::types::PlainValue as V33;
                                         match e {
-                                            V18::Boolean(e) => {
+                                            V33::Boolean(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -1792,7 +2637,7 @@ pub mod exports {
                                                     false => 0,
                                                 }) as u8;
                                             }
-                                            V18::Integer(e) => {
+                                            V33::Integer(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -1800,7 +2645,7 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>() = _rt::as_i64(e);
                                             }
-                                            V18::Number(e) => {
+                                            V33::Number(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -1808,60 +2653,60 @@ pub mod exports {
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>() = _rt::as_f64(e);
                                             }
-                                            V18::Text(e) => {
+                                            V33::Text(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                let vec15 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr15 = vec15.as_ptr().cast::<u8>();
-                                                let len15 = vec15.len();
-                                                ::core::mem::forget(vec15);
+                                                let vec30 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr30 = vec30.as_ptr().cast::<u8>();
+                                                let len30 = vec30.len();
+                                                ::core::mem::forget(vec30);
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len15;
+                                                    .cast::<usize>() = len30;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr15.cast_mut();
+                                                    .cast::<*mut u8>() = ptr30.cast_mut();
                                             }
-                                            V18::TextList(e) => {
+                                            V33::TextList(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (4i32) as u8;
-                                                let vec17 = e;
-                                                let len17 = vec17.len();
-                                                let layout17 = _rt::alloc::Layout::from_size_align(
-                                                        vec17.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                let vec32 = e;
+                                                let len32 = vec32.len();
+                                                let layout32 = _rt::alloc::Layout::from_size_align(
+                                                        vec32.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result17, _cleanup17) = crate::wasm::rt::Cleanup::new(
-                                                    layout17,
+                                                let (result32, _cleanup32) = crate::wasm::rt::Cleanup::new(
+                                                    layout32,
                                                 );
-                                                if let Some(cleanup) = _cleanup17 {
+                                                if let Some(cleanup) = _cleanup32 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec17.into_iter().enumerate() {
-                                                    let base = result17
+                                                for (i, e) in vec32.into_iter().enumerate() {
+                                                    let base = result32
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let vec16 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr16 = vec16.as_ptr().cast::<u8>();
-                                                        let len16 = vec16.len();
-                                                        ::core::mem::forget(vec16);
+                                                        let vec31 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr31 = vec31.as_ptr().cast::<u8>();
+                                                        let len31 = vec31.len();
+                                                        ::core::mem::forget(vec31);
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len16;
-                                                        *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                                            .cast::<usize>() = len31;
+                                                        *base.add(0).cast::<*mut u8>() = ptr31.cast_mut();
                                                     }
                                                 }
                                                 *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len17;
+                                                    .cast::<usize>() = len32;
                                                 *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result17;
+                                                    .cast::<*mut u8>() = result32;
                                             }
-                                            V18::Duration(e) => {
+                                            V33::Duration(e) => {
                                                 *base
                                                     .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (5i32) as u8;
@@ -1887,43 +2732,43 @@ pub mod exports {
                         }
                         *ptr1
                             .add(4 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len19;
+                            .cast::<usize>() = len34;
                         *ptr1
                             .add(3 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result19;
-                        let vec21 = delegates2;
-                        let len21 = vec21.len();
-                        let layout21 = _rt::alloc::Layout::from_size_align(
-                                vec21.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                            .cast::<*mut u8>() = result34;
+                        let vec36 = delegates2;
+                        let len36 = vec36.len();
+                        let layout36 = _rt::alloc::Layout::from_size_align(
+                                vec36.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result21, _cleanup21) = crate::wasm::rt::Cleanup::new(
-                            layout21,
+                        let (result36, _cleanup36) = crate::wasm::rt::Cleanup::new(
+                            layout36,
                         );
-                        if let Some(cleanup) = _cleanup21 {
+                        if let Some(cleanup) = _cleanup36 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec21.into_iter().enumerate() {
-                            let base = result21
+                        for (i, e) in vec36.into_iter().enumerate() {
+                            let base = result36
                                 .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                             {
-                                let vec20 = (e.into_bytes()).into_boxed_slice();
-                                let ptr20 = vec20.as_ptr().cast::<u8>();
-                                let len20 = vec20.len();
-                                ::core::mem::forget(vec20);
+                                let vec35 = (e.into_bytes()).into_boxed_slice();
+                                let ptr35 = vec35.as_ptr().cast::<u8>();
+                                let len35 = vec35.len();
+                                ::core::mem::forget(vec35);
                                 *base
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len20;
-                                *base.add(0).cast::<*mut u8>() = ptr20.cast_mut();
+                                    .cast::<usize>() = len35;
+                                *base.add(0).cast::<*mut u8>() = ptr35.cast_mut();
                             }
                         }
                         *ptr1
                             .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len21;
+                            .cast::<usize>() = len36;
                         *ptr1
                             .add(5 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result21;
+                            .cast::<*mut u8>() = result36;
                         ptr1
                     }
                 }
@@ -1944,10 +2789,10 @@ pub mod exports {
                         let l4 = *arg0
                             .add(4 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base26 = l3;
-                        let len26 = l4;
-                        for i in 0..len26 {
-                            let base = base26
+                        let base50 = l3;
+                        let len50 = l4;
+                        for i in 0..len50 {
+                            let base = base50
                                 .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l5 = *base.add(0).cast::<*mut u8>();
@@ -2010,57 +2855,196 @@ pub mod exports {
                                         _rt::cabi_dealloc(l15, l16, 1);
                                     }
                                     8 => {}
-                                    _ => {}
+                                    9 => {}
+                                    _ => {
+                                        let l17 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l18 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base40 = l17;
+                                        let len40 = l18;
+                                        for i in 0..len40 {
+                                            let base = base40
+                                                .add(i * (48 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l19 = *base.add(0).cast::<*mut u8>();
+                                                let l20 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l19, l20, 1);
+                                                let l21 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l21, l22, 1);
+                                                let l23 = i32::from(
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                match l23 {
+                                                    0 => {}
+                                                    1 => {}
+                                                    2 => {}
+                                                    3 => {}
+                                                    4 => {}
+                                                    5 => {}
+                                                    6 => {
+                                                        let l24 = *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l25 = *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base28 = l24;
+                                                        let len28 = l25;
+                                                        for i in 0..len28 {
+                                                            let base = base28
+                                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let l26 = *base.add(0).cast::<*mut u8>();
+                                                                let l27 = *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l26, l27, 1);
+                                                            }
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base28,
+                                                            len28 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                            ::core::mem::size_of::<*const u8>(),
+                                                        );
+                                                    }
+                                                    7 => {
+                                                        let l29 = *base
+                                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l30 = *base
+                                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        _rt::cabi_dealloc(l29, l30, 1);
+                                                    }
+                                                    8 => {}
+                                                    _ => {}
+                                                }
+                                                let l31 = i32::from(
+                                                    *base
+                                                        .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                match l31 {
+                                                    0 => {}
+                                                    _ => {
+                                                        let l32 = i32::from(
+                                                            *base
+                                                                .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<u8>(),
+                                                        );
+                                                        match l32 {
+                                                            0 => {}
+                                                            1 => {}
+                                                            2 => {}
+                                                            3 => {
+                                                                let l33 = *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l34 = *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l33, l34, 1);
+                                                            }
+                                                            4 => {
+                                                                let l35 = *base
+                                                                    .add(40 + 4 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l36 = *base
+                                                                    .add(40 + 5 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let base39 = l35;
+                                                                let len39 = l36;
+                                                                for i in 0..len39 {
+                                                                    let base = base39
+                                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                    {
+                                                                        let l37 = *base.add(0).cast::<*mut u8>();
+                                                                        let l38 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        _rt::cabi_dealloc(l37, l38, 1);
+                                                                    }
+                                                                }
+                                                                _rt::cabi_dealloc(
+                                                                    base39,
+                                                                    len39 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                    ::core::mem::size_of::<*const u8>(),
+                                                                );
+                                                            }
+                                                            _ => {}
+                                                        }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base40,
+                                            len40 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                                            8,
+                                        );
+                                    }
                                 }
-                                let l17 = i32::from(
+                                let l41 = i32::from(
                                     *base
                                         .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                         .cast::<u8>(),
                                 );
-                                match l17 {
+                                match l41 {
                                     0 => {}
                                     _ => {
-                                        let l18 = i32::from(
+                                        let l42 = i32::from(
                                             *base
                                                 .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l18 {
+                                        match l42 {
                                             0 => {}
                                             1 => {}
                                             2 => {}
                                             3 => {
-                                                let l19 = *base
+                                                let l43 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l20 = *base
+                                                let l44 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l19, l20, 1);
+                                                _rt::cabi_dealloc(l43, l44, 1);
                                             }
                                             4 => {
-                                                let l21 = *base
+                                                let l45 = *base
                                                     .add(40 + 4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l22 = *base
+                                                let l46 = *base
                                                     .add(40 + 5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                let base25 = l21;
-                                                let len25 = l22;
-                                                for i in 0..len25 {
-                                                    let base = base25
+                                                let base49 = l45;
+                                                let len49 = l46;
+                                                for i in 0..len49 {
+                                                    let base = base49
                                                         .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        let l23 = *base.add(0).cast::<*mut u8>();
-                                                        let l24 = *base
+                                                        let l47 = *base.add(0).cast::<*mut u8>();
+                                                        let l48 = *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l23, l24, 1);
+                                                        _rt::cabi_dealloc(l47, l48, 1);
                                                     }
                                                 }
                                                 _rt::cabi_dealloc(
-                                                    base25,
-                                                    len25 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    base49,
+                                                    len49 * (2 * ::core::mem::size_of::<*const u8>()),
                                                     ::core::mem::size_of::<*const u8>(),
                                                 );
                                             }
@@ -2071,32 +3055,32 @@ pub mod exports {
                             }
                         }
                         _rt::cabi_dealloc(
-                            base26,
-                            len26 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
+                            base50,
+                            len50 * (48 + 6 * ::core::mem::size_of::<*const u8>()),
                             8,
                         );
-                        let l27 = *arg0
+                        let l51 = *arg0
                             .add(5 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>();
-                        let l28 = *arg0
+                        let l52 = *arg0
                             .add(6 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base31 = l27;
-                        let len31 = l28;
-                        for i in 0..len31 {
-                            let base = base31
+                        let base55 = l51;
+                        let len55 = l52;
+                        for i in 0..len55 {
+                            let base = base55
                                 .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                             {
-                                let l29 = *base.add(0).cast::<*mut u8>();
-                                let l30 = *base
+                                let l53 = *base.add(0).cast::<*mut u8>();
+                                let l54 = *base
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l29, l30, 1);
+                                _rt::cabi_dealloc(l53, l54, 1);
                             }
                         }
                         _rt::cabi_dealloc(
-                            base31,
-                            len31 * (2 * ::core::mem::size_of::<*const u8>()),
+                            base55,
+                            len55 * (2 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -2117,14 +3101,14 @@ pub mod exports {
                 ) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result20 = {
-                            let base18 = arg0;
-                            let len18 = arg1;
-                            let mut result18 = _rt::Vec::with_capacity(len18);
-                            for i in 0..len18 {
-                                let base = base18
+                        let result44 = {
+                            let base42 = arg0;
+                            let len42 = arg1;
+                            let mut result42 = _rt::Vec::with_capacity(len42);
+                            for i in 0..len42 {
+                                let base = base42
                                     .add(i * (8 + 4 * ::core::mem::size_of::<*const u8>()));
-                                let e18 = {
+                                let e42 = {
                                     let l0 = *base.add(0).cast::<*mut u8>();
                                     let l1 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -2140,10 +3124,10 @@ pub mod exports {
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>(),
                                     );
-                                    use super::super::super::super::evenkeel::plugin::types::SettingValue as V17;
-                                    let v17 = match l3 {
+                                    use super::super::super::super::evenkeel::plugin::types::SettingValue as V41;
+                                    let v41 = match l3 {
                                         0 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l4 = i32::from(
                                                     *base
                                                         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
@@ -2151,28 +3135,28 @@ pub mod exports {
                                                 );
                                                 _rt::bool_lift(l4 as u8)
                                             };
-                                            V17::Boolean(e17)
+                                            V41::Boolean(e41)
                                         }
                                         1 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l5 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>();
                                                 l5
                                             };
-                                            V17::Integer(e17)
+                                            V41::Integer(e41)
                                         }
                                         2 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l6 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<f64>();
                                                 l6
                                             };
-                                            V17::Number(e17)
+                                            V41::Number(e41)
                                         }
                                         3 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l7 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2187,10 +3171,10 @@ pub mod exports {
                                                 );
                                                 _rt::string_lift(bytes9)
                                             };
-                                            V17::Text(e17)
+                                            V41::Text(e41)
                                         }
                                         4 => {
-                                            let e17 = {
+                                            let e41 = {
                                                 let l10 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
@@ -2225,41 +3209,205 @@ pub mod exports {
                                                 );
                                                 result15
                                             };
-                                            V17::TextList(e17)
+                                            V41::TextList(e41)
                                         }
-                                        n => {
-                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
-                                            let e17 = {
+                                        5 => {
+                                            let e41 = {
                                                 let l16 = *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i64>();
                                                 l16 as u64
                                             };
-                                            V17::Duration(e17)
+                                            V41::Duration(e41)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                            let e41 = {
+                                                let l17 = *base
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l18 = *base
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base40 = l17;
+                                                let len40 = l18;
+                                                let mut result40 = _rt::Vec::with_capacity(len40);
+                                                for i in 0..len40 {
+                                                    let base = base40
+                                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                    let e40 = {
+                                                        let l19 = *base.add(0).cast::<*mut u8>();
+                                                        let l20 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base39 = l19;
+                                                        let len39 = l20;
+                                                        let mut result39 = _rt::Vec::with_capacity(len39);
+                                                        for i in 0..len39 {
+                                                            let base = base39
+                                                                .add(i * (8 + 4 * ::core::mem::size_of::<*const u8>()));
+                                                            let e39 = {
+                                                                let l21 = *base.add(0).cast::<*mut u8>();
+                                                                let l22 = *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len23 = l22;
+                                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                                    l21.cast(),
+                                                                    len23,
+                                                                    len23,
+                                                                );
+                                                                let l24 = i32::from(
+                                                                    *base
+                                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<u8>(),
+                                                                );
+                                                                use super::super::super::super::evenkeel::plugin::types::PlainValue as V38;
+                                                                let v38 = match l24 {
+                                                                    0 => {
+                                                                        let e38 = {
+                                                                            let l25 = i32::from(
+                                                                                *base
+                                                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                    .cast::<u8>(),
+                                                                            );
+                                                                            _rt::bool_lift(l25 as u8)
+                                                                        };
+                                                                        V38::Boolean(e38)
+                                                                    }
+                                                                    1 => {
+                                                                        let e38 = {
+                                                                            let l26 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i64>();
+                                                                            l26
+                                                                        };
+                                                                        V38::Integer(e38)
+                                                                    }
+                                                                    2 => {
+                                                                        let e38 = {
+                                                                            let l27 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<f64>();
+                                                                            l27
+                                                                        };
+                                                                        V38::Number(e38)
+                                                                    }
+                                                                    3 => {
+                                                                        let e38 = {
+                                                                            let l28 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l29 = *base
+                                                                                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let len30 = l29;
+                                                                            let bytes30 = _rt::Vec::from_raw_parts(
+                                                                                l28.cast(),
+                                                                                len30,
+                                                                                len30,
+                                                                            );
+                                                                            _rt::string_lift(bytes30)
+                                                                        };
+                                                                        V38::Text(e38)
+                                                                    }
+                                                                    4 => {
+                                                                        let e38 = {
+                                                                            let l31 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<*mut u8>();
+                                                                            let l32 = *base
+                                                                                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<usize>();
+                                                                            let base36 = l31;
+                                                                            let len36 = l32;
+                                                                            let mut result36 = _rt::Vec::with_capacity(len36);
+                                                                            for i in 0..len36 {
+                                                                                let base = base36
+                                                                                    .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                                                                let e36 = {
+                                                                                    let l33 = *base.add(0).cast::<*mut u8>();
+                                                                                    let l34 = *base
+                                                                                        .add(::core::mem::size_of::<*const u8>())
+                                                                                        .cast::<usize>();
+                                                                                    let len35 = l34;
+                                                                                    let bytes35 = _rt::Vec::from_raw_parts(
+                                                                                        l33.cast(),
+                                                                                        len35,
+                                                                                        len35,
+                                                                                    );
+                                                                                    _rt::string_lift(bytes35)
+                                                                                };
+                                                                                result36.push(e36);
+                                                                            }
+                                                                            _rt::cabi_dealloc(
+                                                                                base36,
+                                                                                len36 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                                                ::core::mem::size_of::<*const u8>(),
+                                                                            );
+                                                                            result36
+                                                                        };
+                                                                        V38::TextList(e38)
+                                                                    }
+                                                                    n => {
+                                                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                                                        let e38 = {
+                                                                            let l37 = *base
+                                                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                                                .cast::<i64>();
+                                                                            l37 as u64
+                                                                        };
+                                                                        V38::Duration(e38)
+                                                                    }
+                                                                };
+                                                                super::super::super::super::evenkeel::plugin::types::TableEntry {
+                                                                    key: _rt::string_lift(bytes23),
+                                                                    value: v38,
+                                                                }
+                                                            };
+                                                            result39.push(e39);
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base39,
+                                                            len39 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
+                                                            8,
+                                                        );
+                                                        result39
+                                                    };
+                                                    result40.push(e40);
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base40,
+                                                    len40 * (2 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                                result40
+                                            };
+                                            V41::Tables(e41)
                                         }
                                     };
                                     super::super::super::super::evenkeel::plugin::types::Setting {
                                         key: _rt::string_lift(bytes2),
-                                        value: v17,
+                                        value: v41,
                                     }
                                 };
-                                result18.push(e18);
+                                result42.push(e42);
                             }
                             _rt::cabi_dealloc(
-                                base18,
-                                len18 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
+                                base42,
+                                len42 * (8 + 4 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             );
-                            let len19 = arg3;
-                            let bytes19 = _rt::Vec::from_raw_parts(
+                            let len43 = arg3;
+                            let bytes43 = _rt::Vec::from_raw_parts(
                                 arg2.cast(),
-                                len19,
-                                len19,
+                                len43,
+                                len43,
                             );
                             T_::configure(
-                                result18,
+                                result42,
                                 Context {
-                                    service: _rt::string_lift(bytes19),
+                                    service: _rt::string_lift(bytes43),
                                     listener: match arg4 {
                                         0 => None,
                                         1 => {
@@ -2283,26 +3431,26 @@ pub mod exports {
                                 },
                             )
                         };
-                        let ptr21 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result20 {
+                        let ptr45 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result44 {
                             Ok(_) => {
-                                *ptr21.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr45.add(0).cast::<u8>() = (0i32) as u8;
                             }
                             Err(e) => {
-                                *ptr21.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec22 = (e.into_bytes()).into_boxed_slice();
-                                let ptr22 = vec22.as_ptr().cast::<u8>();
-                                let len22 = vec22.len();
-                                ::core::mem::forget(vec22);
-                                *ptr21
+                                *ptr45.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec46 = (e.into_bytes()).into_boxed_slice();
+                                let ptr46 = vec46.as_ptr().cast::<u8>();
+                                let len46 = vec46.len();
+                                ::core::mem::forget(vec46);
+                                *ptr45
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len22;
-                                *ptr21
+                                    .cast::<usize>() = len46;
+                                *ptr45
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr22.cast_mut();
+                                    .cast::<*mut u8>() = ptr46.cast_mut();
                             }
                         };
-                        ptr21
+                        ptr45
                     }
                 }
                 #[doc(hidden)]
@@ -3830,69 +4978,76 @@ macro_rules! __export_scheduler_plugin_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:scheduler-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2654] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2976] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd7\x13\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x99\x16\x01A\x02\x01\
 A\x0d\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
 \0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
 @\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
-ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
-\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
-\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
-s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
-n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
-\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
-\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
-\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
-ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
-evenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0abackend-id\x02\x03\0\x01\x02\
-ip\x02\x03\0\x01\x08endpoint\x02\x03\0\x01\x08protocol\x02\x03\0\x01\x08manifest\
-\x02\x03\0\x01\x07setting\x02\x03\0\x01\x0csetting-spec\x01Bj\x02\x03\x02\x01\x02\
-\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x02ip\x03\0\x02\x02\x03\x02\
-\x01\x04\x04\0\x08endpoint\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x08protocol\x03\0\
-\x06\x02\x03\x02\x01\x06\x04\0\x08manifest\x03\0\x08\x02\x03\x02\x01\x07\x04\0\x07\
-setting\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0csetting-spec\x03\0\x0c\x01m\x02\x04\
-plan\x0eper-connection\x04\0\x08decision\x03\0\x0e\x01n\x04\x0bconnections\x07la\
-tency\x07signals\x07traffic\x04\0\x05facts\x03\0\x10\x01p\x0f\x01p\x0d\x01ps\x01\
-r\x06\x09decisions\x12\x05facts\x11\x0ddeterministic\x7f\x09stateless\x7f\x06lab\
-els\x13\x09delegates\x14\x04\0\x09abilities\x03\0\x15\x01m\x03\x05alone\x06maste\
-r\x06backup\x04\0\x04role\x03\0\x17\x01r\x02\x08protocol\x07\x08endpoint\x05\x04\
-\0\x08listener\x03\0\x19\x01k\x1a\x01r\x03\x07services\x08listener\x1b\x04role\x18\
-\x04\0\x07context\x03\0\x1c\x01p}\x01r\x02\x07versiony\x05bytes\x1e\x04\0\x0bsav\
-ed-state\x03\0\x1f\x01q\x03\x07healthy\0\0\x08degraded\x01}\0\x06failed\0\0\x04\0\
-\x06health\x03\0!\x01r\x02\x0ato-backendw\x0ato-clientsw\x04\0\x07traffic\x03\0#\
-\x01ky\x01k$\x01r\x07\x06activey\x08inactivey\x05totalw\x0alatency-us%\x0aper-mi\
-nutey\x06failedw\x07traffic&\x04\0\x06counts\x03\0'\x01r\x02\x04names\x05valueu\x04\
-\0\x06signal\x03\0)\x01p*\x01o\x02ss\x01p,\x01r\x0a\x02id\x01\x04names\x08endpoi\
-nt\x05\x06weighty\x11configured-weighty\x06health\"\x06usable\x7f\x06counts(\x07\
-signals+\x06labels-\x04\0\x07backend\x03\0.\x01r\x03\x02id\x01\x06counts(\x07sig\
-nals+\x04\0\x04load\x03\00\x01r\x03\x08protocol\x07\x06source\x05\x0bdestination\
-\x05\x04\0\x04flow\x03\02\x01r\x02\x02v4}\x02v6}\x04\0\x08prefixes\x03\04\x01q\x05\
-\x08sequence\0\0\x06random\0\0\x0bhash-source\0\0\x09hash-flow\0\0\x0chash-netwo\
-rk\x015\0\x04\0\x08selector\x03\06\x01r\x02\x02id\x01\x05widthy\x04\0\x03run\x03\
-\08\x01p9\x01r\x03\x05slots:\x08selector7\x0arefresh-ms%\x04\0\x05table\x03\0;\x01\
-r\x02\x05groupy\x05widthy\x04\0\x09group-run\x03\0=\x01o\x02:7\x01p>\x01o\x02\xc0\
-\07\x01p\x01\x01o\x02s\xc2\0\x01q\x04\x06refuse\0\0\x07servers\x01?\0\x05split\x01\
-\xc1\0\0\x08delegate\x01\xc3\0\0\x04\0\x05group\x03\0D\x01r\x03\x07network\x03\x06\
-prefix}\x05groupy\x04\0\x04rule\x03\0F\x01p\xc5\0\x01p\xc7\0\x01r\x03\x06groups\xc8\
-\0\x05rules\xc9\0\x0arefresh-ms%\x04\0\x06groups\x03\0J\x01q\x04\x05table\x01<\0\
-\x06groups\x01\xcb\0\0\x0eper-connection\0\0\x04none\0\0\x04\0\x04plan\x03\0L\x01\
-@\0\0\x09\x04\0\x08describe\x01N\x01@\0\0\x16\x04\0\x0elist-abilities\x01O\x01p\x0b\
-\x01j\0\x01s\x01@\x02\x08settings\xd0\0\x07context\x1d\0\xd1\0\x04\0\x09configur\
-e\x01R\x01p/\x01@\x01\x08backends\xd3\0\0\xd1\0\x04\0\x08validate\x01T\x01@\x01\x05\
-state\x20\0\xd1\0\x04\0\x0cimport-state\x01U\x01k\x20\x01@\0\0\xd6\0\x04\0\x0cex\
-port-state\x01W\x01@\x01\x04role\x18\x01\0\x04\0\x08set-role\x01X\x01@\x01\x08ba\
-ckends\xd3\0\x01\0\x04\0\x0cset-backends\x01Y\x01p1\x01@\x01\x05loads\xda\0\x01\0\
-\x04\0\x09set-loads\x01[\x01@\0\0\xcd\0\x04\0\x09make-plan\x01\\\x01k\x01\x01@\x01\
-\x04flow3\0\xdd\0\x04\0\x04pick\x01^\x04\0\x1fevenkeel:plugin/scheduler@0.2.0\x05\
-\x09\x04\0&evenkeel:plugin/scheduler-plugin@0.2.0\x04\0\x0b\x16\x01\0\x10schedul\
-er-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.\
-258.3\x10wit-bindgen-rust\x060.61.1";
+ost@0.2.0\x05\0\x01B#\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\
+\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01\
+m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\
+\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x04\0\x0etable-key-kind\x03\0\x0c\x01q\x06\x07boolean\
+\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0bplain-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03\
+docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x09table-key\x03\0\x11\x01\
+p\x12\x01q\x0b\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x06tables\x01\x13\0\x04\0\x0csetting-kind\x03\0\x14\x01\
+r\x05\x03keys\x03docs\x04kind\x15\x07default\x10\x08required\x7f\x04\0\x0csettin\
+g-spec\x03\0\x16\x01p\x17\x01r\x04\x04names\x07versions\x07summarys\x08settings\x18\
+\x04\0\x08manifest\x03\0\x19\x01r\x02\x03keys\x05value\x0f\x04\0\x0btable-entry\x03\
+\0\x1b\x01p\x1c\x01p\x1d\x01q\x07\x07boolean\x01\x7f\0\x07integer\x01x\0\x06numb\
+er\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x06tables\x01\
+\x1e\0\x04\0\x0dsetting-value\x03\0\x1f\x01r\x02\x03keys\x05value\x20\x04\0\x07s\
+etting\x03\0!\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x02\x03\0\x01\x0aback\
+end-id\x02\x03\0\x01\x02ip\x02\x03\0\x01\x08endpoint\x02\x03\0\x01\x08protocol\x02\
+\x03\0\x01\x08manifest\x02\x03\0\x01\x07setting\x02\x03\0\x01\x0csetting-spec\x01\
+Bj\x02\x03\x02\x01\x02\x04\0\x0abackend-id\x03\0\0\x02\x03\x02\x01\x03\x04\0\x02\
+ip\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x08endpoint\x03\0\x04\x02\x03\x02\x01\x05\
+\x04\0\x08protocol\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x08manifest\x03\0\x08\x02\
+\x03\x02\x01\x07\x04\0\x07setting\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x0csetting\
+-spec\x03\0\x0c\x01m\x02\x04plan\x0eper-connection\x04\0\x08decision\x03\0\x0e\x01\
+n\x04\x0bconnections\x07latency\x07signals\x07traffic\x04\0\x05facts\x03\0\x10\x01\
+p\x0f\x01p\x0d\x01ps\x01r\x06\x09decisions\x12\x05facts\x11\x0ddeterministic\x7f\
+\x09stateless\x7f\x06labels\x13\x09delegates\x14\x04\0\x09abilities\x03\0\x15\x01\
+m\x03\x05alone\x06master\x06backup\x04\0\x04role\x03\0\x17\x01r\x02\x08protocol\x07\
+\x08endpoint\x05\x04\0\x08listener\x03\0\x19\x01k\x1a\x01r\x03\x07services\x08li\
+stener\x1b\x04role\x18\x04\0\x07context\x03\0\x1c\x01p}\x01r\x02\x07versiony\x05\
+bytes\x1e\x04\0\x0bsaved-state\x03\0\x1f\x01q\x03\x07healthy\0\0\x08degraded\x01\
+}\0\x06failed\0\0\x04\0\x06health\x03\0!\x01r\x02\x0ato-backendw\x0ato-clientsw\x04\
+\0\x07traffic\x03\0#\x01ky\x01k$\x01r\x07\x06activey\x08inactivey\x05totalw\x0al\
+atency-us%\x0aper-minutey\x06failedw\x07traffic&\x04\0\x06counts\x03\0'\x01r\x02\
+\x04names\x05valueu\x04\0\x06signal\x03\0)\x01p*\x01o\x02ss\x01p,\x01r\x0a\x02id\
+\x01\x04names\x08endpoint\x05\x06weighty\x11configured-weighty\x06health\"\x06us\
+able\x7f\x06counts(\x07signals+\x06labels-\x04\0\x07backend\x03\0.\x01r\x03\x02i\
+d\x01\x06counts(\x07signals+\x04\0\x04load\x03\00\x01r\x03\x08protocol\x07\x06so\
+urce\x05\x0bdestination\x05\x04\0\x04flow\x03\02\x01r\x02\x02v4}\x02v6}\x04\0\x08\
+prefixes\x03\04\x01q\x05\x08sequence\0\0\x06random\0\0\x0bhash-source\0\0\x09has\
+h-flow\0\0\x0chash-network\x015\0\x04\0\x08selector\x03\06\x01r\x02\x02id\x01\x05\
+widthy\x04\0\x03run\x03\08\x01p9\x01r\x03\x05slots:\x08selector7\x0arefresh-ms%\x04\
+\0\x05table\x03\0;\x01r\x02\x05groupy\x05widthy\x04\0\x09group-run\x03\0=\x01o\x02\
+:7\x01p>\x01o\x02\xc0\07\x01p\x01\x01o\x02s\xc2\0\x01q\x04\x06refuse\0\0\x07serv\
+ers\x01?\0\x05split\x01\xc1\0\0\x08delegate\x01\xc3\0\0\x04\0\x05group\x03\0D\x01\
+r\x03\x07network\x03\x06prefix}\x05groupy\x04\0\x04rule\x03\0F\x01p\xc5\0\x01p\xc7\
+\0\x01r\x03\x06groups\xc8\0\x05rules\xc9\0\x0arefresh-ms%\x04\0\x06groups\x03\0J\
+\x01q\x04\x05table\x01<\0\x06groups\x01\xcb\0\0\x0eper-connection\0\0\x04none\0\0\
+\x04\0\x04plan\x03\0L\x01@\0\0\x09\x04\0\x08describe\x01N\x01@\0\0\x16\x04\0\x0e\
+list-abilities\x01O\x01p\x0b\x01j\0\x01s\x01@\x02\x08settings\xd0\0\x07context\x1d\
+\0\xd1\0\x04\0\x09configure\x01R\x01p/\x01@\x01\x08backends\xd3\0\0\xd1\0\x04\0\x08\
+validate\x01T\x01@\x01\x05state\x20\0\xd1\0\x04\0\x0cimport-state\x01U\x01k\x20\x01\
+@\0\0\xd6\0\x04\0\x0cexport-state\x01W\x01@\x01\x04role\x18\x01\0\x04\0\x08set-r\
+ole\x01X\x01@\x01\x08backends\xd3\0\x01\0\x04\0\x0cset-backends\x01Y\x01p1\x01@\x01\
+\x05loads\xda\0\x01\0\x04\0\x09set-loads\x01[\x01@\0\0\xcd\0\x04\0\x09make-plan\x01\
+\\\x01k\x01\x01@\x01\x04flow3\0\xdd\0\x04\0\x04pick\x01^\x04\0\x1fevenkeel:plugi\
+n/scheduler@0.2.0\x05\x09\x04\0&evenkeel:plugin/scheduler-plugin@0.2.0\x04\0\x0b\
+\x16\x01\0\x10scheduler-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -3905,29 +5060,36 @@ pub use __export_scheduler_plugin_impl as export_scheduler;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 992] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x06\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1314] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfb\x08\x01A\x02\x01\
 A\x04\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
 \0\x0autc-offset\x01\x06\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\x07\x01\
 @\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\x08\x03\0\x1aevenkeel:plugin/h\
-ost@0.2.0\x05\0\x01B\x18\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\
-\x04\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\
-\x01m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02\
-ww\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04tex\
-t\0\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01\
-s\0\x06secret\0\0\x04file\0\0\x04\0\x0csetting-kind\x03\0\x0c\x01q\x06\x07boolea\
-n\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
-\0\x08duration\x01w\0\x04\0\x0dsetting-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\
-\x03docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x0csetting-spec\x03\0\x11\
-\x01p\x12\x01r\x04\x04names\x07versions\x07summarys\x08settings\x13\x04\0\x08man\
-ifest\x03\0\x14\x01r\x02\x03keys\x05value\x0f\x04\0\x07setting\x03\0\x16\x03\0\x1b\
-evenkeel:plugin/types@0.2.0\x05\x01\x04\0Fevenkeel:plugin/scheduler-plugin-with-\
-all-of-its-exports-removed@0.2.0\x04\0\x0b6\x01\00scheduler-plugin-with-all-of-i\
-ts-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compon\
-ent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+ost@0.2.0\x05\0\x01B#\x01y\x04\0\x0abackend-id\x03\0\0\x01r\x02\x02hiw\x02low\x04\
+\0\x02ip\x03\0\x02\x01r\x02\x04addr\x03\x04port{\x04\0\x08endpoint\x03\0\x04\x01\
+m\x02\x03tcp\x03udp\x04\0\x08protocol\x03\0\x06\x01o\x02xx\x01o\x02uu\x01o\x02ww\
+\x01ps\x01q\x0a\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x04\0\x0etable-key-kind\x03\0\x0c\x01q\x06\x07boolean\
+\x01\x7f\0\x07integer\x01x\0\x06number\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\
+\0\x08duration\x01w\0\x04\0\x0bplain-value\x03\0\x0e\x01k\x0f\x01r\x05\x03keys\x03\
+docs\x04kind\x0d\x07default\x10\x08required\x7f\x04\0\x09table-key\x03\0\x11\x01\
+p\x12\x01q\x0b\x07boolean\0\0\x07integer\x01\x08\0\x06number\x01\x09\0\x04text\0\
+\0\x09text-list\0\0\x08duration\x01\x0a\0\x06choice\x01\x0b\0\x08matching\x01s\0\
+\x06secret\0\0\x04file\0\0\x06tables\x01\x13\0\x04\0\x0csetting-kind\x03\0\x14\x01\
+r\x05\x03keys\x03docs\x04kind\x15\x07default\x10\x08required\x7f\x04\0\x0csettin\
+g-spec\x03\0\x16\x01p\x17\x01r\x04\x04names\x07versions\x07summarys\x08settings\x18\
+\x04\0\x08manifest\x03\0\x19\x01r\x02\x03keys\x05value\x0f\x04\0\x0btable-entry\x03\
+\0\x1b\x01p\x1c\x01p\x1d\x01q\x07\x07boolean\x01\x7f\0\x07integer\x01x\0\x06numb\
+er\x01u\0\x04text\x01s\0\x09text-list\x01\x0b\0\x08duration\x01w\0\x06tables\x01\
+\x1e\0\x04\0\x0dsetting-value\x03\0\x1f\x01r\x02\x03keys\x05value\x20\x04\0\x07s\
+etting\x03\0!\x03\0\x1bevenkeel:plugin/types@0.2.0\x05\x01\x04\0Fevenkeel:plugin\
+/scheduler-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b6\x01\00schedul\
+er-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocess\
+ed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

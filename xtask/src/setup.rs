@@ -79,6 +79,7 @@ pub(crate) const SERVERS: &[Package] = &[
     package("openssh-server", "/usr/sbin/sshd"),
     package("mosquitto", "/usr/sbin/mosquitto"),
     package("postgresql", "/usr/share/postgresql-common"),
+    package("mariadb-server", "/usr/sbin/mariadbd"),
     package("dnsmasq-base", "/usr/sbin/dnsmasq"),
     package("dovecot-imapd", "/usr/lib/dovecot/imap"),
     package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),

@@ -27,6 +27,15 @@ fn words(program: &str, words: &str) -> Command {
     command
 }
 
+/// Writes a password where the check finds it: DIR is the director's directory, which is beside the server's.
+fn password(node: &Node) -> Result<()> {
+    let secret = node.dir().with_file_name("director").join("password");
+    fs::create_dir_all(secret.parent().context("a directory")?)?;
+    fs::write(&secret, "s3cret\n")?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
 /// A server that runs, and a checker that finds it well, as long as it does.
 struct Tried {
     /// The port of the service.
@@ -101,11 +110,7 @@ fn redis_is_well_with_its_password_and_in_its_role() -> Result<()> {
             wrong: Some(("plugin = \"redis\"", "NOAUTH")),
         };
         tried.on(|node, address| {
-            // The director's directory is beside the server's.
-            let secret = node.dir().with_file_name("director").join("password");
-            fs::create_dir_all(secret.parent().context("a directory")?)?;
-            fs::write(&secret, "s3cret\n")?;
-            fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
+            password(node)?;
             let line = format!(
                 "--port {} --bind {} --protected-mode no --appendonly no --requirepass s3cret --dir {}",
                 address.port(),
@@ -227,6 +232,45 @@ fn postgresql_is_well_whoever_asks() -> Result<()> {
             let mut command = Command::new("sh");
             command.args(["-c", &script]).env("LC_ALL", "C.UTF-8");
             node.spawn("postgres", command)
+        })
+    })
+}
+
+#[test]
+fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
+    if !is_installed(
+        "mariadb_is_well_for_its_user_and_takes_writes",
+        "/usr/sbin/mariadbd",
+    )? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 3306,
+            check: "plugin = \"mysql\", settings = { user = \"health\", password = { file = \"DIR/password\" }, read-only = \"no\" }",
+            wrong: Some((
+                "plugin = \"mysql\", settings = { user = \"health\", password = { file = \"DIR/password\" }, read-only = \"yes\" }",
+                "it takes writes",
+            )),
+        };
+        tried.on(|node, address| {
+            password(node)?;
+            // It does not run as root.
+            let dir = node.dir().join("mariadb");
+            let dir = dir.display();
+            let script = format!(
+                "mkdir -p {dir} && chown nobody {dir} && chmod 755 $(dirname {dir}) && \
+                 echo \"CREATE USER health IDENTIFIED BY 's3cret';\" > {dir}/init.sql && \
+                 setpriv --reuid nobody --clear-groups mariadb-install-db --no-defaults --skip-test-db \
+                 --auth-root-authentication-method=normal --datadir={dir}/data >/dev/null && \
+                 exec setpriv --reuid nobody --clear-groups /usr/sbin/mariadbd --no-defaults --datadir={dir}/data \
+                 --bind-address={} --port={} --socket={dir}/socket --init-file={dir}/init.sql --skip-name-resolve",
+                address.ip(),
+                address.port()
+            );
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]);
+            node.spawn("mariadb", command)
         })
     })
 }

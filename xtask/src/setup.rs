@@ -80,6 +80,7 @@ pub(crate) const SERVERS: &[Package] = &[
     package("mosquitto", "/usr/sbin/mosquitto"),
     package("postgresql", "/usr/share/postgresql-common"),
     package("mariadb-server", "/usr/sbin/mariadbd"),
+    package("slapd", "/usr/sbin/slapd"),
     package("dnsmasq-base", "/usr/sbin/dnsmasq"),
     package("dovecot-imapd", "/usr/lib/dovecot/imap"),
     package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),

@@ -36,6 +36,33 @@ fn password(node: &Node) -> Result<()> {
     Ok(())
 }
 
+/// Makes a certificate that nobody has signed, in the server's directory.
+fn certificate(node: &Node) -> Result<()> {
+    let dir = node.dir().display().to_string();
+    let (key, cert) = (format!("{dir}/key.pem"), format!("{dir}/cert.pem"));
+    node.run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=mx.test",
+            "-days",
+            "2",
+            "-keyout",
+            &key,
+            "-out",
+            &cert,
+        ],
+    )?;
+    Ok(())
+}
+
 /// A server that runs, and a checker that finds it well, as long as it does.
 struct Tried {
     /// The port of the service.
@@ -276,6 +303,54 @@ fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
 }
 
 #[test]
+fn an_ldap_server_is_well_by_its_entry_over_tls() -> Result<()> {
+    if !is_installed(
+        "an_ldap_server_is_well_by_its_entry_over_tls",
+        "/usr/sbin/slapd",
+    )? {
+        return Ok(());
+    }
+    isolated(|| {
+        let tried = Tried {
+            port: 3890,
+            check: "plugin = \"ldap\", settings = { bind-dn = \"cn=health,dc=example,dc=org\", \
+                    password = { file = \"DIR/password\" }, base = \"dc=example,dc=org\", \
+                    tls = \"starttls\", tls-verify = false }",
+            wrong: Some((
+                "plugin = \"ldap\", settings = { base = \"ou=nobody,dc=example,dc=org\" }",
+                "search: refused with 32, no such object",
+            )),
+        };
+        tried.on(|node, address| {
+            password(node)?;
+            certificate(node)?;
+            let dir = node.dir().display();
+            fs::write(
+                node.dir().join("slapd.conf"),
+                format!(
+                    "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\n\
+                     TLSCertificateFile {dir}/cert.pem\nTLSCertificateKeyFile {dir}/key.pem\n\
+                     database mdb\nmaxsize 1048576\nsuffix \"dc=example,dc=org\"\n\
+                     rootdn \"cn=health,dc=example,dc=org\"\nrootpw s3cret\ndirectory {dir}/slapd\n"
+                ),
+            )?;
+            fs::write(
+                node.dir().join("base.ldif"),
+                "dn: dc=example,dc=org\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: x\n",
+            )?;
+            let script = format!(
+                "mkdir -p {dir}/slapd && chown -R nobody {dir} && chmod 755 {dir} && \
+                 setpriv --reuid nobody --clear-groups /usr/sbin/slapadd -f {dir}/slapd.conf -l {dir}/base.ldif && \
+                 exec setpriv --reuid nobody --clear-groups /usr/sbin/slapd -f {dir}/slapd.conf -h ldap://{address} -d 0"
+            );
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]);
+            node.spawn("slapd", command)
+        })
+    })
+}
+
+#[test]
 fn a_dns_server_answers_as_it_should_over_both_transports() -> Result<()> {
     if !is_installed(
         "a_dns_server_answers_as_it_should_over_both_transports",
@@ -387,17 +462,10 @@ fn a_mail_server_is_well_with_and_without_tls() -> Result<()> {
             )),
         };
         tried.on(|node, address| {
-            let dir = node.dir().display().to_string();
-            let (key, cert) = (format!("{dir}/key.pem"), format!("{dir}/cert.pem"));
-            node.run(
-                "openssl",
-                &[
-                    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-subj", "/CN=mx.test", "-days", "2", "-keyout", &key, "-out", &cert,
-                ],
-            )?;
+            certificate(node)?;
+            let dir = node.dir().display();
             let line = format!(
-                "-m aiosmtpd -n -c aiosmtpd.handlers.Sink -l {address} --tlscert {cert} --tlskey {key}"
+                "-m aiosmtpd -n -c aiosmtpd.handlers.Sink -l {address} --tlscert {dir}/cert.pem --tlskey {dir}/key.pem"
             );
             node.spawn("aiosmtpd", words("/usr/bin/python3", &line))
         })

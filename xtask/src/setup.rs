@@ -81,6 +81,7 @@ pub(crate) const SERVERS: &[Package] = &[
     package("postgresql", "/usr/share/postgresql-common"),
     package("mariadb-server", "/usr/sbin/mariadbd"),
     package("slapd", "/usr/sbin/slapd"),
+    package("freeradius", "/usr/sbin/freeradius"),
     package("dnsmasq-base", "/usr/sbin/dnsmasq"),
     package("dovecot-imapd", "/usr/lib/dovecot/imap"),
     package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),

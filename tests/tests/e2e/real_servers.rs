@@ -351,6 +351,59 @@ fn an_ldap_server_is_well_by_its_entry_over_tls() -> Result<()> {
 }
 
 #[test]
+fn a_radius_server_is_well_by_its_status_and_by_a_login() -> Result<()> {
+    if !is_installed(
+        "a_radius_server_is_well_by_its_status_and_by_a_login",
+        "/usr/sbin/freeradius",
+    )? {
+        return Ok(());
+    }
+    for check in [
+        "plugin = \"radius\", settings = { secret = { file = \"DIR/password\" } }",
+        "plugin = \"radius\", settings = { secret = { file = \"DIR/password\" }, user = \"health\", \
+         password = { file = \"DIR/password\" }, expect = \"accept\" }",
+    ] {
+        isolated(|| {
+            let tried = Tried {
+                port: 1812,
+                check,
+                wrong: Some((
+                    "plugin = \"radius\", settings = { secret = { file = \"DIR/password\" }, user = \"nobody\", \
+                     password = { file = \"DIR/password\" }, expect = \"accept\" }",
+                    "expected Access-Accept, got Access-Reject",
+                )),
+            };
+            tried.on(|node, address| {
+                password(node)?;
+                let dir = node.dir().join("radius");
+                fs::create_dir_all(&dir)?;
+                fs::write(
+                    dir.join("radiusd.conf"),
+                    format!(
+                        "security {{\n status_server = yes\n reject_delay = 0\n}}\nmodules {{\n}}\n\
+                         client director {{\n ipaddr = 0.0.0.0/0\n secret = s3cret\n}}\nserver default {{\n\
+                         listen {{\n type = auth\n ipaddr = {}\n port = {}\n}}\n\
+                         authorize {{\n if (User-Name == \"health\" && User-Password == \"s3cret\") {{\n\
+                         update control {{\n Auth-Type := Accept\n}}\n}}\n}}\n}}\n",
+                        address.ip(),
+                        address.port()
+                    ),
+                )?;
+                let dir = dir.display();
+                let script = format!(
+                    "chown -R nobody {dir} && chmod 755 $(dirname {dir}) && exec setpriv --reuid nobody --clear-groups \
+                     /usr/sbin/freeradius -f -l stdout -d {dir}"
+                );
+                let mut command = Command::new("sh");
+                command.args(["-c", &script]);
+                node.spawn("freeradius", command)
+            })
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_dns_server_answers_as_it_should_over_both_transports() -> Result<()> {
     if !is_installed(
         "a_dns_server_answers_as_it_should_over_both_transports",

@@ -82,6 +82,7 @@ pub(crate) const SERVERS: &[Package] = &[
     package("mariadb-server", "/usr/sbin/mariadbd"),
     package("slapd", "/usr/sbin/slapd"),
     package("freeradius", "/usr/sbin/freeradius"),
+    package("kamailio", "/usr/sbin/kamailio"),
     package("dnsmasq-base", "/usr/sbin/dnsmasq"),
     package("dovecot-imapd", "/usr/lib/dovecot/imap"),
     package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),

@@ -11,7 +11,7 @@ use evenkeel_tests::{Article, Evenkeel, Node, isolated};
 use serde_json::Value;
 
 /// Every checker that goes by TCP. What is asked for is what none of these servers says.
-const CHECKS: [&str; 25] = [
+const CHECKS: [&str; 26] = [
     r#"plugin = "tcp", settings = { send = "hello\r\n", expect = "welcome" }"#,
     r#"plugin = "tcp", settings = { tls = true, tls-verify = false }"#,
     r#"plugin = "http""#,
@@ -37,6 +37,7 @@ const CHECKS: [&str; 25] = [
     r#"plugin = "ldap""#,
     r#"plugin = "ldap", settings = { tls = "starttls" }"#,
     r#"plugin = "ldap", settings = { tls = "implicit", tls-verify = false }"#,
+    r#"plugin = "sip", settings = { transport = "tcp" }"#,
 ];
 
 /// What is done with a client.

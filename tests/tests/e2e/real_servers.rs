@@ -289,8 +289,8 @@ fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
                 "mkdir -p {dir} && chown nobody {dir} && chmod 755 $(dirname {dir}) && \
                  echo \"CREATE USER health IDENTIFIED BY 's3cret';\" > {dir}/init.sql && \
                  setpriv --reuid nobody --clear-groups mariadb-install-db --no-defaults --skip-test-db \
-                 --auth-root-authentication-method=normal --datadir={dir}/data >/dev/null && \
-                 exec setpriv --reuid nobody --clear-groups /usr/sbin/mariadbd --no-defaults --datadir={dir}/data \
+                 --auth-root-authentication-method=normal --datadir={dir}/data --tmpdir={dir} >/dev/null && \
+                 exec setpriv --reuid nobody --clear-groups /usr/sbin/mariadbd --no-defaults --datadir={dir}/data --tmpdir={dir} \
                  --bind-address={} --port={} --socket={dir}/socket --init-file={dir}/init.sql --skip-name-resolve",
                 address.ip(),
                 address.port()
@@ -397,6 +397,52 @@ fn a_radius_server_is_well_by_its_status_and_by_a_login() -> Result<()> {
                 let mut command = Command::new("sh");
                 command.args(["-c", &script]);
                 node.spawn("freeradius", command)
+            })
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sip_server_answers_over_both_transports() -> Result<()> {
+    if !is_installed(
+        "a_sip_server_answers_over_both_transports",
+        "/usr/sbin/kamailio",
+    )? {
+        return Ok(());
+    }
+    for check in [
+        "plugin = \"sip\"",
+        "plugin = \"sip\", settings = { transport = \"tcp\" }",
+    ] {
+        isolated(|| {
+            let tried = Tried {
+                port: 5060,
+                check,
+                wrong: Some((
+                    "plugin = \"sip\", settings = { uri = \"sip:nobody@example.org\" }",
+                    "status 404, \"Not here\", wanted 200-299",
+                )),
+            };
+            tried.on(|node, address| {
+                let dir = node.dir().join("kamailio");
+                fs::create_dir_all(&dir)?;
+                fs::write(
+                    dir.join("kamailio.cfg"),
+                    "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nchildren=1\nloadmodule \"sl.so\"\nrequest_route {\n\
+                     if (uri =~ \"nobody@\") {\n sl_send_reply(\"404\", \"Not here\");\n} else {\n\
+                     sl_send_reply(\"200\", \"OK\");\n}\n}\n",
+                )?;
+                let dir = dir.display();
+                // Its processes would outlive the first one, whose end is that of all in a namespace of their own.
+                let script = format!(
+                    "chown -R nobody {dir} && chmod 755 $(dirname {dir}) && exec unshare --pid --fork \
+                     setpriv --reuid nobody --clear-groups --pdeathsig KILL /usr/sbin/kamailio -f {dir}/kamailio.cfg \
+                     -DD -E -Y {dir} -l udp:{address} -l tcp:{address} -m 32 -M 8"
+                );
+                let mut command = Command::new("sh");
+                command.args(["-c", &script]);
+                node.spawn("kamailio", command)
             })
         })?;
     }

@@ -212,6 +212,11 @@ fn switch(body: &[u8]) -> Result<(Method, &[u8]), CheckError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use evenkeel_sdk::testing::{Script, check};
+    use evenkeel_sdk::{HealthChecker, Target, Verdict};
+
     use super::*;
 
     /// Computed with Python's hashlib from the protocol's description.
@@ -240,5 +245,34 @@ mod tests {
         assert_eq!(error.reason(), reason);
         let error = switch(b"").unwrap_err();
         assert!(error.reason().contains("mysql_old_password"), "{error}");
+    }
+
+    /// There is no TLS in native tests: this takes the connection for one.
+    struct OverTls;
+
+    impl HealthChecker for OverTls {
+        type Settings = ();
+
+        fn new((): ()) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
+            let mut server = Dialogue::connect(target, None)?;
+            let login = Login::new("u".to_owned(), Some(Secret::new("secret")));
+            let login = login.map_err(CheckError::new)?;
+            login.satisfy(&mut server, Method::CachingSha2, true)?;
+            Ok(Verdict::Healthy)
+        }
+    }
+
+    #[test]
+    fn over_tls_the_password_itself_is_sent_if_it_is_asked_for() {
+        let script = Script::new()
+            .says(packet::packet(4, &[MORE, NOT_KNOWN]))
+            .hears(b"\x07\0\0\x05secret\0")
+            .says(packet::packet(6, &[OK, 0, 0, 2, 0, 0, 0]));
+        let verdict = check::<OverTls>(&[], script.start(), Duration::from_secs(3));
+        assert_eq!(verdict, Ok(Verdict::Healthy));
     }
 }

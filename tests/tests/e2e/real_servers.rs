@@ -264,9 +264,9 @@ fn postgresql_is_well_whoever_asks() -> Result<()> {
 }
 
 #[test]
-fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
+fn mariadb_is_well_for_its_user_with_and_without_tls() -> Result<()> {
     if !is_installed(
-        "mariadb_is_well_for_its_user_and_takes_writes",
+        "mariadb_is_well_for_its_user_with_and_without_tls",
         "/usr/sbin/mariadbd",
     )? {
         return Ok(());
@@ -274,7 +274,7 @@ fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
     isolated(|| {
         let tried = Tried {
             port: 3306,
-            check: "plugin = \"mysql\", settings = { user = \"health\", password = { file = \"DIR/password\" }, read-only = \"no\" }",
+            check: "plugin = \"mysql\", settings = { user = \"health\", password = { file = \"DIR/password\" }, read-only = \"no\", tls = \"required\", tls-verify = false }",
             wrong: Some((
                 "plugin = \"mysql\", settings = { user = \"health\", password = { file = \"DIR/password\" }, read-only = \"yes\" }",
                 "it takes writes",
@@ -282,16 +282,17 @@ fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
         };
         tried.on(|node, address| {
             password(node)?;
+            certificate(node)?;
             // It does not run as root.
             let dir = node.dir().join("mariadb");
             let dir = dir.display();
             let script = format!(
-                "mkdir -p {dir} && chown nobody {dir} && chmod 755 $(dirname {dir}) && \
+                "mkdir -p {dir} && cp {dir}/../*.pem {dir} && chown -R nobody {dir} && chmod 755 $(dirname {dir}) && \
                  echo \"CREATE USER health IDENTIFIED BY 's3cret';\" > {dir}/init.sql && \
                  setpriv --reuid nobody --clear-groups mariadb-install-db --no-defaults --skip-test-db \
                  --auth-root-authentication-method=normal --datadir={dir}/data --tmpdir={dir} >/dev/null && \
                  exec setpriv --reuid nobody --clear-groups /usr/sbin/mariadbd --no-defaults --datadir={dir}/data --tmpdir={dir} \
-                 --bind-address={} --port={} --socket={dir}/socket --init-file={dir}/init.sql --skip-name-resolve",
+                 --bind-address={} --port={} --socket={dir}/socket --ssl-cert={dir}/cert.pem --ssl-key={dir}/key.pem --init-file={dir}/init.sql --skip-name-resolve",
                 address.ip(),
                 address.port()
             );
@@ -303,25 +304,35 @@ fn mariadb_is_well_for_its_user_and_takes_writes() -> Result<()> {
 }
 
 #[test]
-fn an_ldap_server_is_well_by_its_entry_over_tls() -> Result<()> {
+fn an_ldap_server_is_well_by_its_entry_over_both_kinds_of_tls() -> Result<()> {
     if !is_installed(
-        "an_ldap_server_is_well_by_its_entry_over_tls",
+        "an_ldap_server_is_well_by_its_entry_over_both_kinds_of_tls",
         "/usr/sbin/slapd",
     )? {
         return Ok(());
     }
-    isolated(|| {
-        let tried = Tried {
-            port: 3890,
-            check: "plugin = \"ldap\", settings = { bind-dn = \"cn=health,dc=example,dc=org\", \
-                    password = { file = \"DIR/password\" }, base = \"dc=example,dc=org\", \
-                    tls = \"starttls\", tls-verify = false }",
-            wrong: Some((
-                "plugin = \"ldap\", settings = { base = \"ou=nobody,dc=example,dc=org\" }",
-                "search: refused with 32, no such object",
-            )),
-        };
-        tried.on(|node, address| {
+    for (scheme, check, wrong) in [
+        (
+            "ldap",
+            "plugin = \"ldap\", settings = { bind-dn = \"cn=health,dc=example,dc=org\", \
+             password = { file = \"DIR/password\" }, base = \"dc=example,dc=org\", \
+             tls = \"starttls\", tls-verify = false }",
+            "plugin = \"ldap\", settings = { base = \"ou=nobody,dc=example,dc=org\" }",
+        ),
+        (
+            "ldaps",
+            "plugin = \"ldap\", settings = { base = \"dc=example,dc=org\", tls = \"implicit\", tls-verify = false }",
+            "plugin = \"ldap\", settings = { base = \"ou=nobody,dc=example,dc=org\", tls = \"implicit\", \
+             tls-verify = false }",
+        ),
+    ] {
+        isolated(|| {
+            let tried = Tried {
+                port: 3890,
+                check,
+                wrong: Some((wrong, "search: refused with 32, no such object")),
+            };
+            tried.on(|node, address| {
             password(node)?;
             certificate(node)?;
             let dir = node.dir().display();
@@ -341,13 +352,15 @@ fn an_ldap_server_is_well_by_its_entry_over_tls() -> Result<()> {
             let script = format!(
                 "mkdir -p {dir}/slapd && chown -R nobody {dir} && chmod 755 {dir} && \
                  setpriv --reuid nobody --clear-groups /usr/sbin/slapadd -f {dir}/slapd.conf -l {dir}/base.ldif && \
-                 exec setpriv --reuid nobody --clear-groups /usr/sbin/slapd -f {dir}/slapd.conf -h ldap://{address} -d 0"
+                 exec setpriv --reuid nobody --clear-groups /usr/sbin/slapd -f {dir}/slapd.conf -h {scheme}://{address} -d 0"
             );
             let mut command = Command::new("sh");
             command.args(["-c", &script]);
             node.spawn("slapd", command)
         })
-    })
+        })?;
+    }
+    Ok(())
 }
 
 #[test]

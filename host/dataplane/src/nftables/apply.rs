@@ -15,14 +15,14 @@ use super::gone;
 use super::layout::Layout;
 use super::nft;
 use super::offload;
-use super::placed_service::backend;
+use super::placed_service::{PlacedService, backend};
 use super::queue::QueueForm;
 use super::read;
 use super::render;
 use super::socket::Netfilter;
 use super::stale;
 use super::step::{NftOp, NftStep};
-use super::table::{OurTable, TableState, servers_gone};
+use super::table::{OurTable, TableState, earlier_count, servers_gone};
 use crate::Error;
 use crate::check::CheckedChanges;
 
@@ -42,7 +42,8 @@ fn apply_once(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
     match &table.state {
         TableState::Holds(_) => change(table, changes),
         TableState::Absent if changes.is_empty() => Ok(()),
-        TableState::Unknown | TableState::Absent | TableState::Damaged => {
+        TableState::Absent => build(table, changes),
+        TableState::Unknown | TableState::Damaged => {
             let checked = CheckedChanges::new(DataPlaneKind::Nftables, changes, |_| None)?;
             offload_interfaces(&checked)?;
             let mut state = State::default();
@@ -65,10 +66,95 @@ fn apply_again(table: &mut OurTable, changes: &[Change], refused: Error) -> Resu
     apply_once(table, &diff::diff(&actual, &wanted))
 }
 
+/// Elements and rules of one batch where there is no table yet, but for a service that has more by itself. They bound
+/// the memory and what the socket takes ([`BUFFER`](super::socket::BUFFER)); for each batch the kernel looks through
+/// all that came before (`nft_table_validate` in `net/netfilter/nf_tables_api.c`), so there are few.
+const PART: usize = 150_000;
+
+/// How many of the changes are the next batch: at least one.
+fn part(changes: &[Change]) -> usize {
+    let mut left = PART;
+    let fits = |change: &&Change| {
+        let size = match change {
+            Change::Put(_, service) => {
+                let slots = PlacedService::needed(&service.spread).unwrap_or_default();
+                4 + service.backends.len() + usize::try_from(slots).unwrap_or(PART)
+            }
+            _ => 1,
+        };
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    };
+    changes.iter().take_while(fits).count().max(1)
+}
+
+/// Makes the table where there is none: the base ruleset by `nft`, and the services by steps, which take a third of the
+/// time that `nft` takes to read their text. Nothing is in use yet, so one batch need not have them all; what goes wrong
+/// leaves a table with those that came before.
+fn build(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
+    let checked = CheckedChanges::new(DataPlaneKind::Nftables, changes, |_| None)?;
+    offload_interfaces(&checked)?;
+    queue_form(changes)?;
+    let wanted = || checked.services.values().flatten();
+    if !Layout::has_room(wanted().map(|it| &it.spread)) {
+        return Err(no_slots());
+    }
+    let empty = Layout::default();
+    let text = render::whole(&table.name, &empty, |_| 0);
+    nft::run(&table.ourselves, &["-f", "-"], &text)?;
+    table.state = TableState::Holds(Box::new(empty));
+    // Until all servers are there, nobody can tell which are gone.
+    table.gone = Some(BTreeSet::new());
+    let mut new = BTreeSet::new();
+    let mut rest = changes;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(part(rest));
+        new.append(&mut make(table, now, Before::Shown)?);
+        rest = later;
+    }
+    tracing::info!(table = table.name, services = new.len(), "table loaded");
+    forget_untranslated(&mut table.socket, new);
+    let TableState::Holds(layout) = &table.state else {
+        return Ok(());
+    };
+    let gone = servers_gone(&mut table.socket, layout);
+    let complete = gone.is_empty();
+    table.gone = Some(gone);
+    if complete {
+        return Ok(());
+    }
+    change(table, &[])
+}
+
+fn no_slots() -> Error {
+    Error::Invalid("there are more slots than slot numbers".to_owned())
+}
+
 /// Makes changes to a table that is known, by steps in proportion to them.
 fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
+    let new = make(table, changes, Before::Left)?;
+    forget_untranslated(&mut table.socket, new);
+    Ok(())
+}
+
+/// Where the counts of servers are from that the kernel has not.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    /// They had left the table.
+    Left,
+    /// The table was lost, maybe with them: what was last shown of them counts, too.
+    Shown,
+}
+
+/// The same; returns the services that were not there. Datagrams of older flows do not find those yet.
+fn make(
+    table: &mut OurTable,
+    changes: &[Change],
+    before: Before,
+) -> Result<BTreeSet<ServiceKey>, Error> {
     let TableState::Holds(layout) = &mut table.state else {
-        return Ok(());
+        return Ok(BTreeSet::new());
     };
     let mut wanted = CheckedChanges::new(DataPlaneKind::Nftables, changes, |id| {
         layout.owners.get(&id).copied()
@@ -92,7 +178,10 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
         Some(element) => counters::of(socket, name, [*element])
             .remove(&id)
             .unwrap_or_default(),
-        None => table.counts.get(id),
+        None => match before {
+            Before::Left => table.counts.get(id),
+            Before::Shown => earlier_count(&table.counts, &table.shown, id),
+        },
     })?;
     plan.gone(!gone.is_empty());
     if !plan.before.is_empty()
@@ -136,8 +225,7 @@ fn change(table: &mut OurTable, changes: &[Change]) -> Result<(), Error> {
         // in the way of.
         tracing::warn!(%error, "what is no longer used could not be removed");
     }
-    forget_untranslated(&mut table.socket, new);
-    Ok(())
+    Ok(new)
 }
 
 /// Datagrams of senders whose flows are older than the service are spread like all others from now on.
@@ -169,8 +257,7 @@ fn rebuild(table: &mut OurTable, state: State) -> Result<(), Error> {
         .chain(offload.cloned().map(Change::Offload))
         .collect();
     queue_form(&later)?;
-    let layout = Layout::of(state)
-        .ok_or_else(|| Error::Invalid("there are more slots than slot numbers".to_owned()))?;
+    let layout = Layout::of(state).ok_or_else(no_slots)?;
     let text = render::whole(&table.name, &layout, |id| table.earlier_count(id));
     nft::run(&table.ourselves, &["-f", "-"], &text)?;
     layout.owners.keys().for_each(|id| table.counts.forget(*id));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use evenkeel_core::model::{IpvsTimeouts, ServiceKey};
-use evenkeel_core::state::{BackendId, State};
+use evenkeel_core::state::{BackendId, Spread, State};
 use ipnet::IpNet;
 
 use super::chain_numbers::ChainNumbers;
@@ -59,6 +59,13 @@ impl Layout {
             );
         }
         Some(layout)
+    }
+
+    /// Whether an empty table has slots for services that are spread so.
+    pub(super) fn has_room<'a>(spreads: impl IntoIterator<Item = &'a Spread>) -> bool {
+        let mut slots = Slots::default();
+        let mut needed = spreads.into_iter().filter_map(PlacedService::needed);
+        needed.all(|count| slots.allocate(count).is_some())
     }
 
     /// The state that it is of.

@@ -36,6 +36,16 @@ pub(super) fn servers_gone(socket: &mut Netfilter, layout: &Layout) -> BTreeSet<
     })
 }
 
+/// What a backend had counted that is put into a table which did not have it.
+pub(super) fn earlier_count(
+    counts: &Remembered,
+    shown: &HashMap<BackendId, u64>,
+    id: BackendId,
+) -> u64 {
+    let shown = shown.get(&id).copied().unwrap_or_default();
+    counts.get(id).max(shown)
+}
+
 /// What is known of our table in the kernel.
 #[derive(Debug)]
 pub(super) enum TableState {
@@ -129,8 +139,7 @@ impl OurTable {
 
     /// What a backend had counted that is put into a table which did not have it.
     pub(super) fn earlier_count(&self, id: BackendId) -> u64 {
-        let shown = self.shown.get(&id).copied().unwrap_or_default();
-        self.counts.get(id).max(shown)
+        earlier_count(&self.counts, &self.shown, id)
     }
 
     /// Remembers what a backend that goes has counted.

@@ -43,6 +43,7 @@ mod nginx;
 mod paths;
 mod ping;
 mod process;
+mod registry;
 mod wait;
 mod world;
 
@@ -66,5 +67,6 @@ pub use nginx::{Nginx, http_get};
 pub use paths::Paths;
 pub use ping::{Ping, Pings};
 pub use process::Process;
+pub use registry::Registry;
 pub use wait::{eventually, wait_until};
 pub use world::{Impossible, inside, possible, reexec, skipped, with_private_world};

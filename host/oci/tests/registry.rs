@@ -1,104 +1,34 @@
 //! Against Debian's docker-registry, on the loopback address.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and a skipped one says so"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use evenkeel_oci::{About, Access, Artifact, Credentials, Place, pull, push};
+use evenkeel_tests::{Registry, skipped};
 
-/// Ends with the test.
-struct Registry {
-    process: Child,
-    address: SocketAddr,
+/// Both end with the test.
+struct Server {
+    registry: Registry,
     directory: tempfile::TempDir,
 }
 
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// `docker-registry`, with a password file if there is one; `None`, and a word about it, where it is not installed.
-fn registry(htpasswd: Option<&str>) -> Option<Registry> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let program = std::env::split_paths(&path)
-        .map(|it| it.join("docker-registry"))
-        .find(|it| it.is_file());
-    let Some(program) = program else {
-        eprintln!(
-            "SKIPPED: docker-registry is not installed (Debian: apt install docker-registry)"
-        );
+/// A registry, with a password file if there is one; `None`, and a word about it, where it is not installed.
+fn server(test: &str, htpasswd: Option<&str>) -> Option<Server> {
+    if let Some(why) = Registry::missing() {
+        skipped(test, why).unwrap();
         return None;
-    };
+    }
     let directory = tempfile::tempdir().unwrap();
-    // Nobody else takes it in the moment until the registry does, as good as certainly.
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let mut config = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
-        directory.path().join("blobs").display()
-    );
-    if let Some(htpasswd) = htpasswd {
-        let file = directory.path().join("htpasswd");
-        fs::write(&file, htpasswd).unwrap();
-        config += &format!(
-            "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
-            file.display()
-        );
-    }
-    let file = directory.path().join("config.yml");
-    fs::write(&file, config).unwrap();
-    let process = Command::new(program)
-        .args(["serve".into(), file])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "it does not listen"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Some(Registry {
-        process,
-        address,
+    Some(Server {
+        registry: Registry::start(directory.path(), htpasswd).unwrap(),
         directory,
     })
 }
 
-impl Registry {
+impl Server {
     fn place(&self, rest: &str) -> Place {
-        format!("oci://{}/{rest}", self.address).parse().unwrap()
-    }
-
-    /// The files of the blobs that it keeps.
-    fn blobs(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut open = vec![self.directory.path().join("blobs/docker/registry/v2/blobs")];
-        while let Some(next) = open.pop() {
-            for entry in fs::read_dir(next).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    found.push(path);
-                }
-            }
-        }
-        found
+        self.registry.place(rest).parse().unwrap()
     }
 }
 
@@ -130,7 +60,10 @@ const MOST: u64 = 64 << 20;
 
 #[test]
 fn what_is_pushed_is_pulled_with_its_signature_by_tag_and_by_digest() {
-    let Some(registry) = registry(None) else {
+    let Some(server) = server(
+        "what_is_pushed_is_pulled_with_its_signature_by_tag_and_by_digest",
+        None,
+    ) else {
         return;
     };
     for signature in [
@@ -138,7 +71,7 @@ fn what_is_pushed_is_pulled_with_its_signature_by_tag_and_by_digest() {
         None,
     ] {
         let plugin = artifact(signature);
-        let place = registry.place("plugins/calm:0.1.0");
+        let place = server.place("plugins/calm:0.1.0");
         let digest = push(&place, &plugin, &about(), &anonymous()).unwrap();
         assert_eq!(pull(&place, &anonymous(), MOST).unwrap(), plugin);
         let pinned: Place = place.at(&digest).parse().unwrap();
@@ -148,15 +81,23 @@ fn what_is_pushed_is_pulled_with_its_signature_by_tag_and_by_digest() {
 
 #[test]
 fn an_artifact_has_the_layout_that_other_programs_for_webassembly_expect() {
-    let Some(registry) = registry(None) else {
+    let Some(server) = server(
+        "an_artifact_has_the_layout_that_other_programs_for_webassembly_expect",
+        None,
+    ) else {
         return;
     };
     let plugin = artifact(Some("signature"));
-    push(&registry.place("calm:1"), &plugin, &about(), &anonymous()).unwrap();
-    let texts = registry.blobs().into_iter().filter_map(|blob| {
-        let bytes = fs::read(blob).unwrap();
-        serde_json::from_slice::<serde_json::Value>(&bytes).ok()
-    });
+    push(&server.place("calm:1"), &plugin, &about(), &anonymous()).unwrap();
+    let texts = server
+        .registry
+        .blobs()
+        .unwrap()
+        .into_iter()
+        .filter_map(|blob| {
+            let bytes = fs::read(blob).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&bytes).ok()
+        });
     let texts: Vec<serde_json::Value> = texts.collect();
     let manifest = texts.iter().find(|it| it["layers"].is_array()).unwrap();
     let layers = manifest["layers"].as_array().unwrap();
@@ -180,18 +121,23 @@ fn an_artifact_has_the_layout_that_other_programs_for_webassembly_expect() {
 
 #[test]
 fn what_was_changed_in_the_registry_what_is_too_large_and_what_is_not_there_are_refused() {
-    let Some(registry) = registry(None) else {
+    let Some(server) = server(
+        "what_was_changed_in_the_registry_what_is_too_large_and_what_is_not_there_are_refused",
+        None,
+    ) else {
         return;
     };
-    let (plugin, place) = (artifact(None), registry.place("calm:1"));
+    let (plugin, place) = (artifact(None), server.place("calm:1"));
     push(&place, &plugin, &about(), &anonymous()).unwrap();
-    let error = pull(&registry.place("calm:2"), &anonymous(), MOST).unwrap_err();
+    let error = pull(&server.place("calm:2"), &anonymous(), MOST).unwrap_err();
     assert!(error.to_string().contains("calm:2"), "{error}");
     let error = pull(&place, &anonymous(), 1000).unwrap_err();
     assert!(error.to_string().contains("at most 1000"), "{error}");
     let length = plugin.content.len();
-    let blob = registry
+    let blob = server
+        .registry
         .blobs()
+        .unwrap()
         .into_iter()
         .find(|blob| blob.metadata().unwrap().len() == u64::try_from(length).unwrap());
     let blob = blob.unwrap();
@@ -213,12 +159,13 @@ fn a_registry_that_wants_a_password_gets_it_from_the_command_or_from_docker() {
         assert_eq!(pulled.unwrap(), plugin);
         return;
     }
+    let name = "a_registry_that_wants_a_password_gets_it_from_the_command_or_from_docker";
     // bcrypt of "secret", as `htpasswd -B` writes it.
     let htpasswd = "calm:$2b$05$3k7ADYwzZpI4.gQcopLZw.VqIdNHbwMJ.nJAVg6LH9fQnW7coSnhO\n";
-    let Some(registry) = registry(Some(htpasswd)) else {
+    let Some(server) = server(name, Some(htpasswd)) else {
         return;
     };
-    let place = registry.place("calm:1");
+    let place = server.place("calm:1");
     let error = push(&place, &plugin, &about(), &anonymous()).unwrap_err();
     assert!(
         error.to_string().contains("authentication required"),
@@ -238,12 +185,11 @@ fn a_registry_that_wants_a_password_gets_it_from_the_command_or_from_docker() {
     // "calm:secret", as `docker login` writes it.
     let config = format!(
         "{{\"auths\": {{\"{}\": {{\"auth\": \"Y2FsbTpzZWNyZXQ=\"}}}}}}",
-        registry.address
+        server.registry.address()
     );
-    let docker = registry.directory.path().join("docker");
+    let docker = server.directory.path().join("docker");
     fs::create_dir(&docker).unwrap();
     fs::write(docker.join("config.json"), config).unwrap();
-    let name = "a_registry_that_wants_a_password_gets_it_from_the_command_or_from_docker";
     let copy = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact"])
         .env("DOCKER_CONFIG", docker)

@@ -34,6 +34,7 @@ mod plugins;
 mod pools;
 mod real_servers;
 mod reconfigure;
+mod registry;
 mod schedulers;
 mod second;
 mod signals;

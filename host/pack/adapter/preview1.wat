@@ -21,14 +21,20 @@
   (import "wasi:clocks/wall-clock@0.2.0" "now" (func $wall-clock (param i32)))
   (import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))
 
-  ;; Go's collector reads the clock while memory is made for an argument, when nothing may be imported: then it gets the
-  ;; last time that there was.
+  ;; Go's collector reads the clocks, and its scheduler waits, while memory is made for an argument, when nothing may be
+  ;; imported: then it gets the last times that there were, and what is waited for has passed.
   (global $paused (mut i32) (i32.const 0))
   (global $last (mut i64) (i64.const 0))
+  (global $last-real (mut i64) (i64.const 0))
   (func (export "adapter_monotonic_clock_set_paused") (param $paused i32)
     (global.set $paused (local.get $paused)))
+  ;; It never goes back, even where a wait was passed over.
   (func $now (result i64)
-    (if (i32.eqz (global.get $paused)) (then (global.set $last (call $monotonic))))
+    (local $now i64)
+    (if (i32.eqz (global.get $paused))
+      (then
+        (local.set $now (call $monotonic))
+        (if (i64.gt_u (local.get $now) (global.get $last)) (then (global.set $last (local.get $now))))))
     (global.get $last))
 
   ;; One piece of at most 4,096 bytes.
@@ -42,16 +48,17 @@
 
   ;; Nanoseconds since 1970.
   (func $realtime (result i64)
-    (local $a i64) (local $b i64) (local $now i64)
+    (local $a i64) (local $b i64)
+    (if (global.get $paused) (then (return (global.get $last-real))))
     (local.set $a (i64.load (i32.const 0)))
     (local.set $b (i64.load (i32.const 8)))
     (call $wall-clock (i32.const 0))
-    (local.set $now (i64.add
+    (global.set $last-real (i64.add
       (i64.mul (i64.load (i32.const 0)) (i64.const 1000000000))
       (i64.load32_u (i32.const 8))))
     (i64.store (i32.const 0) (local.get $a))
     (i64.store (i32.const 8) (local.get $b))
-    (local.get $now))
+    (global.get $last-real))
 
   (func (export "fd_write") (param $fd i32) (param $pieces i32) (param $count i32) (param $written i32) (result i32)
     (local $stream i32) (local $at i32) (local $left i32) (local $some i32) (local $sum i32)
@@ -142,9 +149,12 @@
           (i64.sub (local.get $time) (local.get $now))
           (i64.const 0)
           (i64.gt_u (local.get $time) (local.get $now))))))
-    (local.set $pollable (call $subscribe (local.get $time)))
-    (call $block (local.get $pollable))
-    (call $drop-pollable (local.get $pollable))
+    (if (global.get $paused)
+      (then (global.set $last (i64.add (global.get $last) (local.get $time))))
+      (else
+        (local.set $pollable (call $subscribe (local.get $time)))
+        (call $block (local.get $pollable))
+        (call $drop-pollable (local.get $pollable))))
     (i64.store (local.get $out) (i64.load (local.get $in)))
     (i64.store offset=8 (local.get $out) (i64.const 0))
     (i64.store offset=16 (local.get $out) (i64.const 0))

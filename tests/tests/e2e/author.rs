@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use evenkeel_tests::{Article, Client, Evenkeel, Paths, isolated};
 
 /// What a shell says to a script in this directory. Cargo's own directory is empty, so that nothing is found there.
-fn shell(dir: &Path, script: &str) -> Result<Output> {
+pub(crate) fn shell(dir: &Path, script: &str) -> Result<Output> {
     let binary = Paths::default().binary.canonicalize()?;
     let own = binary.parent().context("no directory")?;
     let path = path()?;
@@ -43,7 +43,7 @@ pub(crate) fn says(dir: &Path, script: &str) -> Result<String> {
 }
 
 /// The blocks of a page in this language, in order.
-fn blocks(page: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
     let opening = format!("\n```{language}\n");
     let parts = page.split(&opening).skip(1);
     parts

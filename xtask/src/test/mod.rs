@@ -7,11 +7,14 @@
 //! | this one | nextest (or libtest), the documentation's examples, the crates that stand alone |
 //! | User-Mode Linux | two starts at once, each with a half of the tests of programs called `ipvs` |
 //! | Debian's in qemu (`--all`) | one start |
+//!
+//! With `--all` the release build is made, too, for the tests that need it.
 
 mod binaries;
 mod examples;
 mod failures;
 mod kernels;
+mod shipped;
 mod tally;
 mod watch;
 
@@ -40,7 +43,7 @@ const AT_ONCE: &str = "4";
 pub(crate) struct Options {
     /// Only tests whose name contains this.
     filter: Option<String>,
-    /// Also those that need Debian's own kernel.
+    /// Also those that need Debian's own kernel, or the binary as it is shipped.
     all: bool,
     /// The profile of `.config/nextest.toml`.
     profile: Option<String>,
@@ -122,6 +125,9 @@ fn tests(options: &Options) -> Result<()> {
         }
     }
     let mut runners = here(&binaries, options)?;
+    if options.all {
+        runners.extend(shipped::runner(&binaries, filter)?);
+    }
     let mut seen = Seen::default();
     for (what, command) in &mut runners {
         step(what);
@@ -175,6 +181,10 @@ fn on_other_kernel(label: &str, starts: Vec<Start>) -> Seen {
 fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>> {
     let mut runners = Vec::new();
     if answer(&mut cargo(&["nextest", "--version"])).is_some() {
+        let mut here = "not (kind(test) & (binary(=ipvs) | binary(=debian)))".to_owned();
+        if options.all {
+            here += &format!(" & not {}", shipped::nextest_leaves_out());
+        }
         let mut nextest = options.lints.cargo(&[
             "nextest",
             "run",
@@ -182,7 +192,7 @@ fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>
             "--no-fail-fast",
             "--no-tests=pass",
             "--filterset",
-            "not (kind(test) & (binary(=ipvs) | binary(=debian)))",
+            &here,
         ]);
         if let Some(profile) = &options.profile {
             nextest.args(["--profile", profile]);
@@ -194,6 +204,9 @@ fn here(binaries: &[Binary], options: &Options) -> Result<Vec<(String, Command)>
             let mut own = command(&binary.program);
             own.current_dir(&binary.directory).args(&options.filter);
             own.env("RUST_TEST_THREADS", AT_ONCE);
+            if options.all {
+                own.args(shipped::libtest_leaves_out(binary));
+            }
             runners.push((format!("Testing {} ({})", binary.package, binary.name), own));
         }
     }

@@ -1,5 +1,5 @@
-//! Tests of the binary as it is shipped: optimised, and with registries. Only `--all` builds it. In the default run those
-//! that can run with the other one do, and the rest are skipped.
+//! Tests of the binary as it is shipped: optimised, and with registries. Only `--all` builds it. In the default run
+//! those that can run with the other one do, and the rest are skipped.
 
 use std::process::Command;
 

@@ -26,36 +26,33 @@ fn in_c_a_scheduler_and_a_checker_balance() -> Result<()> {
 
 #[test]
 fn in_go_a_scheduler_and_a_checker_balance() -> Result<()> {
-    let tool = ["go", "version"];
-    balance(
-        "go",
-        "languages::in_go_a_scheduler_and_a_checker_balance",
-        tool,
-    )
+    let test = "languages::in_go_a_scheduler_and_a_checker_balance";
+    if let Some(why) = missing(["go", "version"])? {
+        return skipped(test, &why);
+    }
+    isolated(|| new_ones_balance("go", "", |_| {}))
 }
 
 #[test]
 fn in_javascript_a_scheduler_and_a_checker_balance() -> Result<()> {
-    let tool = ["componentize-qjs", "--help"];
-    balance(
-        "js",
-        "languages::in_javascript_a_scheduler_and_a_checker_balance",
-        tool,
-    )
+    let test = "languages::in_javascript_a_scheduler_and_a_checker_balance";
+    if let Some(why) = missing(["componentize-qjs", "--help"])? {
+        return skipped(test, &why);
+    }
+    isolated(|| new_ones_balance("js", "", |_| {}))
 }
 
 #[test]
 fn in_python_a_scheduler_and_a_checker_balance() -> Result<()> {
-    let tool = ["componentize-py", "--version"];
-    balance(
-        "python",
-        "languages::in_python_a_scheduler_and_a_checker_balance",
-        tool,
-    )
+    let test = "languages::in_python_a_scheduler_and_a_checker_balance";
+    if let Some(why) = missing(["componentize-py", "--version"])? {
+        return skipped(test, &why);
+    }
+    isolated(|| new_ones_balance("python", "", |_| {}))
 }
 
-/// As [`new_ones_balance`], where the language's compiler is there, and ours is optimised: they have megabytes.
-fn balance(language: &str, test: &str, tool: [&str; 2]) -> Result<()> {
+/// Why a language's plugins cannot be made here: its compiler has to be there, and ours optimised.
+fn missing(tool: [&str; 2]) -> Result<Option<String>> {
     let there = Command::new("sh")
         .args(["-c", "exec \"$0\" \"$1\"", tool[0], tool[1]])
         .env("PATH", path()?)
@@ -63,17 +60,16 @@ fn balance(language: &str, test: &str, tool: [&str; 2]) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()?;
-    if !there.success() {
-        let why = format!(
+    Ok(if !there.success() {
+        Some(format!(
             "there is no {} (CONTRIBUTING.md says how to get it)",
             tool[0]
-        );
-        return skipped(test, &why);
-    }
-    if std::env::var_os("EVENKEEL_BIN").is_none() {
-        return skipped(test, NOT_OPTIMISED);
-    }
-    isolated(|| new_ones_balance(language, "", |_| {}))
+        ))
+    } else if std::env::var_os("EVENKEEL_BIN").is_none() {
+        Some(NOT_OPTIMISED.to_owned())
+    } else {
+        None
+    })
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::counters;
 use super::element::Element;
 use super::feature_probe::{offload_support, queue_support};
 use super::gone;
+use super::grace;
 use super::layout::Layout;
 use super::nft;
 use super::offload;
@@ -209,6 +210,7 @@ fn make(
     let mut left = BTreeMap::new();
     let mut cleared = Ok(());
     if !plan.then.is_empty() {
+        grace::packets_have_passed();
         // Now that no slot names them any more, their counts are final.
         let leaving = plan.then.iter().filter_map(NftStep::element).copied();
         let leaving = leaving.filter(|e| matches!(e, Element::Backend { .. }));
@@ -303,5 +305,69 @@ fn added(step: &NftStep) -> Option<BackendId> {
     match step.op {
         NftOp::Add(Element::Backend { mark, .. }) => backend(mark),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_core::state::{Selector, ServiceState, Spread};
+
+    use super::*;
+
+    fn put(slots: usize) -> Change {
+        let id = BackendId::new(1).unwrap();
+        let service = ServiceState {
+            snat: false,
+            backends: [(id, std::net::SocketAddr::from(([10, 0, 0, 1], 80)).into())].into(),
+            spread: Spread::Slots {
+                selector: Selector::Sequence,
+                slots: vec![id; slots],
+            },
+            persistence: None,
+            queue: None,
+        };
+        let key = ServiceKey {
+            addr: [192, 0, 2, 1].into(),
+            port: 80,
+            protocol: Protocol::Tcp,
+        };
+        Change::Put(key, service)
+    }
+
+    #[test]
+    fn a_first_loads_batches_are_bounded_and_the_largest_service_is_one_by_itself() {
+        let parts = |changes: &[Change]| {
+            let mut parts = Vec::new();
+            let mut rest = changes;
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(part(rest));
+                parts.push(now.len());
+                rest = later;
+            }
+            parts
+        };
+        assert_eq!(parts(&[put(4), Change::Remove(key_of(&put(1)))]), [2]);
+        assert_eq!(parts(&vec![put(65_536); 5]), [2, 2, 1]);
+        assert_eq!(parts(&vec![put(PART + 1); 2]), [1, 1]);
+        let small = vec![put(95); 3000];
+        assert_eq!(parts(&small), [1500, 1500]);
+    }
+
+    fn key_of(change: &Change) -> ServiceKey {
+        match change {
+            Change::Put(key, _) => *key,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_empty_table_has_room_for_as_many_slots_as_there_are_numbers() {
+        let Change::Put(_, service) = put(65_536) else {
+            panic!("it is a service");
+        };
+        let all = 1 << (evenkeel_core::mark::SLOT_BITS - 16);
+        let times = |count| std::iter::repeat_n(&service.spread, count);
+        assert!(Layout::has_room(times(all)));
+        assert!(!Layout::has_room(times(all + 1)));
     }
 }

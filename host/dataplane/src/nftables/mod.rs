@@ -10,7 +10,7 @@
 //! - `plane`: the data plane. `apply`, `kill`: changes made, flows ended. `table`: our table as it is known to be.
 //! - `adopt`: what an earlier process left, taken over or refused as damaged. `reference`: the proof that the base
 //!   ruleset is unchanged.
-//! - `render`, `nft`: the table as text, loaded by `nft` only as a whole: at first, and when it is damaged.
+//! - `render`, `nft`: the table as text, loaded by `nft` only as a whole: its base at first, all of it when it is damaged.
 //! - `read`, `counters`, `dump`, `flows`, `stale`: what is in the kernel. `watch`: who changes it. `feature_probe`, `probe`:
 //!   what it supports.
 //! - `socket`, `encode`, `message`, `wire`: steps and requests as netlink messages.
@@ -36,6 +36,7 @@ mod expression;
 mod feature_probe;
 mod flows;
 mod gone;
+mod grace;
 mod group_rules;
 mod hooks;
 mod kill;

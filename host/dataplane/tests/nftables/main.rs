@@ -10,6 +10,7 @@ mod lab;
 mod scheduler;
 
 mod conformance;
+mod first_load;
 mod groups;
 mod leftovers;
 mod offload;

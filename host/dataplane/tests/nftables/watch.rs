@@ -21,8 +21,9 @@ in_a_namespace! {
         let mut next = || watch.next().unwrap();
         let ours = |noticed: Noticed| matches!(noticed, Noticed::Touched { by_us: true, .. });
 
-        // By nft, and over the socket.
+        // The base ruleset by nft, and what is in it over the socket.
         plane.apply(&[Change::Put(key, service(false))]).unwrap();
+        assert!(ours(next()));
         assert!(ours(next()));
         plane.apply(&[Change::Put(key, service(true))]).unwrap();
         assert!(ours(next()));

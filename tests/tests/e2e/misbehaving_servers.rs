@@ -100,6 +100,12 @@ fn serve(node: &Node, address: SocketAddr, with: Deed) -> Result<()> {
     Ok(())
 }
 
+/// How many checks have told something about the server.
+fn told(check: &Value) -> u64 {
+    let count = |key: &str| check[key].as_u64().unwrap_or_default();
+    count("checks").saturating_sub(count("unknown"))
+}
+
 /// Whether an operator can read it: words, and nothing that makes a terminal do something.
 fn is_readable(reason: &str) -> bool {
     let words = reason.contains(' ') && reason.len() > 5;
@@ -154,22 +160,28 @@ fn no_checker_hangs_or_fails_whatever_a_server_does_and_each_says_why() -> Resul
                 |status| {
                     checks(status)
                         .iter()
-                        .all(|(_, it)| it["checks"].as_u64() >= Some(3))
+                        .all(|(_, it)| told(it) >= 3 && it["state"] != "unknown")
                 },
             )
             .with_context(|| {
                 let status = evenkeel.status().unwrap_or_default();
                 let mut late = checks(&status);
-                late.retain(|(_, it)| it["checks"].as_u64() < Some(3));
+                late.retain(|(_, it)| told(it) < 3);
                 format!("{late:#?}")
             })?;
         for (what, found) in checks(&evenkeel.status()?) {
             let reason = found["reason"].as_str().unwrap_or_default();
             // An answer of HTTP without an end of its headers is none, and one that is good at first is so.
             ensure!(found["state"] == "down", "{what}: {found:#}");
-            ensure!(found["unknown"] == 0, "{what}: {found:#}");
             ensure!(is_readable(reason), "{what}: {reason:?}");
         }
+        // A busy machine may keep a checker waiting; nothing else is the checker's own.
+        let log = evenkeel.log();
+        let own = log
+            .lines()
+            .filter(|line| line.contains("checker plugin failed"));
+        let own: Vec<&str> = own.filter(|line| !line.contains("too busy")).collect();
+        ensure!(own.is_empty(), "{own:#?}");
         Ok(())
     })
 }

@@ -16,7 +16,7 @@
 //! - `socket`, `encode`, `message`, `wire`: steps and requests as netlink messages.
 //! - `change`: from changes to steps. `layout`, `placed_service`, `slots`, `chain_numbers`: what the kernel holds and
 //!   where. Pure.
-//! - `step`: one thing to do. `service_chain`, `queue`, `affinity`, `slot_rule`, `offload`, `hooks`, `gone`: the
+//! - `step`: one thing to do. `service_chain`, `queue`, `affinity`, `slot_rule`, `offload`, `hooks`, `gone`, `grace`: the
 //!   rules. `base_ruleset`: all others.
 //! - `element`, `set`, `chain`, `raw_rule`, `expression`: elements and rules as netlink attributes. Pure.
 //! - [`machine`]: the rules of other programs, for `check`.

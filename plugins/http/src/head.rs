@@ -5,6 +5,8 @@ use std::io::Read;
 use evenkeel_sdk::CheckError;
 use httparse::{Header, Status};
 
+use crate::framing::Framing;
+use crate::method::Method;
 use crate::wire::Wire;
 
 /// The most bytes of status line and header fields.
@@ -18,28 +20,25 @@ const MAX_INTERIM: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
+    /// Where the body ends, with HTTP/1.1.
     pub(crate) framing: Framing,
-}
-
-/// Where the body ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// After that many bytes.
-    Length(u64),
-    /// After the last chunk.
-    Chunked,
-    /// With the connection.
-    Close,
+    /// The Location header (RFC 9110, section 10.2.2).
+    pub(crate) location: Option<String>,
+    /// Whether another request may follow on the connection.
+    pub(crate) keep: bool,
 }
 
 /// Reads up to the body of the answer that counts, passing over interim ones.
-pub(crate) fn read(wire: &mut Wire<impl Read>) -> Result<Head, CheckError> {
+pub(crate) fn read(wire: &mut Wire<impl Read>, method: Method) -> Result<Head, CheckError> {
     for _ in 0..=MAX_INTERIM {
         let length = arrive(wire)?;
-        let head = parse(&wire.buffered()[..length])?;
+        let mut head = parse(&wire.buffered()[..length])?;
         wire.consume(length);
         // 101 ends HTTP/1.1 on this connection, so that nothing else would follow.
         if head.status == 101 || !(100..200).contains(&head.status) {
+            if method == Method::Head {
+                head.framing = Framing::Length(0);
+            }
             return Ok(head);
         }
     }
@@ -115,13 +114,20 @@ fn parse(bytes: &[u8]) -> Result<Head, CheckError> {
     else {
         return Err(CheckError::new("malformed answer: incomplete header"));
     };
+    let closes = values(response.headers, "connection").any(|it| it.eq_ignore_ascii_case(b"close"));
+    let location = response
+        .headers
+        .iter()
+        .find(|it| it.name.eq_ignore_ascii_case("location"));
     Ok(Head {
         status,
         framing: framing(status, version, response.headers)?,
+        location: location.map(|it| String::from_utf8_lossy(it.value).into_owned()),
+        keep: version == 1 && status != 101 && !closes,
     })
 }
 
-/// RFC 9112, section 6.3, for the answer to a GET. (Of an answer to HEAD the body is not read.)
+/// RFC 9112, section 6.3, for the answer to a GET. (One to HEAD has no body.)
 fn framing(status: u16, version: u8, fields: &[Header<'_>]) -> Result<Framing, CheckError> {
     if status < 200 || status == 204 || status == 304 {
         return Ok(Framing::Length(0));

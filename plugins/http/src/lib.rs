@@ -1,192 +1,215 @@
-//! Healthy is who answers an HTTP/1.1 request with a good status and, if asked for, the right text.
+//! Healthy is who answers HTTP requests with a good status and, if asked for, the right text.
 
-use std::io::{self, Read};
+use std::borrow::Cow;
+use std::rc::Rc;
 
 use evenkeel_sdk::{
-    Certificate, CheckError, Connection, FileText, HealthChecker, Identity, Secret, Target,
-    TlsOptions, Verdict, register_checker, settings,
+    CheckError, FileText, HealthChecker, Identity, Target, TlsOptions, Verdict, register_checker,
 };
 
 mod body;
+mod certificate;
+mod client;
+mod framing;
 mod head;
 mod method;
+mod one;
+mod redirect;
 mod request;
+mod settings;
 mod status;
+mod wanted;
 mod whole;
 mod wire;
 
+use self::client::{Client, Connector};
 pub use self::method::Method;
-use self::request::Request;
-use self::status::Statuses;
-use self::whole::Whole;
-use self::wire::Wire;
+use self::one::One;
+use self::request::{Common, Request};
+pub use self::settings::Settings;
+use self::settings::{Redirects, Url};
+use self::wanted::{Texts, Wanted};
 
-settings! {
-    /// What can be configured.
-    #[derive(Debug)]
-    pub struct Settings {
-        /// Path of the request, with its query if it has one.
-        path: String = "/",
-        /// The Host header; the server's address if left out.
-        host: Option<String>,
-        /// Method of the request.
-        method: Method = Method::Get,
-        /// Good statuses: numbers and ranges, with commas between them, such as "200,301-302".
-        status: String = "200-399",
-        /// Text that the body must contain. Without it the body is not read.
-        contains: Option<String>,
-        /// A regular expression that the body must match, somewhere. Without look-around and back-references.
-        regex: Option<String>,
-        /// A regular expression that the body must not match anywhere.
-        regex_absent: Option<String>,
-        /// The MD5 sum of the body, as keepalived's genhash prints it.
-        #[pattern("[0-9A-Fa-f]{32}")]
-        md5: Option<String>,
-        /// Most bytes of the body that are read to find the text in it. With regex, regex-absent and md5 it may be no
-        /// longer.
-        #[range(1..=16_777_216)]
-        max_body: usize = 1 << 20,
-        /// Whether to speak TLS: 1.3, or 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305.
-        tls: bool = false,
-        /// Whether the server's certificate must be valid and for its name. If not, any will do, also one that is too
-        /// old or too short to be checked.
-        tls_verify: bool = true,
-        /// The name for TLS (SNI, certificate); the Host header's name if left out.
-        sni: Option<String>,
-        /// Certificates of authorities, in PEM, in place of the machine's.
-        tls_authorities: Option<FileText>,
-        /// A client certificate for servers that ask for one, in PEM, with those between it and its authority. Needs
-        /// tls-key.
-        tls_certificate: Option<FileText>,
-        /// The private key of tls-certificate, in PEM without a password.
-        tls_key: Option<Secret>,
-        /// The User-Agent header.
-        user_agent: String = concat!("evenkeel/", env!("CARGO_PKG_VERSION")),
-        /// The Authorization header, such as "Bearer ..." or "Basic ...", all of it.
-        authorization: Option<Secret>,
-    }
-}
+/// Redirections in a row that are followed.
+const MOST_REDIRECTS: usize = 5;
+/// Requests of one check.
+const MOST_URLS: usize = 64;
 
 /// The checker.
 #[derive(Debug)]
 pub struct Http {
-    request: Request,
-    statuses: Statuses,
-    contains: Option<String>,
-    /// What is asked of the body as a whole, `contains` with it.
-    whole: Option<Whole>,
-    max_body: usize,
+    asked: Vec<Asked>,
+    follow: bool,
     tls: Option<TlsOptions>,
+    warn_days: Option<u32>,
+}
+
+/// A request and what its answer must be.
+#[derive(Debug)]
+struct Asked {
+    request: Request,
+    wanted: Wanted,
 }
 
 impl HealthChecker for Http {
     type Settings = Settings;
 
-    fn new(settings: Settings) -> Result<Self, String> {
-        let whole = Whole::new(
-            settings.contains.as_deref(),
-            settings.regex.as_deref(),
-            settings.regex_absent.as_deref(),
-            settings.md5.as_deref(),
-        )?;
-        if (settings.contains.is_some() || whole.is_some()) && settings.method == Method::Head {
-            return Err("an answer to HEAD has no body: contains, regex, regex-absent and md5 need method = \"GET\"".into());
-        }
-        let identity = match (settings.tls_certificate, settings.tls_key) {
-            (None, None) => None,
-            (Some(FileText(certificates)), Some(key)) => Some(Identity { certificates, key }),
-            (Some(_), None) => return Err("tls-certificate needs tls-key".into()),
-            (None, Some(_)) => return Err("tls-key needs tls-certificate".into()),
-        };
-        if !settings.tls && (identity.is_some() || settings.tls_authorities.is_some()) {
+    fn new(mut settings: Settings) -> Result<Self, String> {
+        let tls = tls(&mut settings)?;
+        if tls.is_none() && settings.warn_days.is_some() {
             return Err("what is set of TLS needs tls = true".into());
         }
-        let tls = settings.tls.then(|| TlsOptions {
-            server_name: settings.sni.or_else(|| {
-                settings
-                    .host
-                    .as_deref()
-                    .and_then(request::name_of)
-                    .map(str::to_owned)
-            }),
-            verify: settings.tls_verify,
-            alpn: vec!["http/1.1".into()],
-            authorities: settings.tls_authorities.map(|FileText(pem)| pem),
-            identity,
-        });
         Ok(Self {
-            statuses: settings.status.parse()?,
-            contains: settings.contains.filter(|text| !text.is_empty()),
-            whole,
-            max_body: settings.max_body,
-            request: Request::new(
-                settings.method,
-                settings.path,
-                settings.host,
-                settings.user_agent,
-                tls.is_some(),
-            )?
-            .authorized(settings.authorization)?,
+            follow: settings.redirects == Redirects::Follow,
+            warn_days: settings.warn_days,
+            asked: asked(settings)?,
             tls,
         })
     }
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
-        let mut connection = self.connect(target)?;
-        // For schedulers and metrics; a certificate that cannot be understood says nothing.
-        if self.tls.is_some()
-            && let Ok(Some(certificate)) = connection.peer_certificate()
-        {
-            target.report("certificate-days", f64::from(days_left(&certificate)));
-        }
-        let sent = self.request.send(&mut connection, target.endpoint());
-        self.answer(sent, connection)
+        let connector = Connector::new(target, self.tls.as_ref(), self.warn_days);
+        self.ask_all(target, &mut One::new(connector))
     }
-}
-
-/// Whole days until the certificate ends; negative: since it has.
-fn days_left(certificate: &Certificate) -> i32 {
-    i32::try_from(certificate.days_left()).unwrap_or(i32::MAX)
 }
 
 impl Http {
-    /// Reads the answer, whatever became of the request: a server may answer and be gone before it has taken it.
-    fn answer(&self, sent: io::Result<()>, from: impl Read) -> Result<Verdict, CheckError> {
-        let verdict = self.judge(from);
-        match (sent, verdict) {
-            // Without an answer, what went wrong first is the reason.
-            (Err(error), Err(_)) => Err(error.into()),
-            (_, verdict) => verdict,
-        }
-    }
-
-    fn judge(&self, from: impl Read) -> Result<Verdict, CheckError> {
-        let mut wire = Wire::new(from);
-        let head = head::read(&mut wire)?;
-        if !self.statuses.contains(head.status) {
-            let reason = format!("status {}, wanted {}", head.status, self.statuses);
-            return Ok(Verdict::Unhealthy(reason));
-        }
-        if let Some(whole) = &self.whole {
-            whole.judge(&mut wire, &head, self.max_body)?;
-        } else if let Some(text) = &self.contains {
-            body::find(&mut wire, &head, text, self.max_body)?;
+    fn ask_all(
+        &self,
+        target: &Target<'_>,
+        client: &mut impl Client,
+    ) -> Result<Verdict, CheckError> {
+        for (n, asked) in self.asked.iter().enumerate() {
+            let last = n + 1 == self.asked.len() && !self.follow;
+            let answered = self.ask(target, client, asked, last);
+            // Of several, which one.
+            answered.map_err(|error| match &self.asked[..] {
+                [_] => error,
+                _ => CheckError::new(format!("{}: {error}", asked.request.path)),
+            })?;
         }
         Ok(Verdict::Healthy)
     }
 
-    fn connect(&self, target: &Target<'_>) -> Result<Connection, CheckError> {
-        Ok(match &self.tls {
-            Some(options) => target.connect_tls(options)?,
-            None => target.connect_tcp()?,
-        })
+    fn ask(
+        &self,
+        target: &Target<'_>,
+        client: &mut impl Client,
+        asked: &Asked,
+        last: bool,
+    ) -> Result<(), CheckError> {
+        let mut request = Cow::Borrowed(&asked.request);
+        let mut followed = 0;
+        loop {
+            let head = client.ask(&request, last)?;
+            let location = head
+                .location
+                .as_deref()
+                .filter(|_| self.follow && matches!(head.status, 301 | 302 | 303 | 307 | 308));
+            let Some(location) = location else {
+                asked.wanted.judge(client, &head)?;
+                if !last {
+                    client.done();
+                }
+                return Ok(());
+            };
+            if followed == MOST_REDIRECTS {
+                let reason = format!("more than {MOST_REDIRECTS} redirections");
+                return Err(CheckError::new(reason));
+            }
+            followed += 1;
+            let path = redirect::path(location, &request, target.endpoint())?;
+            client.done();
+            request = Cow::Owned(request.redirected(head.status, path));
+        }
     }
+}
+
+/// What is configured of TLS; `None`: it is not spoken.
+fn tls(settings: &mut Settings) -> Result<Option<TlsOptions>, String> {
+    let identity = match (settings.tls_certificate.take(), settings.tls_key.take()) {
+        (None, None) => None,
+        (Some(FileText(certificates)), Some(key)) => Some(Identity { certificates, key }),
+        (Some(_), None) => return Err("tls-certificate needs tls-key".into()),
+        (None, Some(_)) => return Err("tls-key needs tls-certificate".into()),
+    };
+    let authorities = settings.tls_authorities.take();
+    if !settings.tls {
+        return match (identity, authorities) {
+            (None, None) => Ok(None),
+            _ => Err("what is set of TLS needs tls = true".into()),
+        };
+    }
+    let host = settings.host.as_deref().and_then(request::name_of);
+    Ok(Some(TlsOptions {
+        server_name: settings.sni.take().or_else(|| host.map(str::to_owned)),
+        verify: settings.tls_verify,
+        alpn: vec!["http/1.1".into()],
+        authorities: authorities.map(|FileText(pem)| pem),
+        identity,
+    }))
+}
+
+/// All that is asked, in its order.
+fn asked(settings: Settings) -> Result<Vec<Asked>, String> {
+    let common = Rc::new(Common::new(
+        settings.user_agent,
+        settings.authorization,
+        &settings.headers,
+        settings.tls,
+    )?);
+    let texts = Texts {
+        contains: settings.contains,
+        regex: settings.regex,
+        regex_absent: settings.regex_absent,
+        md5: settings.md5,
+        sha256: settings.sha256,
+    };
+    if settings.urls.is_empty() {
+        let (method, host) = (settings.method, settings.host);
+        return Ok(vec![Asked {
+            request: Request::new(method, settings.path, host, settings.body, common)?,
+            wanted: Wanted::new(method, &settings.status, texts, settings.max_body)?,
+        }]);
+    }
+    if settings.path != "/" || !texts.is_empty() {
+        return Err(
+            "with urls, path, contains, regex, regex-absent, md5 and sha256 are said in its tables"
+                .into(),
+        );
+    }
+    if settings.urls.len() > MOST_URLS {
+        let count = settings.urls.len();
+        return Err(format!("{count} urls; {MOST_URLS} are possible"));
+    }
+    let one = |url: Url| {
+        let method = url.method.unwrap_or(settings.method);
+        let usual = settings.body.clone().filter(|_| method == Method::Post);
+        let texts = Texts {
+            contains: url.contains,
+            regex: url.regex,
+            regex_absent: url.regex_absent,
+            md5: url.md5,
+            sha256: url.sha256,
+        };
+        let host = url.host.or_else(|| settings.host.clone());
+        let body = url.body.or(usual);
+        let status = url.status.as_deref().unwrap_or(&settings.status);
+        Ok(Asked {
+            request: Request::new(method, url.path, host, body, Rc::clone(&common))?,
+            wanted: Wanted::new(method, status, texts, settings.max_body)?,
+        })
+    };
+    let numbered = settings.urls.into_iter().enumerate();
+    numbered
+        .map(|(n, url)| one(url).map_err(|why: String| format!("urls, table {}: {why}", n + 1)))
+        .collect()
 }
 
 register_checker!(
     Http,
     "http",
-    "an HTTP request is answered with a good status and text"
+    "HTTP requests are answered with a good status and text"
 );
 
 #[cfg(test)]

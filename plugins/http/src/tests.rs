@@ -10,6 +10,7 @@ use super::*;
 
 mod bodies;
 mod heads;
+mod several;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -121,26 +122,18 @@ fn a_server_that_dribbles_for_longer_than_the_check_is_unhealthy_at_the_deadline
     assert_eq!(verdict, unhealthy("timed out while waiting for data"));
 }
 
-/// The checker that takes any good status.
-fn checker() -> Http {
-    Http {
-        request: Request::new(Method::Get, "/".into(), None, "x".into(), false).unwrap(),
-        statuses: "200-399".parse().unwrap(),
-        whole: None,
-        contains: None,
-        max_body: 0,
-        tls: None,
-    }
-}
-
 #[test]
 fn an_answer_that_has_arrived_counts_although_the_request_could_not_be_sent() {
-    let broken = || Err(io::Error::from(io::ErrorKind::BrokenPipe));
-    let answer = |text: &'static str| checker().answer(broken(), text.as_bytes());
-    let good = answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(good, Verdict::Healthy);
-    let bad = answer("HTTP/1.1 503 Busy\r\n\r\n").unwrap();
-    assert_eq!(bad, unhealthy("status 503, wanted 200-399"));
+    let broken = || Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    let answer = |text: &'static str| {
+        one::head_after(broken(), &mut wire::Wire::new(text.as_bytes()), Method::Get)
+    };
+    for (text, status) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
+        ("HTTP/1.1 503 Busy\r\n\r\n", 503),
+    ] {
+        assert_eq!(answer(text).unwrap().status, status);
+    }
     // Without one, the request is what went wrong.
     for nothing in ["", "HTTP/1.1 200"] {
         let error = answer(nothing).unwrap_err();
@@ -158,9 +151,24 @@ fn settings_that_make_no_sense_are_refused_with_the_reason() {
         (&[("user-agent", "a\nb".into())], "user-agent cannot be"),
         (
             &[("method", "HEAD".into()), ("contains", "x".into())],
-            "contains, regex, regex-absent and md5 need method",
+            "contains, regex, regex-absent, md5 and sha256 need method",
         ),
-        (&[("method", "POST".into())], "setting method cannot be"),
+        (&[("method", "PUT".into())], "setting method cannot be"),
+        (&[("body", "x".into())], "body needs method"),
+        (&[("headers", ["Host: x"].into())], "headers cannot have"),
+        (&[("warn-days", 14.into())], "needs tls = true"),
+        (&[("sha256", "00".into())], "sha256: wanted 64 hexadecimal"),
+        (
+            &[
+                ("path", "/x".into()),
+                ("urls", [vec![("path", "/a".into())]].into()),
+            ],
+            "with urls, path, contains",
+        ),
+        (
+            &[("urls", [vec![("path", "a".into())]].into())],
+            "urls, table 1: path cannot be \"a\"",
+        ),
     ] {
         let error = check::<Http>(settings, address, TIMEOUT).unwrap_err();
         assert!(error.contains(reason), "{error}");

@@ -1,15 +1,14 @@
 //! What is asked of a body as a whole: patterns and a digest.
 
 use std::fmt::Write as _;
-use std::io::Read;
 
 use evenkeel_sdk::{CheckError, hex, shown};
 use md5::{Digest as _, Md5};
 use regex_lite::Regex;
+use sha2::Sha256;
 
-use crate::body::{self, Search};
-use crate::head::Head;
-use crate::wire::Wire;
+use crate::client::{Client, Search};
+use crate::wanted::Texts;
 
 /// What the body must be.
 #[derive(Debug)]
@@ -18,51 +17,35 @@ pub(crate) struct Whole {
     matches: Option<Regex>,
     lacks: Option<Regex>,
     md5: Option<Vec<u8>>,
+    sha256: Option<Vec<u8>>,
 }
 
 impl Whole {
     /// `None`: nothing is asked of it as a whole.
-    pub(crate) fn new(
-        contains: Option<&str>,
-        matches: Option<&str>,
-        lacks: Option<&str>,
-        md5: Option<&str>,
-    ) -> Result<Option<Self>, String> {
-        let pattern = |key: &str, pattern: Option<&str>| {
-            let compiled = pattern.map(Regex::new).transpose();
+    pub(crate) fn new(texts: &Texts) -> Result<Option<Self>, String> {
+        let pattern = |key: &str, pattern: &Option<String>| {
+            let compiled = pattern.as_deref().map(Regex::new).transpose();
             compiled.map_err(|why| format!("{key}: {why}"))
         };
-        let md5 = md5
-            .map(hex)
-            .transpose()
-            .map_err(|why| format!("md5: {why}"))?;
-        if md5.as_ref().is_some_and(|digest| digest.len() != 16) {
-            return Err(
-                "md5: wanted 32 hexadecimal digits, as md5sum and genhash print them".to_owned(),
-            );
-        }
         let whole = Self {
-            contains: contains.map(str::to_owned),
-            matches: pattern("regex", matches)?,
-            lacks: pattern("regex-absent", lacks)?,
-            md5,
+            contains: texts.contains.clone(),
+            matches: pattern("regex", &texts.regex)?,
+            lacks: pattern("regex-absent", &texts.regex_absent)?,
+            md5: digest("md5", texts.md5.as_deref(), 16)?,
+            sha256: digest("sha256", texts.sha256.as_deref(), 32)?,
         };
-        let wanted = whole.matches.is_some() || whole.lacks.is_some() || whole.md5.is_some();
+        let digests = whole.md5.is_some() || whole.sha256.is_some();
+        let wanted = whole.matches.is_some() || whole.lacks.is_some() || digests;
         Ok(wanted.then_some(whole))
     }
 
     /// Reads the body, of `max` bytes at most, and judges it.
-    pub(crate) fn judge(
-        &self,
-        wire: &mut Wire<impl Read>,
-        head: &Head,
-        max: usize,
-    ) -> Result<(), CheckError> {
+    pub(crate) fn judge(&self, client: &mut impl Client, max: usize) -> Result<(), CheckError> {
         let mut all = All {
             seen: Vec::new(),
             max,
         };
-        body::read(wire, head, &mut all)?;
+        client.read(&mut all)?;
         let text = String::from_utf8_lossy(&all.seen);
         let lacking = |what: String| {
             let body = shown(&all.seen);
@@ -86,17 +69,40 @@ impl Whole {
                 "/{pattern}/ must not match the body, and {found} does"
             )));
         }
-        if let Some(wanted) = &self.md5 {
-            let digest = Md5::digest(&all.seen);
-            if digest[..] != wanted[..] {
+        let digests = [
+            self.md5
+                .as_ref()
+                .map(|it| (it, Md5::digest(&all.seen).to_vec())),
+            self.sha256
+                .as_ref()
+                .map(|it| (it, Sha256::digest(&all.seen).to_vec())),
+        ];
+        for (wanted, found) in digests.into_iter().flatten() {
+            if found != *wanted {
                 return lacking(format!(
                     "the digest of the body is {}, wanted {}",
-                    digits(&digest),
+                    digits(&found),
                     digits(wanted)
                 ));
             }
         }
         Ok(())
+    }
+}
+
+/// A digest of so many bytes, from its hexadecimal digits.
+fn digest(key: &str, text: Option<&str>, length: usize) -> Result<Option<Vec<u8>>, String> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let bytes = hex(text).map_err(|why| format!("{key}: {why}"))?;
+    if bytes.len() == length {
+        Ok(Some(bytes))
+    } else {
+        Err(format!(
+            "{key}: wanted {} hexadecimal digits, as {key}sum prints them",
+            2 * length
+        ))
     }
 }
 

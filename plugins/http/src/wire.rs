@@ -20,6 +20,11 @@ impl<R: Read> Wire<R> {
         }
     }
 
+    /// Where it comes from.
+    pub(crate) fn reader(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
     /// What has arrived and was not used yet.
     pub(crate) fn buffered(&self) -> &[u8] {
         &self.buffer

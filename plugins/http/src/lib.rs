@@ -18,6 +18,7 @@ mod redirect;
 mod request;
 mod settings;
 mod status;
+mod two;
 mod wanted;
 mod whole;
 mod wire;
@@ -26,8 +27,9 @@ use self::client::{Client, Connector};
 pub use self::method::Method;
 use self::one::One;
 use self::request::{Common, Request};
-pub use self::settings::Settings;
 use self::settings::{Redirects, Url};
+pub use self::settings::{Settings, Version};
+use self::two::Two;
 use self::wanted::{Texts, Wanted};
 
 /// Redirections in a row that are followed.
@@ -38,6 +40,7 @@ const MOST_URLS: usize = 64;
 /// The checker.
 #[derive(Debug)]
 pub struct Http {
+    version: Version,
     asked: Vec<Asked>,
     follow: bool,
     tls: Option<TlsOptions>,
@@ -60,6 +63,7 @@ impl HealthChecker for Http {
             return Err("what is set of TLS needs tls = true".into());
         }
         Ok(Self {
+            version: settings.version,
             follow: settings.redirects == Redirects::Follow,
             warn_days: settings.warn_days,
             asked: asked(settings)?,
@@ -69,7 +73,10 @@ impl HealthChecker for Http {
 
     fn check(&mut self, target: &mut Target<'_>) -> Result<Verdict, CheckError> {
         let connector = Connector::new(target, self.tls.as_ref(), self.warn_days);
-        self.ask_all(target, &mut One::new(connector))
+        match self.version {
+            Version::One => self.ask_all(target, &mut One::new(connector)),
+            Version::Two => self.ask_all(target, &mut Two::new(connector)),
+        }
     }
 }
 
@@ -141,10 +148,14 @@ fn tls(settings: &mut Settings) -> Result<Option<TlsOptions>, String> {
         };
     }
     let host = settings.host.as_deref().and_then(request::name_of);
+    let protocol = match settings.version {
+        Version::One => "http/1.1",
+        Version::Two => "h2",
+    };
     Ok(Some(TlsOptions {
         server_name: settings.sni.take().or_else(|| host.map(str::to_owned)),
         verify: settings.tls_verify,
-        alpn: vec!["http/1.1".into()],
+        alpn: vec![protocol.into()],
         authorities: authorities.map(|FileText(pem)| pem),
         identity,
     }))

@@ -215,6 +215,11 @@ impl Request {
         fields
     }
 
+    /// What it sends.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.body.as_bytes()
+    }
+
     /// The configured host, or the server's address as a Host header says it (RFC 3986, section 3.2).
     pub(crate) fn authority(&self, server: SocketAddr) -> String {
         if let Some(host) = &self.host {

@@ -5,6 +5,16 @@ use evenkeel_sdk::{FileText, Secret, choice, settings};
 use crate::method::Method;
 
 choice! {
+    /// What is spoken.
+    pub enum Version {
+        /// RFC 9112.
+        One = "1.1",
+        /// RFC 9113.
+        Two = "2",
+    }
+}
+
+choice! {
     /// What to do with a redirection.
     pub enum Redirects {
         /// It is an answer like others.
@@ -47,6 +57,8 @@ settings! {
     /// What can be configured.
     #[derive(Debug)]
     pub struct Settings {
+        /// What is spoken. "2" is negotiated over TLS (ALPN), and begun without asking over plain TCP.
+        pub(crate) version: Version = Version::One,
         /// Path of the request, with its query if it has one.
         pub(crate) path: String = "/",
         /// The Host header; the server's address if left out.

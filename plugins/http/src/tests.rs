@@ -11,6 +11,7 @@ use super::*;
 mod bodies;
 mod heads;
 mod several;
+mod two;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

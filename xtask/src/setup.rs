@@ -83,6 +83,7 @@ pub(crate) const SERVERS: &[Package] = &[
     package("slapd", "/usr/sbin/slapd"),
     package("freeradius", "/usr/sbin/freeradius"),
     package("kamailio", "/usr/sbin/kamailio"),
+    package("python3-grpcio", "/usr/lib/python3/dist-packages/grpc"),
     package("dnsmasq-base", "/usr/sbin/dnsmasq"),
     package("dovecot-imapd", "/usr/lib/dovecot/imap"),
     package("dovecot-pop3d", "/usr/lib/dovecot/pop3"),

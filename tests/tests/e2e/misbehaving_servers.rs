@@ -11,12 +11,16 @@ use evenkeel_tests::{Article, Evenkeel, Node, isolated};
 use serde_json::Value;
 
 /// Every checker that goes by TCP. What is asked for is what none of these servers says.
-const CHECKS: [&str; 26] = [
+const CHECKS: [&str; 30] = [
     r#"plugin = "tcp", settings = { send = "hello\r\n", expect = "welcome" }"#,
     r#"plugin = "tcp", settings = { tls = true, tls-verify = false }"#,
     r#"plugin = "http""#,
     r#"plugin = "http", settings = { contains = "welcome" }"#,
     r#"plugin = "http", settings = { tls = true, tls-verify = false }"#,
+    r#"plugin = "http", settings = { redirects = "follow", urls = [{ path = "/a", contains = "welcome" }, { path = "/b" }] }"#,
+    r#"plugin = "http", settings = { version = "2" }"#,
+    r#"plugin = "grpc""#,
+    r#"plugin = "grpc", settings = { tls = true, tls-verify = false }"#,
     r#"plugin = "dns", settings = { transport = "tcp" }"#,
     r#"plugin = "smtp""#,
     r#"plugin = "smtp", settings = { tls = "starttls" }"#,

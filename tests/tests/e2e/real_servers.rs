@@ -11,6 +11,8 @@ use crate::support::{PATIENCE, QUICK, Service};
 use anyhow::{Context as _, Result, ensure};
 use evenkeel_tests::{Article, Evenkeel, Node, Process, isolated, skipped};
 
+mod http2;
+
 /// Whether a server's program is there; if not, the test is skipped.
 fn is_installed(test: &str, program: &str) -> Result<bool> {
     let there = Path::new(program).exists();

@@ -175,7 +175,7 @@ fn tables(
         }
         other => {
             let alone = matches!(other, Value::Table(_));
-            let help = alone.then(|| format!("write one alone as [{{ ... }}], too: a list of one"));
+            let help = alone.then(|| "write one alone as [{ ... }], too: a list of one".to_owned());
             reader.wrong(&spec.key, node, Wrong::kind(&expected(), help));
             return None;
         }

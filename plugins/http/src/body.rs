@@ -3,7 +3,8 @@
 use evenkeel_sdk::CheckError;
 use memchr::memmem::Finder;
 
-use crate::client::{Client, Search};
+use crate::client::Client;
+use crate::search::Search;
 
 /// Reads the body until the text was found in it. It is looked for in the first `max` bytes.
 pub(crate) fn find(client: &mut impl Client, text: &str, max: usize) -> Result<(), CheckError> {

@@ -5,12 +5,7 @@ use evenkeel_sdk::{CheckError, Connection, Target, TlsOptions};
 use crate::certificate;
 use crate::head::Head;
 use crate::request::Request;
-
-/// Takes what comes in pieces.
-pub(crate) trait Search {
-    /// Takes the next piece. Whether enough is known by now.
-    fn add(&mut self, piece: &[u8]) -> Result<bool, CheckError>;
-}
+use crate::search::Search;
 
 /// Asks, and reads the answer.
 pub(crate) trait Client {

@@ -5,7 +5,7 @@ use std::io::Read;
 use evenkeel_sdk::CheckError;
 use httparse::Status;
 
-use crate::client::Search;
+use crate::search::Search;
 use crate::wire::Wire;
 
 /// The most bytes of a chunk's first line.

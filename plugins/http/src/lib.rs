@@ -16,8 +16,10 @@ mod method;
 mod one;
 mod redirect;
 mod request;
+mod search;
 mod settings;
 mod status;
+mod texts;
 mod two;
 mod wanted;
 mod whole;
@@ -29,8 +31,9 @@ use self::one::One;
 use self::request::{Common, Request};
 use self::settings::{Redirects, Url};
 pub use self::settings::{Settings, Version};
+use self::texts::Texts;
 use self::two::Two;
-use self::wanted::{Texts, Wanted};
+use self::wanted::Wanted;
 
 /// Redirections in a row that are followed.
 const MOST_REDIRECTS: usize = 5;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use evenkeel_sdk::{CheckError, Connection};
 
-use crate::client::{Client, Connector, Search};
+use crate::client::{Client, Connector};
 use crate::framing::Body;
 use crate::head::{self, Head};
 use crate::method::Method;
 use crate::request::Request;
+use crate::search::Search;
 use crate::wire::Wire;
 
 /// So much of a body that nobody wants is read for the connection's sake; a new one costs less than more.

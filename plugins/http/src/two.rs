@@ -3,11 +3,12 @@
 use evenkeel_http2::{Error, Http2, value};
 use evenkeel_sdk::{CheckError, Connection};
 
-use crate::client::{Client, Connector, Search};
+use crate::client::{Client, Connector};
 use crate::framing::Framing;
 use crate::head::Head;
 use crate::method::Method;
 use crate::request::Request;
+use crate::search::Search;
 
 /// Asks by HTTP/2.
 pub(crate) struct Two<'a> {

@@ -7,8 +7,9 @@ use md5::{Digest as _, Md5};
 use regex_lite::Regex;
 use sha2::Sha256;
 
-use crate::client::{Client, Search};
-use crate::wanted::Texts;
+use crate::client::Client;
+use crate::search::Search;
+use crate::texts::Texts;
 
 /// What the body must be.
 #[derive(Debug)]

@@ -87,12 +87,12 @@ impl HealthChecker for Ldap {
         if self.tls == Tls::Starttls {
             server.send(message::start_tls())?;
             let answer = read(&mut server, "StartTLS", message::START_TLS)?;
-            result::of(&answer, message::EXTENDED_RESPONSE, "StartTLS")?;
+            result::of(answer.parts(), message::EXTENDED_RESPONSE, "StartTLS")?;
             server.start_tls(&self.options)?;
         }
         server.send(message::bind(&self.name, self.password.expose()))?;
         let answer = read(&mut server, "bind", message::BIND)?;
-        result::of(&answer, message::BIND_RESPONSE, "bind")?;
+        result::of(answer.parts(), message::BIND_RESPONSE, "bind")?;
         let verdict = match &self.base {
             Some(base) => search(&mut server, base),
             None => Ok(Verdict::Healthy),
@@ -124,7 +124,7 @@ fn search(server: &mut Dialogue, base: &str) -> Result<Verdict, CheckError> {
                 ));
             }
             _ => {
-                result::of(&answer, message::DONE, "search")?;
+                result::of(answer.parts(), message::DONE, "search")?;
                 break;
             }
         }

@@ -101,7 +101,7 @@ pub(crate) fn read(server: &mut Dialogue, what: &str, id: u8) -> Result<Message,
     let (is, message) = parse(&body).ok_or_else(|| not_ldap(&body))?;
     if is == NOTICE && message.kind == EXTENDED_RESPONSE {
         result::of(
-            &message,
+            message.parts(),
             EXTENDED_RESPONSE,
             "the server ends the connection",
         )?;
@@ -112,6 +112,13 @@ pub(crate) fn read(server: &mut Dialogue, what: &str, id: u8) -> Result<Message,
         )));
     }
     Ok(message)
+}
+
+impl Message {
+    /// Its kind and its content.
+    pub(crate) fn parts(&self) -> (u8, &[u8]) {
+        (self.kind, &self.content)
+    }
 }
 
 fn parse(mut body: &[u8]) -> Option<(usize, Message)> {

@@ -5,18 +5,17 @@ use std::fmt::Write as _;
 use evenkeel_sdk::{CheckError, shown};
 
 use crate::ber::{self, ENUMERATED, OCTETS};
-use crate::message::Message;
 
-/// Whether the message is of this kind and its result is success. `what` is what was asked for.
-pub(crate) fn of(message: &Message, kind: u8, what: &str) -> Result<(), CheckError> {
-    if message.kind != kind {
+/// Whether a message (its kind and its content) is of the kind that is wanted and its result is success. `what` is what
+/// was asked for.
+pub(crate) fn of((kind, content): (u8, &[u8]), wanted: u8, what: &str) -> Result<(), CheckError> {
+    if kind != wanted {
         return Err(CheckError::new(format!(
-            "{what}: a message of type 0x{:02x}, wanted 0x{kind:02x}",
-            message.kind
+            "{what}: a message of type 0x{kind:02x}, wanted 0x{wanted:02x}"
         )));
     }
-    let (code, text) = parse(&message.content).ok_or_else(|| {
-        let got = shown(&message.content);
+    let (code, text) = parse(content).ok_or_else(|| {
+        let got = shown(content);
         CheckError::new(format!("{what}: got {got}, which is no result"))
     })?;
     if code == 0 {

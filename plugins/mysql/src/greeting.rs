@@ -3,7 +3,7 @@
 use evenkeel_sdk::{CheckError, Dialogue, shown};
 
 use crate::packet::{self, Rest};
-use crate::refused;
+use crate::refusal::refused;
 
 /// What the server can do (CLIENT_*).
 pub(crate) const PROTOCOL_41: u32 = 0x200;

@@ -2,13 +2,14 @@
 
 use evenkeel_sdk::{
     CheckError, Dialogue, HealthChecker, Secret, Target, TlsOptions, Verdict, choice,
-    register_checker, settings, shown,
+    register_checker, settings,
 };
 
 mod greeting;
 mod login;
 mod packet;
 mod query;
+mod refusal;
 
 use greeting::Greeting;
 use login::Login;
@@ -118,19 +119,6 @@ impl Mysql {
             )),
         }
     }
-}
-
-/// A server that has refused, in its own words: ERR, with or without the state that follows `#`.
-fn refused(what: &str, body: &[u8]) -> CheckError {
-    let [low, high, rest @ ..] = body else {
-        return CheckError::new(format!("{what}: refused without a reason"));
-    };
-    let code = u16::from_le_bytes([*low, *high]);
-    let text = match rest {
-        [b'#', _, _, _, _, _, text @ ..] => text,
-        text => text,
-    };
-    CheckError::new(format!("{what}: refused with {code}, {}", shown(text)))
 }
 
 register_checker!(

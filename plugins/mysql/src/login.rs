@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::greeting::{Greeting, PLUGIN_AUTH, PROTOCOL_41, SECURE_CONNECTION, SSL, TRANSACTIONS};
 use crate::packet::{self, OK, Rest};
-use crate::refused;
+use crate::refusal::refused;
 
 /// What the packets are called in reasons.
 const LOGIN: &str = "login";

@@ -3,7 +3,7 @@
 use evenkeel_sdk::{CheckError, Dialogue, shown};
 
 use crate::packet::{self, COM_QUERY, Rest};
-use crate::refused;
+use crate::refusal::refused;
 
 const READ_ONLY: &str = "read_only";
 /// What a list of columns, and one of rows, ends with.

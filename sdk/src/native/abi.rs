@@ -281,7 +281,7 @@ pub struct Spec<'a> {
     /// The default: none or one.
     pub default: Slice<'a, Value<'a>>,
     /// Of a list of tables, the keys of each.
-    pub keys: Slice<'a, Spec<'a>>,
+    pub keys: Slice<'a, Self>,
 }
 
 /// An address and port.

@@ -155,7 +155,7 @@ pub(super) fn settings<T>(
         .collect();
     let tables: Vec<Vec<_>> = tables
         .iter()
-        .map(|tables| tables.iter().map(|it| abi::Slice::new(&**it)).collect())
+        .map(|tables| tables.iter().map(|it| abi::Slice::new(it)).collect())
         .collect();
     let texts = texts_of(settings);
     with(abi::Slice::new(&entries(settings, &texts, &tables)))

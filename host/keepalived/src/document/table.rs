@@ -98,19 +98,6 @@ pub(crate) fn inline(pairs: &[(&str, String)]) -> String {
     format!("{{ {} }}", pairs.join(", "))
 }
 
-impl Line {
-    pub(crate) fn is_remark(&self) -> bool {
-        matches!(self, Self::Remark { .. })
-    }
-
-    pub(crate) fn forget_comments(&mut self) {
-        if let Self::Key { from, .. } = self {
-            from.lead.clear();
-            from.trail.clear();
-        }
-    }
-}
-
 impl Table {
     pub(crate) fn new(header: &str, from: Source) -> Self {
         Self {

@@ -17,17 +17,24 @@ impl Shipped {
     pub(super) fn new() -> Self {
         let text = |key| spec(key, SettingKind::Text);
         let flag = |key| spec(key, SettingKind::Boolean);
-        let http = vec![
-            text("path"),
-            text("host"),
-            text("status"),
-            text("contains"),
-            text("regex"),
-            text("regex-absent"),
-            text("md5"),
+        let one = || {
+            [
+                "path",
+                "host",
+                "status",
+                "contains",
+                "regex",
+                "regex-absent",
+                "md5",
+            ]
+            .map(text)
+        };
+        let mut http = vec![
             flag("tls"),
             flag("tls-verify"),
+            spec("urls", SettingKind::Tables(one().into())),
         ];
+        http.splice(0..0, one());
         let udp = vec![
             text("payload-hex"),
             text("require"),

@@ -1,9 +1,10 @@
 //! Virtual servers and their checks.
 
+use std::slice;
 use std::time::Duration;
 
 use super::fixture::{model, note, notes, resolved, translated};
-use evenkeel_core::manifest::SettingValue;
+use evenkeel_core::manifest::{Setting, SettingValue};
 use evenkeel_core::model::{Protocol, Service};
 
 /// A virtual server with more lines in it, and in its real server.
@@ -89,34 +90,43 @@ fn no_protocol_is_udp_as_keepalived_has_it() {
 }
 
 #[test]
-fn each_url_is_a_check() {
-    let found = service(
-        "virtualhost www.example.org",
-        "HTTP_GET {\n url {\n path /a\n status_code 200-299 301\n }\n url {\n path /b\n virtualhost b.example.org\n regex hello world\n digest 0123\n }\n }",
-    );
-    let shown: Vec<String> = found.servers[0]
-        .checks
-        .iter()
-        .map(|check| {
-            check
-                .plugin
-                .settings
-                .iter()
-                .map(|s| match &s.value {
-                    SettingValue::Text(text) => format!("{}={text}", s.key),
-                    other => format!("{}={other:?}", s.key),
-                })
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .collect();
+fn several_urls_are_one_check_with_time_for_all() {
+    let checker = "HTTP_GET {\n connect_timeout 2\n url {\n path /a\n status_code 200-299 301\n }\n url {\n path /b\n virtualhost b.example.org\n regex hello world\n digest 0123\n }\n }";
+    let found = service("virtualhost www.example.org", checker);
+    let [check] = &found.servers[0].checks[..] else {
+        panic!("{:?}", found.servers[0].checks);
+    };
+    assert_eq!(check.timing.timeout, Duration::from_secs(4));
+    let shown = |settings: &[Setting]| {
+        let shown: Vec<String> = settings
+            .iter()
+            .map(|it| match &it.value {
+                SettingValue::Text(text) => format!("{}={text}", it.key),
+                other => format!("{}={other:?}", it.key),
+            })
+            .collect();
+        shown.join(" ")
+    };
+    let [host, urls] = &check.plugin.settings[..] else {
+        panic!("{:?}", check.plugin.settings);
+    };
+    assert_eq!(shown(slice::from_ref(host)), "host=www.example.org");
+    let SettingValue::Tables(tables) = &urls.value else {
+        panic!("{urls:?}");
+    };
+    let tables: Vec<String> = tables.iter().map(|it| shown(it)).collect();
     assert_eq!(
-        shown,
+        tables,
         [
-            "path=/a host=www.example.org status=200-299,301",
+            "path=/a status=200-299,301",
             "path=/b host=b.example.org status=200-299 contains=hello",
         ]
     );
+    // One alone is said without a list.
+    let found = service("", "HTTP_GET {\n url {\n path /x\n }\n }");
+    let check = &found.servers[0].checks[0];
+    assert_eq!(shown(&check.plugin.settings), "path=/x status=200-299");
+    assert_eq!(check.timing.timeout, Duration::from_secs(5));
 }
 
 #[test]

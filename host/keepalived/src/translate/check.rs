@@ -1,7 +1,7 @@
 //! The checkers of a real server.
 
 use super::{Translator, Words, value};
-use crate::document::{Source, Table, inline, quote};
+use crate::document::{Item, Source, Table, inline, quote};
 use crate::keywords;
 use crate::note::Kind;
 use crate::tree::Statement;
@@ -123,13 +123,13 @@ impl Translator<'_> {
         taken
     }
 
-    /// The checks that a checker becomes: none if there is no plugin for it.
-    pub(super) fn checks(
+    /// The check that a checker becomes: none if there is no plugin for it.
+    pub(super) fn check(
         &mut self,
         checker: &Statement,
         inherited: &Inherited,
         around: &mut Table,
-    ) -> Vec<Table> {
+    ) -> Option<Table> {
         let keyword = checker.keyword();
         let plugin = match keyword {
             "TCP_CHECK" => "tcp",
@@ -142,7 +142,7 @@ impl Translator<'_> {
                 let why = keywords::why(keywords::REAL, keyword)
                     .unwrap_or("no plugin for it is shipped yet");
                 self.leave(checker, around, why);
-                return Vec::new();
+                return None;
             }
         };
         let mut table = Table::new("", Source::statement(checker));
@@ -199,7 +199,7 @@ impl Translator<'_> {
         table.otherwise("alpha", "false".to_owned());
         if plugin != "http" {
             self.with_settings(checker, plugin, &settings, &mut table);
-            return vec![table];
+            return Some(table);
         }
         if urls.is_empty() {
             self.changed(checker, "it has no url: / is asked for");
@@ -213,11 +213,8 @@ impl Translator<'_> {
                 from: checker.clone(),
             });
         }
-        let tls = keyword == "SSL_GET";
-        urls.into_iter()
-            .enumerate()
-            .map(|(n, url)| one_of(&table, n, url, host.as_deref(), tls))
-            .collect()
+        requests(&mut table, &urls, host.as_deref(), keyword == "SSL_GET");
+        Some(table)
     }
 
     /// Writes what a checker looks at.
@@ -414,19 +411,50 @@ fn key_of(keyword: &str) -> Option<&'static str> {
     }
 }
 
-/// The check for one of the requests of a checker, which is `like` the others.
-fn one_of(like: &Table, n: usize, url: Url, host: Option<&str>, tls: bool) -> Table {
-    let mut table = like.clone();
-    if n > 0 {
-        // The comments are at the first one.
-        table.from.lead.clear();
-        table.from.trail.clear();
-        table.lines.retain(|line| !line.is_remark());
-        table
-            .lines
-            .iter_mut()
-            .for_each(super::super::document::Line::forget_comments);
+/// Keepalived waits so long for each of its requests, and a check for all of them.
+fn several_times(table: &mut Table, key: &str, count: usize) {
+    let each = table.get(key).map(|it| it.trim_matches('"'));
+    let each = each.and_then(|it| humantime::parse_duration(it).ok());
+    let all = each.and_then(|it| it.checked_mul(u32::try_from(count).ok()?));
+    if let Some(all) = all {
+        table.change(key, value::show(all));
     }
+}
+
+/// Writes what the plugin http is to ask for.
+fn requests(table: &mut Table, urls: &[Url], host: Option<&str>, tls: bool) {
+    let place = |url: &Url| Source::place(url.from.place());
+    let from = urls.first().map(place).unwrap_or_default();
+    // keepalived verifies no certificates.
+    let tls: &[_] = if tls {
+        &[
+            ("tls", "settings.tls", "true"),
+            ("tls-verify", "settings.tls-verify", "false"),
+        ]
+    } else {
+        &[]
+    };
+    if let [url] = urls {
+        let mut settings = one_of(url, host);
+        settings.extend(tls.iter().map(|(key, _, to)| (*key, (*to).to_owned())));
+        table.set("settings", inline(&settings), from);
+        return;
+    }
+    several_times(table, "timeout", urls.len());
+    if let Some(host) = host {
+        table.set("settings.host", quote(host), from.clone());
+    }
+    for (_, key, to) in tls {
+        table.set(key, (*to).to_owned(), from.clone());
+    }
+    let lines = urls
+        .iter()
+        .map(|url| Item::Element(inline(&one_of(url, None)), place(url)));
+    table.extend("settings.urls", lines.collect(), &from);
+}
+
+/// One of them.
+fn one_of(url: &Url, host: Option<&str>) -> Vec<(&'static str, String)> {
     let mut settings = vec![("path", quote(&url.path))];
     if let Some(host) = url.host.as_deref().or(host) {
         settings.push(("host", quote(host)));
@@ -437,25 +465,15 @@ fn one_of(like: &Table, n: usize, url: Url, host: Option<&str>, tls: bool) -> Ta
         url.status.join(",")
     };
     settings.push(("status", quote(&status)));
-    if let Some(text) = url.contains {
-        settings.push(("contains", quote(&text)));
+    if let Some(text) = &url.contains {
+        settings.push(("contains", quote(text)));
     }
-    if let Some((pattern, absent)) = url.regex {
-        let key = if absent { "regex-absent" } else { "regex" };
-        settings.push((key, quote(&pattern)));
+    if let Some((pattern, absent)) = &url.regex {
+        let key = if *absent { "regex-absent" } else { "regex" };
+        settings.push((key, quote(pattern)));
     }
-    if let Some(digits) = url.md5 {
-        settings.push(("md5", quote(&digits)));
+    if let Some(digits) = &url.md5 {
+        settings.push(("md5", quote(digits)));
     }
-    if tls {
-        // keepalived verifies no certificates.
-        settings.push(("tls", "true".to_owned()));
-        settings.push(("tls-verify", "false".to_owned()));
-    }
-    table.set(
-        "settings",
-        inline(&settings),
-        Source::place(url.from.place()),
-    );
-    table
+    settings
 }

@@ -290,7 +290,7 @@ impl Translator<'_> {
         self.thresholds(statement, &mut table);
         let mut checks = Vec::new();
         for checker in &checkers {
-            checks.extend(self.checks(checker, &inherited, &mut table));
+            checks.extend(self.check(checker, &inherited, &mut table));
         }
         if checks.is_empty() && !checkers.is_empty() {
             self.without_checks(statement);

@@ -23,6 +23,7 @@ mod plugin_watch;
 pub mod prepare;
 mod prober;
 mod probers;
+pub mod punctuality;
 mod redundancy;
 mod setting_files;
 pub mod status;

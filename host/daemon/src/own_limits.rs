@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::check_budget::CheckBudget;
+use crate::punctuality::{Begun, ChecksReport, News, Punctuality};
 use late::Late;
 use table::{Reading, is_full};
 
@@ -34,6 +35,8 @@ const MAX_TOLD: usize = 16;
 /// This machine's limits, as far as they have been met.
 pub(crate) struct OwnLimits {
     state: Mutex<State>,
+    /// How late checks begin.
+    checks: Mutex<Punctuality>,
     /// Where the kernel's files are: `/proc`.
     proc: Box<Path>,
 }
@@ -56,6 +59,7 @@ impl OwnLimits {
     pub(crate) fn new(proc: &Path) -> Self {
         Self {
             state: Mutex::default(),
+            checks: Mutex::new(Punctuality::new(tokio::time::Instant::now().into_std())),
             proc: proc.into(),
         }
     }
@@ -77,7 +81,9 @@ impl OwnLimits {
             let mut ticks = tokio::time::interval(LOOK_INTERVAL);
             loop {
                 ticks.tick().await;
-                limits.look(tokio::time::Instant::now().into_std());
+                let now = tokio::time::Instant::now().into_std();
+                limits.look(now);
+                limits.tell_late(now);
             }
         });
         tasks
@@ -107,6 +113,26 @@ impl OwnLimits {
             }
             (false, _) => {}
         }
+    }
+
+    /// Logs that checks come late when that begins, and when it ends.
+    fn tell_late(&self, now: Instant) {
+        let news = self.checks.lock().news(now);
+        match news {
+            Some(News::Late(problem)) => warn!("{problem}"),
+            Some(News::Punctual(what)) => info!("{what}"),
+            None => {}
+        }
+    }
+
+    /// A check begins now.
+    pub(crate) fn begun(&self, begun: Begun, now: Instant) {
+        self.checks.lock().add(begun, now);
+    }
+
+    /// How late checks began in the last minute.
+    pub(crate) fn checks(&self, now: Instant) -> ChecksReport {
+        self.checks.lock().report(now)
     }
 
     /// What a check that began then, and had no answer within its timeout, may have met with on this machine.

@@ -106,6 +106,7 @@ impl App {
             counting: self.counting.report(),
             queue_problem: self.queues.problem(),
             connection_table_problem: self.limits.problem(),
+            checks: self.limits.checks(now),
             checker_metrics: self.probers.metrics(),
             vrrp: self.vrrp_report(),
             connection_sync: self.synchroniser.report(),

@@ -21,6 +21,7 @@ use super::server::{CheckedServer, Taken};
 use super::spec::ProbeCheck;
 use crate::check_budget::CheckBudget;
 use crate::own_limits::OwnLimits;
+use crate::punctuality::Begun;
 
 /// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout
 /// themselves; this is for the one that does not.
@@ -166,6 +167,12 @@ impl CheckTask {
             let turn = self.budget.turn().await;
             self.log_wait(turn.waited);
             let began = Instant::now().into_std();
+            let begun = Begun {
+                due: next,
+                waited: turn.waited,
+                interval: self.timing.interval,
+            };
+            self.limits.begun(begun, began);
             let members = self.members.lock().clone();
             for (server, index) in &members {
                 server.machine().start(*index, began);

@@ -15,6 +15,7 @@ use super::service::{ServiceSnapshot, ServiceStatus};
 use super::vrrp::VrrpReport;
 use crate::connection_sync::SyncReport;
 use crate::driver::KernelReport;
+use crate::punctuality::ChecksReport;
 
 /// All that a status is made of.
 pub(crate) struct Sources {
@@ -63,6 +64,8 @@ pub(crate) struct Snapshot {
     pub(crate) queue_problem: Option<String>,
     /// From this machine's limits.
     pub(crate) connection_table_problem: Option<String>,
+    /// How late checks began.
+    pub(crate) checks: ChecksReport,
     /// Of VRRP, where it is configured.
     pub(crate) vrrp: Option<VrrpReport>,
     /// Of the copying of connections, where it is configured.
@@ -102,6 +105,7 @@ impl Status {
             counting: snapshot.counting.map(build_counting),
             queue_problem: snapshot.queue_problem,
             connection_table_problem: snapshot.connection_table_problem,
+            checks: snapshot.checks,
             vrrp: snapshot.vrrp,
             connection_sync: snapshot.connection_sync,
             checker_metrics: snapshot

@@ -1,6 +1,7 @@
 //! A status as tests have it: of a daemon without services, with nothing amiss.
 
 use crate::driver::KernelReport;
+use crate::punctuality::ChecksReport;
 use crate::status::Status;
 
 pub(crate) fn status() -> Status {
@@ -24,6 +25,7 @@ pub(crate) fn status() -> Status {
         queue_problem: None,
         connection_table_problem: None,
         checker_metrics: Vec::new(),
+        checks: ChecksReport::default(),
         vrrp: None,
         connection_sync: None,
         services: Vec::new(),

@@ -8,6 +8,7 @@ use super::service::ServiceStatus;
 use super::vrrp::VrrpReport;
 use crate::connection_sync::SyncReport;
 use crate::driver::KernelReport;
+use crate::punctuality::ChecksReport;
 
 /// Everything, as the daemon answers and `--json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Status {
     /// not answer is not taken to be down.
     #[serde(default)]
     pub connection_table_problem: Option<String>,
+    /// How late checks began in the last minute.
+    #[serde(default)]
+    pub checks: ChecksReport,
     /// VRRP, where it is configured.
     pub vrrp: Option<VrrpReport>,
     /// Copying of connections to the other director, where it is configured.

@@ -38,6 +38,7 @@ fn write_table(out: &mut String, status: &Status) -> std::fmt::Result {
         ("forwarding", &status.forwarding_problem),
         ("queues", &status.queue_problem),
         ("connections", &status.connection_table_problem),
+        ("health", &status.checks.problem),
         (
             "counting",
             &status.counting.as_ref().and_then(|it| it.problem.clone()),

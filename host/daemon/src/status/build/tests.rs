@@ -94,6 +94,7 @@ fn sources(connections: Option<BTreeMap<BackendId, Counts>>) -> Sources {
             counting: None,
             queue_problem: None,
             connection_table_problem: None,
+            checks: Default::default(),
             checker_metrics: Vec::new(),
             vrrp: None,
             connection_sync: None,

@@ -145,6 +145,17 @@ fn a_second_scheduler_has_lines_of_its_own() {
 }
 
 #[test]
+fn checks_that_come_late_have_a_line_and_others_have_none() {
+    let mut status = fixture::status();
+    status.checks.per_second = 1000.0;
+    status.checks.late_ms.p99 = 2.5;
+    assert!(!render(&status).contains("checks"));
+    status.checks.problem = Some("checks come late: why".into());
+    let text = render(&status);
+    assert!(text.contains("\nhealth: checks come late: why\n"), "{text}");
+}
+
+#[test]
 fn a_canary_is_one_object_in_json_and_is_read_again() {
     let canary = canary();
     let json = serde_json::to_value(&canary).unwrap();

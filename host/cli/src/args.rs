@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod author;
+pub(crate) mod server;
 pub(crate) mod ship;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use author::AuthorCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evenkeel_daemon::prepare::ConfigSource;
 use evenkeel_runtime::wasm::{Compiler, Order};
+use server::ServerCommand;
 use ship::ShipCommand;
 
 /// Where the configuration is looked for.
@@ -106,6 +108,10 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
         socket: PathBuf,
     },
+
+    /// Work with one real server of the running daemon.
+    #[command(subcommand)]
+    Server(ServerCommand),
 
     /// Tell the running daemon what to do about VRRP.
     #[command(subcommand)]

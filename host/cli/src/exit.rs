@@ -26,11 +26,11 @@ pub(crate) const RUNNING: u8 = 6;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  all went well
-  1  something failed while running
+  1  something failed while running; server check: the server is not healthy
   2  the command line is not understood
   3  the configuration, or a plugin that it names, cannot be used
   4  check: this machine is not ready
-  5  status, why: no daemon answers on the socket
+  5  status, why, server: no daemon answers on the socket
   6  run, flush: a daemon runs already
 
 Signals of `evenkeel run`:

@@ -60,6 +60,7 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
             json,
             socket,
         } => wait(commands::why::run(&socket, &client, service, json))?,
+        Command::Server(command) => wait(commands::server::run(command))?,
         Command::Vrrp(command) => wait(commands::vrrp::run(command))?,
         Command::Explain { service, config } => wait(commands::explain::run(config, service))?,
         Command::Import {

@@ -53,6 +53,7 @@ use evenkeel_core::model::{Daemon, Model, PluginRef};
 
 pub use catalogue::{Found, PluginCatalogue};
 pub use machine::{AnyMachine, MachineSupport, SecretSource};
+pub use reader::suggest;
 use reader::{Reader, Table as _};
 pub use reference::reference;
 use report::Source;

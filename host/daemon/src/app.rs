@@ -70,6 +70,7 @@
 //! `leave_plans` is not cancelled, but its waits are: `recv` again. The hand-over of VRRP after it runs to its end.
 
 mod adopted;
+mod check_now;
 mod effects;
 mod error;
 mod main_loop;

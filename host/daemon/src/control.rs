@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /v1/status` | 200 and a [`Status`](crate::status::Status) |
 //! | `GET /v1/why?client=ADDRESS[:PORT][&service=NAME]` | 200 and a [`Why`](crate::why::Why) |
+//! | `POST /v1/check` of `{"service": "NAME", "server": "NAME or ADDRESS:PORT"}` | 200 and a [`CheckedNow`](crate::check_now::CheckedNow): its checks are run, once |
 //! | `POST /v1/vrrp/resign` | 202 without a body: under way, and `status` shows what comes of it |
 //! | `POST /v1/vrrp/resume` | the same |
 //!
@@ -25,7 +26,7 @@ mod request;
 mod server;
 mod socket;
 
-pub use client::{AskError, order, status, why};
+pub use client::{AskError, check, order, status, why};
 pub use request::Request;
 pub use server::{Limits, serve};
 pub use socket::{BindError, ControlSocket};

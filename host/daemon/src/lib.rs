@@ -7,6 +7,7 @@
 pub mod app;
 mod calls;
 mod check_budget;
+pub mod check_now;
 pub mod connection_sync;
 pub mod control;
 mod counting;

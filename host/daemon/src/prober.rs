@@ -6,12 +6,14 @@
 //!    |- check 1 ---+--> ServerMachine (behind a lock held for an instant) --transition--> mpsc --> daemon
 //!    '- ...      --/            '--> snapshot() --> status
 //!
+//!  once.rs: one run of a check, which is made by others, too
 //!  task.rs: what probers check alike is checked once, and the verdict goes to each of their machines
 //! ```
 //!
 //! A task awaits its own checker only, so a check that hangs or traps delays no other one. Cancel safety: a task may
 //! be dropped at any await; an unfinished check then leaves no trace but its start.
 
+pub(crate) mod once;
 mod server;
 mod spec;
 mod task;

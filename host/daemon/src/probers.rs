@@ -10,6 +10,7 @@ use evenkeel_core::metrics::Metric;
 use evenkeel_core::model::ServiceKey;
 use tokio::sync::mpsc;
 
+use crate::check_now::Job;
 use crate::own_limits::OwnLimits;
 use crate::prepare::{ReadyCheck, ServerChecks};
 use crate::prober::{HealthEvent, ProbeCheck, ProbeSpec, Prober, SharedChecks};
@@ -111,6 +112,18 @@ impl Probers {
             }
         }
         self.servers = servers;
+    }
+
+    /// What is to be run to check a server once; `None`: no such server is checked.
+    pub(crate) fn job(&self, service: &ServiceKey, server: SocketAddr) -> Option<Job> {
+        let server = &self.servers.get(&(*service, server))?.server;
+        Some(Job {
+            service: server.service_name.clone(),
+            server: server.server_name.clone(),
+            address: server.server.to_string(),
+            required: server.required,
+            checks: server.checks.iter().map(probe_check).collect(),
+        })
     }
 
     /// The services whose checks are suspended.

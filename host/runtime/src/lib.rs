@@ -215,6 +215,23 @@ pub struct CheckReport {
     pub signals: Signals,
     /// What it wants to have in [`Target::session`] from now on; `None`: what it has there.
     pub session: Option<Vec<u8>>,
+    /// What it has done on the network, in its order, as far as that is known; the first of many steps.
+    pub steps: Vec<Step>,
+}
+
+/// Something that a check has done on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `connect`, `TLS`, `echo`, `read`, `write`, `end`.
+    pub what: &'static str,
+    /// How often, one after the other.
+    pub times: u32,
+    /// How long the target was waited for.
+    pub took: Duration,
+    /// Sent or received.
+    pub bytes: u64,
+    /// Why it failed.
+    pub failed: Option<String>,
 }
 
 impl From<Verdict> for CheckReport {
@@ -223,6 +240,7 @@ impl From<Verdict> for CheckReport {
             verdict,
             signals: Signals::NONE,
             session: None,
+            steps: Vec::new(),
         }
     }
 }

@@ -37,6 +37,7 @@ mod reconfigure;
 mod registry;
 mod schedulers;
 mod second;
+mod server_check;
 mod signals;
 mod signatures;
 mod spread;

@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod flush;
 pub(crate) mod import;
 pub(crate) mod plugin;
+pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod vrrp;
 pub(crate) mod why;

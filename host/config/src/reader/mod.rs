@@ -8,4 +8,5 @@ mod suggest;
 pub(crate) use collect::{Reader, Wrong};
 pub(crate) use field::{Field, Leaf, Presence, Read, Table};
 pub(crate) use page::{Key, Page};
-pub(crate) use suggest::{similar, suggest};
+pub(crate) use suggest::similar;
+pub use suggest::suggest;

@@ -19,7 +19,7 @@ pub(crate) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 const LISTED: usize = 20;
 
 /// "did you mean", where something is similar, and what there is.
-pub(crate) fn suggest(word: &str, known: &[&str], what: &str) -> String {
+pub fn suggest(word: &str, known: &[&str], what: &str) -> String {
     let list = if known.is_empty() {
         "none".to_owned()
     } else {

@@ -20,6 +20,11 @@ impl App {
         match request {
             Request::Status { reply } => self.answer_status(reply),
             Request::Why { question, reply } => self.answer_why(&question, reply),
+            Request::Check {
+                service,
+                server,
+                reply,
+            } => self.answer_check_now(&service, &server, reply),
             Request::Vrrp {
                 command,
                 instance,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::request::Request;
+use crate::check_now::CheckedNow;
 use crate::status::Status;
 use crate::why::{Question, Why};
 
@@ -27,6 +28,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 pub(super) const STATUS: &str = "/v1/status";
 /// Where it is asked where connections of a client go.
 pub(super) const WHY: &str = "/v1/why";
+
+/// Where the checks of a server are run.
+pub(super) const CHECK: &str = "/v1/check";
 
 /// Where an order of VRRP is given.
 pub(super) fn path(command: Command) -> &'static str {
@@ -43,6 +47,16 @@ pub(super) struct OrderBody {
     /// Instance or sync group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
+}
+
+/// Whose checks are to be run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckBody {
+    /// The service's name.
+    pub(super) service: String,
+    /// The server's name, or its address and port.
+    pub(super) server: String,
 }
 
 /// The body of everything that fails.
@@ -87,6 +101,7 @@ pub(super) fn router(requests: Requests) -> Router {
     Router::new()
         .route(STATUS, get(status))
         .route(WHY, get(why))
+        .route(CHECK, post(check))
         .route(path(Command::Resign), order(Command::Resign))
         .route(path(Command::Resume), order(Command::Resume))
         .fallback(unknown_path)
@@ -109,13 +124,28 @@ async fn why(State(requests): State<Requests>, uri: Uri) -> Result<Json<Box<Why>
         .map_err(|message| Refusal::new(StatusCode::NOT_FOUND, message))
 }
 
+async fn check(
+    State(requests): State<Requests>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Box<CheckedNow>>, Refusal> {
+    let CheckBody { service, server } = understood(&bytes(body)?)?;
+    let outcome = ask(&requests, |reply| Request::Check {
+        service,
+        server,
+        reply,
+    });
+    outcome
+        .await?
+        .map(Json)
+        .map_err(|message| Refusal::new(StatusCode::NOT_FOUND, message))
+}
+
 async fn give(
     requests: Requests,
     command: Command,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Refusal> {
-    let body = body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
-    let instance = instance(&body)?;
+    let instance = instance(&bytes(body)?)?;
     let outcome = ask(&requests, |reply| Request::Vrrp {
         command,
         instance,
@@ -127,16 +157,25 @@ async fn give(
     }
 }
 
-/// The instance that a body names. Its media type is not looked at, so that `curl -d` does.
+fn bytes(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
+    body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
+}
+
+/// What a body says. Its media type is not looked at, so that `curl -d` does.
+fn understood<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("request not understood: {error}");
+        Refusal::new(StatusCode::BAD_REQUEST, message)
+    })
+}
+
+/// The instance that a body names.
 fn instance(body: &[u8]) -> Result<Option<String>, Refusal> {
     if body.is_empty() {
         return Ok(None);
     }
-    let body: OrderBody = serde_json::from_slice(body).map_err(|error| {
-        let message = format!("request not understood: {error}");
-        Refusal::new(StatusCode::BAD_REQUEST, message)
-    })?;
-    Ok(body.instance)
+    let OrderBody { instance } = understood(body)?;
+    Ok(instance)
 }
 
 fn unknown_path(uri: Uri) -> Ready<Refusal> {

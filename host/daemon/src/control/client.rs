@@ -10,7 +10,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-use super::api::{self, ErrorBody, OrderBody};
+use super::api::{self, CheckBody, ErrorBody, OrderBody};
+use crate::check_now::CheckedNow;
 use crate::status::Status;
 use crate::why::{Question, Why};
 
@@ -58,6 +59,20 @@ pub async fn status(socket: &Path) -> Result<Box<Status>, AskError> {
 pub async fn why(socket: &Path, question: &Question) -> Result<Box<Why>, AskError> {
     let path = format!("{}?{}", api::WHY, question.query());
     let answer = exchange(socket, Method::GET, &path, Body::empty()).await?;
+    serde_json::from_slice(&answer).map_err(misunderstood)
+}
+
+/// Has the daemon behind `socket` run the checks of a server, once, now. `server`: its name, or its address and port.
+///
+/// # Errors
+/// [`AskError`]; [`AskError::Refused`] when there is no such server.
+pub async fn check(
+    socket: &Path,
+    service: String,
+    server: String,
+) -> Result<Box<CheckedNow>, AskError> {
+    let body = serde_json::to_vec(&CheckBody { service, server }).map_err(misunderstood)?;
+    let answer = exchange(socket, Method::POST, api::CHECK, body.into()).await?;
     serde_json::from_slice(&answer).map_err(misunderstood)
 }
 

@@ -3,6 +3,7 @@
 use evenkeel_core::vrrp::Command;
 use tokio::sync::oneshot;
 
+use crate::check_now::CheckedNow;
 use crate::status::Status;
 use crate::why::{Question, Why};
 
@@ -20,6 +21,15 @@ pub enum Request {
         question: Question,
         /// Where the answer goes; if there is no such service, why not.
         reply: oneshot::Sender<Result<Box<Why>, String>>,
+    },
+    /// Run the checks of a server, once, now.
+    Check {
+        /// The service's name.
+        service: String,
+        /// The server's name, or its address and port.
+        server: String,
+        /// Where the answer goes; if there is no such server, why not.
+        reply: oneshot::Sender<Result<Box<CheckedNow>, String>>,
     },
     /// Hand over to the other director, or take part in the election again.
     Vrrp {

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::check_now::CheckedNow;
 use crate::status::{Status, fixture};
 use crate::why::{Question, Why};
 
@@ -80,6 +81,24 @@ fn answer(request: Request) {
             };
             reply.send(outcome).unwrap();
         }
+        Request::Check {
+            service,
+            server,
+            reply,
+        } => {
+            let outcome = match server.as_str() {
+                "a" => Ok(Box::new(CheckedNow {
+                    service,
+                    server,
+                    address: "172.16.50.157:80".into(),
+                    healthy: true,
+                    required: 0,
+                    checks: Vec::new(),
+                })),
+                other => Err(format!("no server {other:?}")),
+            };
+            reply.send(outcome).unwrap();
+        }
         Request::Vrrp {
             command,
             instance,
@@ -137,6 +156,23 @@ async fn it_is_asked_about_a_client_and_a_question_that_is_none_is_refused() {
     }
     let encoded = served.raw(&get("?client=%5B2001:db8::9%5D:7")).await;
     assert!(encoded.contains("[2001:db8::9]:7"), "{encoded}");
+}
+
+#[tokio::test]
+async fn the_checks_of_a_server_are_run_when_asked_and_one_that_is_unknown_is_refused() {
+    let served = Served::answered();
+    let ask = async |server: &str| check(&served.path, "web".into(), server.into()).await;
+    let answer = ask("a").await.unwrap();
+    assert_eq!((answer.server.as_str(), answer.healthy), ("a", true));
+    let error = ask("b").await.unwrap_err();
+    assert!(matches!(error, AskError::Refused { .. }), "{error:?}");
+    let body = r#"{"servis":"web"}"#;
+    let length = body.len();
+    let request = format!(
+        "POST /v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let (status, message) = served.refusal(&request).await;
+    assert!(status == 400 && message.contains("servis"), "{message}");
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,22 +9,18 @@ use std::time::Duration;
 use evenkeel_core::health::Outcome;
 use evenkeel_core::model::CheckTiming;
 use evenkeel_core::signals::Signals;
-use evenkeel_runtime::{CheckReport, Checker, Target, Verdict};
-use futures::FutureExt;
+use evenkeel_runtime::{Checker, Target};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::once;
 use super::server::{CheckedServer, Taken};
 use super::spec::ProbeCheck;
 use crate::check_budget::CheckBudget;
 use crate::own_limits::OwnLimits;
 use crate::punctuality::Begun;
-
-/// What a checker may take beyond its timeout before it counts as stuck. Runtimes end checks at the timeout
-/// themselves; this is for the one that does not.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// When two checks are one: the same checker, which is one for each plugin with its settings, at the same target, at the
 /// same times. A plugin may look at the server's name, unless the configuration says that it is one check.
@@ -178,7 +173,7 @@ impl CheckTask {
                 server.machine().start(*index, began);
             }
             let failed = |(outcome, _): &(Outcome, _)| matches!(outcome, Outcome::Unknown(_));
-            let (outcome, signals) = turn.run(self.check_once(began), failed).await;
+            let (outcome, signals) = turn.run(self.check_once(), failed).await;
             if self.record(&members, &outcome, &signals).await.is_err() {
                 return; // The daemon is ending.
             }
@@ -195,49 +190,18 @@ impl CheckTask {
         times.min()
     }
 
-    async fn check_once(&self, began: std::time::Instant) -> (Outcome, Signals) {
+    async fn check_once(&self) -> (Outcome, Signals) {
         let target = Target {
             name: self.name.clone(),
             address: self.target,
             session: self.session.lock().clone(),
         };
-        let timeout = self.timing.timeout;
-        let report = AssertUnwindSafe(self.checker.check(target, timeout)).catch_unwind();
-        let unknown = match tokio::time::timeout(timeout.saturating_add(GRACE), report).await {
-            Ok(Ok(Ok(CheckReport {
-                verdict,
-                signals,
-                session,
-            }))) => {
-                if let Some(session) = session {
-                    *self.session.lock() = Some(session).filter(|it| !it.is_empty());
-                }
-                return (self.outcome(verdict, began), signals);
-            }
-            Ok(Ok(Err(error))) => error.to_string(),
-            Ok(Err(_panic)) => format!("plugin {}: its runtime panicked", self.plugin),
-            Err(_elapsed) => format!(
-                "plugin {}: its runtime did not end the check at its timeout of {timeout:?}",
-                self.plugin
-            ),
-        };
-        (Outcome::Unknown(unknown), Signals::NONE)
-    }
-
-    fn outcome(&self, verdict: Verdict, began: std::time::Instant) -> Outcome {
-        match verdict {
-            Verdict::Healthy => Outcome::Healthy,
-            Verdict::Degraded(share, why) => Outcome::Degraded(share, why),
-            Verdict::Unhealthy(reason) => Outcome::Unhealthy(reason),
-            Verdict::Unanswered(reason) => {
-                let (now, timeout) = (Instant::now().into_std(), self.timing.timeout);
-                match self.limits.lacked_since(began, timeout, now) {
-                    Some(shortage) => Outcome::Shortage(shortage),
-                    None => Outcome::Unhealthy(reason),
-                }
-            }
-            Verdict::Unknown(shortage) => Outcome::Shortage(shortage),
+        let (plugin, timeout) = (&self.plugin, self.timing.timeout);
+        let found = once::run(&*self.checker, plugin, target, timeout, &self.limits).await;
+        if let Some(session) = found.session {
+            *self.session.lock() = Some(session).filter(|it| !it.is_empty());
         }
+        (found.outcome, found.signals)
     }
 
     /// Tells the members' machines and the log, and then the daemon what is new.

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -35,9 +36,11 @@ enum Stream {
 }
 
 impl Connection {
+    /// `connected`: with TLS, when its handshake has begun.
     pub(super) async fn open(
         address: SocketAddr,
         transport: &Transport,
+        connected: &mut Option<Instant>,
     ) -> Result<Self, ProbeError> {
         let place = place::place()?;
         let stream = match transport {
@@ -45,7 +48,9 @@ impl Connection {
             Transport::Tcp => Stream::Tcp(tcp(address).await?),
             Transport::Tls(options) => {
                 let handshake = Handshake::prepare(options, address).await?;
-                handshake.make(tcp(address).await?).await?
+                let tcp = tcp(address).await?;
+                *connected = Some(Instant::now());
+                handshake.make(tcp).await?
             }
         };
         Ok(Self {

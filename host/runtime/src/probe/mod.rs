@@ -9,6 +9,7 @@ mod echo;
 mod place;
 mod reason;
 mod shortage;
+mod steps;
 mod tls;
 mod transport;
 
@@ -23,10 +24,11 @@ use evenkeel_core::model::Sandbox;
 use evenkeel_core::signals::{self, Signals};
 use tokio::time::Instant;
 
-use crate::{Target, Verdict};
+use crate::{Step, Target, Verdict};
 pub(crate) use certificate::Certificate;
 use clock::Clock;
 use connection::Connection;
+use steps::Steps;
 pub(crate) use transport::{ProbeError, TlsIdentity, TlsOptions, Transport};
 
 /// The most bytes that one read returns.
@@ -71,6 +73,7 @@ pub(crate) struct Probe {
     connections: BTreeMap<u32, Connection>,
     last: u32,
     doing: Doing,
+    steps: Steps,
     /// What this machine lacked for an operation, unless a connection was made since.
     shortage: Option<String>,
     signals: BTreeMap<String, f64>,
@@ -88,6 +91,7 @@ impl Probe {
             connections: BTreeMap::new(),
             last: 0,
             doing: Doing::Nothing,
+            steps: Steps::default(),
             shortage: None,
             signals: BTreeMap::new(),
             stored: None,
@@ -113,6 +117,11 @@ impl Probe {
     /// What the checker has kept in this check.
     pub(crate) fn into_stored(self) -> Option<Vec<u8>> {
         self.stored
+    }
+
+    /// What was done, once.
+    pub(crate) fn take_steps(&mut self) -> Vec<Step> {
+        self.steps.take(Instant::now())
     }
 
     /// The checker reports a number beside its verdict. Says why it is not taken.
@@ -171,8 +180,9 @@ impl Probe {
         ))
     }
 
-    /// Keeps in mind what this machine lacks.
+    /// How an operation has ended. Keeps in mind what this machine lacks.
     fn noted<T>(&mut self, result: Result<T, ProbeError>) -> Result<T, ProbeError> {
+        self.steps.end(&result, Instant::now());
         if let Err(ProbeError::Own(shortage)) = &result {
             self.shortage = Some(shortage.clone());
         }
@@ -191,10 +201,20 @@ impl Probe {
             .ok_or(ProbeError::Limit)?;
         let address = self.target.address;
         self.doing = Doing::Connecting;
+        self.steps.begin(Doing::Connecting, Instant::now());
+        // Of TLS: when there was a connection for it.
+        let mut connected = None;
         let opened = self
             .clock
-            .within(timeout, Connection::open(address, transport))
+            .within(
+                timeout,
+                Connection::open(address, transport, &mut connected),
+            )
             .await;
+        if let Some(connected) = connected {
+            self.steps.end(&Ok(()), connected);
+            self.steps.begin(Doing::Greeting, connected);
+        }
         let connection = self.noted(opened)?;
         self.shortage = None;
         self.doing = Doing::Nothing;
@@ -213,6 +233,7 @@ impl Probe {
         let address = self.target.address;
         let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
         self.doing = Doing::Greeting;
+        self.steps.begin(Doing::Greeting, Instant::now());
         let started = self
             .clock
             .within(timeout, connection.start_tls(address, options))
@@ -254,6 +275,7 @@ impl Probe {
             .checked_sub(bytes as u64)
             .ok_or(ProbeError::Limit)?;
         self.doing = Doing::Pinging;
+        self.steps.begin(Doing::Pinging, Instant::now());
         let echoed = self
             .clock
             .within(timeout, echo::echo(self.target.address.ip(), bytes))
@@ -283,11 +305,13 @@ impl Probe {
         }
         let mut bytes = vec![0; max.min(allowed).min(READ)];
         self.doing = Doing::Reading;
+        self.steps.begin(Doing::Reading, Instant::now());
         let read = self.clock.within(timeout, connection.read(&mut bytes));
         let read = read.await;
         let length = self.noted(read)?;
         self.doing = Doing::Nothing;
         bytes.truncate(length);
+        self.steps.bytes(length);
         self.bytes_left = self.bytes_left.saturating_sub(length as u64);
         Ok(bytes)
     }
@@ -305,8 +329,10 @@ impl Probe {
             .checked_sub(bytes.len() as u64)
             .ok_or(ProbeError::Limit)?;
         self.doing = Doing::Writing;
+        self.steps.begin(Doing::Writing, Instant::now());
         let written = self.clock.within(timeout, connection.write(bytes)).await;
         self.noted(written)?;
+        self.steps.bytes(bytes.len());
         self.doing = Doing::Nothing;
         Ok(())
     }
@@ -315,6 +341,7 @@ impl Probe {
     pub(crate) async fn finish(&mut self, connection: u32) -> Result<(), ProbeError> {
         let connection = self.connections.get_mut(&connection).ok_or_else(closed)?;
         self.doing = Doing::Finishing;
+        self.steps.begin(Doing::Finishing, Instant::now());
         let finished = self.clock.within(None, connection.finish()).await;
         self.noted(finished)?;
         self.doing = Doing::Nothing;

@@ -185,19 +185,23 @@ impl Checker for WasmChecker {
         instance.store.data_mut().probe = Some(probe);
         let result = timeout_at(deadline, instance.check()).await;
         // Dropping the probe closes its connections, whatever the guest still holds.
-        let Some(probe) = instance.store.data_mut().probe.take() else {
+        let Some(mut probe) = instance.store.data_mut().probe.take() else {
             let bug = "the host lost the check".to_owned();
             return Err(self.identity.error(Failure::Trap(bug)));
         };
         match result {
             // The call was cut off, so the instance is in the middle of something: it goes.
-            Err(_) => Ok(probe.out_of_time(timeout).into()),
+            Err(_) => Ok(CheckReport {
+                steps: probe.take_steps(),
+                ..probe.out_of_time(timeout).into()
+            }),
             Ok(Err(failure)) => Err(self.identity.error(failure)),
             Ok(Ok(verdict)) => {
                 self.give_back(instance, probe.open());
                 Ok(CheckReport {
                     verdict: probe.judge(verdict, timeout),
                     signals: probe.signals(),
+                    steps: probe.take_steps(),
                     session: probe.into_stored(),
                 })
             }

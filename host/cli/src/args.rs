@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod author;
+pub(crate) mod genhash;
 pub(crate) mod server;
 pub(crate) mod ship;
 
@@ -10,6 +11,7 @@ use author::AuthorCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use evenkeel_daemon::prepare::ConfigSource;
 use evenkeel_runtime::wasm::{Compiler, Order};
+use genhash::GenhashArgs;
 use server::ServerCommand;
 use ship::ShipCommand;
 
@@ -131,6 +133,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         config_id: Option<String>,
     },
+
+    /// Print the sum of a page, as the `http` checker compares it (`md5`).
+    ///
+    /// Fetches the page as the checker does: one GET without redirection, 16 MiB and 10 s at most. With https any certificate will
+    /// do, as with keepalived's genhash: what comes over the network is taken to be the right page, so look at it first.
+    #[command(after_help = genhash::EXAMPLES)]
+    Genhash(GenhashArgs),
 
     /// Compile the plugin on standard input to standard output: for this program's own use.
     #[command(hide = true)]

@@ -68,6 +68,7 @@ fn start(command: Command, log: &Log) -> anyhow::Result<()> {
             output,
             config_id,
         } => commands::import::run(&file, output.as_deref(), config_id.as_deref()),
+        Command::Genhash(args) => wait(commands::genhash::run(args))?,
         Command::Plugin(PluginCommand::List {
             config,
             plugin_dirs,

@@ -42,6 +42,7 @@ pub use evenkeel_core::scheduler::{
     SchedulerBackend as Backend, SchedulerPlugin, ServiceContext,
 };
 use evenkeel_core::signals::Signals;
+pub use probe::tls_with_anyone;
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
 pub const MAX_PLUGIN: u64 = 64 << 20;

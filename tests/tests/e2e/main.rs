@@ -13,6 +13,7 @@ mod cli;
 mod counting;
 mod facts;
 mod files;
+mod genhash;
 mod groups;
 mod hanging;
 mod hashing;

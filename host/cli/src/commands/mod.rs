@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod explain;
 pub(crate) mod flush;
+pub(crate) mod genhash;
 pub(crate) mod import;
 pub(crate) mod plugin;
 pub(crate) mod server;

@@ -29,6 +29,7 @@ pub(crate) use certificate::Certificate;
 use clock::Clock;
 use connection::Connection;
 use steps::Steps;
+pub use tls::tls_with_anyone;
 pub(crate) use transport::{ProbeError, TlsIdentity, TlsOptions, Transport};
 
 /// The most bytes that one read returns.

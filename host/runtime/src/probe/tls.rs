@@ -12,8 +12,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::reason::reason;
 use super::transport::{ProbeError, TlsIdentity, TlsOptions};
@@ -55,6 +57,29 @@ pub(super) async fn connector(options: &TlsOptions) -> Result<TlsConnector, Prob
         .collect();
     config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// TLS on a connection, as a check has it that takes any certificate.
+///
+/// # Errors
+/// Why there is none, in words.
+pub async fn tls_with_anyone(tcp: TcpStream, name: &str) -> Result<TlsStream<TcpStream>, String> {
+    let options = TlsOptions {
+        server_name: Some(name.to_owned()),
+        verify: false,
+        alpn: vec!["http/1.1".to_owned()],
+        authorities: None,
+        identity: None,
+    };
+    let words = |error| match error {
+        ProbeError::Tls(text) => text,
+        other => format!("{other:?}"),
+    };
+    let connector = connector(&options).await.map_err(words)?;
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|_| format!("{name:?} is not a host name"))?;
+    let connected = connector.connect(name, tcp).await;
+    connected.map_err(|error| error.to_string())
 }
 
 /// What looks at certificates by the configuration's own authorities.

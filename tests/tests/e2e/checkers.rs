@@ -109,7 +109,7 @@ impl Issued {
             String::new()
         };
         format!(
-            r#"check = {{ plugin = "http", {QUICK}, settings = {{ tls = true, host = "server.test", tls-authorities = "{}"{shown} }} }}"#,
+            r#"check = {{ plugin = "http", {QUICK}, settings = {{ tls = true, warn-days = 30, host = "server.test", tls-authorities = "{}"{shown} }} }}"#,
             self.at("ca.pem")
         )
     }
@@ -135,6 +135,12 @@ fn a_server_with_its_own_authority_that_asks_for_a_certificate_is_checked_with_b
             let check = &status["services"][0]["servers"][0]["checks"][0];
             check["signals"]["certificate-days"] == 19.0
         })?;
+        let warning = "the certificate of CN=server.test is valid for 19 more days";
+        evenkeel.wait_log(warning, PATIENCE)?;
+        ensure!(
+            evenkeel.log().matches(warning).count() == 1,
+            "{warning}: more than once"
+        );
 
         // What everybody could read is refused, and what runs goes on.
         issued.allow("client.key", 0o644)?;

@@ -1,6 +1,7 @@
 //! Measurements. They print figures beside what is aimed at and never fail because of one.
 
 mod balance;
+mod checks;
 mod connections;
 mod datagrams;
 mod dataplane;
@@ -50,6 +51,8 @@ enum What {
     /// New connections/s by how each is decided: plan, plan with counting, per connection; plain routing, HAProxy,
     /// nginx in one run
     Decisions(decisions::Options),
+    /// What checks cost: 1,000 and 10,000 servers, each checked every second by tcp and http, beside HAProxy in one run
+    Checks(checks::Options),
     /// New connections while the daemon that decides them hangs (SIGSTOP) or dies (kill -9)
     Stall(stall::Options),
     /// Starting and reloading with 10, 1,000 and 10,000 services of 4 servers
@@ -76,6 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             What::Fidelity(own) => fidelity::run(own, options.json),
             What::Balance(own) => balance::run(own, options.json),
             What::Decisions(own) => decisions::run(own, options.json),
+            What::Checks(own) => checks::run(own, options.json),
             What::Stall(own) => stall::run(own, options.json),
             What::Update(own) => update::run(own, options.json),
             What::Failover(own) => failover::run(own, options.json),

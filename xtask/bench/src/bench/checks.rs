@@ -1,6 +1,6 @@
 //! What checks cost: many servers, each checked every second by `tcp` and by `http`, beside HAProxy in the same run.
 //!
-//! All servers are one nginx behind a cable, which counts what it is asked, so that both are counted alike.
+//! All servers are one nginx behind a cable. The director's kernel counts the connections, so that both are counted alike.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -95,7 +95,7 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     director.route("10.1.0.0/16", "10.0.0.2".parse()?)?;
     network.ip(&["route", "add", "local", "10.1.0.0/16", "dev", "lo"])?;
     let http = "http { access_log off; keepalive_timeout 0; server { listen 80 backlog=16384; \
-                location / { return 200 \"good\"; } location /count { stub_status; } } }";
+                location / { return 200 \"good\"; } } }";
     let _nginx = Nginx::with_config(&network, "servers", http, Some("127.0.0.1:80".parse()?))?;
     let seconds = options.seconds;
     println!("each server is checked every second; {seconds} s measured");
@@ -106,13 +106,14 @@ pub(crate) fn run(options: &Options, as_json: bool) -> Result<()> {
     let mut report = Vec::new();
     for servers in &options.servers {
         for check in [Check::Tcp, Check::Http] {
-            let ours = evenkeel(&director, &network, *servers, check, seconds)?;
+            let ours = evenkeel(&director, *servers, check, seconds)?;
             ours.print(*servers, check, "Evenkeel");
             let mut entry =
                 json!({ "servers": servers, "check": check.name(), "evenkeel": ours.json() });
             match haproxy(&director, *servers, check) {
                 Ok(process) => {
-                    let theirs = measure(process.pid(), &network, seconds)?;
+                    let theirs = measure(process.pid(), &director, seconds)
+                        .with_context(|| format!("HAProxy: {}", process.log()))?;
                     theirs.print(*servers, check, "HAProxy");
                     let ratio = ours.per_check_us / theirs.per_check_us;
                     println!(
@@ -140,13 +141,7 @@ fn address(server: usize) -> Result<Ipv4Addr> {
     ))
 }
 
-fn evenkeel(
-    director: &Node,
-    network: &Node,
-    servers: usize,
-    check: Check,
-    seconds: u64,
-) -> Result<Figures> {
+fn evenkeel(director: &Node, servers: usize, check: Check, seconds: u64) -> Result<Figures> {
     let mut config = String::new();
     for (service, first) in (0..servers).step_by(EACH).enumerate() {
         let port = 1000 + service;
@@ -167,7 +162,7 @@ fn evenkeel(
         status["settled"] == true && status["checks"]["per_second"].as_f64() > Some(0.0)
     })?;
     let pid = evenkeel.running()?.pid();
-    let mut figures = measure(pid, network, seconds)?;
+    let mut figures = measure(pid, director, seconds)?;
     let late = &evenkeel.status()?["checks"]["late_ms"];
     figures.late_ms = late["p50"].as_f64().zip(late["p99"].as_f64());
     Ok(figures)
@@ -195,11 +190,11 @@ fn haproxy(director: &Node, servers: usize, check: Check) -> Result<Process> {
 }
 
 /// What a process takes that checks.
-fn measure(pid: u32, network: &Node, seconds: u64) -> Result<Figures> {
+fn measure(pid: u32, director: &Node, seconds: u64) -> Result<Figures> {
     std::thread::sleep(SETTLE);
-    let (began, asked, took) = (Instant::now(), asked(network)?, processor_ms(pid)?);
+    let (began, asked, took) = (Instant::now(), asked(director)?, processor_ms(pid)?);
     std::thread::sleep(Duration::from_secs(seconds));
-    let checks = (self::asked(network)? - asked).max(1.0);
+    let checks = (self::asked(director)? - asked).max(1.0);
     let took = processor_ms(pid)? - took;
     Ok(Figures {
         checks_per_second: checks / began.elapsed().as_secs_f64(),
@@ -209,19 +204,19 @@ fn measure(pid: u32, network: &Node, seconds: u64) -> Result<Figures> {
     })
 }
 
-/// How many connections the servers have had. This is one of them.
-fn asked(network: &Node) -> Result<f64> {
-    let mut command = Command::new("curl");
-    command.args(["-s", "http://127.0.0.1/count"]);
-    let output = network.output(command).context("curl")?;
+/// How many connections the director has begun, as its kernel counts them: HAProxy resets those of `tcp` before a server
+/// has them.
+fn asked(director: &Node) -> Result<f64> {
+    let mut command = Command::new("cat");
+    command.arg("/proc/net/snmp");
+    let output = director.output(command)?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    // The numbers of the third line: accepted, handled, requests.
-    let line = text.lines().nth(2).unwrap_or_default();
-    let accepted = line
-        .split_whitespace()
-        .next()
-        .and_then(|it| it.parse().ok());
-    accepted.with_context(|| format!("nginx does not count: {text:?}"))
+    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = lines.next().zip(lines.next()).context("no count of TCP")?;
+    let mut all = names.split(' ').zip(values.split(' '));
+    let opened = all.find(|(name, _)| *name == "ActiveOpens");
+    let opened = opened.and_then(|(_, value)| value.parse().ok());
+    opened.context("no count of connections")
 }
 
 /// Processor time of all threads of a process.

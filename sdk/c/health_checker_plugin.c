@@ -65,6 +65,16 @@ extern void __wasm_import_evenkeel_plugin_tls_peer_certificate(int32_t, uint8_t 
 __attribute__((__import_module__("evenkeel:plugin/icmp@0.2.0"), __import_name__("echo")))
 extern void __wasm_import_evenkeel_plugin_icmp_echo(int32_t, int32_t, int32_t, uint8_t *);
 
+// Imported Functions from `evenkeel:plugin/command@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/command@0.2.0"), __import_name__("run")))
+extern void __wasm_import_evenkeel_plugin_command_run(int32_t, int32_t, uint8_t *);
+
+// Imported Functions from `evenkeel:plugin/watched@0.2.0`
+
+__attribute__((__import_module__("evenkeel:plugin/watched@0.2.0"), __import_name__("number")))
+extern void __wasm_import_evenkeel_plugin_watched_number(uint8_t *);
+
 // Imported Functions from `evenkeel:plugin/session@0.2.0`
 
 __attribute__((__import_module__("evenkeel:plugin/session@0.2.0"), __import_name__("load")))
@@ -715,6 +725,39 @@ void evenkeel_plugin_icmp_result_u32_error_free(evenkeel_plugin_icmp_result_u32_
   if (!ptr->is_err) {
   } else {
     evenkeel_plugin_icmp_error_free(&ptr->val.err);
+  }
+}
+
+void evenkeel_plugin_command_error_free(evenkeel_plugin_command_error_t *ptr) {
+  evenkeel_plugin_target_io_error_free(ptr);
+}
+
+void health_checker_plugin_option_u8_free(health_checker_plugin_option_u8_t *ptr) {
+  if (ptr->is_some) {
+  }
+}
+
+void evenkeel_plugin_command_outcome_free(evenkeel_plugin_command_outcome_t *ptr) {
+  health_checker_plugin_option_u8_free(&ptr->code);
+  health_checker_plugin_string_free(&ptr->output);
+}
+
+void evenkeel_plugin_command_result_outcome_error_free(evenkeel_plugin_command_result_outcome_error_t *ptr) {
+  if (!ptr->is_err) {
+    evenkeel_plugin_command_outcome_free(&ptr->val.ok);
+  } else {
+    evenkeel_plugin_command_error_free(&ptr->val.err);
+  }
+}
+
+void evenkeel_plugin_watched_error_free(evenkeel_plugin_watched_error_t *ptr) {
+  evenkeel_plugin_target_io_error_free(ptr);
+}
+
+void evenkeel_plugin_watched_result_s64_error_free(evenkeel_plugin_watched_result_s64_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    evenkeel_plugin_watched_error_free(&ptr->val.err);
   }
 }
 
@@ -1407,6 +1450,146 @@ bool evenkeel_plugin_icmp_echo(uint32_t bytes, uint32_t *maybe_timeout_ms, uint3
         }
         case 6: {
           variant.val.other = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool evenkeel_plugin_command_run(uint32_t *maybe_timeout_ms, evenkeel_plugin_command_outcome_t *ret, evenkeel_plugin_command_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  health_checker_plugin_option_u32_t timeout_ms;
+  timeout_ms.is_some = maybe_timeout_ms != NULL;if (maybe_timeout_ms) {
+    timeout_ms.val = *maybe_timeout_ms;
+  }
+  int32_t option;
+  int32_t option1;
+  if ((timeout_ms).is_some) {
+    const uint32_t *payload0 = &(timeout_ms).val;
+    option = 1;
+    option1 = (int32_t) (*payload0);
+  } else {
+    option = 0;
+    option1 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_command_run(option, option1, ptr);
+  evenkeel_plugin_command_result_outcome_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      health_checker_plugin_option_u8_t option2;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option2.is_some = false;
+          break;
+        }
+        case 1: {
+          option2.is_some = true;
+          option2.val = (uint8_t) ((int32_t) *((uint8_t*) (ptr + (1+1*sizeof(void*)))));
+          break;
+        }
+      }
+
+      result.val.ok = (evenkeel_plugin_command_outcome_t) {
+        (health_checker_plugin_option_u8_t) option2,
+        (health_checker_plugin_string_t) (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      evenkeel_plugin_target_io_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+        case 5: {
+          variant.val.tls = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+        case 6: {
+          variant.val.other = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = variant;
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool evenkeel_plugin_watched_number(int64_t *ret, evenkeel_plugin_watched_error_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(16+2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_evenkeel_plugin_watched_number(ptr);
+  evenkeel_plugin_watched_result_s64_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = *((int64_t*) (ptr + 8));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      evenkeel_plugin_target_io_error_t variant;
+      variant.tag = (int32_t) *((uint8_t*) (ptr + 8));
+      switch ((int32_t) variant.tag) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          break;
+        }
+        case 2: {
+          break;
+        }
+        case 3: {
+          break;
+        }
+        case 4: {
+          break;
+        }
+        case 5: {
+          variant.val.tls = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) };
+          break;
+        }
+        case 6: {
+          variant.val.other = (health_checker_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) };
           break;
         }
       }

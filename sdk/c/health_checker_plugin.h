@@ -402,6 +402,39 @@ typedef struct {
   } val;
 } evenkeel_plugin_icmp_result_u32_error_t;
 
+typedef evenkeel_plugin_target_io_error_t evenkeel_plugin_command_error_t;
+
+typedef struct {
+  bool is_some;
+  uint8_t val;
+} health_checker_plugin_option_u8_t;
+
+typedef struct evenkeel_plugin_command_outcome_t {
+  // None: a signal ended it.
+  health_checker_plugin_option_u8_t   code;
+  // The begin of what it has written to its standard output and error,
+  // 1,000 bytes at most.
+  health_checker_plugin_string_t   output;
+} evenkeel_plugin_command_outcome_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    evenkeel_plugin_command_outcome_t ok;
+    evenkeel_plugin_command_error_t err;
+  } val;
+} evenkeel_plugin_command_result_outcome_error_t;
+
+typedef evenkeel_plugin_target_io_error_t evenkeel_plugin_watched_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    int64_t ok;
+    evenkeel_plugin_watched_error_t err;
+  } val;
+} evenkeel_plugin_watched_result_s64_error_t;
+
 typedef struct {
   bool is_some;
   health_checker_plugin_list_u8_t val;
@@ -492,6 +525,18 @@ extern bool evenkeel_plugin_tls_peer_certificate(evenkeel_plugin_tls_borrow_conn
 // Sends one request with this many bytes of data, 1,400 at most, and
 // waits for its answer: the round trip in microseconds.
 extern bool evenkeel_plugin_icmp_echo(uint32_t bytes, uint32_t *maybe_timeout_ms, uint32_t *ret, evenkeel_plugin_icmp_error_t *err);
+
+// Imported Functions from `evenkeel:plugin/command@0.2.0`
+// Runs it once, and waits for its end. At the timeout or the check's
+// deadline it gets SIGTERM, and SIGKILL two seconds later. An error of
+// `other` says that it is not granted or cannot be started.
+extern bool evenkeel_plugin_command_run(uint32_t *maybe_timeout_ms, evenkeel_plugin_command_outcome_t *ret, evenkeel_plugin_command_error_t *err);
+
+// Imported Functions from `evenkeel:plugin/watched@0.2.0`
+// The whole number that is in it now, and nothing else beside blanks. An
+// error of `other` says that it is not granted, that there is none, or that
+// it has no such number.
+extern bool evenkeel_plugin_watched_number(int64_t *ret, evenkeel_plugin_watched_error_t *err);
 
 // Imported Functions from `evenkeel:plugin/session@0.2.0`
 // What was stored in an earlier check. None: nothing.
@@ -598,6 +643,18 @@ void evenkeel_plugin_tls_result_option_certificate_error_free(evenkeel_plugin_tl
 void evenkeel_plugin_icmp_error_free(evenkeel_plugin_icmp_error_t *ptr);
 
 void evenkeel_plugin_icmp_result_u32_error_free(evenkeel_plugin_icmp_result_u32_error_t *ptr);
+
+void evenkeel_plugin_command_error_free(evenkeel_plugin_command_error_t *ptr);
+
+void health_checker_plugin_option_u8_free(health_checker_plugin_option_u8_t *ptr);
+
+void evenkeel_plugin_command_outcome_free(evenkeel_plugin_command_outcome_t *ptr);
+
+void evenkeel_plugin_command_result_outcome_error_free(evenkeel_plugin_command_result_outcome_error_t *ptr);
+
+void evenkeel_plugin_watched_error_free(evenkeel_plugin_watched_error_t *ptr);
+
+void evenkeel_plugin_watched_result_s64_error_free(evenkeel_plugin_watched_result_s64_error_t *ptr);
 
 void health_checker_plugin_option_list_u8_free(health_checker_plugin_option_list_u8_t *ptr);
 

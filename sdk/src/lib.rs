@@ -142,7 +142,7 @@ pub use plan::{
 };
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings};
-pub use target::{Connection, Target};
+pub use target::{CommandEnd, Connection, Target};
 pub use target_error::TargetError;
 pub use tls::{Certificate, Identity, TlsOptions};
 

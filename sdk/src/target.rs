@@ -98,6 +98,31 @@ impl<'a> Target<'a> {
         return crate::testing::echo(bytes, self.connect_timeout);
     }
 
+    /// Runs the command that the plugin's setting `command` names (a `Vec<String>`: the whole path of the program, and its
+    /// arguments), and waits for its end: as long as [`Self::set_connect_timeout`] says. The host looks at the setting, and
+    /// runs what the configuration grants to the plugin (`[plugins.grants]`) and nothing else.
+    ///
+    /// # Errors
+    /// [`TargetError::TimedOut`], if it takes too long; another [`TargetError`] says why it does not run.
+    pub fn run_command(&self) -> Result<CommandEnd, TargetError> {
+        #[cfg(target_family = "wasm")]
+        return crate::wasm::run_command(self.connect_timeout);
+        #[cfg(not(target_family = "wasm"))]
+        return crate::testing::run_command();
+    }
+
+    /// The whole number that is now in the file that the plugin's setting `path` (a `String`) names, if the configuration
+    /// grants that file to the plugin (`[plugins.grants]`).
+    ///
+    /// # Errors
+    /// [`TargetError`] says why there is none.
+    pub fn watched_number(&self) -> Result<i64, TargetError> {
+        #[cfg(target_family = "wasm")]
+        return crate::wasm::watched_number();
+        #[cfg(not(target_family = "wasm"))]
+        return crate::testing::watched_number();
+    }
+
     /// What an earlier check of this server has kept by [`Self::set_session`]; `None`: nothing.
     #[must_use]
     pub fn session(&self) -> Option<Vec<u8>> {
@@ -133,6 +158,15 @@ impl fmt::Debug for Target<'_> {
             .field("endpoint", &self.endpoint())
             .finish_non_exhaustive()
     }
+}
+
+/// How a command has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandEnd {
+    /// `None`: a signal ended it.
+    pub code: Option<u8>,
+    /// The begin of what it wrote to its standard output and error, 1,000 bytes at most.
+    pub output: String,
 }
 
 /// A connection to the server. Closed when dropped, and by the host when the check ends.

@@ -29,6 +29,8 @@ pub enum Doing {
     Connecting,
     /// Waiting for the answer to an ICMP echo request.
     Pinging,
+    /// Waiting for a command to end.
+    Running,
     /// Waiting for bytes.
     Reading,
     /// Sending bytes.
@@ -50,6 +52,7 @@ impl fmt::Display for TargetError {
             Self::Reset => "connection reset",
             Self::TimedOut(Doing::Connecting) => "timed out while connecting",
             Self::TimedOut(Doing::Pinging) => "no answer to an ICMP echo request",
+            Self::TimedOut(Doing::Running) => "the command did not end in time",
             Self::TimedOut(Doing::Reading) => "timed out while waiting for data",
             Self::TimedOut(Doing::Writing) => "timed out while sending",
             Self::Limit => "more connections or bytes than a check may use",

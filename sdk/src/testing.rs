@@ -47,8 +47,10 @@ mod schedulers;
 mod script;
 
 pub use self::checks::{check, checker_manifest};
-pub(crate) use self::host::{echo, session, set_session};
-pub use self::host::{logged, metrics, set_now, set_utc, signals};
+pub(crate) use self::host::{echo, run_command, session, set_session, watched_number};
+pub use self::host::{
+    logged, metrics, set_command_end, set_now, set_utc, set_watched_number, signals,
+};
 pub use self::schedulers::{FLOW, SchedulerTest, scheduler_manifest};
 pub use self::script::Script;
 

@@ -16,7 +16,7 @@ pub use self::bindings::scheduler as scheduler_world;
 pub use self::bindings::scheduler::export_scheduler;
 pub use self::checker::CheckerPlugin;
 pub use self::scheduler::SchedulerPlugin;
-pub(crate) use self::target::{echo, session, set_session};
+pub(crate) use self::target::{echo, run_command, session, set_session, watched_number};
 
 use self::bindings::scheduler::evenkeel::plugin::host;
 use crate::level::Level;

@@ -4,6 +4,7 @@ pub(crate) mod author;
 pub(crate) mod genhash;
 pub(crate) mod server;
 pub(crate) mod ship;
+mod socket;
 
 use std::path::PathBuf;
 
@@ -14,11 +15,10 @@ use evenkeel_runtime::wasm::{Compiler, Order};
 use genhash::GenhashArgs;
 use server::ServerCommand;
 use ship::ShipCommand;
+use socket::DEFAULT_SOCKET;
 
 /// Where the configuration is looked for.
 pub(crate) const DEFAULT_CONFIG: &str = "/etc/evenkeel/evenkeel.toml";
-/// Where the control socket is, unless the configuration or `--socket` says otherwise.
-pub(crate) const DEFAULT_SOCKET: &str = "/run/evenkeel/evenkeel.sock";
 
 /// A layer-4 load balancer whose packets stay in the kernel and whose policy is plugins.
 #[derive(Debug, Parser)]

@@ -1,7 +1,7 @@
 //! What the configuration has to know of plugins.
 
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
-use evenkeel_core::model::PluginRef;
+use evenkeel_core::model::{Needs, PluginRef};
 
 /// The plugins that a configuration can name.
 pub trait PluginCatalogue {
@@ -25,6 +25,11 @@ pub trait PluginCatalogue {
     /// The SHA-256 of the plugin's file, in 64 small hexadecimal digits. By default it is not known.
     fn sha256(&self, _plugin: &PluginRef) -> Option<String> {
         None
+    }
+
+    /// What the plugin asks the host for that is granted plugin by plugin. By default nothing is known of it.
+    fn needs(&self, _plugin: &PluginRef) -> Needs {
+        Needs::default()
     }
 
     /// Asks a plugin whether it takes these settings, which fit its manifest: a plugin may want more than that can say. Asked once

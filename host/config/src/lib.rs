@@ -8,11 +8,13 @@ mod catalogue;
 mod command;
 mod dataplane;
 mod forward;
+mod grants;
 mod kept;
 mod key;
 mod labels;
 mod machine;
 mod mixed;
+mod named;
 mod network;
 mod optional;
 mod percent;
@@ -60,7 +62,7 @@ use report::Source;
 pub use report::{Diagnostic, Origin, Report, Severity};
 use schema::File;
 pub use secrets::is_secret;
-use uses::Uses;
+use uses::{Allowed, Uses};
 
 /// A configuration as far as it can be understood without its plugins.
 #[derive(Debug)]
@@ -157,7 +159,11 @@ impl Parsed {
             dir,
         } = self;
         let dataplane = dataplane::chosen(&file, machine, &mut reader);
-        let mut uses = Uses::new((plugins, machine), &dir, &daemon.native_plugins, &dataplane);
+        let may = Allowed {
+            native: &daemon.native_plugins,
+            grants: (!grants::are_wrong(&file)).then_some(&daemon.grants),
+        };
+        let mut uses = Uses::new((plugins, machine), &dir, may, &dataplane);
         let services = resolve::all(&file, &mut uses, &mut reader);
         uses.report(&mut reader);
         let vrrp = vrrp::all(&file, &dir, &mut reader);

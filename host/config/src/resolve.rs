@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::forward;
+use super::grants;
 use super::key::{self, key};
 use super::labels;
 use super::optional::optional;
@@ -44,6 +45,7 @@ pub(super) fn daemon(file: &File, dir: &Path) -> Daemon {
         plugin_sandboxes: sandbox::of_plugins(file),
         native_plugins: native_plugins(file, dir),
         plugin_trust: trust::of(file, dir),
+        grants: grants::of(file),
         allow_empty: file.allow_empty.or(|| false),
     }
 }

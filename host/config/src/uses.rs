@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::{Found, PluginCatalogue};
 use super::command::Command;
+use super::grants;
 use super::machine::MachineSupport;
 use super::optional::optional;
 use super::plugin::{Digest, PluginName, Settings, Short, is_native};
@@ -14,7 +15,7 @@ use super::schema::{CheckKeys, CheckTable, File, ServiceTable};
 use super::settings::settings;
 use super::tree::Span;
 use evenkeel_core::manifest::{Abilities, Decision, PluginKind, SettingSpec, SettingValue};
-use evenkeel_core::model::{Chosen, PluginRef, PluginUse};
+use evenkeel_core::model::{Chosen, Grant, PluginRef, PluginUse};
 
 /// What spreads connections if the configuration says nothing.
 pub(super) const DEFAULT_SCHEDULER: &str = "rr";
@@ -123,8 +124,7 @@ pub(super) struct Uses<'a> {
     plugins: &'a dyn PluginCatalogue,
     machine: &'a dyn MachineSupport,
     dir: &'a Path,
-    /// The native plugins that may be used.
-    trusted: &'a [PathBuf],
+    allowed: Allowed<'a>,
     dataplane: &'a Chosen,
     /// The checks that services refer to by name; `None` where something in one is wrong.
     shared: BTreeMap<String, Option<Probe>>,
@@ -133,6 +133,15 @@ pub(super) struct Uses<'a> {
     unusable: BTreeMap<(PluginRef, PluginKind), Unusable>,
     /// What plugins said to their settings. Secrets are not in the text of these, and stand beside it.
     answers: BTreeMap<(String, Vec<String>), Result<(), String>>,
+}
+
+/// What plugins may do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    /// The native plugins that may be used.
+    pub(super) native: &'a [PathBuf],
+    /// What each is granted, by name; `None`: that is written wrong.
+    pub(super) grants: Option<&'a BTreeMap<String, Grant>>,
 }
 
 struct Unusable {
@@ -145,14 +154,14 @@ impl<'a> Uses<'a> {
     pub(super) fn new(
         (plugins, machine): (&'a dyn PluginCatalogue, &'a dyn MachineSupport),
         dir: &'a Path,
-        trusted: &'a [PathBuf],
+        allowed: Allowed<'a>,
         dataplane: &'a Chosen,
     ) -> Self {
         Self {
             plugins,
             machine,
             dir,
-            trusted,
+            allowed,
             dataplane,
             shared: BTreeMap::new(),
             used: BTreeSet::new(),
@@ -202,7 +211,7 @@ impl<'a> Uses<'a> {
     ) -> Option<PluginUse> {
         let Wanted { kind, name, at, .. } = *wanted;
         let plugin = name.reference(self.dir);
-        if let Some(file) = distrusted(&plugin, self.trusted) {
+        if let Some(file) = distrusted(&plugin, self.allowed.native) {
             let (message, help) = distrust(file);
             self.unusable(plugin, kind, at, || (message, Some(help)));
             return None;
@@ -227,6 +236,16 @@ impl<'a> Uses<'a> {
         {
             let places = (self.machine, self.dir);
             let settings = settings(manifest, &written.0, at, places, reader)?;
+            let used = grants::Used {
+                name: &manifest.name,
+                needs: self.plugins.needs(&plugin),
+                settings: &settings,
+                written,
+                at,
+            };
+            if let Some(granted) = self.allowed.grants {
+                grants::check(&used, granted.get(&manifest.name), reader)?;
+            }
             let with = PluginUse { plugin, settings };
             return self.accepted(kind, with, at, reader);
         }

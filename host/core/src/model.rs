@@ -3,6 +3,7 @@
 mod check;
 mod daemon;
 mod dataplane;
+mod grant;
 mod key;
 mod plugin;
 mod pool;
@@ -16,6 +17,7 @@ pub use daemon::{Daemon, PluginTrust, Sandbox, TrustedKey};
 pub use dataplane::{
     Chosen, ConnectionSync, DataPlaneChoice, DataPlaneKind, IpvsTimeouts, Offload,
 };
+pub use grant::{COMMAND, Grant, Needs, PATH, PINGS};
 pub use key::{Protocol, ServiceKey};
 pub use plugin::{PluginRef, PluginUse};
 pub use pool::{PoolRules, ServerRole, WhenAllDown};

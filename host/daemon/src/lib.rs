@@ -7,6 +7,7 @@
 pub mod app;
 mod calls;
 mod check_budget;
+mod check_commands;
 pub mod check_now;
 pub mod connection_sync;
 pub mod control;

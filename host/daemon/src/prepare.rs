@@ -21,12 +21,17 @@ use anyhow::Context as _;
 use evenkeel_config::{Parsed, Report};
 pub use evenkeel_core::director::NewScheduler;
 use evenkeel_core::manifest::{PluginKind, Setting};
-use evenkeel_core::model::{DataPlaneKind, Model, PluginRef, PluginUse, Service, ServiceKey};
+use evenkeel_core::model::{
+    DataPlaneKind, Grant, Model, PluginRef, PluginUse, Service, ServiceKey,
+};
 use evenkeel_runtime::catalogue::Catalogue;
 use evenkeel_runtime::native::NativeRuntime;
 use evenkeel_runtime::wasm::{CacheUse, Host, WasmConfig, WasmRuntime};
-use evenkeel_runtime::{Checker, Plugin, PluginRuntime as _, SchedulerPlugin, ServiceContext};
+use evenkeel_runtime::{
+    Checker, Plugin, PluginRuntime as _, Rights, SchedulerPlugin, ServiceContext,
+};
 
+use crate::check_commands::CheckCommands;
 use crate::machine::Machine;
 pub use emptied::Emptied;
 use emptied::Held;
@@ -393,7 +398,7 @@ impl Preparer {
                 let mut checks = Vec::with_capacity(server.checks.len());
                 for check in &server.checks {
                     let (plugin, checker) = self
-                        .checker(&check.plugin, &mut used)
+                        .checker(&check.plugin, &prepared.model.daemon.grants, &mut used)
                         .with_context(|| format!("service {}", service.name))?;
                     checks.push(ReadyCheck {
                         checker,
@@ -421,10 +426,16 @@ impl Preparer {
     fn checker(
         &self,
         with: &PluginUse,
+        grants: &BTreeMap<String, Grant>,
         used: &mut Checkers,
     ) -> anyhow::Result<(Arc<dyn Plugin>, Arc<dyn Checker>)> {
         let plugin = self.plugin(&with.plugin, PluginKind::Checker)?;
-        let name = format!("{with:?}");
+        let grant = grants.get(&plugin.manifest().name).cloned();
+        let rights = Rights {
+            grant: grant.unwrap_or_default(),
+            commands: Some(Arc::new(CheckCommands)),
+        };
+        let name = format!("{with:?} {:?}", rights.grant);
         let known = used.get(&name).or_else(|| {
             self.checkers
                 .get(&name)
@@ -432,7 +443,10 @@ impl Preparer {
         });
         let both = match known {
             Some(both) => both.clone(),
-            None => (Arc::clone(&plugin), plugin.checker(&with.settings)?),
+            None => (
+                Arc::clone(&plugin),
+                plugin.checker_with(&with.settings, &rights)?,
+            ),
         };
         used.insert(name, both.clone());
         Ok(both)

@@ -101,7 +101,11 @@ impl Plugin for Delegating {
         self.plugin.usage()
     }
 
-    fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
-        self.plugin.checker(settings)
+    fn checker_with(
+        &self,
+        settings: &[Setting],
+        rights: &crate::Rights,
+    ) -> Result<Arc<dyn Checker>, PluginError> {
+        self.plugin.checker_with(settings, rights)
     }
 }

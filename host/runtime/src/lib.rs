@@ -16,6 +16,7 @@ mod parallel;
 pub mod played;
 mod plugin_log;
 mod probe;
+mod rights;
 mod section;
 pub mod signature;
 mod stand_in;
@@ -35,7 +36,7 @@ pub use digest::Sha256;
 pub use evenkeel_core::flow::Flow;
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
 use evenkeel_core::metrics::PluginMetrics;
-use evenkeel_core::model::PluginRef;
+use evenkeel_core::model::{Needs, PluginRef};
 pub use evenkeel_core::plugin::{Failure, PluginError};
 pub use evenkeel_core::scheduler::{
     BackendFacts, BackendHealth, DirectorRole, Load, SavedState, Scheduler,
@@ -43,6 +44,7 @@ pub use evenkeel_core::scheduler::{
 };
 use evenkeel_core::signals::Signals;
 pub use probe::tls_with_anyone;
+pub use rights::{CommandEnd, Commands, Order, Rights};
 
 /// The largest file that is read as a plugin. One with an interpreter in it (Python) has 18 MB.
 pub const MAX_PLUGIN: u64 = 64 << 20;
@@ -163,11 +165,28 @@ pub trait Plugin: SchedulerPlugin {
         None
     }
 
-    /// A checker for any number of checks with these settings.
+    /// What it asks the host for beyond what every plugin has.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// A checker for any number of checks with these settings, which may do so much.
     ///
     /// # Errors
     /// [`PluginError`]: among others the plugin may refuse the settings.
-    fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError>;
+    fn checker_with(
+        &self,
+        settings: &[Setting],
+        rights: &Rights,
+    ) -> Result<Arc<dyn Checker>, PluginError>;
+
+    /// [`Self::checker_with`], for a trial: with nothing of this machine's.
+    ///
+    /// # Errors
+    /// As that.
+    fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+        self.checker_with(settings, &Rights::of_trial())
+    }
 }
 
 /// What a plugin's instances take.

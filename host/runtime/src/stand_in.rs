@@ -82,7 +82,11 @@ impl Plugin for StandIn {
         &self.file
     }
 
-    fn checker(&self, _settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+    fn checker_with(
+        &self,
+        _settings: &[Setting],
+        _rights: &crate::Rights,
+    ) -> Result<Arc<dyn Checker>, PluginError> {
         match self.kind {
             PluginKind::Checker => Ok(Arc::new(Failing(self.error()))),
             PluginKind::Scheduler => Err(self.identity.error(Failure::WrongKind(self.kind))),

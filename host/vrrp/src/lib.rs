@@ -22,6 +22,6 @@ pub use error::VrrpError;
 pub use event::VrrpEvent;
 pub use handle::Vrrp;
 pub use notify::Notifier;
-pub use program::{Insecure, check as may_run};
+pub use program::{CheckEnd, CheckProgram, Insecure, check as may_run};
 pub use status::VrrpStatus;
 pub use watch::Watchers;

@@ -8,7 +8,9 @@
 //!   '-- at the limit: "too long", at once; SIGTERM, SIGKILL and the wait go on without it
 //! ```
 
+mod checking;
 mod ended;
+mod job;
 mod process;
 mod security;
 
@@ -17,10 +19,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::own_thread;
+pub use checking::{CheckEnd, CheckProgram};
 pub(crate) use ended::Ended;
+use job::{As, Job};
 use nix::sys::signal::Signal;
 use process::Process;
 pub use security::{Insecure, check};
+use tokio::runtime::Handle;
 
 /// Between SIGTERM and SIGKILL, as keepalived has it.
 pub(crate) const KILL_DELAY: Duration = Duration::from_secs(2);
@@ -30,6 +35,8 @@ pub(crate) const KILL_DELAY: Duration = Duration::from_secs(2);
 pub(crate) enum Abandoned {
     /// It is ended, with its children.
     Ends,
+    /// It is asked to end, with its children, and ended later.
+    Asked,
     /// It goes on.
     GoesOn,
 }
@@ -69,10 +76,16 @@ pub(crate) async fn run(
     abandoned: Abandoned,
 ) -> Ended {
     let process = Arc::new(Process::default());
+    let job = Job {
+        command: command.to_vec(),
+        user: As::Daemon,
+        environment: None,
+        output: None,
+    };
     let work = {
-        let (running, process, command) = (place.enter(), Arc::clone(&process), command.to_vec());
+        let (running, process) = (place.enter(), Arc::clone(&process));
         move || {
-            let ended = process.run(&command);
+            let ended = process.run(job);
             drop(running);
             ended
         }
@@ -86,13 +99,22 @@ pub(crate) async fn run(
         Ok(ended) => ended
             .unwrap_or_else(|_| Ended::NotStarted(std::io::Error::other("bug: its thread failed"))),
         Err(_) => {
-            waiting.process.signal(Signal::SIGTERM);
+            let ending = end(Arc::clone(&waiting.process));
             tokio::spawn(async move {
-                tokio::time::sleep(KILL_DELAY).await;
-                waiting.process.signal(Signal::SIGKILL);
+                ending.await;
+                drop(waiting);
             });
             Ended::TooLong(limit)
         }
+    }
+}
+
+/// Asks a program to end, and ends it later.
+fn end(process: Arc<Process>) -> impl Future<Output = ()> + Send {
+    process.signal(Signal::SIGTERM);
+    async move {
+        tokio::time::sleep(KILL_DELAY).await;
+        process.signal(Signal::SIGKILL);
     }
 }
 
@@ -105,8 +127,13 @@ struct Waiting {
 impl Drop for Waiting {
     /// Does nothing to a program that has ended.
     fn drop(&mut self) {
-        if self.abandoned == Abandoned::Ends {
-            self.process.signal(Signal::SIGKILL);
+        match (self.abandoned, Handle::try_current()) {
+            (Abandoned::GoesOn, _) => {}
+            (Abandoned::Asked, Ok(runtime)) => drop(runtime.spawn(end(Arc::clone(&self.process)))),
+            // Without a runtime nobody would come back for it.
+            (Abandoned::Ends, _) | (Abandoned::Asked, Err(_)) => {
+                self.process.signal(Signal::SIGKILL);
+            }
         }
     }
 }

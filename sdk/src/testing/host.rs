@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::level::Level;
-use crate::target_error::TargetError;
+use crate::target::CommandEnd;
+use crate::target_error::{Doing, TargetError};
 
 thread_local! {
     static LOG: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
@@ -47,6 +48,31 @@ pub(crate) fn echo(_bytes: u32, _timeout: Option<Duration>) -> Result<Duration, 
     Err(TargetError::Other(
         "ICMP is not available in native tests".to_owned(),
     ))
+}
+
+thread_local! {
+    static COMMAND: RefCell<Option<CommandEnd>> = const { RefCell::new(None) };
+    static NUMBER: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// From now on the command that checkers on this thread run ends like this; `None`: it takes too long.
+pub fn set_command_end(end: Option<CommandEnd>) {
+    COMMAND.set(end);
+}
+
+/// From now on the file that checkers on this thread look at has this number in it; `None`: it has none.
+pub fn set_watched_number(number: Option<i64>) {
+    NUMBER.set(number);
+}
+
+pub(crate) fn run_command() -> Result<CommandEnd, TargetError> {
+    let end = COMMAND.with_borrow(Clone::clone);
+    end.ok_or(TargetError::TimedOut(Doing::Running))
+}
+
+pub(crate) fn watched_number() -> Result<i64, TargetError> {
+    let none = || TargetError::Other("the file has no whole number in it".to_owned());
+    NUMBER.get().ok_or_else(none)
 }
 
 pub(crate) fn session(server: SocketAddr) -> Option<Vec<u8>> {

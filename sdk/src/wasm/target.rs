@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::bindings::checker::evenkeel::plugin::{icmp, session, target_io, tls};
+use super::bindings::checker::evenkeel::plugin::{command, icmp, session, target_io, tls, watched};
+use crate::target::CommandEnd;
 use crate::target_error::{Doing, TargetError};
 use crate::tls::{Certificate, Identity, TlsOptions};
 
@@ -17,6 +18,19 @@ pub(crate) fn echo(bytes: u32, timeout: Option<Duration>) -> Result<Duration, Ta
     let micros = icmp::echo(bytes, timeout.map(millis))
         .map_err(|error| self::error(error, Doing::Pinging))?;
     Ok(Duration::from_micros(micros.into()))
+}
+
+pub(crate) fn run_command(timeout: Option<Duration>) -> Result<CommandEnd, TargetError> {
+    let ended = command::run(timeout.map(millis));
+    let ended = ended.map_err(|error| self::error(error, Doing::Running))?;
+    Ok(CommandEnd {
+        code: ended.code,
+        output: ended.output,
+    })
+}
+
+pub(crate) fn watched_number() -> Result<i64, TargetError> {
+    watched::number().map_err(|error| self::error(error, Doing::Reading))
 }
 
 pub(crate) fn session() -> Option<Vec<u8>> {

@@ -23,6 +23,7 @@ mod interop;
 mod lab;
 mod languages;
 mod live;
+mod local_checks;
 mod misbehaving_servers;
 mod native;
 mod new_addresses;

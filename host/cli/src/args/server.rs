@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
-use super::DEFAULT_SOCKET;
+use super::socket::DEFAULT_SOCKET;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServerCommand {

@@ -82,6 +82,7 @@ fn assign(interface: &str, addr: &str, prefix: u8) -> Assign {
 fn model(services: Vec<Service>) -> Model {
     Model {
         daemon: Daemon {
+            grants: std::collections::BTreeMap::new(),
             plugin_sandboxes: std::collections::BTreeMap::new(),
             native_plugins: Vec::new(),
             allow_empty: false,

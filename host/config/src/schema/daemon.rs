@@ -9,12 +9,14 @@ use super::service::ServiceTable;
 use super::sync::ConnectionSyncTable;
 use super::timeouts::IpvsTimeoutsTable;
 use super::vrrp::{ScriptTable, SyncGroupTable, VrrpTable};
+use crate::command::Command;
 use crate::mixed::Placed;
+use crate::named::ByPlugin;
 use crate::plugin::{ManifestName, Many, SharedObject, Single};
 use crate::reader::Presence;
 use crate::signature::{KeyOrFile, Required};
 use crate::units::{Period, Size};
-use crate::value::{FilePath, List, SocketPath, TableName, Whole};
+use crate::value::{FilePath, List, Name, SocketPath, TableName, Whole};
 use evenkeel_core::model::{DataPlaneChoice, Offload, Sandbox};
 
 fn path(path: &str) -> PathBuf {
@@ -65,8 +67,8 @@ table! {
         /// sandbox, with its rights, and are never unloaded. Only files that belong to root and that nobody else may
         /// write. One that is listed is found by the name in its manifest, too.
         native_plugins: List<Placed<SharedObject>> = Presence::Default(|| List(Vec::new()));
-        /// Which signatures under plugins count.
-        plugins: Single<PluginsTable> = Presence::Optional("no key is trusted, and no plugin needs a signature");
+        /// Which signatures under plugins count, and what single plugins are granted.
+        plugins: Single<PluginsTable> = Presence::Optional("no key is trusted, no plugin needs a signature, and none is granted anything");
         /// Directory for compiled plugins. Created if it is not there; belongs to the daemon alone (mode 0700). What is
         /// in it may be deleted at any time.
         cache_dir: FilePath = Presence::Default(cache_dir);
@@ -128,6 +130,26 @@ table! {
         /// `signed`: a plugin without a valid signature by a trusted key is not loaded, neither at the start nor at a
         /// reload, nor when its file is replaced: then the one before goes on. That holds for native plugins, too.
         require: Required = Presence::Default(|| Required::Any);
+        /// What plugins may do on this machine beyond judging and spreading, by the name of the plugin:
+        /// `script = { commands = [["/usr/local/bin/check-web", "--fast"]] }`.
+        grants: ByPlugin<GrantTable> = Presence::Optional("`ping` and `udp` may send ICMP echo requests; no plugin may do anything else");
+    }
+}
+
+table! {
+    /// What one plugin may do on this machine. What is not granted to it is refused before anything changes, with the
+    /// line that would grant it. In a keepalived.conf, a `MISC_CHECK` or `FILE_CHECK` is itself the grant for exactly that
+    /// command or file.
+    GrantTable in "[plugins.grants.NAME]" {
+        /// The commands that it may run: each the program, by its whole path, with all its arguments. A check's setting
+        /// `command` must be one of them, word by word.
+        commands: List<Command> = Presence::Default(|| List(Vec::new()));
+        /// As whom they run. The program must belong to root, and nobody else may write to it, if that is `root`.
+        user: Name = Presence::Optional("`nobody`; where the daemon is not root, its own user");
+        /// The files in which it may look for a number, by their whole paths. A check's setting `path` must be one of them.
+        files: List<FilePath> = Presence::Default(|| List(Vec::new()));
+        /// Whether it may send ICMP echo requests to the servers that it checks.
+        icmp: bool = Presence::Optional("`true` for `ping` and `udp`, else `false`");
     }
 }
 

@@ -14,8 +14,8 @@ mod words;
 
 pub(crate) use check::{CheckKeys, CheckTable, SharedCheckTable};
 pub(crate) use daemon::{
-    File, PluginSandboxTable, SandboxTable, cache_dir, nft_table, plugin_dirs, resync, socket,
-    state_dir,
+    File, GrantTable, PluginSandboxTable, SandboxTable, cache_dir, nft_table, plugin_dirs, resync,
+    socket, state_dir,
 };
 pub(crate) use pages::{PAGES, explain};
 pub(crate) use second::CanaryTable;

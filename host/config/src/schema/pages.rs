@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::check::{CheckTable, SharedCheckTable};
-use super::daemon::{File, PluginSandboxTable, PluginsTable, SandboxTable};
+use super::daemon::{File, GrantTable, PluginSandboxTable, PluginsTable, SandboxTable};
 use super::second::{CanaryTable, ShadowTable};
 use super::service::{PersistenceTable, SchedulerTable, ServerTable, ServiceTable};
 use super::sync::ConnectionSyncTable;
@@ -19,6 +19,7 @@ pub(crate) static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     vec![
         File::page(),
         PluginsTable::page(),
+        GrantTable::page(),
         SandboxTable::page(),
         PluginSandboxTable::page(),
         ServiceTable::page(),

@@ -12,7 +12,7 @@ use evenkeel_core::manifest::{
     Abilities, Decision, Facts, Manifest, PluginKind, Setting, SettingKind, SettingSpec,
     SettingValue,
 };
-use evenkeel_core::model::{DataPlaneKind, Model, PluginRef};
+use evenkeel_core::model::{DataPlaneKind, Model, Needs, PluginRef};
 use evenkeel_core::secret::Secret;
 
 /// Plugins `rr`, `wrr` (schedulers by plan), `hash` (by plan or per connection), `ask` (per connection), `tcp`, `http` (checkers),
@@ -233,6 +233,15 @@ impl PluginCatalogue for Shelf {
                     .collect(),
                 searched: vec!["/usr/lib/evenkeel/plugins".to_owned()],
             },
+        }
+    }
+
+    fn needs(&self, plugin: &PluginRef) -> Needs {
+        let name = plugin.to_string();
+        Needs {
+            command: name == "script",
+            file: name == "file",
+            icmp: name == "reach" || name == "ping",
         }
     }
 

@@ -3,6 +3,7 @@
 mod dataplane;
 mod errors;
 mod fixture;
+mod grants;
 mod model;
 mod plugins;
 mod reference;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dataplane::{DataPlaneChoice, Offload};
+use super::grant::Grant;
 
 /// Settings of the daemon itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Daemon {
     pub plugin_sandboxes: BTreeMap<String, Sandbox>,
     /// Native plugins (shared objects) that the operator trusts with the whole daemon. Absolute.
     pub native_plugins: Vec<PathBuf>,
+    /// What plugins of these names are granted beyond their sandbox.
+    pub grants: BTreeMap<String, Grant>,
     /// Whose signatures under plugins count.
     pub plugin_trust: PluginTrust,
     /// Whether a configuration without any service is meant to be one, and not what is left of a file that was cut

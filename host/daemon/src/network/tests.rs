@@ -15,6 +15,7 @@ fn model(offload: Offload) -> Model {
             plugin_sandboxes: BTreeMap::new(),
             native_plugins: Vec::new(),
             allow_empty: false,
+            grants: BTreeMap::new(),
             plugin_trust: evenkeel_core::model::PluginTrust::default(),
             plugin_dirs: Vec::new(),
             cache_dir: PathBuf::new(),

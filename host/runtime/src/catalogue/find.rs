@@ -4,7 +4,7 @@ use std::path::Path;
 
 use evenkeel_config::{Found, PluginCatalogue};
 use evenkeel_core::manifest::{PluginKind, Setting};
-use evenkeel_core::model::PluginRef;
+use evenkeel_core::model::{Needs, PluginRef};
 
 use super::fallback::Fallback;
 use super::{Catalogue, Entry};
@@ -36,6 +36,11 @@ impl PluginCatalogue for Catalogue {
             _ => self.entry(plugin).and_then(Entry::sha256),
         };
         sha256.map(|it| it.to_string())
+    }
+
+    fn needs(&self, plugin: &PluginRef) -> Needs {
+        let loaded = self.get(plugin);
+        loaded.map(|it| it.needs()).unwrap_or_default()
     }
 
     fn accept(

@@ -99,7 +99,11 @@ impl Plugin for NativePlugin {
         Some(self.sha256)
     }
 
-    fn checker(&self, _: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+    fn checker_with(
+        &self,
+        _: &[Setting],
+        _: &crate::Rights,
+    ) -> Result<Arc<dyn Checker>, PluginError> {
         Err(self.identity.error(Failure::WrongKind(self.kind())))
     }
 }

@@ -5,7 +5,9 @@
 mod certificate;
 mod clock;
 mod connection;
+mod doing;
 mod echo;
+mod means;
 mod place;
 mod reason;
 mod shortage;
@@ -18,16 +20,20 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::model::Sandbox;
 use evenkeel_core::signals::{self, Signals};
 use tokio::time::Instant;
 
+use crate::rights::CommandEnd;
 use crate::{Step, Target, Verdict};
 pub(crate) use certificate::Certificate;
 use clock::Clock;
 use connection::Connection;
+use doing::Doing;
+pub(crate) use means::Means;
 use steps::Steps;
 pub use tls::tls_with_anyone;
 pub(crate) use transport::{ProbeError, TlsIdentity, TlsOptions, Transport};
@@ -37,36 +43,12 @@ const READ: usize = 64 << 10;
 /// The most bytes that a checker may keep about a target.
 const SESSION: usize = 64 << 10;
 
-/// What a check waits for: the reason for its end when that takes too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    Nothing,
-    Connecting,
-    Greeting,
-    Pinging,
-    Reading,
-    Writing,
-    Finishing,
-}
-
-impl fmt::Display for Doing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "in the checker itself, at",
-            Self::Connecting => "connecting to",
-            Self::Greeting => "beginning TLS with",
-            Self::Pinging => "waiting for an echo of",
-            Self::Reading => "waiting for an answer of",
-            Self::Writing => "sending to",
-            Self::Finishing => "ending the connection to",
-        })
-    }
-}
-
 /// The I/O of one check.
 #[derive(Debug)]
 pub(crate) struct Probe {
     target: Target,
+    /// What it may do beside connecting.
+    means: Arc<Means>,
     clock: Clock,
     connections_left: u32,
     bytes_left: u64,
@@ -83,9 +65,15 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) fn new(target: Target, deadline: Instant, sandbox: &Sandbox) -> Self {
+    pub(crate) fn new(
+        target: Target,
+        deadline: Instant,
+        sandbox: &Sandbox,
+        means: &Arc<Means>,
+    ) -> Self {
         Self {
             target,
+            means: Arc::clone(means),
             clock: Clock::new(deadline),
             connections_left: sandbox.check_connections,
             bytes_left: sandbox.check_bytes,
@@ -196,10 +184,7 @@ impl Probe {
         transport: &Transport,
         timeout: Option<Duration>,
     ) -> Result<u32, ProbeError> {
-        self.connections_left = self
-            .connections_left
-            .checked_sub(1)
-            .ok_or(ProbeError::Limit)?;
+        self.take_connection()?;
         let address = self.target.address;
         self.doing = Doing::Connecting;
         self.steps.begin(Doing::Connecting, Instant::now());
@@ -261,16 +246,14 @@ impl Probe {
         bytes: usize,
         timeout: Option<Duration>,
     ) -> Result<Duration, ProbeError> {
+        self.means.icmp()?;
         if bytes > echo::MAX_DATA {
             let most = echo::MAX_DATA;
             return Err(ProbeError::Other(format!(
                 "an echo request of {bytes} bytes; {most} are allowed"
             )));
         }
-        self.connections_left = self
-            .connections_left
-            .checked_sub(1)
-            .ok_or(ProbeError::Limit)?;
+        self.take_connection()?;
         self.bytes_left = self
             .bytes_left
             .checked_sub(bytes as u64)
@@ -285,6 +268,48 @@ impl Probe {
         self.shortage = None;
         self.doing = Doing::Nothing;
         Ok(time)
+    }
+
+    /// Runs the command of the plugin's settings, and waits for its end. Counts as a connection.
+    pub(crate) async fn run(
+        &mut self,
+        timeout: Option<Duration>,
+    ) -> Result<CommandEnd, ProbeError> {
+        let means = Arc::clone(&self.means);
+        let (command, commands) = means.command()?;
+        self.take_connection()?;
+        let turn = means.turn(&self.target, self.clock.left()).await;
+        let turn = self.noted(turn)?;
+        let order = means.order(command, &self.target, turn);
+        self.doing = Doing::Running;
+        self.steps.begin(Doing::Running, Instant::now());
+        let run = async { commands.run(order).await.map_err(ProbeError::Other) };
+        let ended = self.clock.within(timeout, run).await;
+        self.steps.end(&ended, Instant::now());
+        let ended = ended?;
+        self.doing = Doing::Nothing;
+        Ok(ended)
+    }
+
+    /// The number in the file of the plugin's settings. Counts as a connection.
+    pub(crate) async fn number(&mut self) -> Result<i64, ProbeError> {
+        let means = Arc::clone(&self.means);
+        let path = means.file()?.to_owned();
+        self.take_connection()?;
+        let turn = means.turn(&self.target, self.clock.left()).await;
+        let turn = self.noted(turn)?;
+        self.doing = Doing::Looking;
+        self.steps.begin(Doing::Looking, Instant::now());
+        let read = self.clock.within(None, means::number(path, turn)).await;
+        let number = self.noted(read)?;
+        self.doing = Doing::Nothing;
+        Ok(number)
+    }
+
+    fn take_connection(&mut self) -> Result<(), ProbeError> {
+        let left = self.connections_left.checked_sub(1);
+        self.connections_left = left.ok_or(ProbeError::Limit)?;
+        Ok(())
     }
 
     /// Reads up to `max` bytes. Empty: the peer has ended its side.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Doing;
+use super::doing::Doing;
 use super::transport::ProbeError;
 use crate::Step;
 
@@ -79,6 +79,8 @@ fn name(doing: Doing) -> &'static str {
         Doing::Connecting => "connect",
         Doing::Greeting => "TLS",
         Doing::Pinging => "echo",
+        Doing::Running => "command",
+        Doing::Looking => "file",
         Doing::Reading => "read",
         Doing::Writing => "write",
         Doing::Finishing => "end",

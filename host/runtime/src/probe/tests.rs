@@ -11,11 +11,17 @@ use tokio_rustls::server::TlsStream;
 use super::*;
 use crate::testing::{LONG, listener, target};
 
+mod means;
 mod own_tls;
 mod session;
 
 fn probe(address: SocketAddr) -> Probe {
-    Probe::new(target(address), Instant::now() + LONG, &Sandbox::default())
+    tried(target(address), Instant::now() + LONG, &Sandbox::default())
+}
+
+/// Of a checker that is only tried.
+fn tried(target: Target, deadline: Instant, sandbox: &Sandbox) -> Probe {
+    Probe::new(target, deadline, sandbox, &Arc::new(Means::of_trial()))
 }
 
 /// The state of the TCP connection from the local port, as in `/proc/net/tcp` (06: TIME-WAIT); `None` if there is none.
@@ -131,7 +137,7 @@ fn unfit() -> Verdict {
 async fn a_check_that_had_no_time_for_its_target_says_nothing_about_it() {
     let (_listener, address) = listener().await;
     let whole = Duration::from_millis(300);
-    let mut probe = Probe::new(target(address), Instant::now() + whole, &Sandbox::default());
+    let mut probe = tried(target(address), Instant::now() + whole, &Sandbox::default());
     let number = probe.connect(&Transport::Tcp, None).await.unwrap();
     // A machine on which it is not its turn.
     tokio::time::sleep(Duration::from_millis(250)).await;
@@ -167,7 +173,7 @@ async fn what_a_check_lacks_on_this_machine_is_not_its_targets_fault() {
 async fn no_operation_lasts_beyond_the_deadline() {
     let (_listener, address) = listener().await;
     let deadline = Instant::now() + Duration::from_secs(1);
-    let mut probe = Probe::new(target(address), deadline, &Sandbox::default());
+    let mut probe = tried(target(address), deadline, &Sandbox::default());
     let number = probe.connect(&Transport::Tcp, None).await.unwrap();
     assert_eq!(
         probe.read(number, 8, Some(LONG)).await,
@@ -186,7 +192,7 @@ async fn reads_and_writes_share_one_limit() {
         check_bytes: 10,
         ..Sandbox::default()
     };
-    let mut probe = Probe::new(target(address), Instant::now() + LONG, &sandbox);
+    let mut probe = tried(target(address), Instant::now() + LONG, &sandbox);
     let number = probe.connect(&Transport::Tcp, None).await.unwrap();
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.write_all(b"0123456789").await.unwrap();
@@ -206,7 +212,7 @@ async fn closing_a_connection_does_not_win_another() {
         check_connections: 1,
         ..Sandbox::default()
     };
-    let mut probe = Probe::new(target(address), Instant::now() + LONG, &sandbox);
+    let mut probe = tried(target(address), Instant::now() + LONG, &sandbox);
     let number = probe.connect(&Transport::Tcp, None).await.unwrap();
     probe.close(number);
     assert_eq!(

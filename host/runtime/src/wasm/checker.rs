@@ -16,9 +16,9 @@ use super::shared::Shared;
 use super::state::{self, State, begin, yielding_store};
 use crate::identity::Identity;
 use crate::plugin_log::PluginLog;
-use crate::probe::Probe;
+use crate::probe::{Means, Probe};
 use crate::text::clean;
-use crate::{CheckReport, Checker, Failure, PluginError, Target, Verdict};
+use crate::{CheckReport, Checker, Failure, PluginError, Rights, Target, Verdict};
 
 /// Idle instances kept for each plugin with its settings. Enough for thousands of checks a second of a few
 /// milliseconds each.
@@ -110,6 +110,7 @@ pub(super) struct WasmChecker {
     shared: Arc<Shared>,
     code: Arc<dyn CheckerCode>,
     identity: Identity,
+    means: Arc<Means>,
     log: Arc<PluginLog>,
     settings: Vec<Setting>,
     idle: Mutex<Vec<Instance>>,
@@ -122,6 +123,7 @@ impl WasmChecker {
         code: &Arc<dyn CheckerCode>,
         identity: Identity,
         settings: &[Setting],
+        rights: &Rights,
     ) -> Result<Self, PluginError> {
         let log = PluginLog::new(&identity.name, "");
         let instance = run(Instance::configured(shared, &**code, &log, settings))
@@ -129,6 +131,7 @@ impl WasmChecker {
         Ok(Self {
             shared: Arc::clone(shared),
             code: Arc::clone(code),
+            means: Arc::new(Means::new(&identity.name, settings, rights.clone())),
             identity,
             log,
             settings: settings.to_vec(),
@@ -138,6 +141,10 @@ impl WasmChecker {
 
     pub(super) fn settings(&self) -> &[Setting] {
         &self.settings
+    }
+
+    pub(super) fn rights(&self) -> &Rights {
+        self.means.rights()
     }
 
     fn take(&self) -> Option<Instance> {
@@ -170,7 +177,12 @@ impl Checker for WasmChecker {
         let deadline = began
             .checked_add(timeout)
             .unwrap_or_else(|| began + Duration::from_secs(86_400));
-        let probe = Box::new(Probe::new(target, deadline, &self.shared.sandbox));
+        let probe = Box::new(Probe::new(
+            target,
+            deadline,
+            &self.shared.sandbox,
+            &self.means,
+        ));
         let mut instance = match self.take() {
             Some(instance) => instance,
             None => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use evenkeel_core::manifest::PluginKind;
-use evenkeel_core::model::PluginRef;
+use evenkeel_core::model::{Needs, PluginRef};
 use semver::Version;
 
 use super::contracts::Contract;
@@ -93,6 +93,7 @@ fn parse(line: &[u8]) -> Option<Good> {
         kind,
         contract: Contract::of(&version)?,
         version,
+        needs: Needs::default(),
         manifest: None,
     };
     let signature = match words.next()? {

@@ -6,6 +6,7 @@ use super::contracts::Contract;
 use super::wasi;
 use crate::text::clean;
 use evenkeel_core::manifest::{Manifest, PluginKind};
+use evenkeel_core::model::Needs;
 use evenkeel_sdk::section::NAME;
 use semver::Version;
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
@@ -28,6 +29,8 @@ pub(super) struct Inspected {
     pub(super) contract: Contract,
     /// The contract's whole version.
     pub(super) version: Version,
+    /// What it imports that is granted plugin by plugin.
+    pub(super) needs: Needs,
     /// What its manifest section says, if it has one that this host can read.
     pub(super) manifest: Option<Manifest>,
 }
@@ -45,6 +48,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, String> {
         kind,
         contract,
         version,
+        needs: outline.needs(),
         manifest,
     })
 }
@@ -129,6 +133,18 @@ impl Outline {
         Ok(())
     }
 
+    fn needs(&self) -> Needs {
+        let imports = |interface: &str| {
+            let mut of_contract = self.imports.iter().filter_map(|name| of_contract(name));
+            of_contract.any(|(name, _)| name == interface)
+        };
+        Needs {
+            command: imports("command"),
+            file: imports("watched"),
+            icmp: imports("icmp"),
+        }
+    }
+
     fn judge(&self) -> Result<(PluginKind, Contract, Version), String> {
         let offered: Vec<_> = self
             .exports
@@ -180,7 +196,15 @@ impl Outline {
 }
 
 /// Interfaces of the contract that checkers have and schedulers have not.
-const OF_CHECKERS: [&str; 5] = ["target-io", "tls", "icmp", "session", "signals"];
+const OF_CHECKERS: [&str; 7] = [
+    "target-io",
+    "tls",
+    "icmp",
+    "command",
+    "watched",
+    "session",
+    "signals",
+];
 
 /// Interface and version of a name of the contract's package.
 fn of_contract(name: &str) -> Option<(&str, &str)> {
@@ -297,6 +321,7 @@ mod tests {
                 kind: PluginKind::Checker,
                 contract: Contract::V0_1,
                 version: Version::new(0, 1, 7),
+                needs: Needs::default(),
                 manifest: None,
             }
         );

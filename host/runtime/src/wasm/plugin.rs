@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use evenkeel_core::manifest::{Manifest, PluginKind, Setting};
+use evenkeel_core::model::Needs;
 use parking_lot::Mutex;
 use wasmtime::component::Component;
 
@@ -18,7 +19,8 @@ use crate::identity::Identity;
 use crate::manifest::{checked, difference};
 use crate::plugin_log::PluginLog;
 use crate::{
-    Checker, Failure, Plugin, PluginError, Scheduler, SchedulerPlugin, ServiceContext, Usage,
+    Checker, Failure, Plugin, PluginError, Rights, Scheduler, SchedulerPlugin, ServiceContext,
+    Usage,
 };
 
 /// The code, its imports resolved.
@@ -32,6 +34,7 @@ pub(super) struct WasmPlugin {
     file: PathBuf,
     sha256: Sha256,
     contract: String,
+    needs: Needs,
     manifest: Manifest,
     identity: Identity,
     code: Code,
@@ -105,6 +108,7 @@ impl WasmPlugin {
             file: file.to_owned(),
             sha256,
             contract: inspected.version.to_string(),
+            needs: inspected.needs,
             manifest,
             identity,
             code,
@@ -165,7 +169,15 @@ impl Plugin for WasmPlugin {
         Some(self.shared.sandbox.usage())
     }
 
-    fn checker(&self, settings: &[Setting]) -> Result<Arc<dyn Checker>, PluginError> {
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    fn checker_with(
+        &self,
+        settings: &[Setting],
+        rights: &Rights,
+    ) -> Result<Arc<dyn Checker>, PluginError> {
         let Code::Checker(code) = &self.code else {
             return Err(self.wrong_kind());
         };
@@ -174,7 +186,7 @@ impl Plugin for WasmPlugin {
         let known = checkers
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|c| c.settings() == settings);
+            .find(|it| it.settings() == settings && it.rights() == rights);
         if let Some(checker) = known {
             return Ok(checker);
         }
@@ -183,6 +195,7 @@ impl Plugin for WasmPlugin {
             code,
             self.identity.clone(),
             settings,
+            rights,
         )?);
         checkers.push(Arc::downgrade(&checker));
         Ok(checker)

@@ -46,6 +46,8 @@ mod checker {
             "evenkeel:plugin/target-io.[method]connection.finish": async,
             "evenkeel:plugin/tls.start": async,
             "evenkeel:plugin/icmp.echo": async,
+            "evenkeel:plugin/command.run": async,
+            "evenkeel:plugin/watched.number": async,
         },
         exports: { default: async },
         with: {

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use parking_lot::Mutex;
 
 use super::ended::Ended;
+use super::job::Job;
 use super::security::check;
 
 /// A program that runs, has ended, or is to be run.
@@ -28,8 +29,8 @@ struct State {
 
 impl Process {
     /// Starts it and waits for its end. May block for ever.
-    pub(super) fn run(&self, command: &[String]) -> Ended {
-        let ended = match self.start(command) {
+    pub(super) fn run(&self, job: Job) -> Ended {
+        let ended = match self.start(job) {
             Ok(child) => self.wait(child),
             Err(ended) => ended,
         };
@@ -37,25 +38,41 @@ impl Process {
         ended
     }
 
-    fn start(&self, command: &[String]) -> Result<Child, Ended> {
-        let Some((program, args)) = command.split_first() else {
+    fn start(&self, job: Job) -> Result<Child, Ended> {
+        let Some((program, args)) = job.command.split_first() else {
             return Err(Ended::NotStarted(io::ErrorKind::InvalidInput.into()));
         };
-        check(program).map_err(Ended::Refused)?;
+        let user = job.user.identity().map_err(Ended::NotStarted)?;
+        if user.is_none() {
+            check(program).map_err(Ended::Refused)?;
+        }
         if self.0.lock().signal.is_some() {
             // Nobody waits for it any more.
             return Err(Ended::NotStarted(io::ErrorKind::TimedOut.into()));
         }
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        let (out, err) = job.streams().map_err(Ended::NotStarted)?;
+        command
             .args(args)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(out)
+            .stderr(err)
             // The service manager listens to the daemon alone.
             .env_remove("NOTIFY_SOCKET")
-            .process_group(0)
-            .spawn()
-            .map_err(Ended::NotStarted)?;
+            .process_group(0);
+        if let Some(environment) = job.environment {
+            let path = std::env::var_os("PATH").map(|path| ("PATH".to_owned(), path));
+            command
+                .env_clear()
+                .envs(path)
+                .envs(environment)
+                .current_dir("/");
+        }
+        if let Some((user, group)) = user {
+            // As root this also leaves the groups of root.
+            command.uid(user).gid(group);
+        }
+        let child = command.spawn().map_err(Ended::NotStarted)?;
         let mut state = self.0.lock();
         state.group = i32::try_from(child.id()).ok().map(Pid::from_raw);
         state.pass_on();

@@ -1,7 +1,6 @@
 //! What a checker keeps about its target.
 
-use super::probe;
-use crate::probe::Probe;
+use super::{probe, tried};
 use crate::testing::target;
 
 #[test]
@@ -18,7 +17,7 @@ fn what_was_kept_is_there_until_something_else_is_kept() {
     known.session = kept;
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
     let sandbox = evenkeel_core::model::Sandbox::default();
-    let mut second = Probe::new(known, deadline, &sandbox);
+    let mut second = tried(known, deadline, &sandbox);
     assert_eq!(second.session(), Some(&b"one"[..]));
     let error = second.keep(vec![0; 65_537]).unwrap_err();
     assert_eq!(error, "has 65537 bytes; 65536 are allowed");

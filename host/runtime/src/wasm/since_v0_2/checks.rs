@@ -1,11 +1,12 @@
-//! What checkers are offered beyond plain connections: TLS with all its options, ICMP, a session and signals.
+//! What checkers are offered beyond plain connections: TLS with all its options, ICMP, a command, a file, a
+//! session and signals.
 
 use std::time::Duration;
 
 use wasmtime::component::Resource;
 
 use super::checker::evenkeel::plugin::target_io::{Connection, Error};
-use super::checker::evenkeel::plugin::{icmp, session, signals, tls};
+use super::checker::evenkeel::plugin::{command, icmp, session, signals, tls, watched};
 use super::target_io::{milliseconds, probe};
 use crate::probe::{Certificate, TlsIdentity, TlsOptions};
 use crate::wasm::state::State;
@@ -70,6 +71,22 @@ impl icmp::Host for State {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let time = probe(self)?.echo(bytes, milliseconds(timeout_ms)).await?;
         Ok(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
+impl command::Host for State {
+    async fn run(&mut self, timeout_ms: Option<u32>) -> Result<command::Outcome, Error> {
+        let ended = probe(self)?.run(milliseconds(timeout_ms)).await?;
+        Ok(command::Outcome {
+            code: ended.code,
+            output: String::from_utf8_lossy(&ended.output).into_owned(),
+        })
+    }
+}
+
+impl watched::Host for State {
+    async fn number(&mut self) -> Result<i64, Error> {
+        Ok(probe(self)?.number().await?)
     }
 }
 

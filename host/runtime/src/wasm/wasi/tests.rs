@@ -267,8 +267,9 @@ async fn run_checker(body: &str, checks: bool) -> Result<u32, Failure> {
         session: None,
     };
     let deadline = Instant::now() + Duration::from_secs(60);
+    let means = std::sync::Arc::new(crate::probe::Means::of_trial());
     store.data_mut().probe =
-        checks.then(|| Box::new(Probe::new(target, deadline.into(), &confines)));
+        checks.then(|| Box::new(Probe::new(target, deadline.into(), &confines, &means)));
     let instance = linker
         .instantiate_async(&mut store, &component)
         .await

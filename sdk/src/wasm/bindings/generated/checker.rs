@@ -1458,6 +1458,280 @@ pub mod evenkeel {
                 }
             }
         }
+        /// One program on the director, and no other: the one that the plugin's setting
+        /// `command` names, a `text-list` of its absolute path and its arguments. The
+        /// configuration must grant exactly that to the plugin (`[plugins.grants]`); the
+        /// host looks at the setting itself, so no call can name a program. It runs as
+        /// the user of the grant, and has the target in its environment
+        /// (`EVENKEEL_SERVER`, `EVENKEEL_ADDRESS`, `EVENKEEL_PORT`).
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod command {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::evenkeel::plugin::target_io::Error;
+            #[derive(Clone)]
+            pub struct Outcome {
+                /// None: a signal ended it.
+                pub code: ::core::option::Option<u8>,
+                /// The begin of what it has written to its standard output and error,
+                /// 1,000 bytes at most.
+                pub output: _rt::String,
+            }
+            impl ::core::fmt::Debug for Outcome {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Outcome")
+                        .field("code", &self.code)
+                        .field("output", &self.output)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Runs it once, and waits for its end. At the timeout or the check's
+            /// deadline it gets SIGTERM, and SIGKILL two seconds later. An error of
+            /// `other` says that it is not granted or cannot be started.
+            #[allow(async_fn_in_trait)]
+            pub fn run(
+                timeout_ms: ::core::option::Option<u32>,
+            ) -> ::core::result::Result<Outcome, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let (result0_0, result0_1) = match timeout_ms {
+                        Some(e) => (1i32, _rt::as_i32(e)),
+                        None => (0i32, 0i32),
+                    };
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/command@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "run"]
+                        fn wit_import2(_: i32, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: i32, _: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(result0_0, result0_1, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result17 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l6 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l7 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len8 = l7;
+                                let bytes8 = _rt::Vec::from_raw_parts(
+                                    l6.cast(),
+                                    len8,
+                                    len8,
+                                );
+                                Outcome {
+                                    code: match l4 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l5 = i32::from(
+                                                    *ptr1
+                                                        .add(1 + 1 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                l5 as u8
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                    output: _rt::string_lift(bytes8),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l9 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::evenkeel::plugin::target_io::Error as V16;
+                                let v16 = match l9 {
+                                    0 => V16::Refused,
+                                    1 => V16::Unreachable,
+                                    2 => V16::Reset,
+                                    3 => V16::TimedOut,
+                                    4 => V16::Limit,
+                                    5 => {
+                                        let e16 = {
+                                            let l10 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l11 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len12 = l11;
+                                            let bytes12 = _rt::Vec::from_raw_parts(
+                                                l10.cast(),
+                                                len12,
+                                                len12,
+                                            );
+                                            _rt::string_lift(bytes12)
+                                        };
+                                        V16::Tls(e16)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                        let e16 = {
+                                            let l13 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l14 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        V16::Other(e16)
+                                    }
+                                };
+                                v16
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result17
+                }
+            }
+        }
+        /// One file on the director, and no other: the one that the plugin's setting
+        /// `path` names, a `text` with an absolute path. The configuration must grant
+        /// exactly that to the plugin (`[plugins.grants]`).
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod watched {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::evenkeel::plugin::target_io::Error;
+            #[allow(unused_unsafe, clippy::all)]
+            /// The whole number that is in it now, and nothing else beside blanks. An
+            /// error of `other` says that it is not granted, that there is none, or that
+            /// it has no such number.
+            #[allow(async_fn_in_trait)]
+            pub fn number() -> ::core::result::Result<i64, Error> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "evenkeel:plugin/watched@0.2.0")]
+                    unsafe extern "C" {
+                        #[link_name = "number"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result12 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0.add(8).cast::<i64>();
+                                l3
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(*ptr0.add(8).cast::<u8>());
+                                use super::super::super::evenkeel::plugin::target_io::Error as V11;
+                                let v11 = match l4 {
+                                    0 => V11::Refused,
+                                    1 => V11::Unreachable,
+                                    2 => V11::Reset,
+                                    3 => V11::TimedOut,
+                                    4 => V11::Limit,
+                                    5 => {
+                                        let e11 = {
+                                            let l5 = *ptr0
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr0
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        V11::Tls(e11)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 6, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l8 = *ptr0
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr0
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        V11::Other(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+        }
         /// What a checker keeps about the target from one check to the next: a cursor,
         /// a cookie, what was seen last. Kept in memory for each server and check,
         /// until the check's configuration changes or the daemon ends.
@@ -3278,10 +3552,10 @@ macro_rules! __export_health_checker_plugin_impl {
         #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:evenkeel:plugin@0.2.0:health-checker-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2816] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3011] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf4\x14\x01A\x02\x01\
-A\x16\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb7\x16\x01A\x02\x01\
+A\x1a\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
@@ -3331,20 +3605,25 @@ ky\x01j\0\x01\x03\x01@\x03\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\
 \0\x13\x04\0\x10peer-certificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\
 \x01B\x06\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01\
 @\x02\x05bytesy\x0atimeout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:\
-plugin/icmp@0.2.0\x05\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\
-\x01@\x01\x05bytes\0\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/sessi\
-on@0.2.0\x05\x08\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\
-\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x09\x02\x03\0\x01\x08manifest\x02\x03\
-\0\x01\x07setting\x02\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x0a\x04\0\x08\
-manifest\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x0c\
-\x04\0\x06target\x03\0\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\
-\0\x06\x01q\x03\x07healthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07\
-verdict\x03\0\x08\x01@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01\
-@\x01\x08settings\x0b\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06targ\
-et\x0e\0\x09\x04\0\x05check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\
-\x0d\x04\0+evenkeel:plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15he\
-alth-checker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+plugin/icmp@0.2.0\x05\x07\x01B\x09\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01\
+k}\x01r\x02\x04code\x02\x06outputs\x04\0\x07outcome\x03\0\x03\x01ky\x01j\x01\x04\
+\x01\x01\x01@\x01\x0atimeout-ms\x05\0\x06\x04\0\x03run\x01\x07\x03\0\x1devenkeel\
+:plugin/command@0.2.0\x05\x08\x01B\x05\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\
+\x01j\x01x\x01\x01\x01@\0\0\x02\x04\0\x06number\x01\x03\x03\0\x1devenkeel:plugin\
+/watched@0.2.0\x05\x09\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\x01\
+@\x01\x05bytes\0\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/session@0\
+.2.0\x05\x0a\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\x03\
+\0\x1devenkeel:plugin/signals@0.2.0\x05\x0b\x02\x03\0\x01\x08manifest\x02\x03\0\x01\
+\x07setting\x02\x03\0\x02\x06target\x01B\x13\x02\x03\x02\x01\x0c\x04\0\x08manife\
+st\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x07setting\x03\0\x02\x02\x03\x02\x01\x0e\x04\
+\0\x06target\x03\0\x04\x01r\x02\x07percent}\x06reasons\x04\0\x08degraded\x03\0\x06\
+\x01q\x03\x07healthy\0\0\x08degraded\x01\x07\0\x09unhealthy\x01s\0\x04\0\x07verd\
+ict\x03\0\x08\x01@\0\0\x01\x04\0\x08describe\x01\x0a\x01p\x03\x01j\0\x01s\x01@\x01\
+\x08settings\x0b\0\x0c\x04\0\x09configure\x01\x0d\x01i\x05\x01@\x01\x06target\x0e\
+\0\x09\x04\0\x05check\x01\x0f\x04\0$evenkeel:plugin/health-checker@0.2.0\x05\x0f\
+\x04\0+evenkeel:plugin/health-checker-plugin@0.2.0\x04\0\x0b\x1b\x01\0\x15health\
+-checker-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\
+\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -3357,9 +3636,9 @@ pub use __export_health_checker_plugin_impl as export_checker;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2580] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe8\x12\x01A\x02\x01\
-A\x11\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2775] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xab\x14\x01A\x02\x01\
+A\x15\x01B\x11\x01m\x05\x05error\x04warn\x04info\x05debug\x05trace\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x01@\x01\x05\
 level\x01\0\x7f\x04\0\x0blog-enabled\x01\x03\x01@\0\0w\x04\0\x03now\x01\x04\x04\0\
 \x06random\x01\x04\x04\0\x03utc\x01\x04\x01kz\x01@\x02\x04zones\x02atw\0\x05\x04\
@@ -3409,13 +3688,18 @@ ky\x01j\0\x01\x03\x01@\x03\x0aconnection\x0e\x07options\x0a\x0atimeout-ms\x0f\0\
 \0\x13\x04\0\x10peer-certificate\x01\x14\x03\0\x19evenkeel:plugin/tls@0.2.0\x05\x06\
 \x01B\x06\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01ky\x01j\x01y\x01\x01\x01\
 @\x02\x05bytesy\x0atimeout-ms\x02\0\x03\x04\0\x04echo\x01\x04\x03\0\x1aevenkeel:\
-plugin/icmp@0.2.0\x05\x07\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\
-\x01@\x01\x05bytes\0\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/sessi\
-on@0.2.0\x05\x08\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\
-\x03\0\x1devenkeel:plugin/signals@0.2.0\x05\x09\x04\0Kevenkeel:plugin/health-che\
-cker-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-checke\
-r-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocesse\
-d-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+plugin/icmp@0.2.0\x05\x07\x01B\x09\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01\
+k}\x01r\x02\x04code\x02\x06outputs\x04\0\x07outcome\x03\0\x03\x01ky\x01j\x01\x04\
+\x01\x01\x01@\x01\x0atimeout-ms\x05\0\x06\x04\0\x03run\x01\x07\x03\0\x1devenkeel\
+:plugin/command@0.2.0\x05\x08\x01B\x05\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\
+\x01j\x01x\x01\x01\x01@\0\0\x02\x04\0\x06number\x01\x03\x03\0\x1devenkeel:plugin\
+/watched@0.2.0\x05\x09\x01B\x06\x01p}\x01k\0\x01@\0\0\x01\x04\0\x04load\x01\x02\x01\
+@\x01\x05bytes\0\x01\0\x04\0\x05store\x01\x03\x03\0\x1devenkeel:plugin/session@0\
+.2.0\x05\x0a\x01B\x02\x01@\x02\x04names\x05valueu\x01\0\x04\0\x06report\x01\0\x03\
+\0\x1devenkeel:plugin/signals@0.2.0\x05\x0b\x04\0Kevenkeel:plugin/health-checker\
+-plugin-with-all-of-its-exports-removed@0.2.0\x04\0\x0b;\x01\05health-checker-pl\
+ugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\
+\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -48,14 +48,6 @@ pub(crate) const REAL: Words = &[
         "log_all_failures",
         "failures of checks are in the log; `--log debug` shows each",
     ),
-    (
-        "MISC_CHECK",
-        "Evenkeel runs no script as a check: write a plugin (sdk/), or take the tcp or http one",
-    ),
-    (
-        "FILE_CHECK",
-        "Evenkeel checks no files: change `weight`, and reload",
-    ),
     ("BFD_CHECK", BFD),
 ];
 

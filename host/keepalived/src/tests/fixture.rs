@@ -3,7 +3,7 @@
 use crate::{Included, Translation, translate};
 use evenkeel_config::{AnyMachine, Diagnostic, Found, PluginCatalogue, Report, parse_translated};
 use evenkeel_core::manifest::{Manifest, PluginKind, SettingKind, SettingSpec};
-use evenkeel_core::model::{Model, PluginRef};
+use evenkeel_core::model::{Model, Needs, PluginRef};
 
 /// The schedulers, `tcp` and `http`, as they are shipped.
 pub(super) struct Shipped(Vec<(PluginKind, Manifest)>);
@@ -47,6 +47,23 @@ impl Shipped {
                 },
             ),
         ];
+        let number = |key| {
+            let (min, max) = (-1_000_000, 1_000_000);
+            spec(key, SettingKind::Integer { min, max })
+        };
+        let script = vec![
+            spec("command", SettingKind::TextList),
+            flag("dynamic-weight"),
+            number("full-weight"),
+        ];
+        let file = vec![
+            text("path"),
+            text("means"),
+            flag("reverse"),
+            number("factor"),
+            number("base"),
+            number("full-weight"),
+        ];
         let mut plugins = vec![
             (PluginKind::Checker, manifest("tcp", vec![])),
             (PluginKind::Checker, manifest("http", http)),
@@ -57,6 +74,8 @@ impl Shipped {
             ),
             (PluginKind::Checker, manifest("ping", vec![])),
             (PluginKind::Checker, manifest("udp", udp)),
+            (PluginKind::Checker, manifest("script", script)),
+            (PluginKind::Checker, manifest("file", file)),
         ];
         plugins.extend(SCHEDULERS.map(|name| {
             let settings = match name {
@@ -90,6 +109,15 @@ fn manifest(name: &str, settings: Vec<SettingSpec>) -> Manifest {
 }
 
 impl PluginCatalogue for Shipped {
+    fn needs(&self, plugin: &PluginRef) -> Needs {
+        let name = plugin.to_string();
+        Needs {
+            command: name == "script",
+            file: name == "file",
+            icmp: name == "ping" || name == "udp",
+        }
+    }
+
     fn find(&self, plugin: &PluginRef) -> Found<'_> {
         let name = plugin.to_string();
         let found = self.0.iter().find(|(_, manifest)| manifest.name == name);

@@ -5,6 +5,7 @@ mod duplicates;
 mod every_keyword;
 mod fixture;
 mod forward;
+mod local;
 mod page;
 mod robust;
 mod services;

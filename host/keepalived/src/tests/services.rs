@@ -147,9 +147,9 @@ fn https_is_checked_without_looking_at_the_certificate() {
 
 #[test]
 fn a_server_without_a_check_that_is_carried_over_is_said_loudly() {
-    let found = translated(&around("", "MISC_CHECK {\n misc_path /bin/x\n }"));
+    let found = translated(&around("", "BFD_CHECK {\n name x\n }"));
     assert!(note(&found, "ALWAYS").starts_with("k.conf:6: real_server: carried over, but"));
-    assert!(note(&found, "MISC_CHECK").starts_with("k.conf:7: "));
+    assert!(note(&found, "BFD_CHECK").starts_with("k.conf:7: "));
     assert!(model(&found).services[0].servers[0].checks.is_empty());
     // With another check, or without one in keepalived either, nothing is lost.
     let found = translated(&around("", "PING_CHECK {\n }\n TCP_CHECK {\n }"));

@@ -43,6 +43,11 @@ const TRANSLATED: &[&str] = &[
 pub(super) struct Inherited(Vec<Statement>);
 
 impl Inherited {
+    /// What was taken.
+    pub(super) fn statements(&self) -> &[Statement] {
+        &self.0
+    }
+
     /// Takes a statement that is for the checkers. Whether it is one.
     pub(super) fn take(&mut self, statement: &Statement) -> bool {
         let of_checkers =
@@ -138,6 +143,7 @@ impl Translator<'_> {
             "DNS_CHECK" => "dns",
             "UDP_CHECK" => "udp",
             "PING_CHECK" => "ping",
+            "MISC_CHECK" | "FILE_CHECK" => return self.local_check(checker, inherited, around),
             _ => {
                 let why = keywords::why(keywords::REAL, keyword)
                     .unwrap_or("no plugin for it is shipped yet");
@@ -295,7 +301,7 @@ impl Translator<'_> {
     }
 
     /// When a check is made. Whether it is a statement of that.
-    fn timing(&mut self, statement: &Statement, table: &mut Table) -> bool {
+    pub(super) fn timing(&mut self, statement: &Statement, table: &mut Table) -> bool {
         let Some(key) = key_of(statement.keyword()) else {
             return false;
         };

@@ -20,13 +20,13 @@ impl Translator<'_> {
                 .add(Kind::NotCarried, user.place, from.keyword(), what);
         }
         self.no_more(from, usize::MAX, table);
-        if needs_a_shell(text) {
-            let value = format!("[\"/bin/sh\", \"-c\", {}]", quote(text));
-            self.set(table, key, value, from);
-            return self.changed(from, "it needs a shell, so that /bin/sh -c runs it");
-        }
-        match split(text) {
-            Some(words) if words.first().is_some_and(|word| !word.is_empty()) => {
+        match split_command(text) {
+            Split::Shell(words) => {
+                let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+                self.set(table, key, format!("[{}]", words.join(", ")), from);
+                self.changed(from, "it needs a shell, so that /bin/sh -c runs it");
+            }
+            Split::Words(words) => {
                 let plain = |word: &String| !word.contains([' ', '\'', '"', '\\', '#']);
                 let value = if words.iter().all(|word| plain(word) && !word.is_empty()) {
                     quote(&words.join(" "))
@@ -36,9 +36,29 @@ impl Translator<'_> {
                 };
                 self.set(table, key, value, from);
             }
-            Some(_) => self.wrong(from, "there is no command in it"),
-            None => self.wrong(from, "a quote or a backslash in the command has no end"),
+            Split::Wrong(what) => self.wrong(from, what),
         }
+    }
+}
+
+/// A command as words.
+pub(super) enum Split {
+    /// The program, and its arguments.
+    Words(Vec<String>),
+    /// A shell, and what it is to do.
+    Shell(Vec<String>),
+    /// Why it is none.
+    Wrong(&'static str),
+}
+
+pub(super) fn split_command(text: &str) -> Split {
+    if needs_a_shell(text) {
+        return Split::Shell(["/bin/sh", "-c", text].map(str::to_owned).into());
+    }
+    match split(text) {
+        Some(words) if words.first().is_some_and(|word| !word.is_empty()) => Split::Words(words),
+        Some(_) => Split::Wrong("there is no command in it"),
+        None => Split::Wrong("a quote or a backslash in the command has no end"),
     }
 }
 

@@ -7,8 +7,10 @@ mod command;
 mod duplicates;
 mod endpoint;
 mod forward;
+mod grants;
 mod group;
 mod instance;
+mod local;
 mod names;
 mod ports;
 mod route;
@@ -45,6 +47,7 @@ pub(super) fn document(root: &Statement, notes: &mut Notes) -> Table {
     for statement in root.statements() {
         translator.top(statement, &mut document);
     }
+    document.tables.extend(translator.grants.table());
     if !root.tail().is_empty() {
         let mut table = Table::default();
         table.remarks(root.tail());

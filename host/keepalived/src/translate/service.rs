@@ -63,6 +63,8 @@ const TRANSLATED_SERVER: &[&str] = &[
     "notify_up",
     "notify_down",
     "TCP_CHECK",
+    "MISC_CHECK",
+    "FILE_CHECK",
     "HTTP_GET",
     "SSL_GET",
     "SMTP_CHECK",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_config::is_secret;
 
+use super::grants::Grants;
 use super::names::Names;
 use super::value;
 use crate::document::{Item, Source, Table, quote};
@@ -59,6 +60,8 @@ pub(super) struct Translator<'a> {
     pub(super) synchronised: Option<Place>,
     /// Blocks whose name another one has before them, with the place of that one.
     pub(super) named_twice: BTreeMap<Place, Place>,
+    /// What checks may do on the director.
+    pub(super) grants: Grants,
     /// What virtual servers listen to (an endpoint's name with the protocol), with their places.
     pub(super) listens: BTreeMap<String, Place>,
 }
@@ -68,6 +71,7 @@ impl<'a> Translator<'a> {
         Self {
             notes,
             globals: BTreeMap::new(),
+            grants: Grants::default(),
             instances: Names::default(),
             groups: Names::default(),
             scripts: Names::default(),

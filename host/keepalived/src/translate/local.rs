@@ -43,13 +43,13 @@ impl Translator<'_> {
         checker: &Statement,
         inherited: &Inherited,
         around: &mut Table,
-    ) -> Vec<Table> {
+    ) -> Option<Table> {
         let runs = checker.keyword() == "MISC_CHECK";
         let needed = if runs { "misc_path" } else { "track_file" };
         let mut said = checker.statements().iter();
         if !said.any(|inner| inner.keyword() == needed) {
             self.leave(checker, around, &format!("it has no {needed}"));
-            return Vec::new();
+            return None;
         }
         let mut table = Table::new("", Source::statement(checker));
         let plugin = if runs { "script" } else { "file" };
@@ -71,7 +71,7 @@ impl Translator<'_> {
         };
         let Some(settings) = settings else {
             self.leave(checker, around, "it cannot be understood");
-            return Vec::new();
+            return None;
         };
         for statement in inherited.statements() {
             let own = match statement.keyword() {
@@ -92,7 +92,7 @@ impl Translator<'_> {
         table.otherwise("alpha", "false".to_owned());
         let from = Source::place(checker.place());
         table.set("settings", inline(&settings), from);
-        vec![table]
+        Some(table)
     }
 
     /// Whether a statement could be used.

@@ -93,6 +93,7 @@ mod backends;
 mod by_load;
 pub mod cache;
 mod checker;
+mod command;
 mod context;
 mod declared;
 mod dialogue;
@@ -128,6 +129,7 @@ pub use backends::{
 };
 pub use by_load::ByLoad;
 pub use checker::{CheckError, HealthChecker, Verdict};
+pub use command::CommandEnd;
 pub use context::{Context, Role, SavedState};
 pub use declared::DeclaredSetting;
 pub use dialogue::{Dialogue, hex, shown};
@@ -142,7 +144,7 @@ pub use plan::{
 };
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings};
-pub use target::{CommandEnd, Connection, Target};
+pub use target::{Connection, Target};
 pub use target_error::TargetError;
 pub use tls::{Certificate, Identity, TlsOptions};
 

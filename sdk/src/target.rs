@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::command::CommandEnd;
 use crate::target_error::TargetError;
 use crate::tls::{Certificate, TlsOptions};
 
@@ -158,15 +159,6 @@ impl fmt::Debug for Target<'_> {
             .field("endpoint", &self.endpoint())
             .finish_non_exhaustive()
     }
-}
-
-/// How a command has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandEnd {
-    /// `None`: a signal ended it.
-    pub code: Option<u8>,
-    /// The begin of what it wrote to its standard output and error, 1,000 bytes at most.
-    pub output: String,
 }
 
 /// A connection to the server. Closed when dropped, and by the host when the check ends.

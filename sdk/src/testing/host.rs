@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::command::CommandEnd;
 use crate::level::Level;
-use crate::target::CommandEnd;
 use crate::target_error::{Doing, TargetError};
 
 thread_local! {

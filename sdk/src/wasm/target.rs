@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bindings::checker::evenkeel::plugin::{command, icmp, session, target_io, tls, watched};
-use crate::target::CommandEnd;
+use crate::command::CommandEnd;
 use crate::target_error::{Doing, TargetError};
 use crate::tls::{Certificate, Identity, TlsOptions};
 

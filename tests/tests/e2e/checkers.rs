@@ -172,8 +172,12 @@ fn a_checker_sends_echo_requests_and_keeps_what_it_counts_from_check_to_check() 
         let web = Service::new("web", net.vip(80))
             .with(&check)
             .servers([address]);
+        let text = format!(
+            "[plugins.grants]\nreach = {{ icmp = true }}\n{}",
+            web.text()
+        );
         let mut evenkeel =
-            Evenkeel::new(&net.director, &web.text())?.plugin_dir(Paths::default().test_plugins);
+            Evenkeel::new(&net.director, &text)?.plugin_dir(Paths::default().test_plugins);
         evenkeel.start()?;
         evenkeel.wait_status("its session counts", PATIENCE, |status| {
             let signals = &status["services"][0]["servers"][0]["checks"][0]["signals"];

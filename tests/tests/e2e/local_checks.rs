@@ -221,3 +221,34 @@ fn what_is_not_granted_is_refused_by_check_and_reload_with_the_line_that_would_g
         Ok(())
     })
 }
+
+#[test]
+fn a_keepalived_conf_grants_the_command_of_its_misc_check_itself() -> Result<()> {
+    isolated(|| {
+        let net = Article::new(1)?;
+        let directory = open_directory()?;
+        let code = directory.path().join("code");
+        fs::write(&code, "0")?;
+        let (vip, address) = (net.vip(80), net.server(0, 5000));
+        let text = format!(
+            "virtual_server {} {} {{\n delay_loop 1\n lb_algo rr\n lb_kind NAT\n protocol TCP\n real_server {} {} {{\n weight 10\n MISC_CHECK {{\n misc_path \"/bin/sh -c 'exit $(cat {})'\"\n misc_timeout 5\n misc_dynamic\n }}\n }}\n}}\n",
+            vip.ip(),
+            vip.port(),
+            address.ip(),
+            address.port(),
+            code.display()
+        );
+        let mut evenkeel = Evenkeel::with_file(&net.director, "keepalived.conf", text.as_bytes())?;
+        evenkeel.start()?;
+        wait_for(&evenkeel, "exit code 0", |it| server(it)["health"] == "up")?;
+        fs::write(&code, "7")?;
+        wait_for(&evenkeel, "half of its weight", |it| {
+            server(it)["effective_weight"] == 5
+        })?;
+        fs::write(&code, "1")?;
+        wait_for(&evenkeel, "it fails", |it| {
+            has_reason(it, "down", "exit code 1")
+        })?;
+        Ok(())
+    })
+}

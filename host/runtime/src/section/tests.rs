@@ -90,6 +90,22 @@ fn spec(key: &str, kind: SettingKind, default: Option<SettingValue>) -> SettingS
     }
 }
 
+/// The keys of a table.
+fn row() -> Vec<SettingSpec> {
+    let words = ["up", "down"].map(str::to_owned).to_vec();
+    let name = SettingSpec {
+        doc: "What.".to_owned(),
+        required: true,
+        ..spec("name", SettingKind::Text, None)
+    };
+    let times = SettingKind::Integer { min: 1, max: 9 };
+    vec![
+        name,
+        spec("times", times, Some(SettingValue::Integer(2))),
+        spec("way", SettingKind::Choice(words), None),
+    ]
+}
+
 fn manifest() -> Manifest {
     let texts = |texts: [&str; 2]| texts.map(str::to_owned).to_vec();
     let mut settings = vec![
@@ -149,6 +165,7 @@ fn manifest() -> Manifest {
         ),
         spec("token", SettingKind::Secret, None),
         spec("ca", SettingKind::File, None),
+        spec("rows", SettingKind::Tables(row()), None),
     ];
     settings[0].doc = "Whether.".to_owned();
     settings[4].required = true;

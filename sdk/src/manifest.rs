@@ -95,6 +95,7 @@ impl Values {
     }
 
     /// Key and value of each.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn entries(&self) -> Vec<(&str, SettingValue)> {
         let entries = self.0.iter();
         entries

@@ -20,7 +20,7 @@ pub(crate) struct GenhashArgs {
     /// The page: http://HOST[:PORT]/PATH or https://...
     #[arg(required_unless_present = "server", conflicts_with_all = ["server", "port", "path", "tls"])]
     url: Option<String>,
-    /// The sum: the `http` checker compares MD5 sums, sha256 is for other uses.
+    /// The sum: for the setting `md5` of the `http` checker, or for `sha256`.
     #[arg(long, value_enum, default_value_t = Sum::Md5)]
     pub(crate) sum: Sum,
     /// As keepalived's genhash: the server, in place of a URL.
@@ -43,9 +43,9 @@ pub(crate) struct GenhashArgs {
 /// How the body is summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sum {
-    /// What the `http` checker and keepalived compare.
+    /// For `md5`, and for keepalived's `digest`.
     Md5,
-    /// For what else wants one.
+    /// For `sha256`.
     Sha256,
 }
 

@@ -17,7 +17,7 @@ Into the configuration:
 /// Which page, and which sum.
 #[derive(Debug, Args)]
 pub(crate) struct GenhashArgs {
-    /// The page: http://HOST[:PORT]/PATH or https://...
+    /// The page, such as http://HOST:PORT/PATH or https://HOST/PATH
     #[arg(required_unless_present = "server", conflicts_with_all = ["server", "port", "path", "tls"])]
     url: Option<String>,
     /// The sum: for the setting `md5` of the `http` checker, or for `sha256`.

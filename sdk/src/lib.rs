@@ -116,6 +116,7 @@ mod scheduler;
 #[doc(hidden)]
 pub mod section;
 mod settings;
+mod statuses;
 mod target;
 mod target_error;
 #[cfg(not(target_family = "wasm"))]
@@ -144,6 +145,7 @@ pub use plan::{
 };
 pub use scheduler::Scheduler;
 pub use settings::{SettingType, Settings};
+pub use statuses::Statuses;
 pub use target::{Connection, Target};
 pub use target_error::TargetError;
 pub use tls::{Certificate, Identity, TlsOptions};

@@ -211,15 +211,17 @@ impl Sightings {
     #[must_use]
     pub fn divided(&self) -> Duration {
         let machines = self.seen.first().map_or(0, |first| first.held.len());
-        (0..machines)
-            .map(|machine| {
-                self.longest(|held| {
-                    let count = held.get(machine).map_or(0, BTreeSet::len);
-                    count > 0 && count < self.wanted
-                })
-            })
-            .max()
-            .unwrap_or_default()
+        let each = (0..machines).map(|machine| self.divided_on(machine));
+        each.max().unwrap_or_default()
+    }
+
+    /// The same of one machine.
+    #[must_use]
+    pub fn divided_on(&self, machine: usize) -> Duration {
+        self.longest(|held| {
+            let count = held.get(machine).map_or(0, BTreeSet::len);
+            count > 0 && count < self.wanted
+        })
     }
 
     /// The longest time for which two machines had the same address.

@@ -8,6 +8,7 @@
 #[expect(dead_code, reason = "shared with the conformance of shipped plugins")]
 mod pair;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +27,16 @@ use pair::{Family, Pair, id};
 
 /// A plugin as it was built when contract 0.1 was the last one. These files are never built again.
 fn built_for_v0_1(name: &str) -> Arc<dyn Plugin> {
-    let file = format!("tests/fixtures/v0.1/{name}.wasm");
+    built("v0.1", name)
+}
+
+/// Likewise of 0.2, from when it was finished: what is added to it later must not keep these from working.
+fn built_for_v0_2(name: &str) -> Arc<dyn Plugin> {
+    built("v0.2", name)
+}
+
+fn built(version: &str, name: &str) -> Arc<dyn Plugin> {
+    let file = format!("tests/fixtures/{version}/{name}.wasm");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     pair::wasm().load(&file).unwrap()
 }
@@ -113,14 +123,45 @@ async fn a_checker_built_for_0_1_works() {
     assert!(matches!(verdict, Verdict::Unhealthy(_)), "{verdict:?}");
 }
 
-/// The test plugin that hands over what it has been told, in both runtimes.
-fn witnesses() -> [Arc<dyn Plugin>; 2] {
+#[tokio::test]
+async fn a_checker_built_for_0_2_works() {
+    let plugin = built_for_v0_2("http");
+    assert_eq!(plugin.contract(), "0.2.0");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let length = stream.read(&mut request).unwrap();
+        assert!(request[..length].starts_with(b"GET /ready HTTP/1.1\r\n"));
+        let answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer).unwrap();
+    });
+    let path = SettingValue::Text("/ready".to_owned());
+    let checker = plugin.checker(&with(&*plugin, &[("path", path)])).unwrap();
+    let target = Target {
+        name: "s".to_owned(),
+        address,
+        session: None,
+    };
+    let report = checker
+        .check(target, Duration::from_secs(20))
+        .await
+        .unwrap();
+    let Verdict::Unhealthy(reason) = report.verdict else {
+        panic!("{:?}", report.verdict);
+    };
+    assert!(reason.starts_with("status 503"), "{reason}");
+}
+
+/// The test plugin that hands over what it has been told, in both runtimes, and as it was when 0.2 was finished.
+fn witnesses() -> [Arc<dyn Plugin>; 3] {
     let pair = Pair::of_tests(
         &pair::wasm(),
         &NativeRuntime::trusting_everyone(),
         "witness",
     );
-    [pair.wasm, pair.native]
+    [pair.wasm, pair.native, built_for_v0_2("witness")]
 }
 
 fn with(plugin: &dyn Plugin, settings: &[(&str, SettingValue)]) -> Vec<Setting> {

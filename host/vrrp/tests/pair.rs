@@ -31,7 +31,8 @@ fn the_better_router_is_master_and_the_other_takes_over_when_it_dies() -> Result
         sleep(Duration::from_secs(1));
         let seen = watch.stop()?;
         ensure!(net.b.addresses()?.is_superset(&addresses.into()));
-        ensure!(seen.divided() < Duration::from_millis(20), "{seen:?}");
+        // The dead one may have lost an address with its link and kept the other.
+        ensure!(seen.divided_on(1) < Duration::from_millis(20), "{seen:?}");
         Ok(())
     })
 }

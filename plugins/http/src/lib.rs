@@ -18,7 +18,6 @@ mod redirect;
 mod request;
 mod search;
 mod settings;
-mod status;
 mod texts;
 mod two;
 mod wanted;

@@ -1,14 +1,18 @@
 //! What the answer to a request must be.
 
-use evenkeel_sdk::CheckError;
+use std::ops::RangeInclusive;
+
+use evenkeel_sdk::{CheckError, Statuses};
 
 use crate::body;
 use crate::client::Client;
 use crate::head::Head;
 use crate::method::Method;
-use crate::status::Statuses;
 use crate::texts::Texts;
 use crate::whole::Whole;
+
+/// Three digits (RFC 9110, section 15).
+const POSSIBLE: RangeInclusive<u16> = 100..=999;
 
 /// What the answer to a request must be.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl Wanted {
             );
         }
         Ok(Self {
-            statuses: status.parse()?,
+            statuses: Statuses::parse(status, &POSSIBLE)?,
             whole: Whole::new(&texts)?,
             contains: texts.contains.filter(|text| !text.is_empty()),
             max_body,

@@ -2,18 +2,17 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use evenkeel_sdk::{
-    CheckError, Dialogue, HealthChecker, Target, Verdict, choice, random, register_checker,
-    settings, shown,
+    CheckError, Dialogue, HealthChecker, Statuses, Target, Verdict, choice, random,
+    register_checker, settings, shown,
 };
 
 mod message;
-mod status;
 
 use message::{Answer, Ids};
-use status::Statuses;
 
 /// The longest datagram, and the longest body of an answer that another one follows.
 const LONGEST: usize = 32 * 1024;
@@ -35,6 +34,9 @@ choice! {
         Tcp = "tcp",
     }
 }
+
+/// Statuses of final answers (RFC 3261, section 7.2).
+const FINAL: RangeInclusive<u16> = 200..=699;
 
 settings! {
     /// What can be configured.
@@ -79,7 +81,7 @@ impl HealthChecker for Sip {
         Ok(Self {
             transport: settings.transport,
             uri: settings.uri,
-            statuses: settings.status.parse()?,
+            statuses: Statuses::parse(&settings.status, &FINAL)?,
             user_agent: settings.user_agent,
         })
     }

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_checked_in_bindings_are_those_that_follow_from_the_contract() {
         let files = generate(&root().join(CONTRACT)).unwrap();
-        assert_eq!(files.len(), 33, "{:?}", files.keys());
+        assert_eq!(files.len(), 37, "{:?}", files.keys());
         let old = differing(root(), &files);
         assert!(old.is_empty(), "run `cargo xtask bindings`: {old:?}");
     }

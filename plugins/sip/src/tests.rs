@@ -67,7 +67,7 @@ fn the_request_has_what_rfc_3261_asks_for() {
     let sip = |uri: Option<&str>| Sip {
         transport: Transport::Udp,
         uri: uri.map(str::to_owned),
-        statuses: "200".parse().unwrap(),
+        statuses: Statuses::parse("200", &FINAL).unwrap(),
         user_agent: "x".to_owned(),
     };
     let ids = Ids::new(1, 2, 3);

@@ -258,21 +258,9 @@ fn read_table(
 
 fn show(value: &SettingValue) -> String {
     let mut shown = match value {
-        SettingValue::Boolean(value) => value.to_string(),
-        SettingValue::Integer(value) => value.to_string(),
+        // All digits of the least and the greatest are hundreds.
         SettingValue::Number(value) => format!("{value:e}"),
-        SettingValue::Text(value) => format!("{value:?}"),
-        SettingValue::TextList(value) => format!("{value:?}"),
-        SettingValue::Duration(value) => format!("\"{value:?}\""),
-        SettingValue::Secret(_) => "\"***\"".to_owned(),
-        SettingValue::Tables(tables) => {
-            let tables = tables.iter().map(|table| {
-                let entries = table.iter();
-                let entries = entries.map(|it| format!("{} = {}", it.key, show(&it.value)));
-                format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
-            });
-            format!("[{}]", tables.collect::<Vec<_>>().join(", "))
-        }
+        other => other.to_string(),
     };
     if let Some((end, _)) = shown.char_indices().nth(40) {
         shown.truncate(end);

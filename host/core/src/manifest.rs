@@ -292,6 +292,32 @@ pub enum SettingValue {
     Tables(Vec<Vec<Setting>>),
 }
 
+/// As it is written in a configuration, but for secrets, which nobody is shown.
+impl fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::Number(value) => value.fmt(f),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::TextList(texts) => write!(f, "{texts:?}"),
+            Self::Duration(value) => write!(f, "\"{value:?}\""),
+            Self::Secret(_) => f.write_str("\"***\""),
+            Self::Tables(tables) => {
+                f.write_str("[")?;
+                for (i, table) in tables.iter().enumerate() {
+                    f.write_str(if i == 0 { "{ " } else { ", { " })?;
+                    for (i, Setting { key, value }) in table.iter().enumerate() {
+                        write!(f, "{}{key} = {value}", if i == 0 { "" } else { ", " })?;
+                    }
+                    f.write_str(" }")?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+
 /// One setting as a plugin gets it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {

@@ -17,8 +17,8 @@ const FILE: &str = "docs/contract.md";
 const INTRODUCTION: &str = "\
 Written by `cargo xtask bindings` from the WIT, which counts. A plugin is a WebAssembly component: a scheduler exports
 `scheduler`, a health checker exports `health-checker`. Both may import `host`, and a health checker `target-io`,
-`tls`, `icmp`, `command`, `watched`, `session` and `signals`; beyond what there is of WASI without rights, nothing else is there. In Rust the
-SDK stands in between: [plugins.md](plugins.md).
+`tls`, `icmp`, `command`, `watched`, `session` and `signals`; beyond what there is of WASI without rights, nothing else
+is there. In Rust the SDK stands in between: [plugins.md](plugins.md).
 ";
 
 /// The page.

@@ -7,8 +7,6 @@ use evenkeel_runtime::facts::FileFacts;
 use evenkeel_runtime::signature::Signature;
 use serde_json::{Value, json};
 
-use super::show::show;
-
 /// What a catalogue holds.
 pub(super) fn list(catalogue: &Catalogue) -> serde_json::Result<String> {
     let shadowed = catalogue.shadowed();
@@ -103,7 +101,7 @@ fn setting(setting: &SettingSpec) -> Value {
         "key": setting.key,
         "doc": setting.doc,
         "kind": setting.kind.to_string(),
-        "default": setting.default.as_ref().map(show),
+        "default": setting.default.as_ref().map(ToString::to_string),
         "required": setting.required,
     });
     if let SettingKind::Tables(keys) = &setting.kind {
